@@ -35,6 +35,7 @@ from whereupon.pipeline.ingestion import (
 from whereupon.ports import Clock, HostTransaction
 from whereupon.records import SetAside
 from whereupon.rules.model import Retention, Rulebook
+from whereupon.runtime.log_lines import log_event
 from whereupon.storage import StoreAddress, open_store
 
 _LOG = logging.getLogger("whereupon.engine")
@@ -160,7 +161,7 @@ class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions, SegmentCalls):
                 is made again, under its key, when its lease is over.
         """
         if not self._work.close(timeout):
-            _LOG.warning("close-timeout", extra={"event": "close-timeout"})
+            log_event(_LOG, logging.WARNING, "close-timeout")
         self._is_closed = True
         self.store.close()
 

@@ -12,6 +12,7 @@ from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.ingestion import Ingested, Reading, answer, message_of
 from whereupon.ports import Clock, HostTransaction, Session, Store
 from whereupon.records import Changes, SetAside
+from whereupon.runtime.log_lines import log_event
 from whereupon.storage.deadline import one_call
 
 _LOG = logging.getLogger("whereupon.engine")
@@ -83,7 +84,9 @@ class Intake:
         except StoreError as error:
             if claims is not self._claims:
                 raise
-            _LOG.warning("claim-interrupted code=%s", error.code)  # due work goes on with it
+            log_event(
+                _LOG, logging.WARNING, "claim-interrupted", code=error.code
+            )  # due work goes on
             self._interrupted.update(begun)
         result.left = left
         return result

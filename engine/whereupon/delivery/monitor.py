@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from whereupon.errors import UnknownNameError
+from whereupon.ports import NO_CHANNEL
 from whereupon.records import Delivery, Request
 from whereupon.runtime.forks import ProcessLock
-from whereupon.runtime.log_lines import in_log
+from whereupon.runtime.log_lines import log_event
 
 _LOG = logging.getLogger("whereupon.delivery")
 
@@ -82,21 +83,41 @@ class Monitor:
         with self._lock:
             self._messages.update(outcomes)
 
-    def tell_of_delivery(self, event: Event, delivery: Delivery, **facts: str) -> None:
+    def tell_of_delivery(
+        self,
+        event: Event,
+        delivery: Delivery,
+        *,
+        reason: str | None = None,
+        error: str | None = None,
+    ) -> None:
         """Report an event of a delivery, with the delivery as it is afterwards."""
-        keys: dict[str, object] = {
-            "rule": delivery.rule,
-            "channel": delivery.channel,
-            "attempt": delivery.attempts,
-            "key": delivery.idempotency_key,
-        }
-        self._log(event, {**keys, **facts})
+        log_event(
+            _LOG,
+            _LEVELS[event],
+            event.value,
+            rule=delivery.rule,
+            channel=delivery.channel,
+            attempt=delivery.attempts,
+            key=delivery.idempotency_key,
+            reason=reason,
+            error=error,
+        )
         self._tell(event, delivery.channel, delivery)
 
-    def tell_of_action(self, event: Event, request: Request, key: str, **facts: str) -> None:
+    def tell_of_action(
+        self, event: Event, request: Request, key: str, *, error: str | None = None
+    ) -> None:
         """Report an event of an action of the host's."""
-        keys: dict[str, object] = {"action": request.action, "attempt": request.attempts}
-        self._log(event, {**keys, "key": key, **facts})
+        log_event(
+            _LOG,
+            _LEVELS[event],
+            event.value,
+            action=request.action,
+            attempt=request.attempts,
+            key=key,
+            error=error,
+        )
         self._tell(event, request.action, request)
 
     def warn_of_held(self, held: Mapping[str, int]) -> None:
@@ -105,16 +126,14 @@ class Monitor:
             new = held.keys() - self._warned_of
             self._warned_of |= new
         for channel in sorted(new):
-            _LOG.warning(
-                "delivery-held reason=no-channel channel=%s deliveries=%d",
-                in_log(channel),
-                held[channel],
-                extra={"event": "delivery-held", "channel": channel, "reason": "no-channel"},
+            log_event(
+                _LOG,
+                logging.WARNING,
+                "delivery-held",
+                reason=NO_CHANNEL,
+                channel=channel,
+                deliveries=held[channel],
             )
-
-    def _log(self, event: Event, keys: Mapping[str, object]) -> None:
-        said = " ".join(f"{name}={in_log(value)}" for name, value in keys.items())
-        _LOG.log(_LEVELS[event], "%s %s", event, said, extra={"event": str(event), **keys})
 
     def _tell(self, event: Event, name: str, what: Delivery | Request) -> None:
         with self._lock:
@@ -123,6 +142,6 @@ class Monitor:
             try:
                 hook(what)
             except BaseException as error:
-                _LOG.exception("hook-failed", extra={"event": "hook-failed", "of": str(event)})
+                log_event(_LOG, logging.ERROR, "hook-failed", raised=error, of=event.value)
                 if isinstance(error, KeyboardInterrupt):
                     raise

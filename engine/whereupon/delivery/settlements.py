@@ -17,6 +17,7 @@ from whereupon.errors import StoreError
 from whereupon.messages.times import later
 from whereupon.ports import Clock, LeasedNow, Session, Settlement, Store
 from whereupon.records import Delivery, DeliveryState
+from whereupon.runtime.log_lines import log_event
 
 PAUSE = timedelta(minutes=1)
 """How long a delivery of a rule that is switched off waits before the rule is looked at again."""
@@ -105,7 +106,9 @@ class DeliverySettler:
         try:
             self.store.transact(lambda session: session.settle(ends))
         except StoreError as error:
-            _LOG.warning("put-back-failed code=%s deliveries=%d", error.code, len(ends))
+            log_event(
+                _LOG, logging.WARNING, "put-back-failed", code=error.code, deliveries=len(ends)
+            )
             return False
         return True
 

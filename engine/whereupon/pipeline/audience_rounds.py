@@ -18,7 +18,7 @@ from whereupon.pipeline.decision_rounds import DecisionRounds
 from whereupon.ports import Session, Stretch
 from whereupon.records import BroadcastRun, Person
 from whereupon.rules.model import Rule
-from whereupon.runtime.log_lines import in_log
+from whereupon.runtime.log_lines import log_event
 
 AUDIENCE_CHUNK = 1_000
 """Persons of a broadcast's audience in one transaction."""
@@ -55,7 +55,7 @@ class AudienceRounds(DecisionRounds):
                 person = next(each for each in stretch.persons if each.key == poison.person)
                 others = [each for each in stretch.persons if each is not person]
                 stretch = stretch._replace(persons=others)
-                _LOG.error("person-left-out broadcast=%s person=%d", in_log(run.rule), person.key)
+                log_event(_LOG, logging.ERROR, "person-left-out", rule=run.rule, person=person.key)
                 text = f"{person.user_id} was left out of {run.rule}: {cut_reason(poison.reason)}"
                 left_out.append(Notice("person-left-out", id_in_ref(run.occasion), text))
                 continue

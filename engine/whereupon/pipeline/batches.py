@@ -37,7 +37,7 @@ from whereupon.pipeline.work_scope import (
 from whereupon.ports import Session
 from whereupon.records import BroadcastRun, Changes, SetAside
 from whereupon.rules.model import Rulebook
-from whereupon.runtime.log_lines import in_log
+from whereupon.runtime.log_lines import log_event
 
 _BEYOND = 2**62
 """The first of the keys that no store hands out."""
@@ -208,7 +208,7 @@ class Pipeline(RequestRounds, AudienceRounds):
                 asides[end] = _set_aside(messages[end], found)
             elif found is not None and found.entry is not None:
                 given_up.add(found.entry)
-                _LOG.error("entry-failed entry=%d", found.entry)
+                log_event(_LOG, logging.ERROR, "entry-failed", entry=found.entry)
             by_then = waking
             if waking.until and end < len(messages):
                 by_then = waking._replace(until=messages[end].received_at)
@@ -270,7 +270,7 @@ class Pipeline(RequestRounds, AudienceRounds):
                 if poison.claimed is None:
                     raise
                 given_up.add(poison.claimed)
-                _LOG.error("claimed-failed message=%d", poison.claimed)
+                log_event(_LOG, logging.ERROR, "claimed-failed", message_key=poison.claimed)
 
     def preview(self, session: Session, message: Message) -> tuple[Snapshot, BatchResult]:
         """Load and decide one message that erases nobody, and write nothing.
@@ -283,7 +283,7 @@ class Pipeline(RequestRounds, AudienceRounds):
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:
-    _LOG.error("message-set-aside message_id=%s", in_log(message.message_id))
+    log_event(_LOG, logging.ERROR, "message-set-aside", message_id=message.message_id)
     return SetAside(
         message_id=message.message_id,
         user_id=message.user_id,

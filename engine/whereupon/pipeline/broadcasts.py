@@ -16,6 +16,7 @@ from whereupon.pipeline.ingestion import fresh_id
 from whereupon.ports import Session
 from whereupon.records import MISSED, OVERTAKEN, BroadcastRun, Changes
 from whereupon.rules.model import OnCall, OnSchedule, Rule
+from whereupon.runtime.log_lines import log_event
 from whereupon.scheduling import latest_occurrence, next_occurrence
 
 MOST_NOTED = 100
@@ -39,7 +40,7 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bo
     session.flush(planned)
     missed = Counter(run.rule for run in planned.runs.values() if run.reason is not None)
     for rule, times in missed.items():
-        _LOG.warning("broadcast-missed rule=%s times=%d", rule, times)
+        log_event(_LOG, logging.WARNING, "broadcast-missed", rule=rule, times=times)
     return True
 
 

@@ -8,6 +8,7 @@ from whereupon.messages.codec import decode
 from whereupon.ports import Session
 from whereupon.rules.model import ExitOnLeaving, Rule, Segment
 from whereupon.runtime.forks import ProcessLock
+from whereupon.runtime.log_lines import log_event
 
 _LOG = logging.getLogger("whereupon.versions")
 
@@ -68,5 +69,5 @@ def _read(stored: bytes | None) -> tuple[Rule | None, Mapping[str, Segment]]:
         left = {leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)}
         return rule, {name: segment_from_source(name, segments) for name in left}
     except ValueError as error:
-        _LOG.warning("version-unreadable reason=%s", error)
+        log_event(_LOG, logging.WARNING, "version-unreadable", reason=str(error))
         return None, {}

@@ -3,5 +3,5 @@
 The package knows nothing of messages, rules or stores.
 
 For others: `forks` (objects that a child of a fork must not share), `gc_pause` (the public `bulk`),
-`lazy` (`cached_property` without a lock), `log_lines` (texts of others, made safe for a log).
+`lazy` (`cached_property` without a lock), `log_lines` (log records of events, as text and as JSON).
 """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from whereupon.ports import Clock
 from whereupon.runtime.forks import ForkAware, watch_forks
+from whereupon.runtime.log_lines import log_event
 from whereupon.scheduling.clocks import SystemClock
 
 if TYPE_CHECKING:
@@ -120,8 +121,9 @@ class Waker(ForkAware):
         next_due: datetime | None = None
         try:
             next_due = self._work()
-        except Exception:  # noqa: BLE001 - it is logged with its traceback, and the next round tries again
-            _LOG.exception("round-failed retry_in_seconds=%g", self._poll.total_seconds())
+        except Exception as error:  # noqa: BLE001 - it is logged with its traceback, and the next round tries again
+            pause = round(self._poll.total_seconds())
+            log_event(_LOG, logging.ERROR, "round-failed", raised=error, retry_in_seconds=pause)
         finally:
             self._look_ahead(next_due)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from threading import Event, Thread, current_thread
 from typing import TypeAlias
 
+from whereupon.runtime.log_lines import log_event
+
 _LOG = logging.getLogger("whereupon.waking")
 
 TICK = 0.1
@@ -49,7 +51,7 @@ class WatchThread(ABC):
             try:
                 self._watch()
             except Exception as error:  # noqa: BLE001 - whatever it is, the poll goes on without
-                _LOG.warning("watch-failed error=%s", type(error).__name__)
+                log_event(_LOG, logging.WARNING, "watch-failed", error=type(error).__name__)
                 self._ended.wait(_PAUSE)
 
     @abstractmethod
@@ -62,8 +64,8 @@ class WatchThread(ABC):
     def _tell(self) -> None:
         try:
             self._changed()
-        except Exception:  # noqa: BLE001 - logged whole; the next change is told again
-            _LOG.exception("wake-failed")
+        except Exception as error:  # noqa: BLE001 - logged whole; the next change is told again
+            log_event(_LOG, logging.ERROR, "wake-failed", raised=error)
 
 
 class FileWatch(WatchThread):
