@@ -18,7 +18,6 @@ from whereupon.api.inbox_calls import InboxCalls
 from whereupon.api.operator_calls import OperatorCalls
 from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
-from whereupon.api.segment_api import SegmentCalls
 from whereupon.decide import BatchResult
 from whereupon.delivery.retries import RetryPolicy
 from whereupon.identity.algebra import IdentityPolicy
@@ -41,7 +40,7 @@ from whereupon.storage import StoreAddress, open_store
 _LOG = logging.getLogger("whereupon.engine")
 
 
-class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions, SegmentCalls):
+class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions):
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     An engine is thread-safe; several engines, in several processes, may share a store.

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from whereupon.api.config import with_action
 from whereupon.api.parts import EngineParts
+from whereupon.api.report_calls import ReportCalls
 from whereupon.delivery.action_caller import Handler, Registration, fault_finder
 from whereupon.delivery.host_calls import check_runs
 from whereupon.delivery.monitor import Hook
@@ -16,7 +17,7 @@ from whereupon.ports import Attachable, Channel, Sender
 from whereupon.records import Request
 
 
-class HostFunctions(EngineParts):
+class HostFunctions(EngineParts, ReportCalls):
     """The calls that register functions of the host."""
 
     @overload

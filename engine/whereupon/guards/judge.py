@@ -173,6 +173,8 @@ def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other,
         yield _refused(seen.silenced_by)
     if not seen.is_theirs:
         yield _refused(Refusal.NOT_THEIRS, "the device is registered for somebody else")
+    if fault := _server_fault(message, action):
+        yield _refused(Refusal.SOURCE, fault)
     if not action.destructive:
         return
     # 3. source: this class of sender may ask for it (guard 8 says whether it is held). A rule's step may
@@ -258,6 +260,13 @@ def _fault(message: Message, action: Action) -> str:
             kind = "a text without NUL" if isinstance(value, str) else "a text or a number"
             return f"{'.'.join(path)} is {kind}"
     return action.fault_in(message.data) if action.fault_in is not None else ""
+
+
+def _server_fault(message: Message, action: Action) -> str:
+    """Why only a server may ask for it; empty if this sender may. What a rule's step sends is no server's."""
+    if action.server_fault is None or (message.source is SenderClass.SERVER and message.depth == 0):
+        return ""
+    return action.server_fault(message.data)
 
 
 # --- what the guard files say ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from pydantic import JsonValue
 
+from whereupon.messages.metrics import CLIENT_METRICS, METRIC_NAMES
 from whereupon.messages.wire import digits_of
 
 
@@ -44,6 +45,7 @@ class Action:
         fault_in: returns what is wrong with the properties of a message, in words that do not quote
             them; empty if nothing is wrong.
         handled: whether a function of the host performs the action.
+        server_fault: returns why only a server may ask for it with these properties; empty if anybody may.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Action:
     destructive: bool = True
     fault_in: Callable[[Mapping[str, JsonValue]], str] | None = None
     handled: bool = False
+    server_fault: Callable[[Mapping[str, JsonValue]], str] | None = None
 
 
 def id_in(value: object) -> str | None:
@@ -71,16 +74,24 @@ def id_in(value: object) -> str | None:
 _TOKEN = ("context", "device", "token")
 _OBJECT = ("properties", "objectId")
 
-DELIVERY_METRICS = frozenset(
-    {"delivered", "opened", "clicked", "converted", "bounced", "dropped", "deferred", "spammed"}
-)
 
-
-def _metric_fault(properties: Mapping[str, JsonValue]) -> str:
+def _report_fault(properties: Mapping[str, JsonValue]) -> str:
     metric = properties.get("metric")
-    if metric is None or metric == "" or (isinstance(metric, str) and metric in DELIVERY_METRICS):
+    if not isinstance(metric, str) or metric not in METRIC_NAMES:
+        return f"properties.metric must be one of {', '.join(sorted(METRIC_NAMES))}"
+    for name in ("permanent", "consent"):
+        if not isinstance(properties.get(name, True), bool):
+            return f"properties.{name} must be true or false"
+    if not isinstance(properties.get("reason", ""), str | None):
+        return "properties.reason must be a text"
+    return ""
+
+
+def _server_report(properties: Mapping[str, JsonValue]) -> str:
+    metric = properties.get("metric")
+    if isinstance(metric, str) and METRIC_NAMES.get(metric) in CLIENT_METRICS:
         return ""
-    return f"properties.metric must be one of {', '.join(sorted(DELIVERY_METRICS))}"
+    return f"only a server may report it; a client reports {', '.join(sorted(CLIENT_METRICS))}"
 
 
 def _object_type_fault(properties: Mapping[str, JsonValue]) -> str:
@@ -120,7 +131,8 @@ BUILT_IN = (
         needs_user=False,
         needs=(("properties", "deliveryId"), ("properties", "metric")),
         destructive=False,
-        fault_in=_metric_fault,
+        fault_in=_report_fault,
+        server_fault=_server_report,
     ),
     Action(
         ActionName.REPORT_CONTENT,

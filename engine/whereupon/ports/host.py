@@ -52,6 +52,18 @@ class ChannelHost(Protocol):
         """
         ...
 
+    def report(
+        self,
+        key: str,
+        metric: str,
+        *,
+        at: datetime | None = None,
+        reason: str | None = None,
+        permanent: bool = True,
+    ) -> object:
+        """Report what became of a delivery, such as a bounce (see `Engine.report`)."""
+        ...
+
 
 @runtime_checkable
 class Attachable(Protocol):

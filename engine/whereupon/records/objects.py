@@ -6,6 +6,8 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from whereupon.messages.metrics import METRIC_NAMES
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -37,16 +39,7 @@ class Relationship:
     object_id: str
 
 
-METRICS = (
-    "delivered",
-    "opened",
-    "clicked",
-    "converted",
-    "bounced",
-    "dropped",
-    "deferred",
-    "spammed",
-)
+METRICS = (*METRIC_NAMES,)
 """The known metrics. Any other metric is a text of the sender's, which may hold personal data."""
 
 
