@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from whereupon.delivery.action_caller import ActionCall, Handler
     from whereupon.delivery.dispatcher import Dispatched
     from whereupon.delivery.monitor import Hook
-    from whereupon.delivery.retries import GiveUp, RetryLater, RetryPolicy
+    from whereupon.delivery.retries import GiveUp, Retry, RetryLater
     from whereupon.engine import Engine
     from whereupon.errors import (
         Diagnostic,
@@ -107,8 +107,8 @@ __all__ = [
     "RequestOutcome",
     "Requests",
     "Retention",
+    "Retry",
     "RetryLater",
-    "RetryPolicy",
     "Rulebook",
     "RulesInvalidError",
     "SendKind",
@@ -174,7 +174,7 @@ _HOMES = {
     "Requests": "operations.requests",
     "Retention": "rules.model",
     "RetryLater": "delivery.retries",
-    "RetryPolicy": "delivery.retries",
+    "Retry": "delivery.retries",
     "Rulebook": "rules.model",
     "RulesInvalidError": "errors",
     "SendKind": "records",

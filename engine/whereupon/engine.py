@@ -19,7 +19,7 @@ from whereupon.api.operator_calls import OperatorCalls
 from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
 from whereupon.decide import BatchResult
-from whereupon.delivery.retries import RetryPolicy
+from whereupon.delivery.retries import Retry
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Message, Origin, Source
 from whereupon.pipeline.broadcasts import started_by_call
@@ -54,7 +54,7 @@ class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions):
         rules: str | PathLike[str] | Rulebook | None = None,
         clock: Clock | None = None,
         identity: IdentityPolicy | None = None,
-        retry: RetryPolicy | None = None,
+        retry: Retry | None = None,
         digest_key: bytes = b"",
         former_keys: Sequence[bytes] = (),
         patience: timedelta = timedelta(seconds=30),

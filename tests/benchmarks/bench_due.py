@@ -98,7 +98,7 @@ def test_looks(benchmark: BenchmarkFixture, urls: dict[str, str], store: str) ->
             for _ in range(20):
                 assert not engine.run_due().decisions
                 with engine.store.session() as session:
-                    session.next_due()
+                    session.next_claim_due()
 
         rounds_of(benchmark, lambda: ((work,), {}), count=20, rounds=ROUNDS)
 

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from tests.rule_files import book_of
 from tests.shop import news, thanks
 
-from whereupon.delivery.retries import RetryPolicy
+from whereupon.delivery.retries import Retry
 from whereupon.messages.times import format_instant
 
 Wire = dict[str, JsonValue]
@@ -23,7 +23,7 @@ Wire = dict[str, JsonValue]
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
 ROUND = timedelta(minutes=10)
 LEASE = timedelta(seconds=1)
-POLICY = RetryPolicy(first=LEASE, longest=LEASE, lease=LEASE)
+POLICY = Retry(first=LEASE, longest=LEASE, lease=LEASE)
 
 RULES = book_of(
     thanks(

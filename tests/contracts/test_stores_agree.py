@@ -273,7 +273,7 @@ def perform(store: Store, story: list[Happening]) -> list[object]:
                     session.settle(event)
                 case datetime():
                     until = event + timedelta(minutes=1)
-                    leased.append(session.lease_deliveries(event, until, 2))
+                    leased.append(session.lease_deliveries("push", event, until, 2))
     with store.session() as session:
         return [*leased, *ordered_answers(session), *map(by_repr, unordered_answers(session))]
 
@@ -300,7 +300,8 @@ def ordered_answers(session: Session) -> list[object]:
         session.due_entries(NOON, 5, [f"d-{rule}" for rule in RULES[:2]]),
         session.waiting_versions(),
         sorted(session.count_entries([f"d-{rule}" for rule in RULES]).items()),
-        session.next_due(),
+        session.next_claim_due(),
+        session.waiting_channels(),
         session.due_runs(NOON),
         session.waiting_runs(),
         session.has_tombstones(),

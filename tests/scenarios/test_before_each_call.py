@@ -166,7 +166,7 @@ def test_a_delivery_that_another_process_has_leased_meanwhile_is_not_sent(place:
         def push(delivery: Delivery) -> None:
             taken.append(delivery.person)
             with engine.store.session() as session:  # somebody whose clock is ahead
-                session.lease_deliveries(NOON + _HOUR, NOON + 2 * _HOUR, 10)
+                session.lease_deliveries("push", NOON + _HOUR, NOON + 2 * _HOUR, 10)
 
         engine.ingest([purchase(1, "ada"), purchase(2, "bob")])
         engine.run_due()

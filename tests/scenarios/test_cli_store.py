@@ -15,7 +15,7 @@ from tests.scenarios.commands import STREAMS, identify, purchase, whereupon
 from tests.servers import Server
 from tests.stream_files import write_stream
 
-from whereupon import Engine, RetryPolicy
+from whereupon import Engine, Retry
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState
 from whereupon.replay.stream_replay import BATCH
@@ -273,7 +273,7 @@ def _give_up_all(store: str) -> int:
     """Let every delivery of the shopping stream fail until it is dead; return how many there are."""
     whereupon("replay", SHOPPING, "--store", store, "--quiet")
     clock = FrozenClock(datetime(2027, 1, 1, tzinfo=UTC))
-    policy = RetryPolicy(tries=1)
+    policy = Retry(tries=1)
     with Engine.open(store, clock=clock, retry=policy, unknown_channels="hold") as engine:
         for name in ("email", "push", "sms", "in_app"):
             engine.channel(name)(lambda delivery: 1 // len(delivery.person[:0]))

@@ -16,7 +16,7 @@ from tests.rule_files import book_of
 from tests.scenarios.delivery_process import RULES
 from tests.shop import purchase, thanks
 
-from whereupon import Delivery, Engine, RetryPolicy
+from whereupon import Delivery, Engine, Retry
 from whereupon.records import DeliveryState
 from whereupon.storage import open_store
 
@@ -68,7 +68,7 @@ def test_a_wait_that_another_process_begins_is_over_in_time(database: str) -> No
 
 def test_what_somebody_revives_elsewhere_is_sent_at_once(database: str) -> None:
     """As with `whereupon retry --all` on another machine."""
-    once, refusing = RetryPolicy(tries=1), True
+    once, refusing = Retry(tries=1), True
     taken: SimpleQueue[str] = SimpleQueue()
 
     def push(delivery: Delivery) -> None:

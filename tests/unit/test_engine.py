@@ -26,7 +26,7 @@ from whereupon import (
     Engine,
     Ingested,
     MessageRejectedError,
-    RetryPolicy,
+    Retry,
     RulesInvalidError,
     StoreError,
     UnknownNameError,
@@ -394,7 +394,7 @@ def test_a_broadcast_may_be_called_up_in_the_hosts_transaction(host: Database) -
 
 def test_a_dead_delivery_may_be_put_back_in_the_hosts_transaction(host: Database) -> None:
     """It is due again if, and only if, the host commits."""
-    once = RetryPolicy(tries=1)
+    once = Retry(tries=1)
     engine = Engine.open(host, rules=book_of(thanks()), clock=FrozenClock(NOON), retry=once)
     engine.channel("push")(lambda _: 1 / 0)
     engine.ingest([purchase(1)])

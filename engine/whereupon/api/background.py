@@ -68,7 +68,7 @@ class BackgroundWork:
         """Do due work in one thread, and watch in another for work that other processes make due."""
         self._waker.start()
         if self._watch is None or not self._watch.is_alive:
-            self._watch = self._store.watch(self._look_ahead)
+            self._watch = self._store.watch(self.look_ahead)
 
     def wake_up(self) -> None:
         """Have the background thread look for due work at once; nothing happens without `start`."""
@@ -100,7 +100,12 @@ class BackgroundWork:
         with self._rounds:
             return self._round()
 
-    def _round(self) -> Ran:
+    def _round(self, *, wait: bool = True) -> Ran:
+        """Do what is due.
+
+        Args:
+            wait: whether to wait for the channels.
+        """
         dispatcher = self._workers.dispatcher
         emitted, dispatched = list[Emitted | Skipped](), Dispatched()
         steps = takewhile(lambda _: not self.is_closing, self.wake(self._clock.now()))
@@ -108,11 +113,11 @@ class BackgroundWork:
             # Deliveries may be many. They wait in the outbox, not here.
             emitted += (each for each in result.emitted if not isinstance(each, Delivery))
             if number % STEPS_TOGETHER == 0:  # deliveries do not wait for all other work
-                dispatched += dispatcher.dispatch_due()
+                dispatched += dispatcher.dispatch_due(wait=wait)
         requests = [each for each in emitted if isinstance(each, Request)]
         ran = Ran(
             Decisions(emitted),
-            dispatched + dispatcher.dispatch_due(),
+            dispatched + dispatcher.dispatch_due(wait=wait),
             [*requests, *self._workers.actions.run_due()],
         )
         if not self.is_closing and self._workers.scrubbing.is_due():
@@ -170,19 +175,24 @@ class BackgroundWork:
             yield step.result
 
     def _run_and_look_ahead(self) -> datetime | None:
-        self.run_due()
+        with self._rounds:
+            self._round(wait=False)
         return None if self.is_closing else self._next_due()
 
-    def _look_ahead(self) -> None:
-        """Wake for work that another process has made due, perhaps sooner than this one expects."""
-        due = self._next_due()
+    def look_ahead(self) -> None:
+        """Wake for work that another process or a channel has made due; nothing happens without `start`."""
+        with self._rounds:
+            if self._watch is None or self.is_closing:
+                return
+            due = self._next_due()
         if due is not None:
             self._waker.wake_by(due)
 
     def _next_due(self) -> datetime | None:
         with self._store.reading() as session:
             due = (
-                session.next_due(self._workers.dispatcher.names),
+                session.next_claim_due(),
+                self._workers.dispatcher.next_due(session),
                 session.next_request_due(self._workers.actions.names),
                 self._current.pipeline.next_duty(session),
                 self._workers.pruning.next_due(session),

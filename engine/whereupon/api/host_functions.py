@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import overload
+from typing import Unpack, overload
 
 from pydantic import BaseModel
 
@@ -10,10 +10,11 @@ from whereupon.api.config import with_action
 from whereupon.api.parts import EngineParts
 from whereupon.api.report_calls import ReportCalls
 from whereupon.delivery.action_caller import Handler, Registration, fault_finder
-from whereupon.delivery.host_calls import check_runs
+from whereupon.delivery.channel_policy import ChannelOptions, policy_of
+from whereupon.delivery.host_code import check_callable, check_runs
 from whereupon.delivery.monitor import Hook
 from whereupon.messages.semantic_events import Action
-from whereupon.ports import Attachable, Channel, Sender
+from whereupon.ports import Attachable, BatchSender, Channel, Sender
 from whereupon.records import Request
 
 
@@ -21,44 +22,63 @@ class HostFunctions(EngineParts, ReportCalls):
     """The calls that register functions of the host."""
 
     @overload
-    def channel(self, name: str) -> Callable[[Channel], Channel]: ...
+    def channel(
+        self, name: str, **policy: Unpack[ChannelOptions]
+    ) -> Callable[[Channel], Channel]: ...
 
     @overload
-    def channel(self, name: str, sender: Sender | Channel) -> None: ...
+    def channel(
+        self, name: str, sender: Sender | BatchSender | Channel, **policy: Unpack[ChannelOptions]
+    ) -> None: ...
 
     def channel(
-        self, name: str, sender: Sender | Channel | None = None
+        self,
+        name: str,
+        sender: Sender | BatchSender | Channel | None = None,
+        **policy: Unpack[ChannelOptions],
     ) -> Callable[[Channel], Channel] | None:
         """Register a channel of that name: ``send: NAME`` hands deliveries to it.
 
-        Args:
-            sender: an object with `send`, such as those of `whereupon.channels`, or a function. Without it
-                this is a decorator of the function.
+        A channel gets one `Delivery`, or several if it has `send_many`. If it raises, the delivery is tried
+        again later (`RetryLater` says when) or never (`GiveUp`). It is called at least once for each delivery,
+        and again, under the same idempotency key, if nobody knows whether the first call ended. An ``async``
+        function runs on an event loop of the engine's. A delivery for a name without a channel is held until
+        some process has that channel.
 
-        The function gets one `Delivery`. If it raises, the delivery is tried again later (`RetryLater`
-        says when) or never (`GiveUp`). It is called at least once for each delivery, and again, under the
-        same idempotency key, if nobody knows whether the first call ended. A delivery for a name without
-        a channel is held until some process has that channel.
+        Args:
+            sender: an object with `send` or `send_many`, such as those of `whereupon.channels`, or a function.
+                Without it this is a decorator of the function.
+            policy: how it is called (see `ChannelOptions`); what is not said, the channel may say itself.
 
         Raises:
-            TypeError: the function is ``async``; calling such a function does nothing by itself.
+            TypeError: it cannot be called, or it is a generator, which does nothing when it is called.
+            ValueError: a value of the policy is wrong.
         """
         self._check_open()
+        options = policy
 
         def register(function: Channel) -> Channel:
-            self._add_channel(name, function)
+            self._add_channel(name, function, options, function)
             return function
 
         if sender is None:
             return register
         if isinstance(sender, Attachable):
             sender.attach(self)
-        self._add_channel(name, sender if callable(sender) else sender.send)
+        if isinstance(sender, BatchSender) or callable(sender):
+            self._add_channel(name, sender, options, sender)
+        elif isinstance(sender, Sender):
+            self._add_channel(name, sender.send, options, sender)
+        else:
+            message = f"a channel is a function, or has send or send_many; this is {type(sender).__name__}"
+            raise TypeError(message)
         return None
 
-    def _add_channel(self, name: str, function: Channel) -> None:
-        check_runs(function)
-        self._channels[name] = function
+    def _add_channel(
+        self, name: str, channel: Channel | BatchSender, options: ChannelOptions, owner: object
+    ) -> None:
+        check_callable(channel.send_many if isinstance(channel, BatchSender) else channel)
+        self._workers.dispatcher.register(name, channel, policy_of(name, options, owner))
         self._work.wake_up()
 
     def on(self, event: str, hook: Hook) -> None:

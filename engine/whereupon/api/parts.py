@@ -12,7 +12,7 @@ from whereupon.decide import Settings
 from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatcher
 from whereupon.delivery.monitor import Monitor
-from whereupon.delivery.retries import RetryPolicy
+from whereupon.delivery.retries import Retry
 from whereupon.matching import RuleIndex
 from whereupon.operations.audit_log import Audit
 from whereupon.operations.inbox import Inboxes
@@ -54,7 +54,7 @@ class EngineParts:
         *,
         clock: Clock | None = None,
         settings: Settings | None = None,
-        retry: RetryPolicy | None = None,
+        retry: Retry | None = None,
         unknown_channels: UnknownChannels = "hold",
         poll: timedelta = POLL,
         keep: Keep | None = None,
@@ -64,20 +64,19 @@ class EngineParts:
         current = CurrentPipeline(Pipeline(RuleIndex(rules), settings or settings_for(rules)))
         self._current = current
         self._is_closed = False
-        self._channels: dict[str, Channel] = {}
         self._monitor = Monitor()
-        policy, kept = retry or RetryPolicy(), keep or (lambda _: None)
+        policy, kept = retry or Retry(), keep or (lambda _: None)
         self.claims = ClaimRunner(store, current)
         self._workers = Workers(
             self.claims,
             Dispatcher(
                 store,
-                self._channels,
                 _fallback(unknown_channels),
                 self.clock,
                 policy,
                 self._monitor,
                 is_paused=current.is_paused,
+                when_idle=lambda: self._work.look_ahead(),  # noqa: PLW0108 - it is made below
             ),
             ActionCaller(store, current, self.clock, policy, self._monitor),
             Scrubber(store),

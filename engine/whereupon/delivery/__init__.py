@@ -3,6 +3,6 @@
 The package calls the host's code outside of transactions, under a lease. It decides nothing about who gets
 what: `decide` made the deliveries.
 
-For others: `dispatcher` (Dispatcher), `action_caller` (ActionCaller), `retries` (RetryPolicy, RetryLater,
+For others: `dispatcher` (Dispatcher), `action_caller` (ActionCaller), `retries` (Retry, RetryLater,
 GiveUp), `host_calls` (calls of the host's functions within a time limit), `monitor` (hooks, log, counts).
 """

@@ -5,18 +5,20 @@ over outside of any, and settled in another. After a crash the lease runs out, a
 with the same idempotency key. A failure becomes a record. A replay calls no action.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from time import monotonic
 from typing import TypeAlias
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from whereupon.decide import audit_record
-from whereupon.delivery.host_calls import CallEnd, HostCaller, Line, NotTriedError
+from whereupon.delivery.lanes import CallEnd, Lane, NotTriedError, Work
 from whereupon.delivery.monitor import Event, Monitor
-from whereupon.delivery.retries import RetryPolicy
+from whereupon.delivery.retries import Retry
 from whereupon.errors import RequestError, StoreError
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.semantic_events import Action
@@ -88,7 +90,7 @@ class ActionCaller:
         store: Store,
         current: CurrentPipeline,
         clock: Clock,
-        policy: RetryPolicy,
+        policy: Retry,
         monitor: Monitor,
     ) -> None:
         self._store = store
@@ -97,7 +99,9 @@ class ActionCaller:
         self._policy = policy
         self._monitor = monitor
         self._registered: dict[str, Registration] = {}
-        self._caller = HostCaller[Request]("action", idempotency_key, _timeout_error)
+        self._lanes: dict[str, Lane[Request]] = {}
+        self._settled = deque[Request]()
+        self._is_stopped = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,46 +110,79 @@ class ActionCaller:
 
     def stop(self) -> None:
         """Begin no more calls."""
-        self._caller.stop()
+        self._is_stopped = True
+        for lane in [*self._lanes.values()]:
+            lane.stop()
 
     def end(self, seconds: float) -> bool:
         """Wait until no call runs, and then abandon those that do; whether all ended by themselves."""
-        return self._caller.end(seconds)
+        until = monotonic() + seconds
+        ended = [lane.end(until - monotonic()) for lane in [*self._lanes.values()]]
+        return all(ended)
 
     def register(self, registration: Registration) -> None:
         """Have requests for an action handed to this function."""
-        self._registered[registration.action.name] = registration
+        name = registration.action.name
+        self._registered[name] = registration
+        work = _ActionWork(self, name, self._settled)
+        self._lanes[name] = self._lane(name, registration, registration.handler, work)
 
     def run_due(self) -> list[Request]:
         """Hand over everything that is due by now; each request as it is afterwards."""
-        settled: list[Request] = []
-        while self._registered and not self._caller.is_stopped:
-            request = self._lease()
-            if request is None:
-                break
-            line = self._line(request.action, request, self._registered[request.action].handler)
-            self._caller.call([line], _ActionSettler(self, settled))
+        if not self._is_stopped:
+            self._hand_over()
+        settled = list[Request]()
+        while self._settled:
+            settled.append(self._settled.popleft())
         return settled
 
-    def _lease(self) -> Request | None:
-        now = self._clock.now()
-        longest = max(each.timeout for each in self._registered.values())
-        with self._store.session() as session:
-            return session.lease_request(tuple(self._registered), now, now + longest + _GRACE)
+    def _hand_over(self) -> None:
+        """Call the actions that have something to do; those of one action one after the other."""
+        if not self._registered:
+            return
+        with self._store.reading() as session:
+            due = session.next_request_due(self.names)
+        if due is None or due > self._clock.now():
+            return
+        lanes = [*self._lanes.values()]
+        for lane in lanes:
+            lane.wake()
+        try:
+            for lane in lanes:
+                lane.join()
+        except BaseException:
+            for lane in lanes:
+                lane.pause()
+            raise
 
-    def _line(self, name: str, request: Request, handler: Handler) -> Line[Request]:
-        """What calls a handler with the request.
+    def lease(self, name: str) -> Request | None:
+        """Take the next request for an action."""
+        now, timeout = self._clock.now(), self._registered[name].timeout
+        with self._store.session() as session:
+            return session.lease_request((name,), now, now + timeout + _GRACE)
+
+    def _lane(
+        self, name: str, registration: Registration, handler: Handler, work: Work[Request]
+    ) -> Lane[Request]:
+        """What calls a handler with requests.
 
         A call that cannot be made any more has failed like any other: the host's model may have changed since
         the request was accepted.
         """
-        registration = self._registered[request.action]
 
         def call(request: Request) -> object:
             return handler(_call_for(request, registration)) if request.message else None
 
         limit = registration.timeout.total_seconds()
-        return Line(name, call, [request], limit)
+        return Lane[Request](
+            "action",
+            name,
+            call,
+            work,
+            limit=limit,
+            key_of=idempotency_key,
+            timeout_error=_timeout_error,
+        )
 
     def put_back(self, requests: Sequence[Request]) -> bool:
         """Release requests that were leased and not handed over; whether the store could."""
@@ -255,10 +292,14 @@ class ActionCaller:
 
     def _failure_of(self, request: Request, undo: Handler) -> BaseException | None:
         """Call a function once; what it failed on. Calls of the handler that hang do not close it."""
-        ends: list[CallEnd[Request]] = []
-        line = self._line(f"{request.action} (undo)", request, undo)
-        self._caller.call([line], _Noting(ends))
-        return ends[-1].error if ends else NotTriedError("the engine was closed meanwhile")
+        work = _OneCall([request])
+        registration = self._registered[request.action]
+        lane = self._lane(f"{request.action} (undo)", registration, undo, work)
+        lane.wake()
+        lane.join()
+        return (
+            work.ends[-1].error if work.ends else NotTriedError("the engine was closed meanwhile")
+        )
 
     def _write(
         self,
@@ -296,18 +337,24 @@ def _make_due(session: Session, request: Request, due_at: datetime) -> Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _ActionSettler:
-    """Records how calls of actions end (see `host_calls.Settler`)."""
+class _ActionWork:
+    """Leases requests for one action, and records how their calls end (see `lanes.Work`)."""
 
     actions: ActionCaller
-    settled: list[Request]
+    name: str
+    settled: deque[Request]
+
+    def take(self, _free: int) -> Sequence[Request]:
+        """The next request."""
+        request = self.actions.lease(self.name)
+        return [] if request is None else [request]
 
     def settle_and_prepare(
-        self, returned: CallEnd[Request] | None, following: Request | None
+        self, ended: CallEnd[Request] | None, following: Request | None
     ) -> Request | None:
         """Record the call that has returned; the next request needs no second look."""
-        if returned is not None:
-            self.settle([returned])
+        if ended is not None:
+            self.settle([ended])
         return following
 
     def settle(self, ends: Sequence[CallEnd[Request]]) -> None:
@@ -320,17 +367,22 @@ class _ActionSettler:
 
 
 @dataclass(frozen=True, slots=True)
-class _Noting:
-    """Notes how a call ends, and records nothing."""
+class _OneCall:
+    """Has one request called for, notes how the call ends, and records nothing."""
 
+    requests: list[Request]
     ends: list[CallEnd[Request]] = field(default_factory=list)
 
+    def take(self, _free: int) -> Sequence[Request]:
+        """The request, once."""
+        return [self.requests.pop()] if self.requests else []
+
     def settle_and_prepare(
-        self, returned: CallEnd[Request] | None, following: Request | None
+        self, ended: CallEnd[Request] | None, following: Request | None
     ) -> Request | None:
         """Note the call that has returned."""
-        if returned is not None:
-            self.ends.append(returned)
+        if ended is not None:
+            self.ends.append(ended)
         return following
 
     def settle(self, ends: Sequence[CallEnd[Request]]) -> None:

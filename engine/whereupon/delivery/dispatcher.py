@@ -1,24 +1,34 @@
 """The outbox's other end: due deliveries are handed to channels, retried, and given up at last.
 
-Deliveries are leased in one transaction, handed over outside of any, and settled one by one when each call
-returns. After a crash the leases run out, and what was under way goes out again under the same idempotency key:
-at least once, never silently. Right before each call the person is read again: a person who must not be sent the
-delivery any more does not get it, and the channel gets the person's address as it is now.
+Each channel has a lane. It leases deliveries in one transaction, hands them over outside of any, and settles
+each when its call returns. After a crash the leases run out, and what was under way goes out again under the
+same idempotency key: at least once, never silently. Right before each call the person is read again: a person
+who must not be sent the delivery any more does not get it, and the channel gets the person's address as it is
+now. No channel waits for another one.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from threading import Lock, Thread
+from time import monotonic
 
-from whereupon.delivery.host_calls import HostCaller, Line
+from whereupon.delivery.channel_lane import ChannelLane
+from whereupon.delivery.channel_policy import ChannelPolicy
+from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.monitor import Monitor
-from whereupon.delivery.retries import RetryPolicy
-from whereupon.delivery.settlements import ChannelTimeoutError, DeliverySettler
-from whereupon.messages.times import later
-from whereupon.ports import Channel, Clock, Session, Store
-from whereupon.records import Delivery, DeliveryState
+from whereupon.delivery.retries import Retry
+from whereupon.delivery.settlements import Counts, DeliverySettler
+from whereupon.ports import BatchSender, Channel, Clock, Session, Store
+from whereupon.records import DeliveryState
+from whereupon.runtime.forks import ForkAware, watch_forks
+from whereupon.runtime.log_lines import log_event
+
+_HELD_AT_ONCE = 1_000
+"""Deliveries that one transaction holds."""
+
+_LOG = logging.getLogger("whereupon.waking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class Dispatched:
         )
 
 
-class Dispatcher:
+class Dispatcher(ForkAware):
     """Hands due deliveries to the registered channels. Thread-safe; many may share a store.
 
     Args:
@@ -48,50 +58,91 @@ class Dispatcher:
             some process has their channel.
         is_paused: whether a rule is switched off. The deliveries that it has made already wait until it is on
             again.
+        when_idle: called when a channel's last call has ended.
     """
 
     def __init__(
         self,
         store: Store,
-        channels: Mapping[str, Channel],
         fallback: Channel | None,
         clock: Clock,
-        policy: RetryPolicy | None = None,
+        retry: Retry | None = None,
         monitor: Monitor | None = None,
         *,
         is_paused: Callable[[str], bool] = lambda _: False,
+        when_idle: Callable[[], object] = lambda: None,
     ) -> None:
         self._is_paused = is_paused
+        self._when_idle = when_idle
         self._store = store
-        self._channels = channels
         self._fallback = fallback
         self._clock = clock
-        self._policy = policy or RetryPolicy()
+        self._retry = retry or Retry()
         self._monitor = monitor or Monitor()
-        self._limit = self._policy.timeout.total_seconds()
-        self._caller = HostCaller[Delivery](
-            "channel", lambda delivery: delivery.idempotency_key, ChannelTimeoutError
-        )
+        self._counts = Counts()
+        self._loop = EventLoop()
+        self._lanes: dict[str, ChannelLane] = {}
+        self._watched: dict[str, Thread] = {}
+        self._lock = Lock()
+        self._is_stopped = False
+        watch_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        """The threads that watch are the parent's."""
+        self._lock = Lock()
+        self._watched.clear()
 
     @property
     def names(self) -> tuple[str, ...] | None:
         """The channels whose deliveries this process takes; None for all."""
-        return tuple(self._channels) if self._fallback is None else None
+        return tuple(self._lanes) if self._fallback is None else None
 
-    def dispatch_due(self, limit: int = 100) -> Dispatched:
-        """Hand over everything that is due by now."""
-        counts: Counter[DeliveryState] = Counter()
-        hanging: set[str] = set()
-        while not self._caller.is_stopped:
-            leased_until = later(self._clock.now(), self._policy.lease)
-            leased, held = self._store.transact(
-                partial(self._lease, leased_until=leased_until, limit=limit)
-            )
-            self._monitor.warn_of_held(held)
-            if leased:
-                self._hand_over(leased, leased_until, hanging, counts)
-            elif not held:
-                break
+    def register(
+        self, name: str, channel: Channel | BatchSender, policy: ChannelPolicy | None = None
+    ) -> None:
+        """Hand deliveries for a name to this channel from now on."""
+        settler = DeliverySettler(
+            channel=name,
+            store=self._store,
+            clock=self._clock,
+            policy=policy or ChannelPolicy(),
+            retry=(policy and policy.retry) or self._retry,
+            monitor=self._monitor,
+            counts=self._counts,
+            is_paused=self._is_paused,
+        )
+        lane = ChannelLane(channel, settler, self._loop, self._when_idle)
+        with self._lock:
+            former, self._lanes[name] = self._lanes.get(name), lane
+        if former is not None:
+            former.stop()
+
+    def dispatch_due(self, *, wait: bool = True) -> Dispatched:
+        """Hand over everything that is due by now.
+
+        Args:
+            wait: whether to wait until it is done; otherwise threads of the channels go on with it.
+
+        Returns:
+            What was done, by this call or by calls that did not wait, and that no call has returned yet.
+        """
+        with self._store.reading() as session:
+            waiting = session.waiting_channels()
+        now = self._clock.now()
+        due = {name for name, at in waiting.pending.items() if at <= now}
+        lanes = {name: self._lane(name) for name in due | waiting.held}
+        woken = {name: lane for name, lane in lanes.items() if lane is not None}
+        if not self._is_stopped:
+            for name in sorted(due - woken.keys()):
+                self._hold(name, now)
+        for lane in woken.values():
+            lane.wake()
+        if wait:
+            _join(woken.values())
+        else:
+            for name, lane in woken.items():
+                self._watch(name, lane)
+        counts = self._counts.take()
         return Dispatched(
             counts[DeliveryState.SENT],
             counts[DeliveryState.PENDING],
@@ -99,62 +150,86 @@ class Dispatcher:
             counts[DeliveryState.WITHHELD],
         )
 
+    def next_due(self, session: Session) -> datetime | None:
+        """When this process has to look again: a delivery is due, or a channel goes on.
+
+        A channel that is busy, or hangs, says itself when it is done.
+        """
+        waiting, now, times = session.waiting_channels(), self._clock.now(), list[datetime]()
+        for name, at in [*waiting.pending.items(), *((name, now) for name in waiting.held)]:
+            lane = self._lanes.get(name)
+            if lane is None and self._fallback is not None:
+                times.append(at)
+            elif lane is not None and not lane.is_busy and not lane.is_closed:
+                times.append(max(at, lane.goes_on_at or at))
+        return min(times, default=None)
+
     def stop(self) -> None:
         """Begin no more calls, and put back what was leased and not handed over."""
-        self._caller.stop()
+        self._is_stopped = True
+        for lane in self._all():
+            lane.stop()
 
     def end(self, seconds: float) -> bool:
         """Wait until no call runs, and then abandon those that do; whether all ended by themselves."""
-        return self._caller.end(seconds)
+        until = monotonic() + seconds
+        ended = [lane.end(until - monotonic()) for lane in self._all()]
+        self._loop.close()
+        return all(ended)
 
-    def _lease(
-        self, session: Session, *, leased_until: datetime, limit: int
-    ) -> tuple[list[Delivery], dict[str, int]]:
-        """Due deliveries for channels of this process; once there are none, those that were held."""
-        now, names = self._clock.now(), self.names
-        leased = session.lease_deliveries(now, leased_until, limit, names)
-        if names is None or len(leased) == limit:
-            return leased, {}
-        return leased, session.hold_deliveries(now, names, limit)
+    def _all(self) -> list[ChannelLane]:
+        with self._lock:
+            return [*self._lanes.values()]
 
-    def _hand_over(
-        self,
-        leased: list[Delivery],
-        leased_until: datetime,
-        hanging: set[str],
-        counts: Counter[DeliveryState],
-    ) -> None:
-        """Hand over what can be settled well within the lease.
+    def _lane(self, name: str) -> ChannelLane | None:
+        """The lane of a channel; a name that is not registered gets one for the fallback."""
+        if name not in self._lanes and self._fallback is not None:
+            self.register(name, self._fallback)
+        return self._lanes.get(name)
 
-        After its lease a delivery may be with another process already, sent or not.
+    def _hold(self, name: str, now: datetime) -> None:
+        """Hold what is due for a channel that this process lacks."""
+        held = 0
+        while True:
+            step = self._store.transact(
+                lambda session: session.hold_deliveries(name, now, _HELD_AT_ONCE)
+            )
+            held += step
+            if step < _HELD_AT_ONCE:
+                break
+        if held:
+            self._monitor.warn_of_held({name: held})
 
-        Args:
-            hanging: channels that hang in this round and are not called again in it; the call adds to them.
-        """
-        deadline = later(self._clock.now(), self._policy.lease / 2)
-        settler = DeliverySettler(
-            store=self._store,
-            clock=self._clock,
-            policy=self._policy,
-            monitor=self._monitor,
-            counts=counts,
-            leased_until=leased_until,
-            is_paused=self._is_paused,
-        )
-        by_channel: dict[str, list[Delivery]] = defaultdict(list)
-        for delivery in leased:
-            by_channel[delivery.channel].append(delivery)
-        hanging |= self._caller.call(
-            [
-                Line(name, self._channel(name), theirs, self._limit)
-                for name, theirs in by_channel.items()
-            ],
-            settler,
-            lambda: self._clock.now() < deadline,
-            closed=frozenset(hanging),
-        )
+    def _watch(self, name: str, lane: ChannelLane) -> None:
+        """Give up calls that hang, in a thread; with nobody who waits for the lane."""
+        with self._lock:
+            watching = self._watched.get(name)
+            if watching is not None and watching.is_alive():
+                return
+            thread = Thread(target=_watch, args=(lane,), name=f"watch {name}", daemon=True)
+            self._watched[name] = thread
+        thread.start()
 
-    def _channel(self, name: str) -> Channel:
-        found = self._channels.get(name, self._fallback)
-        assert found is not None  # noqa: S101 - only deliveries for channels of this process were leased
-        return found
+
+def _join(lanes: Iterable[ChannelLane]) -> None:
+    """Wait for lanes; if one fails, for the others, too. An interruption ends all."""
+    joined, failure = [*lanes], None
+    try:
+        for lane in joined:
+            try:
+                lane.join()
+            except Exception as error:  # noqa: BLE001 - raised when all have ended
+                failure = failure or error
+    except BaseException:
+        for lane in joined:
+            lane.pause()
+        raise
+    if failure is not None:
+        raise failure
+
+
+def _watch(lane: ChannelLane) -> None:
+    try:
+        lane.join()
+    except Exception as error:  # noqa: BLE001 - it is logged with its traceback, and the next round tries again
+        log_event(_LOG, logging.ERROR, "round-failed", raised=error)

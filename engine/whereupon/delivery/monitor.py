@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from whereupon.errors import UnknownNameError
+from whereupon.messages.times import format_instant
 from whereupon.ports import NO_CHANNEL
-from whereupon.records import Delivery, Request
+from whereupon.records import ChannelState, Delivery, Request
 from whereupon.runtime.forks import ProcessLock
 from whereupon.runtime.log_lines import log_event
 
@@ -26,6 +27,8 @@ class Event(StrEnum):
     FAILED = "delivery-failed"
     DEAD = "delivery-dead"
     WITHHELD = "delivery-withheld"
+    CHANNEL_DOWN = "channel-down"
+    CHANNEL_UP = "channel-up"
     ACTION_RAN = "action-ran"
     ACTION_FAILED = "action-failed"
     ACTION_DEAD = "action-dead"
@@ -35,6 +38,8 @@ _LEVELS: Mapping[Event, int] = {
     Event.SENT: logging.DEBUG,
     Event.ACTION_RAN: logging.DEBUG,
     Event.WITHHELD: logging.INFO,
+    Event.CHANNEL_UP: logging.WARNING,
+    Event.CHANNEL_DOWN: logging.ERROR,
     Event.FAILED: logging.WARNING,
     Event.ACTION_FAILED: logging.WARNING,
     Event.DEAD: logging.ERROR,
@@ -42,7 +47,7 @@ _LEVELS: Mapping[Event, int] = {
 }
 
 Hook: TypeAlias = Callable[[Any], object]
-"""Gets the `Delivery`, or the `Request` of an action, as it is afterwards."""
+"""Gets the `Delivery`, the `Request` of an action, or the `ChannelState`, as it is afterwards."""
 
 
 class Monitor:
@@ -105,6 +110,19 @@ class Monitor:
         )
         self._tell(event, delivery.channel, delivery)
 
+    def tell_of_channel(self, event: Event, state: ChannelState) -> None:
+        """Report that a channel has begun to rest, or goes on."""
+        until = None if state.rests_until is None else format_instant(state.rests_until)
+        log_event(
+            _LOG,
+            _LEVELS[event],
+            event.value,
+            channel=state.name,
+            failures=state.failures,
+            until=until,
+        )
+        self._tell(event, state.name, state)
+
     def tell_of_action(
         self, event: Event, request: Request, key: str, *, error: str | None = None
     ) -> None:
@@ -135,7 +153,7 @@ class Monitor:
                 deliveries=held[channel],
             )
 
-    def _tell(self, event: Event, name: str, what: Delivery | Request) -> None:
+    def _tell(self, event: Event, name: str, what: Delivery | Request | ChannelState) -> None:
         with self._lock:
             self._counts[str(event), name] += 1
         for hook in self._hooks[event]:

@@ -2,10 +2,33 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeAlias
 
 from whereupon.errors import WhereuponError
-from whereupon.messages.times import ZERO
-from whereupon.records import Delivery
+from whereupon.messages.times import ZERO, parse_duration
+
+Duration: TypeAlias = timedelta | float | str
+"""A duration, a number of seconds, or a text such as ``10s``."""
+
+
+def as_duration(value: Duration) -> timedelta:
+    """A duration as a `timedelta`.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str):
+        duration = parse_duration(value)
+        if duration is None:
+            message = f"a duration is a whole number and a unit, such as 90s, 15m, 2h or 7d; this is {value!r}"
+            raise ValueError(message)
+        return duration
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    message = f"a duration is a timedelta, a number of seconds or a text such as 10s; this is {type(value).__name__}"
+    raise TypeError(message)
 
 
 class RetryLater(WhereuponError):  # noqa: N818 - what a channel asks for, no fault
@@ -13,13 +36,20 @@ class RetryLater(WhereuponError):  # noqa: N818 - what a channel asks for, no fa
 
     Attributes:
         after: how long to wait at least, as a ``Retry-After`` header says; None for the usual backoff.
+        channel: whether the whole channel rests that long, in all processes, as a provider asks for that
+            limits the number of calls. Without `after` it makes no difference.
     """
 
     def __init__(
-        self, *, after: timedelta | float | None = None, reason: str = "asked to wait"
+        self,
+        *,
+        after: timedelta | float | None = None,
+        reason: str = "asked to wait",
+        channel: bool = False,
     ) -> None:
         """Args: ``after`` is a duration, or seconds, as in the header."""
         self.after = _as_duration(after)
+        self.channel = channel
         super().__init__(reason)
 
 
@@ -30,8 +60,8 @@ class GiveUp(WhereuponError):  # noqa: N818 - what a channel says, no fault
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+@dataclass(frozen=True, slots=True, init=False)
+class Retry:
     """Exponential backoff: ``first``, doubled each time up to ``longest``, for three days.
 
     The jitter (up to a quarter more) follows from the idempotency key, so it spreads a burst and is the same
@@ -41,32 +71,50 @@ class RetryPolicy:
         tries: how many at most; None for as many as `for_at_least` allows.
         for_at_least: how long to try before giving up, as the sum of the backoff's pauses. A channel that
             asks for more time only adds to it.
-        lease: how long a delivery is kept from other processes while it is being handed over.
-        timeout: how long a channel may take for one delivery, by the machine's own clock; a longer call
-            counts as failed. Keep it well below half the lease.
-
-    Raises:
-        ValueError: there are neither pauses nor a limit to the tries.
+        lease: how long a delivery is kept from other processes while it is being handed over; longer, if
+            a channel may take more than two fifths of it.
+        timeout: how long a call may take where the channel does not say it, by the machine's own clock; a
+            longer call counts as failed.
     """
 
-    tries: int | None = None
-    first: timedelta = timedelta(seconds=10)
-    longest: timedelta = timedelta(hours=6)
-    lease: timedelta = timedelta(minutes=5)
-    timeout: timedelta = timedelta(seconds=30)
-    for_at_least: timedelta = timedelta(hours=72)
+    tries: int | None
+    first: timedelta
+    longest: timedelta
+    lease: timedelta
+    timeout: timedelta
+    for_at_least: timedelta
 
-    def __post_init__(self) -> None:
-        if self.tries is None and min(self.first, self.longest) <= ZERO:
+    def __init__(
+        self,
+        *,
+        tries: int | None = None,
+        first: Duration = 10,
+        longest: Duration = "6h",
+        lease: Duration = "5m",
+        timeout: Duration = 30,
+        for_at_least: Duration = "72h",
+    ) -> None:
+        """Each duration is a `timedelta`, a number of seconds, or a text such as ``10s``.
+
+        Raises:
+            ValueError: there are neither pauses nor a limit to the tries, or a text is no duration.
+        """
+        durations = {
+            "first": first,
+            "longest": longest,
+            "lease": lease,
+            "timeout": timeout,
+            "for_at_least": for_at_least,
+        }
+        object.__setattr__(self, "tries", tries)
+        for name, value in durations.items():
+            object.__setattr__(self, name, as_duration(value))
+        if tries is None and min(self.first, self.longest) <= ZERO:
             message = "without pauses it would be tried for ever: say tries="
             raise ValueError(message)
 
-    def pause(self, delivery: Delivery, attempts: int) -> timedelta:
-        """How long a delivery waits after that many attempts."""
-        return self.pause_for(delivery.idempotency_key, attempts)
-
-    def pause_for(self, idempotency_key: str, attempts: int) -> timedelta:
-        """The same for anything that has an idempotency key."""
+    def pause(self, idempotency_key: str, attempts: int) -> timedelta:
+        """How long what has this idempotency key waits after that many attempts."""
         doubled = self.first * 2 ** min(attempts - 1, 40)
         jitter = int(idempotency_key[:4], 16) / 0xFFFF / 4
         pause: timedelta = min(doubled, self.longest) * (1 + jitter)
@@ -95,7 +143,7 @@ class RetryPolicy:
         """
         if isinstance(error, GiveUp) or self.gives_up(attempts):
             return None
-        pause = self.pause_for(idempotency_key, attempts)
+        pause = self.pause(idempotency_key, attempts)
         asked = error.after if isinstance(error, RetryLater) else None
         return pause if asked is None else max(pause, asked)
 

@@ -1,22 +1,28 @@
-"""Recording how calls of channels end: sent, to be tried again, dead, or withheld."""
+"""Recording how calls of channels end: sent, to be tried again, dead, or withheld.
+
+A parcel is what one call gets: one delivery, or several where the channel takes batches. Each delivery of it is
+looked at before the call, and settled by its own outcome.
+"""
 
 import logging
-from _thread import LockType
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
+from typing import NamedTuple, TypeAlias
 
 from whereupon.decide.consent import reason_to_withhold
-from whereupon.delivery.host_calls import CallEnd, NotRunError, NotTriedError
+from whereupon.delivery.channel_policy import Breaker, ChannelPolicy
+from whereupon.delivery.host_code import NotRunError
+from whereupon.delivery.lanes import CallEnd, NotTriedError
 from whereupon.delivery.monitor import Event, Monitor
-from whereupon.delivery.retries import GiveUp, RetryLater, RetryPolicy
+from whereupon.delivery.retries import GiveUp, Retry, RetryLater
 from whereupon.errors import StoreError
 from whereupon.messages.times import later
 from whereupon.ports import Clock, LeasedNow, Session, Settlement, Store
-from whereupon.records import Delivery, DeliveryState
+from whereupon.records import ChannelState, Delivery, DeliveryState
 from whereupon.runtime.log_lines import log_event
 
 PAUSE = timedelta(minutes=1)
@@ -36,75 +42,146 @@ class ChannelTimeoutError(Exception):
         super().__init__(f"the channel did not come back in {seconds:g} s")
 
 
+class BadOutcomesError(Exception):
+    """`send_many` did not return one outcome for each delivery; nobody knows which it sent."""
+
+
+class Leased(NamedTuple):
+    """A delivery, and until when it is kept from other processes.
+
+    Attributes:
+        latest: when its call has to begin, so that it is settled within the lease.
+        is_probe: whether its call is the one that a channel gets which has rested.
+    """
+
+    delivery: Delivery
+    until: datetime
+    latest: datetime
+    is_probe: bool = False
+
+
+Turn: TypeAlias = tuple[Event, ChannelState]
+"""That a channel has begun to rest, or goes on, and its state."""
+
+Parcel: TypeAlias = tuple[Leased, ...]
+"""What one call gets."""
+
+
+class Counts:
+    """How many deliveries ended in which state since they were last asked for."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: Counter[DeliveryState] = Counter()
+
+    def add(self, state: DeliveryState) -> None:
+        """Count a delivery."""
+        with self._lock:
+            self._counts[state] += 1
+
+    def take(self) -> Counter[DeliveryState]:
+        """The counts; they begin anew, so that each delivery is counted for one caller."""
+        with self._lock:
+            taken, self._counts = self._counts, Counter()
+        return taken
+
+
+class _End(NamedTuple):
+    """How the call for one delivery ended."""
+
+    delivery: Delivery
+    error: BaseException | None
+    settlement: Settlement
+
+
 @dataclass(slots=True, kw_only=True)
 class DeliverySettler:
-    """Records how the calls for deliveries end that were leased together (see `host_calls.Settler`)."""
+    """Records how the calls of one channel end (see `lanes.Work`)."""
 
+    channel: str
     store: Store
     clock: Clock
-    policy: RetryPolicy
+    policy: ChannelPolicy
+    retry: Retry
     monitor: Monitor
-    counts: Counter[DeliveryState]
-    leased_until: datetime
+    counts: Counts
     is_paused: Callable[[str], bool]
-    lock: LockType = field(default_factory=Lock)
+    has_failed: bool = field(default=False, init=False)
+    """Whether the stored state counts failures, as far as this process knows."""
+    rests_until: datetime | None = field(default=None, init=False)
+    """Until when the channel rests, as far as this process knows."""
 
     def settle_and_prepare(
-        self, returned: CallEnd[Delivery] | None, following: Delivery | None
-    ) -> Delivery | None:
-        """Settle one delivery, and look at the next, in one transaction."""
-        ends = [] if returned is None else [self._settlement(returned)]
-        ready, refused = self.store.transact(
-            partial(self._settle_and_prepare, ends=ends, following=following)
-        )
-        if returned is not None:
-            self._tell(returned, ends[0])
-        if following is not None and refused is not None:
-            self._count(refused.state)
-            self.monitor.tell_of_delivery(
-                Event.WITHHELD, _settled(following, refused), reason=refused.reason or ""
-            )
-        return ready
+        self, ended: CallEnd[Parcel] | None, following: Parcel | None
+    ) -> Parcel | None:
+        """Settle one parcel, and look at the next, in one transaction."""
+        ends = [] if ended is None else [*self._ends(ended)]
+        work = partial(self._settle_and_prepare, ends=ends, following=following or ())
+        ready, refused, turned = self.store.transact(work)
+        self._tell_all(ends, turned)
+        for delivery, end in refused:
+            self.counts.add(end.state)
+            after, reason = _settled(delivery, end), end.reason or ""
+            self.monitor.tell_of_delivery(Event.WITHHELD, after, reason=reason)
+        return ready or None
 
     def _settle_and_prepare(
-        self, session: Session, *, ends: list[Settlement], following: Delivery | None
-    ) -> tuple[Delivery | None, Settlement | None]:
-        """The next delivery as it is to be handed over, or why it is withheld; neither if it is gone."""
-        session.settle(ends)
-        leased_now = None if following is None else session.leased_now(following.key)
-        if following is None or leased_now is None or not self._is_ours(leased_now):
-            return None, None
-        if self.is_paused(following.rule):
-            until = later(self.clock.now(), PAUSE)
-            state, tried = DeliveryState.PENDING, following.attempts
-            session.settle([Settlement(following.key, state, tried, until, following.reason)])
-            return None, None
-        kind, topic = following.kind, following.topic
-        reason = reason_to_withhold(leased_now.attributes, kind, topic)
-        if reason is not None:
-            state, now = DeliveryState.WITHHELD, self.clock.now()
-            refused = Settlement(following.key, state, following.attempts, now, reason)
-            session.settle([refused])
-            return None, refused
-        person, recipient = leased_now.user_id or following.person, leased_now.attributes or {}
-        return following._replace(person=person, recipient=recipient), None
+        self, session: Session, *, ends: list[_End], following: Parcel
+    ) -> tuple[Parcel, list[tuple[Delivery, Settlement]], Turn | None]:
+        """What of the next parcel is to be handed over, what of it is withheld, and the channel if it turned."""
+        session.settle(end.settlement for end in ends)
+        ready, refused = list[Leased](), list[tuple[Delivery, Settlement]]()
+        rests = bool(following) and self._rests(session)
+        for leased in following:
+            now = session.leased_now(leased.delivery.key)
+            if now is None or not _is_ours(now, leased):
+                continue
+            if (rests and not leased.is_probe) or self.clock.now() > leased.latest:
+                session.settle([_as_it_was(leased.delivery)])
+            elif (end := self._objection(leased.delivery, now)) is None:
+                recipient, person = now.attributes or {}, now.user_id or leased.delivery.person
+                delivery = leased.delivery._replace(person=person, recipient=recipient)
+                ready.append(leased._replace(delivery=delivery))
+            else:
+                session.settle([end])
+                if end.state is DeliveryState.WITHHELD:
+                    refused.append((leased.delivery, end))
+        turned = self._note_failures(session, ends)
+        self._give_back_places(session, len(following) - len(ready))
+        return tuple(ready), refused, turned
 
-    def _is_ours(self, leased_now: LeasedNow) -> bool:
-        """Whether it still waits for this hand-over; another process may have taken it if that took long."""
-        return leased_now.state is DeliveryState.PENDING and leased_now.due_at == self.leased_until
+    def _objection(self, delivery: Delivery, now: LeasedNow) -> Settlement | None:
+        """Why a delivery is not handed over now: the rule is switched off, or the person may not be sent it."""
+        instant = self.clock.now()
+        key, attempts = delivery.key, delivery.attempts
+        if self.is_paused(delivery.rule):
+            until = later(instant, PAUSE)
+            return Settlement(key, DeliveryState.PENDING, attempts, until, delivery.reason)
+        reason = reason_to_withhold(now.attributes, delivery.kind, delivery.topic)
+        if reason is None:
+            return None
+        return Settlement(key, DeliveryState.WITHHELD, attempts, instant, reason)
 
-    def settle(self, ends: Sequence[CallEnd[Delivery]]) -> None:
-        """Settle several deliveries at once."""
-        settlements = [self._settlement(end) for end in ends]
-        self.store.transact(lambda session: session.settle(settlements))
-        for end, settlement in zip(ends, settlements, strict=True):
-            self._tell(end, settlement)
+    def settle(self, ends: Sequence[CallEnd[Parcel]]) -> None:
+        """Settle several parcels at once."""
+        settled = [each for end in ends for each in self._ends(end)]
 
-    def put_back(self, deliveries: Sequence[Delivery]) -> bool:
+        def work(session: Session) -> Turn | None:
+            session.settle(end.settlement for end in settled)
+            return self._note_failures(session, settled)
+
+        self._tell_all(settled, self.store.transact(work))
+
+    def put_back(self, parcels: Sequence[Parcel]) -> bool:
         """Release deliveries; if the store cannot, their lease runs out."""
-        ends = [Settlement(d.key, d.state, d.attempts, d.due_at, d.reason) for d in deliveries]
+        ends = [_as_it_was(leased.delivery) for parcel in parcels for leased in parcel]
+
+        def work(session: Session) -> None:
+            session.settle(ends)
+            self._give_back_places(session, len(ends))
+
         try:
-            self.store.transact(lambda session: session.settle(ends))
+            self.store.transact(work)
         except StoreError as error:
             log_event(
                 _LOG, logging.WARNING, "put-back-failed", code=error.code, deliveries=len(ends)
@@ -112,37 +189,143 @@ class DeliverySettler:
             return False
         return True
 
-    def _settlement(self, ended: CallEnd[Delivery]) -> Settlement:
-        delivery, error = ended
+    # --- what the channel's state says --------------------------------------------------------
+
+    def _rests(self, session: Session) -> bool:
+        """Whether another call has made the channel rest, in whichever process."""
+        if self.policy.breaker is not None:
+            self.know(session.channel(self.channel))
+        return self.rests_until is not None and self.clock.now() < self.rests_until
+
+    def know(self, state: ChannelState) -> None:
+        """Take notice of the channel's state."""
+        self.has_failed, self.rests_until = state.failures > 0, state.rests_until
+
+    def _give_back_places(self, session: Session, places: int) -> None:
+        """Calls that were not begun leave their places under the rate to others."""
+        if places and self.policy.rate is not None:
+            state = session.lock_channel(self.channel)
+            session.put_channel(state.without_calls(places))
+
+    def _note_failures(self, session: Session, ends: Sequence[_End]) -> Turn | None:
+        """Count failures in a row: a call has failed if none of its deliveries was sent."""
+        tried = [end.error for end in ends if not isinstance(end.error, NotTriedError | GiveUp)]
+        failed = [error for error in tried if error is not None]
+        asked = [e.after for e in failed if isinstance(e, RetryLater) and e.channel and e.after]
+        breaker = self.policy.breaker
+        if not tried or not (asked or (breaker is not None and (failed or self.has_failed))):
+            return None
+        now, was = self.clock.now(), session.lock_channel(self.channel)
+        state = was
+        if breaker is not None:
+            state = _after_call(was, breaker, now, failed=len(failed) == len(tried))
+        for after in asked:
+            until = max(later(now, after), state.rests_until or now)
+            state = replace(state, rests_until=until)
+        self.know(state)
+        if state != was:
+            session.put_channel(state)
+        return _turn_of(was, state, breaker, now)
+
+    # --- how calls end ------------------------------------------------------------------------
+
+    def _ends(self, end: CallEnd[Parcel]) -> Iterator[_End]:
+        for leased, error in zip(end.item, _outcomes(end), strict=True):
+            yield _End(leased.delivery, error, self._settlement(leased.delivery, error))
+
+    def _settlement(self, delivery: Delivery, error: BaseException | None) -> Settlement:
         attempts, now = delivery.attempts + 1, self.clock.now()
         if error is None:
             return Settlement(delivery.key, DeliveryState.SENT, attempts, now, None)
         reason = _reason_of(error)
         if isinstance(error, NotTriedError):
-            state, due_at = DeliveryState.PENDING, later(now, self.policy.first)
+            state, due_at = DeliveryState.PENDING, later(now, self.retry.first)
             return Settlement(delivery.key, state, delivery.attempts, due_at, reason)
-        pause = self.policy.after_failure(delivery.idempotency_key, attempts, error)
+        pause = self.retry.after_failure(delivery.idempotency_key, attempts, error)
         if pause is None:
             return Settlement(delivery.key, DeliveryState.DEAD, attempts, now, reason)
-        due_at = later(now, pause)
-        return Settlement(delivery.key, DeliveryState.PENDING, attempts, due_at, reason)
+        return Settlement(delivery.key, DeliveryState.PENDING, attempts, later(now, pause), reason)
 
-    def _tell(self, ended: CallEnd[Delivery], settlement: Settlement) -> None:
-        self._count(settlement.state)
-        error = ended.error
-        if isinstance(error, NotTriedError):
+    def _tell_all(self, ends: Sequence[_End], turned: Turn | None) -> None:
+        for end in ends:
+            self._tell(end)
+        if turned is not None:
+            self.monitor.tell_of_channel(*turned)
+
+    def _tell(self, end: _End) -> None:
+        self.counts.add(end.settlement.state)
+        if isinstance(end.error, NotTriedError):
             return
-        after = _settled(ended.item, settlement)
-        if error is None:
+        after = _settled(end.delivery, end.settlement)
+        if end.error is None:
             self.monitor.tell_of_delivery(Event.SENT, after)
             return
-        self.monitor.tell_of_delivery(Event.FAILED, after, error=type(error).__name__)
-        if settlement.state is DeliveryState.DEAD:
-            self.monitor.tell_of_delivery(Event.DEAD, after, error=type(error).__name__)
+        error = type(end.error).__name__
+        self.monitor.tell_of_delivery(Event.FAILED, after, error=error)
+        if after.state is DeliveryState.DEAD:
+            self.monitor.tell_of_delivery(Event.DEAD, after, error=error)
 
-    def _count(self, state: DeliveryState) -> None:
-        with self.lock:
-            self.counts[state] += 1
+
+def _outcomes(end: CallEnd[Parcel]) -> Sequence[BaseException | None]:
+    """One for each delivery: what `send_many` returned, or how the call ended."""
+    if end.error is not None or (len(end.item) == 1 and not isinstance(end.returned, Outcomes)):
+        return [end.error] * len(end.item)
+    assert isinstance(end.returned, Outcomes)  # noqa: S101 - only `send_many` gets several
+    return end.returned.of(len(end.item))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What `send_many` returned."""
+
+    returned: object
+
+    def of(self, number: int) -> Sequence[BaseException | None]:
+        """The outcomes of so many deliveries; without a list, all were sent."""
+        if self.returned is None:
+            return [None] * number
+        listed = self.returned if isinstance(self.returned, Sequence) else ()
+        if len(listed) != number or any(
+            each is not None and not isinstance(each, BaseException) for each in listed
+        ):
+            message = f"send_many returns None, or a list with None or an exception for each of {number} deliveries"
+            return [BadOutcomesError(message)] * number
+        return listed
+
+
+def _after_call(
+    was: ChannelState, breaker: Breaker, now: datetime, *, failed: bool
+) -> ChannelState:
+    """The state after a call. Another one's success does not end a rest that a provider has asked for."""
+    if failed:
+        failures = was.failures + 1
+        until = later(now, breaker.pause) if failures >= breaker.failures else was.rests_until
+        return replace(was, failures=failures, rests_until=until)
+    had_rested = was.failures >= breaker.failures
+    return replace(was, failures=0, rests_until=None if had_rested else was.rests_until)
+
+
+def _turn_of(
+    was: ChannelState, state: ChannelState, breaker: Breaker | None, now: datetime
+) -> Turn | None:
+    """Whether the channel has begun to rest, or goes on after a rest."""
+    if breaker is not None and was.failures >= breaker.failures > state.failures:
+        return Event.CHANNEL_UP, state
+    began = state.rests_until is not None and state.rests_until > now
+    rested = was.rests_until is not None and was.rests_until > now
+    return (Event.CHANNEL_DOWN, state) if began and not rested else None
+
+
+def _is_ours(now: LeasedNow, leased: Leased) -> bool:
+    """Whether it still waits for this hand-over; another process may have taken it if that took long."""
+    return now.state is DeliveryState.PENDING and now.due_at == leased.until
+
+
+def _as_it_was(delivery: Delivery) -> Settlement:
+    """What releases a delivery that was leased."""
+    return Settlement(
+        delivery.key, delivery.state, delivery.attempts, delivery.due_at, delivery.reason
+    )
 
 
 def _settled(delivery: Delivery, end: Settlement) -> Delivery:
@@ -151,10 +334,12 @@ def _settled(delivery: Delivery, end: Settlement) -> Delivery:
     )
 
 
+_OURS = (RetryLater, GiveUp, ChannelTimeoutError, NotTriedError, NotRunError, BadOutcomesError)
+
+
 def _reason_of(error: BaseException) -> str:
-    if isinstance(error, RetryLater | GiveUp | ChannelTimeoutError | NotTriedError | NotRunError):
-        return _words_of(error)
-    return f"{type(error).__name__}: {_words_of(error)}"
+    words = _words_of(error)
+    return words if isinstance(error, _OURS) else f"{type(error).__name__}: {words}"
 
 
 def _words_of(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from whereupon.ports.due_work import DueWork
 from whereupon.ports.host import (
     NO_CHANNEL,
     Attachable,
+    BatchSender,
     Channel,
     ChannelHost,
     Clock,
@@ -28,6 +29,7 @@ from whereupon.ports.types import (
     LeasedNow,
     Settlement,
     Stretch,
+    WaitingChannels,
     is_meant,
 )
 from whereupon.ports.writes import Writes
@@ -37,6 +39,7 @@ __all__ = [
     "NO_CHANNEL",
     "Attachable",
     "Backlog",
+    "BatchSender",
     "Channel",
     "ChannelHost",
     "Clock",
@@ -53,6 +56,7 @@ __all__ = [
     "Settlement",
     "Store",
     "Stretch",
+    "WaitingChannels",
     "Watch",
     "Writes",
     "is_meant",

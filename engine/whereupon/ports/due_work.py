@@ -12,11 +12,19 @@ from typing import Protocol
 
 from whereupon.conditions.prefilter import Prefilter, passes
 from whereupon.ports.reads import Reads
-from whereupon.ports.types import DeadLetters, LeasedNow, Settlement, Stretch, is_meant
+from whereupon.ports.types import (
+    DeadLetters,
+    LeasedNow,
+    Settlement,
+    Stretch,
+    WaitingChannels,
+    is_meant,
+)
 from whereupon.ports.writes import Writes
 from whereupon.records import (
     BroadcastRun,
     Changes,
+    ChannelState,
     ClaimJob,
     Delivery,
     Entry,
@@ -36,14 +44,9 @@ class DueWork(Reads, Writes, Protocol):
     A method with a body is made of the others. It is right for a store with one writer at a time.
     """
 
-    @abstractmethod
-    def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
-        """When the next unfinished claim or pending delivery is due.
-
-        Args:
-            channels: only deliveries of these count; None for all.
-        """
-        ...
+    def next_claim_due(self) -> datetime | None:
+        """When the next unfinished claim is due."""
+        return min((each.due_at for each in self.scan(ClaimJob)), default=None)
 
     # --- entries ------------------------------------------------------------------------------------
 
@@ -136,28 +139,38 @@ class DueWork(Reads, Writes, Protocol):
     # --- deliveries ---------------------------------------------------------------------------------
 
     @abstractmethod
+    def waiting_channels(self) -> WaitingChannels:
+        """The channels of deliveries that are pending or held."""
+        ...
+
+    def channel(self, name: str) -> ChannelState:
+        """What all processes share about a channel."""
+        found = (state for state in self.scan(ChannelState) if state.name == name)
+        return next(found, ChannelState(name))
+
+    def lock_channel(self, name: str) -> ChannelState:
+        """The same; nobody else changes it until the transaction ends. Comes behind every other lock."""
+        return self.channel(name)
+
+    @abstractmethod
+    def put_channel(self, state: ChannelState) -> None:
+        """Keep what all processes share about a channel."""
+        ...
+
+    @abstractmethod
     def lease_deliveries(
-        self,
-        until: datetime,
-        leased_until: datetime,
-        limit: int,
-        channels: Collection[str] | None = None,
+        self, channel: str, until: datetime, leased_until: datetime, limit: int
     ) -> list[Delivery]:
-        """Take pending deliveries due at ``until`` or before, by due time then key; then held ones.
+        """Take a channel's pending deliveries due at ``until`` or before, by due time then key; then held ones.
 
         Each is due again at ``leased_until``. So nobody else takes it meanwhile, and a crash before it is
         settled only delays it.
-
-        Args:
-            channels: those that this process has; None for all.
         """
         ...
 
     @abstractmethod
-    def hold_deliveries(
-        self, until: datetime, channels: Collection[str], limit: int
-    ) -> dict[str, int]:
-        """Hold pending deliveries due by ``until`` of other channels than these; returns their numbers."""
+    def hold_deliveries(self, channel: str, until: datetime, limit: int) -> int:
+        """Hold a channel's pending deliveries due by ``until``; returns their number."""
         ...
 
     @abstractmethod

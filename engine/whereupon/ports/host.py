@@ -1,6 +1,6 @@
 """What the engine needs from its host: a clock, channels that send deliveries, a transaction to share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -19,6 +19,7 @@ Channel: TypeAlias = Callable[[Delivery], object]
 """Sends one delivery. If it raises, the delivery is tried again; `delivery.RetryLater` says when."""
 
 
+@runtime_checkable
 class Sender(Protocol):
     """A channel as an object.
 
@@ -28,6 +29,23 @@ class Sender(Protocol):
 
     def send(self, delivery: Delivery) -> object:
         """Send one delivery; the same as a function that is a `Channel`."""
+        ...
+
+
+@runtime_checkable
+class BatchSender(Protocol):
+    """A channel that takes several deliveries in one call.
+
+    It may have an attribute `batch_size`, the most deliveries that it takes (100 by default).
+    """
+
+    def send_many(self, deliveries: Sequence[Delivery]) -> object:
+        """Send deliveries.
+
+        Returns:
+            None if all were sent; else a list that has for each of them None, or the exception that
+            `Sender.send` would raise (so a coroutine does that in the end, if this is `async`).
+        """
         ...
 
 

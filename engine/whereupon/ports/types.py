@@ -58,6 +58,18 @@ class LeasedNow(NamedTuple):
     attributes: Mapping[str, JsonValue] | None
 
 
+class WaitingChannels(NamedTuple):
+    """The channels of deliveries that wait.
+
+    Attributes:
+        pending: when the first of a channel's pending deliveries is due.
+        held: channels that have held deliveries.
+    """
+
+    pending: Mapping[str, datetime]
+    held: frozenset[str]
+
+
 class DeadLetters(NamedTuple):
     """A filter on dead deliveries: by channel, by rule, by when they died. None means any."""
 

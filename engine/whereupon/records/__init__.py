@@ -9,6 +9,7 @@ For others: all names below.
 
 from whereupon.records.broadcasts import MISSED, OVERTAKEN, BroadcastRun
 from whereupon.records.changes import Changes
+from whereupon.records.channels import ChannelState
 from whereupon.records.claims import ClaimJob, ClaimRun
 from whereupon.records.deliveries import Delivery, DeliveryState, SendKind
 from whereupon.records.entries import (
@@ -81,6 +82,7 @@ __all__ = [
     "Breaker",
     "BroadcastRun",
     "Changes",
+    "ChannelState",
     "ClaimJob",
     "ClaimRun",
     "Delivery",

@@ -12,9 +12,9 @@ from tests.rule_files import campaign, guard
 from tests.worlds import NOON, World, world
 
 from whereupon.delivery.action_caller import ActionCall, ActionCaller
-from whereupon.delivery.host_calls import MOST_HANGING, NotTriedError
+from whereupon.delivery.lanes import MOST_HANGING, NotTriedError
 from whereupon.delivery.monitor import Monitor
-from whereupon.delivery.retries import RetryLater, RetryPolicy
+from whereupon.delivery.retries import Retry, RetryLater
 from whereupon.engine import Engine
 from whereupon.errors import RequestError
 from whereupon.pipeline.current import CurrentPipeline
@@ -147,7 +147,7 @@ def test_what_fails_again_and_again_is_given_up_and_can_be_retried() -> None:
     """A named operator can retry it, and its attempts start again."""
     handler = Bank(*[OSError()] * 2)
     made = world(guard("closing", ["Close Account"], approvals={"needed": 0, "by": ["lena"]}))
-    policy = RetryPolicy(tries=2, first=timedelta(seconds=1))
+    policy = Retry(tries=2, first=timedelta(seconds=1))
     made.engine = Engine(made.home, made.engine.pipeline.index.book, clock=made.clock, retry=policy)
     made.engine.action("Close Account", destructive=True)(handler)
     ask(made)
@@ -268,7 +268,7 @@ def test_a_request_that_is_erased_while_it_is_leased_stays_erased(
     before = made.engine.requests.show(leased.key)
     assert (before.outcome, before.person, before.message) == ("cancelled", None, None)
     current = CurrentPipeline(made.engine.pipeline)
-    release(ActionCaller(made.home, current, made.clock, RetryPolicy(), Monitor()), leased)
+    release(ActionCaller(made.home, current, made.clock, Retry(), Monitor()), leased)
     assert made.engine.requests.show(leased.key) == before
 
 

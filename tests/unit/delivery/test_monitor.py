@@ -8,7 +8,7 @@ import pytest
 from tests.rule_files import book_of
 from tests.shop import purchase, thanks
 
-from whereupon import Delivery, Engine, RetryPolicy, UnknownNameError
+from whereupon import Delivery, Engine, Retry, UnknownNameError
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState, Request
 
@@ -22,7 +22,7 @@ def _refuse(delivery: Delivery) -> NoReturn:
 
 
 def _opened(tries: int = 2, push: Callable[[Delivery], object] = _refuse) -> Engine:
-    engine = Engine.open("memory://", rules=_RULES, retry=RetryPolicy(tries=tries))
+    engine = Engine.open("memory://", rules=_RULES, retry=Retry(tries=tries))
     engine.channel("push")(push)
     engine.identify("ada", traits={"email": _SECRET})
     engine.ingest([purchase(1)])
@@ -68,7 +68,7 @@ def test_what_is_withheld_at_the_hand_over_is_logged_with_its_reason(
 def test_hooks_are_called_after_the_commit(place: str) -> None:
     """The hook gets the delivery as it is then."""
     seen: list[tuple[str, DeliveryState, int, DeliveryState]] = []
-    with Engine.open(place, rules=book_of(thanks()), retry=RetryPolicy(tries=1)) as engine:
+    with Engine.open(place, rules=book_of(thanks()), retry=Retry(tries=1)) as engine:
 
         def noting(event: str) -> Callable[[Delivery], None]:
             def note(delivery: Delivery) -> None:
@@ -125,7 +125,7 @@ def test_actions_of_the_host_are_reported_as_deliveries_are(
 ) -> None:
     """Each failure is reported, and the last one."""
     seen: list[tuple[str, Request]] = []
-    with Engine.open("memory://", retry=RetryPolicy(tries=1)) as engine:
+    with Engine.open("memory://", retry=Retry(tries=1)) as engine:
         engine.action("Close Account", destructive=False)(_raise)
         engine.action("Open Account", destructive=False)(lambda _: None)
         for event in ("action-ran", "action-failed", "action-dead"):
@@ -150,7 +150,7 @@ def _raise(_: object) -> NoReturn:
 
 def test_numbers_say_what_came_in_and_what_went_out(place: str) -> None:
     """Numbers of this process since its start, and the waiting and dead deliveries of the store."""
-    with Engine.open(place, rules=book_of(thanks()), retry=RetryPolicy(tries=1)) as engine:
+    with Engine.open(place, rules=book_of(thanks()), retry=Retry(tries=1)) as engine:
         engine.channel("push")(lambda delivery: 1 // (delivery.person == "ada"))
         engine.ingest([purchase(1), purchase(1), {"type": "track"}, purchase(2, "bob")])
         waiting = engine.metrics().backlog

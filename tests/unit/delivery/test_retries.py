@@ -6,7 +6,7 @@ import pytest
 from tests.rule_files import book_of
 from tests.shop import NOON, purchase, thanks
 
-from whereupon import Delivery, Engine, RetryLater, RetryPolicy
+from whereupon import Delivery, Engine, Retry, RetryLater
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.delivery.retries import GiveUp
 from whereupon.records import DeliveryState, RequestOutcome
@@ -17,7 +17,7 @@ _TICK = timedelta(microseconds=1)
 _SECOND, _HOUR = timedelta(seconds=1), timedelta(hours=1)
 
 
-def _until_given_up(policy: RetryPolicy, key: str = _KEY) -> list[timedelta]:
+def _until_given_up(policy: Retry, key: str = _KEY) -> list[timedelta]:
     pauses: list[timedelta] = []
     while (pause := policy.after_failure(key, len(pauses) + 1, OSError())) is not None:
         pauses.append(pause)
@@ -27,7 +27,7 @@ def _until_given_up(policy: RetryPolicy, key: str = _KEY) -> list[timedelta]:
 @pytest.mark.parametrize("key", ["0000" + "0" * 28, "ffff" + "f" * 28])
 def test_by_default_something_is_tried_for_three_days(key: str) -> None:
     """The pauses grow up to six hours; the jitter adds a day at most."""
-    pauses = _until_given_up(RetryPolicy(), key)
+    pauses = _until_given_up(Retry(), key)
     assert timedelta(hours=72) <= sum(pauses, timedelta()) < timedelta(hours=97)
     assert timedelta(seconds=10) <= pauses[0] <= timedelta(seconds=12.5)
     assert 6 * _HOUR <= pauses[-1] <= 7.5 * _HOUR
@@ -48,31 +48,31 @@ def test_by_default_something_is_tried_for_three_days(key: str) -> None:
 )
 def test_it_is_given_up_when_the_pauses_were_long_enough(enough: timedelta, attempts: int) -> None:
     """After 10, 20, 25 and 25 seconds, without jitter: not earlier, and not later."""
-    policy = RetryPolicy(first=10 * _SECOND, longest=25 * _SECOND, for_at_least=enough)
+    policy = Retry(first=10 * _SECOND, longest=25 * _SECOND, for_at_least=enough)
     assert len(_until_given_up(policy)) == attempts - 1
 
 
 def test_the_number_of_tries_can_be_limited() -> None:
     """It ends however short the pauses are; without pauses a number is required."""
-    assert len(_until_given_up(RetryPolicy(tries=3))) == 2
-    assert RetryPolicy(tries=3, first=timedelta(0)).gives_up(3)
+    assert len(_until_given_up(Retry(tries=3))) == 2
+    assert Retry(tries=3, first=timedelta(0)).gives_up(3)
     with pytest.raises(ValueError, match="tried for ever"):
-        RetryPolicy(first=timedelta(0))
+        Retry(first=timedelta(0))
     with pytest.raises(ValueError, match="tried for ever"):
-        RetryPolicy(longest=timedelta(0))
+        Retry(longest=timedelta(0))
 
 
 def test_a_hundred_thousand_tries_are_counted_in_no_time() -> None:
     """A channel that asks for one attempt a second gets them for three days."""
-    policy = RetryPolicy(first=_SECOND, longest=_SECOND)
+    policy = Retry(first=_SECOND, longest=_SECOND)
     assert not policy.gives_up(3 * 24 * 3600)
     assert policy.gives_up(3 * 24 * 3600 + 1)
 
 
 def test_who_asks_for_time_gets_it_where_it_is_more_than_the_pause() -> None:
     """`Retry-After` is a lower limit; a receiver that asks for *at once* does not shorten the pause."""
-    policy = RetryPolicy()
-    usual = policy.pause_for(_KEY, 3)
+    policy = Retry()
+    usual = policy.pause(_KEY, 3)
     for asked, waited in (
         (usual + _TICK, usual + _TICK),
         (usual, usual),
@@ -140,15 +140,13 @@ def test_an_action_of_the_hosts_is_tried_as_long_as_a_delivery(*, ends: bool) ->
             clock.move_to(clock.now() + _HOUR / 6)
         (request,) = engine.requests()
     assert request.outcome is RequestOutcome.FAILED
-    assert tries == (1 if ends else len(_until_given_up(RetryPolicy())) + 1)
+    assert tries == (1 if ends else len(_until_given_up(Retry())) + 1)
 
 
 def _dead(place: str, clock: FrozenClock) -> Engine:
     """An engine with three dead deliveries: two pushes, one of which died a day ago, and an email."""
     mail = thanks(campaign="mail", when="Mailed", whereupon=[{"send": "email", "subject": "Hi"}])
-    engine = Engine.open(
-        place, rules=book_of(thanks(), mail), clock=clock, retry=RetryPolicy(tries=1)
-    )
+    engine = Engine.open(place, rules=book_of(thanks(), mail), clock=clock, retry=Retry(tries=1))
 
     def refuse(_: Delivery) -> None:
         raise ConnectionError

@@ -78,14 +78,12 @@ def test_what_is_not_due_yet_is_not_held(place: str) -> None:
     """A channel that is registered in time causes no warning."""
     with Engine.open(place, rules=_BOTH, clock=FrozenClock(NOON)) as engine:
         with engine.store.session() as session:
-            assert session.hold_deliveries(NOON, ("push",), 10) == {}
+            assert session.hold_deliveries("pigeon", NOON, 10) == 0
         engine.ingest([purchase(1)])
         with engine.store.session() as session:
-            assert session.next_due(("sms",)) is None
-            assert session.next_due(("push",)) == NOON
-            assert session.next_due() == NOON
-            assert session.hold_deliveries(NOON, ("push",), 10) == {"pigeon": 1}
-            assert session.next_due(("pigeon",)) is None
+            assert session.waiting_channels().pending == {"push": NOON, "pigeon": NOON}
+            assert session.hold_deliveries("pigeon", NOON, 10) == 1
+            assert [*session.waiting_channels().held] == ["pigeon"]
 
 
 def test_who_is_erased_leaves_nothing_that_is_held(place: str) -> None:

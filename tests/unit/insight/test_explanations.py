@@ -6,7 +6,7 @@ from tests.rule_files import book_of, broadcast, campaign, segment
 from tests.worlds import DAY, HOUR, World, after, world
 
 from whereupon.decide.decisions import Reason
-from whereupon.delivery.retries import RetryLater, RetryPolicy
+from whereupon.delivery.retries import Retry, RetryLater
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
 from whereupon.insight import describe, sentence_for
@@ -135,7 +135,7 @@ SEND: JsonValue = {"send": "push", "title": "Hello"}
 def test_what_was_sent_is_explained(home: Store) -> None:
     """Waiting, sent, failed and dead deliveries, each with its time."""
     made = World([campaign("thanks", "purchase")], home)
-    policy = RetryPolicy(tries=2)
+    policy = Retry(tries=2)
     engine = Engine(home, book_of(*made.files), clock=made.clock, retry=policy)
     made.track("purchase", "ada", at=0)
     began = "ada entered thanks by purchase of 2026-03-01T12:00:00Z; push “Hello” "

@@ -10,7 +10,7 @@ from tests.rule_files import book_of
 from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Engine
-from whereupon.delivery.retries import RetryPolicy
+from whereupon.delivery.retries import Retry
 from whereupon.operations.pruner import MOST_STEPS, REACH
 from whereupon.records import Changes, DeliveryState, RetainedKind, Skips
 from whereupon.rules.model import FolderSettings, Retention, Rulebook
@@ -26,7 +26,7 @@ class Shop:
 
     def __init__(self, place: str, rules: Rulebook, keep: Retention | None = KEEP) -> None:
         self.clock = FrozenClock(NOON)
-        once = RetryPolicy(tries=1)
+        once = Retry(tries=1)
         self.engine = Engine.open(place, rules=rules, clock=self.clock, keep=keep, retry=once)
         self.sent: list[str] = []
         self.engine.channel("push")(lambda delivery: self.sent.append(delivery.person))

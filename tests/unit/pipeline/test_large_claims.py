@@ -342,7 +342,7 @@ def test_an_abandoned_claim_is_due_work_after_a_minute(place: str) -> None:
         _record(engine, 23)
         _begin(engine)
         with engine.store.session() as session:
-            assert session.next_due() == NOON + timedelta(minutes=1)
+            assert session.next_claim_due() == NOON + timedelta(minutes=1)
         assert [*engine.wake(NOON)] == []
         assert _left(engine) == 1
         answer = [d for done in engine.wake(NOON + timedelta(minutes=1)) for d in done.decisions]

@@ -37,7 +37,7 @@ class Schema:
         indexes = [occasions, slots, self.due_entries]
         self.entries = table(records.Entry, "key", indexes=indexes, owner="person_key")
         self.idempotency_keys = Index("idempotency_key", unique=True)
-        self.waiting = Index("state", by="due_at", where=lambda d: d.state in WAITING)
+        self.waiting = Index("state", "channel", by="due_at", where=lambda d: d.state in WAITING)
         indexes = [self.idempotency_keys, self.waiting]
         self.deliveries = table(records.Delivery, "key", indexes=indexes, owner="person_key")
         self.inbox = table(records.InboxItem, "key", owner="person_key")
@@ -45,6 +45,7 @@ class Schema:
         self.requests = table(records.Request, "key")
         self.approvals = table(records.Approval, "request", "actor", "plan")
         self.breakers = table(records.Breaker, "guard")
+        self.channels = table(records.ChannelState, "name")
         self.audit = table(records.AuditRow, "sequence")
         self.audit_head = table(records.AuditHead)
         self.devices = table(records.Device, "token", owner="person_key")

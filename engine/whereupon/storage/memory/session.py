@@ -1,15 +1,14 @@
 """One transaction on the tables in memory; the ports say what each method answers."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from heapq import merge
 from itertools import islice, takewhile
-from typing import cast
+from typing import Any, cast
 
 import whereupon.records as records
 from whereupon.messages.model import erased_digests
-from whereupon.ports import NO_CHANNEL, DueWork, LeasedNow, Questions, Settlement
+from whereupon.ports import NO_CHANNEL, DueWork, LeasedNow, Questions, Settlement, WaitingChannels
 from whereupon.records import Changes, Delivery, DeliveryState, IdKind, PruneAction, prune_action
 from whereupon.storage.memory.layout import Named, Schema
 from whereupon.storage.memory.tables import R
@@ -110,12 +109,6 @@ class MemorySession(Questions, DueWork):
         """In place."""
         write(changes, self._in)
 
-    def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
-        """The first of what waits."""
-        due = [each.due_at for each in islice(self._waiting("pending", channels), 1)]
-        due += [claim.due_at for claim in self._in.claim_jobs.rows.values()]
-        return min(due, default=None)
-
     def due_entries(
         self, until: datetime, limit: int, versions: Collection[str] | None = None
     ) -> list[records.Entry]:
@@ -136,39 +129,43 @@ class MemorySession(Questions, DueWork):
         """In the order of the index."""
         return self._in.persons.some(self._in.person_keys.keys((), ((), key + 1), limit))
 
-    def _waiting(
-        self, state: str, channels: Collection[str] | None, until: datetime | None = None
-    ) -> Iterator[Delivery]:
-        """Deliveries of these channels in a state, by due time then key."""
-        places = self._in.waiting.groups.get(state, ())
-        due = takewhile(lambda place: until is None or place[0] <= until, places)
-        found = (self._in.deliveries.rows[key] for _, key in due)
-        return (each for each in found if channels is None or each.channel in channels)
+    def _waiting(self, state: str, channel: str) -> Iterator[Delivery]:
+        """A channel's deliveries in a state, by due time then key."""
+        places = self._in.waiting.groups.get((state, channel), ())
+        return (self._in.deliveries.rows[key] for _, key in places)
+
+    def _due(self, channel: str, until: datetime) -> Iterator[Delivery]:
+        return takewhile(lambda each: each.due_at <= until, self._waiting("pending", channel))
+
+    def waiting_channels(self) -> WaitingChannels:
+        """The groups of the index."""
+        groups: Any = self._in.waiting.groups.items()
+        pending = {name: queue[0][0] for (state, name), queue in groups if state == "pending"}
+        return WaitingChannels(
+            pending, frozenset(name for (state, name), _ in groups if state == "held")
+        )
+
+    def put_channel(self, state: records.ChannelState) -> None:
+        """By name."""
+        self._in.channels.put(state)
 
     def lease_deliveries(
-        self,
-        until: datetime,
-        leased_until: datetime,
-        limit: int,
-        channels: Collection[str] | None = None,
+        self, channel: str, until: datetime, leased_until: datetime, limit: int
     ) -> list[Delivery]:
         """In the order of the index."""
-        taken = list(islice(self._waiting("pending", channels, until), limit))
-        held = islice(self._waiting("held", channels), limit - len(taken))
+        taken = list(islice(self._due(channel, until), limit))
+        held = islice(self._waiting("held", channel), limit - len(taken))
         taken += [each._replace(state=DeliveryState.PENDING, reason=None) for each in held]
         self._in.deliveries.put(*(each._replace(due_at=leased_until) for each in taken))
         return taken
 
-    def hold_deliveries(
-        self, until: datetime, channels: Collection[str], limit: int
-    ) -> dict[str, int]:
+    def hold_deliveries(self, channel: str, until: datetime, limit: int) -> int:
         """In the order of the index."""
-        due = self._waiting("pending", None, until)
-        foreign = list(islice((each for each in due if each.channel not in channels), limit))
-        for each in foreign:
+        due = list(islice(self._due(channel, until), limit))
+        for each in due:
             held = Settlement(each.key, DeliveryState.HELD, each.attempts, each.due_at, NO_CHANNEL)
             self._try(DeliveryState.PENDING, held)
-        return Counter(delivery.channel for delivery in foreign)
+        return len(due)
 
     def leased_now(self, key: int) -> LeasedNow | None:
         """By key."""

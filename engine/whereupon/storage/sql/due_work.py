@@ -1,6 +1,5 @@
 """Due work on a database: what is due, and how a session takes it."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
@@ -9,9 +8,10 @@ import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.messages.times import as_micros, from_micros
-from whereupon.ports import DeadLetters, DueWork, LeasedNow, Settlement, Stretch
+from whereupon.ports import DeadLetters, DueWork, LeasedNow, Settlement, Stretch, WaitingChannels
 from whereupon.records import (
     BroadcastRun,
+    ChannelState,
     ClaimJob,
     Delivery,
     DeliveryState,
@@ -31,14 +31,38 @@ from whereupon.storage.sql.row_locks import Rank
 class SqlDueWork(SqlReads, DueWork):
     """The ports say what each method answers."""
 
-    def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
-        """When something is due next."""
-        if channels is None:
-            found = self._queries.next_due.fetch(self._connection)
-        else:
-            members = self._database.members(channels)
-            found = self._queries.next_due_of.fetch(self._connection, channels=members)
-        return min((from_micros(due) for (due,) in found if due is not None), default=None)
+    def next_claim_due(self) -> datetime | None:
+        """When a claim is due next."""
+        ((due,),) = self._queries.next_claim_due.fetch(self._connection)
+        return None if due is None else from_micros(due)
+
+    def waiting_channels(self) -> WaitingChannels:
+        """The channels of deliveries that wait."""
+        pending = self._queries.waiting_channels.fetch(self._connection)
+        held = self._queries.held_channels.fetch(self._connection)
+        return WaitingChannels(
+            {str(channel): from_micros(due) for channel, due in pending},
+            frozenset(str(channel) for (channel,) in held),
+        )
+
+    def channel(self, name: str) -> ChannelState:
+        """A channel's state."""
+        found = self._queries.channel.fetch(self._connection, name=name)
+        return rows.channel_from(found[0]) if found else ChannelState(name)
+
+    def lock_channel(self, name: str) -> ChannelState:
+        """A channel's state, for this transaction to change."""
+        found = self._queries.channel_to_change.fetch(self._connection, name=name)
+        if not found:  # two processes may be the first
+            self._queries.keep_channel.write(
+                self._connection, [rows.channel_row(ChannelState(name))]
+            )
+            found = self._queries.channel_to_change.fetch(self._connection, name=name)
+        return rows.channel_from(found[0])
+
+    def put_channel(self, state: ChannelState) -> None:
+        """Keep a channel's state."""
+        self._queries.put_channel.write(self._connection, [rows.channel_row(state)])
 
     def due_entries(
         self, until: datetime, limit: int, versions: Collection[str] | None = None
@@ -118,35 +142,33 @@ class SqlDueWork(SqlReads, DueWork):
 
     def lease_deliveries(
         self,
+        channel: str,
         until: datetime,
         leased_until: datetime,
         limit: int,
-        channels: Collection[str] | None = None,
     ) -> list[Delivery]:
         """Take deliveries that are due, or held."""
-        selects, asked = self._queries, dict[str, object](until=as_micros(until), limit=limit)
-        due, held = selects.due_deliveries, selects.held_deliveries
-        if channels is not None:
-            due, held = selects.due_deliveries_of, selects.held_deliveries_of
-            asked["channels"] = self._database.members(channels)
-        taken = list(map(rule_rows.delivery_from, due.fetch(self._connection, **asked)))
+        selects = self._queries
+        due = selects.due_deliveries_of.fetch(
+            self._connection, until=as_micros(until), limit=limit, channel=channel
+        )
+        taken = list(map(rule_rows.delivery_from, due))
         self._writes.lease(taken, as_micros(leased_until))
         if len(taken) < limit:
-            asked["limit"] = limit - len(taken)
-            found = list(map(rule_rows.delivery_from, held.fetch(self._connection, **asked)))
+            held = selects.held_deliveries_of.fetch(
+                self._connection, limit=limit - len(taken), channel=channel
+            )
+            found = list(map(rule_rows.delivery_from, held))
             self._writes.take_held(found, as_micros(leased_until))
             taken += [d._replace(state=DeliveryState.PENDING, reason=None) for d in found]
         return taken
 
-    def hold_deliveries(
-        self, until: datetime, channels: Collection[str], limit: int
-    ) -> dict[str, int]:
-        """Hold deliveries of other channels."""
-        members = self._database.members(channels)
-        asked = {"until": as_micros(until), "channels": members, "limit": limit}
+    def hold_deliveries(self, channel: str, until: datetime, limit: int) -> int:
+        """Hold deliveries of a channel."""
+        asked = {"until": as_micros(until), "channel": channel, "limit": limit}
         found = self._queries.foreign_deliveries.fetch(self._connection, **asked)
-        self._writes.hold(key for key, _ in found)
-        return Counter(str(channel) for _, channel in found)
+        self._writes.hold(key for (key,) in found)
+        return len(found)
 
     def leased_now(self, key: int) -> LeasedNow | None:
         """A leased delivery and its person."""

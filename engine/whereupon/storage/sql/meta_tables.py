@@ -1,4 +1,4 @@
-"""The tables about the store itself: its numbers, its version, the rule versions that it knows."""
+"""The tables about the store itself: its numbers, its version, the rule versions and channels that it knows."""
 
 from typing import ClassVar
 
@@ -42,6 +42,18 @@ class RuleVersionRow(Base, table=True):
     digest: str = Field(primary_key=True, sa_type=CollatedText)
     rule: str = Field(sa_type=CollatedText)
     source: bytes = Field(sa_type=LargeBinary)
+
+
+class ChannelRow(Base, table=True):
+    """What all processes share about a channel; `calls` is JSON, pairs of an instant and a number."""
+
+    __tablename__ = "whereupon_channel"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    name: str = Field(primary_key=True, sa_type=CollatedText)
+    calls: str = Field(sa_type=CollatedText)
+    failures: int
+    rests_until: int | None = Field(sa_type=Int64)
 
 
 VERSIONS = Table(

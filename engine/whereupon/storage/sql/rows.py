@@ -14,6 +14,7 @@ from whereupon.messages.codec import LazyObject, decode, encode, object_text
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref, ref_of
 from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.records import (
+    ChannelState,
     ClaimJob,
     ClaimRun,
     Device,
@@ -273,3 +274,16 @@ def micros_or_none(instant: datetime | None) -> int | None:
 def mapping(text: str) -> Mapping[str, JsonValue]:
     """A JSON object."""
     return cast("Mapping[str, JsonValue]", decode(text))
+
+
+def channel_row(state: ChannelState) -> Parameters:
+    """The row of a channel."""
+    calls = encode([*state.calls]).decode()
+    return (state.name, calls, state.failures, micros_or_none(state.rests_until))
+
+
+def channel_from(row: Record) -> ChannelState:
+    """A channel's state."""
+    name, calls, failures, rests_until = row
+    begun = tuple((int(at), int(count)) for at, count in cast("list[list[int]]", decode(calls)))
+    return ChannelState(name, begun, failures, instant_or_none(rests_until))

@@ -16,7 +16,14 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from whereupon.storage.sql.base import GIVEN, Base, CollatedText, Int64, table_of
-from whereupon.storage.sql.meta_tables import BLOCK, KEYS, VERSIONS, MetaRow, RuleVersionRow
+from whereupon.storage.sql.meta_tables import (
+    BLOCK,
+    KEYS,
+    VERSIONS,
+    ChannelRow,
+    MetaRow,
+    RuleVersionRow,
+)
 from whereupon.storage.sql.request_tables import (
     ApprovalRow,
     AuditHeadRow,
@@ -34,6 +41,7 @@ __all__ = [
     "AuditRowRow",
     "Base",
     "BreakerRow",
+    "ChannelRow",
     "ClaimJobRow",
     "ClaimRow",
     "DeliveryRow",
@@ -233,7 +241,13 @@ class DeliveryRow(Base, table=True):
     __tablename__ = "whereupon_delivery"
     __table_args__ = (
         Index("whereupon_delivery_person", "person_key"),
-        Index("whereupon_delivery_due", "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        Index(
+            "whereupon_delivery_due",
+            "channel",
+            "due_at",
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        ),
         Index(
             "whereupon_delivery_stuck",
             "state",

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from whereupon.conditions.prefilter import EVERYBODY, NOBODY, Prefilter, Texts, TextTest, Values
-from whereupon.ports import NO_CHANNEL, LeasedNow, Settlement, Store
+from whereupon.ports import NO_CHANNEL, LeasedNow, Settlement, Store, WaitingChannels
 from whereupon.records import (
     Changes,
+    ChannelState,
     DeliveryState,
     EntryState,
     Person,
@@ -105,18 +106,35 @@ class DueWorkContract:
             assert session.count_entries(["d0", "d1", "d2", "d3"]) == {"d1": 1, "d2": 2}
             assert session.count_entries([]) == {}
 
-    def test_the_next_due_time_is_the_soonest_delivery(self, store: Store) -> None:
-        """What has been sent does not count, nor do entries and runs, which not everybody may run."""
+    def test_the_channels_of_what_waits_are_known(self, store: Store) -> None:
+        """With the soonest time; what has been sent does not count, nor do entries and runs."""
         with store.session() as session:
-            assert session.next_due() is None
+            assert session.waiting_channels() == WaitingChannels({}, frozenset())
         sent = delivery(1)._replace(state=DeliveryState.SENT)
         save_entries(store, entry(2))
         save(store, Changes(deliveries=[sent], runs={("news", "a"): run("a")}))
         with store.session() as session:
-            assert session.next_due() is None
-        save(store, Changes(deliveries=[delivery(2, due_at=after(50))]))
+            assert session.waiting_channels() == WaitingChannels({}, frozenset())
+        later = [delivery(key, due_at=after(due)) for key, due in ((2, 50), (3, 40))]
+        save(store, Changes(deliveries=[*later, delivery(4)._replace(channel="email")]))
         with store.session() as session:
-            assert session.next_due() == after(50)
+            expected = {"push": after(40), "email": NOON}
+            assert session.waiting_channels() == WaitingChannels(expected, frozenset())
+            session.hold_deliveries("email", NOON, 9)
+            assert session.waiting_channels().held == {"email"}
+
+    def test_what_processes_share_about_a_channel_is_kept(self, store: Store) -> None:
+        """The last that was put; a channel that nobody has put has made no call."""
+        with store.session() as session:
+            assert session.channel("push") == session.lock_channel("push") == ChannelState("push")
+            session.put_channel(ChannelState("push", ((1, 2),), 3, NOON))
+        kept = ChannelState("push", ((3, 4), (5, 1)), 0, None)
+        with store.session() as session:
+            assert session.lock_channel("push").rests_until == NOON
+            session.put_channel(kept)
+        with store.session() as session:
+            assert session.channel("push") == kept
+            assert session.channel("email") == ChannelState("email")
 
     def test_requests_are_found_when_they_are_due(self, store: Store) -> None:
         """By their own time, or by their expiry where that is asked for; only those that are held."""
@@ -157,21 +175,21 @@ class DueWorkContract:
         late, soon, future = delivery(1), delivery(2, due_at=after(-1)), delivery(3, due_at=LAST)
         save(store, Changes(deliveries=[late, soon, future]))
         with store.session() as session:
-            assert session.lease_deliveries(NOON, after(60), 10) == [soon, late]
+            assert session.lease_deliveries("push", NOON, after(60), 10) == [soon, late]
         with store.session() as session:
-            assert session.lease_deliveries(after(59), after(99), 10) == []
-            again = session.lease_deliveries(after(60), after(120), 1)
+            assert session.lease_deliveries("push", after(59), after(99), 10) == []
+            again = session.lease_deliveries("push", after(60), after(120), 1)
             assert [taken.key for taken in again] == [1]
 
     def test_a_lease_is_undone_with_its_session(self, store: Store) -> None:
         """What a failing session took is free again."""
         save(store, Changes(deliveries=[delivery(1)]))
         with pytest.raises(ZeroDivisionError), store.session() as session:
-            session.lease_deliveries(NOON, after(60), 10)
+            session.lease_deliveries("push", NOON, after(60), 10)
             session.settle([Settlement(1, DeliveryState.SENT, 1, NOON, None)])
             raise ZeroDivisionError
         with store.session() as session:
-            assert session.lease_deliveries(NOON, after(60), 10) == [delivery(1)]
+            assert session.lease_deliveries("push", NOON, after(60), 10) == [delivery(1)]
 
     def test_a_try_is_settled(self, store: Store) -> None:
         """Sent is sent; a retry waits for its time; what is gone meanwhile stays gone."""
@@ -183,8 +201,8 @@ class DueWorkContract:
         waiting = delivery(2, due_at=after(30))._replace(attempts=1, reason="timeout")
         with store.session() as session:
             assert session.deliveries([DeliveryState.SENT], 9)[0].attempts == 1
-            assert session.lease_deliveries(after(29), LAST, 9) == []
-            assert session.lease_deliveries(after(30), LAST, 9) == [waiting]
+            assert session.lease_deliveries("push", after(29), LAST, 9) == []
+            assert session.lease_deliveries("push", after(30), LAST, 9) == [waiting]
 
     def test_only_what_is_pending_is_settled(self, store: Store) -> None:
         """What was withheld, or had its end, while a try was under way stays as it is."""
@@ -211,7 +229,7 @@ class DueWorkContract:
         with store.session() as session:
             assert [session.revive(key, after(5)) for key in (1, 1, 2, 9)] == [True, *[False] * 3]
         with store.session() as session:
-            assert session.lease_deliveries(LAST, LAST, 9) == [delivery(1, due_at=after(5))]
+            assert session.lease_deliveries("push", LAST, LAST, 9) == [delivery(1, due_at=after(5))]
 
     def test_deliveries_are_leased_by_channel(self, store: Store) -> None:
         """Those of others stay as they are, and when the next is due is told by channel, too."""
@@ -219,12 +237,11 @@ class DueWorkContract:
         push, later = delivery(2, due_at=after(-1)), delivery(3, due_at=after(9))
         save(store, Changes(deliveries=[mail, push, later]))
         with store.session() as session:
-            assert session.lease_deliveries(NOON, after(60), 10, ["sms"]) == []
-            assert session.lease_deliveries(NOON, after(60), 10, ["push", "sms"]) == [push]
-            assert session.lease_deliveries(NOON, after(60), 10, []) == []
-            due = [session.next_due(each) for each in (None, ["email"], ["push"], ["sms"], [])]
-            assert due == [after(-2), after(-2), after(9), None, None]
-            assert session.lease_deliveries(NOON, after(60), 10, ["email"]) == [mail]
+            assert session.lease_deliveries("sms", NOON, after(60), 10) == []
+            assert session.lease_deliveries("push", NOON, after(60), 10) == [push]
+            due = session.waiting_channels().pending
+            assert (due["email"], "sms" in due) == (after(-2), False)
+            assert session.lease_deliveries("email", NOON, after(60), 10) == [mail]
 
     def test_what_is_due_for_other_channels_is_held_until_one_of_them_is_there(
         self, store: Store
@@ -234,15 +251,14 @@ class DueWorkContract:
         future = delivery(4, due_at=after(1))._replace(channel="email")
         save(store, Changes(deliveries=[*mails, future, delivery(5)]))
         with store.session() as session:
-            assert session.hold_deliveries(NOON, ["push"], 2) == {"email": 2}
-            assert session.hold_deliveries(NOON, ["push"], 2) == {"email": 1}
-            assert session.hold_deliveries(NOON, ["push"], 2) == {}
+            held_in_steps = [session.hold_deliveries("email", NOON, 2) for _ in range(3)]
+            assert held_in_steps == [2, 1, 0]
             held = session.deliveries([DeliveryState.HELD], 9)
             assert {each.reason for each in held} == {NO_CHANNEL}
         with store.session() as session:
-            assert session.lease_deliveries(NOON, after(60), 9, ["push"]) == [delivery(5)]
-            assert session.lease_deliveries(NOON, after(60), 2, ["email"]) == mails[:2]
-            assert session.lease_deliveries(NOON, after(60), 9, None) == mails[2:]
+            assert session.lease_deliveries("push", NOON, after(60), 9) == [delivery(5)]
+            assert session.lease_deliveries("email", NOON, after(60), 2) == mails[:2]
+            assert session.lease_deliveries("email", NOON, after(60), 9) == mails[2:]
             assert session.deliveries([DeliveryState.HELD], 9) == []
             session.settle([Settlement(1, DeliveryState.SENT, 1, NOON, None)])
             assert session.deliveries([DeliveryState.SENT], 9)[0].key == 1
@@ -252,7 +268,7 @@ class DueWorkContract:
         ada = Person(ADA, "ada", NOON, {"email": "ada@example.com"})
         save(store, Changes(persons={ADA: ada}, deliveries=[delivery(1), delivery(2)._replace(person_key=99)]))  # fmt: skip
         with store.session() as session:
-            session.lease_deliveries(NOON, after(60), 9)
+            session.lease_deliveries("push", NOON, after(60), 9)
             pending = DeliveryState.PENDING
             assert session.leased_now(1) == LeasedNow(pending, after(60), "ada", ada.attributes)
             assert session.leased_now(2) == LeasedNow(pending, after(60), None, None)

@@ -57,7 +57,7 @@ class ErasureContract:
             assert {c.person_key for c in session.claim_jobs([], [11, 21])} == {ADA}
             assert {e.key for e in session.active_entries([ADA])} == {10, 20}
             assert {p.person_key for p in session.past_entries(["socks"], [ADA, BOB])} == {ADA}
-            assert {d.person_key for d in session.lease_deliveries(NOON, LAST, 9)} == {ADA}
+            assert {d.person_key for d in session.lease_deliveries("push", NOON, LAST, 9)} == {ADA}
             assert len(session.decided(ADA, "socks", 9)) == 4
             assert session.decided(BOB, "socks", 9) == []
 

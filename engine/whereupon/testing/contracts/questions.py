@@ -200,7 +200,8 @@ class QuestionsContract:
             assert session.revive_some(DeadLetters(since=after(2)), after(5), 1) == 1
             assert session.revive_some(DeadLetters(since=after(2)), after(5), 9) == 1
             assert session.revive_some(DeadLetters(since=after(2)), after(5), 9) == 0
-            revived = session.lease_deliveries(after(5), after(60), 9)
+            revived = session.lease_deliveries("email", after(5), after(60), 9)
+            revived += session.lease_deliveries("push", after(5), after(60), 9)
         assert [(each.key, each.attempts, each.reason) for each in revived] == [(2, 0, None), (3, 0, None)]  # fmt: skip
 
     def test_what_has_not_come_to_its_end_is_counted_by_channel(self, store: Store) -> None:

@@ -221,6 +221,6 @@ def seen(store: Store) -> list[object]:
             session.deliveries(list(DeliveryState), 99),
             session.scan(InboxItem),
             [session.decided(key, "socks", 99) for key in keys],
-            [session.counts(), session.next_due()],
+            [session.counts(), session.next_claim_due()],
         ]
     return [sorted(map(repr, cast("list[object]", answer))) for answer in answers]

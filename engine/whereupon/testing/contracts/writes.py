@@ -101,11 +101,11 @@ class WritesContract:
             assert session.due_claim_jobs(after(30), 9) == [other]
             assert session.due_claim_jobs(after(60), 9) == [other, begun]
             assert session.due_claim_jobs(after(60), 1) == [other]
-            assert session.next_due() == after(30)
+            assert session.next_claim_due() == after(30)
         save(store, Changes(claim_jobs={ANON: None, ANON + 1: None}))
         with store.session() as session:
             assert session.claim_jobs([ADA, BOB], [ANON]) == []
-            assert session.next_due() is None
+            assert session.next_claim_due() is None
 
     def test_a_claim_that_was_begun_goes_with_its_anonymous_id(self, store: Store) -> None:
         """The id is erased with the last who claimed it, whoever was about to."""

@@ -1,20 +1,49 @@
 -- What waits for a time, how it is taken, and what is too old to be kept.
 
--- name: next_due
-SELECT min(due_at) FROM whereupon_delivery WHERE state = 'pending'
-UNION ALL
+-- name: next_claim_due
 SELECT min(due_at) FROM whereupon_claiming
 
--- name: next_due_of
--- The index finds the first of an order; it does not find a minimum over some channels.
-SELECT (
-    SELECT due_at FROM whereupon_delivery
-    WHERE state = 'pending' AND channel = ANY(:channels)
-    ORDER BY due_at
-    LIMIT 1
+-- name: waiting_channels
+-- From each channel to the next by the index, however many deliveries are between.
+WITH RECURSIVE waiting (channel) AS (
+    SELECT min(channel) FROM whereupon_delivery WHERE state = 'pending'
+    UNION ALL
+    SELECT (
+        SELECT min(delivery.channel) FROM whereupon_delivery AS delivery
+        WHERE delivery.state = 'pending' AND delivery.channel > waiting.channel
+    )
+    FROM waiting
+    WHERE waiting.channel IS NOT NULL
 )
-UNION ALL
-SELECT min(due_at) FROM whereupon_claiming
+SELECT
+    waiting.channel,
+    (
+        SELECT min(delivery.due_at) FROM whereupon_delivery AS delivery
+        WHERE delivery.state = 'pending' AND delivery.channel = waiting.channel
+    )
+FROM waiting
+WHERE waiting.channel IS NOT NULL
+
+-- name: held_channels
+WITH RECURSIVE waiting (channel) AS (
+    SELECT min(channel) FROM whereupon_delivery WHERE state = 'held'
+    UNION ALL
+    SELECT (
+        SELECT min(delivery.channel) FROM whereupon_delivery AS delivery
+        WHERE delivery.state = 'held' AND delivery.channel > waiting.channel
+    )
+    FROM waiting
+    WHERE waiting.channel IS NOT NULL
+)
+SELECT waiting.channel FROM waiting
+WHERE waiting.channel IS NOT NULL
+
+-- name: channel
+SELECT whereupon_channel.* FROM whereupon_channel WHERE name = :name
+
+-- name: channel_to_change
+SELECT whereupon_channel.* FROM whereupon_channel WHERE name = :name
+FOR UPDATE
 
 -- name: due_entries
 SELECT whereupon_entry.* FROM whereupon_entry
@@ -82,37 +111,23 @@ WHERE key > :key
 ORDER BY key
 LIMIT 1 OFFSET :skipped
 
--- name: due_deliveries
-SELECT whereupon_delivery.* FROM whereupon_delivery
-WHERE state = 'pending' AND due_at <= :until
-ORDER BY due_at, key
-LIMIT :limit
-FOR UPDATE SKIP LOCKED
-
 -- name: due_deliveries_of
 SELECT whereupon_delivery.* FROM whereupon_delivery
-WHERE state = 'pending' AND due_at <= :until AND channel = ANY(:channels)
-ORDER BY due_at, key
-LIMIT :limit
-FOR UPDATE SKIP LOCKED
-
--- name: held_deliveries
-SELECT whereupon_delivery.* FROM whereupon_delivery
-WHERE state = 'held'
+WHERE state = 'pending' AND due_at <= :until AND channel = :channel
 ORDER BY due_at, key
 LIMIT :limit
 FOR UPDATE SKIP LOCKED
 
 -- name: held_deliveries_of
 SELECT whereupon_delivery.* FROM whereupon_delivery
-WHERE state = 'held' AND channel = ANY(:channels)
+WHERE state = 'held' AND channel = :channel
 ORDER BY due_at, key
 LIMIT :limit
 FOR UPDATE SKIP LOCKED
 
 -- name: foreign_deliveries
-SELECT key, channel FROM whereupon_delivery
-WHERE state = 'pending' AND due_at <= :until AND channel <> ALL(:channels)
+SELECT key FROM whereupon_delivery
+WHERE state = 'pending' AND due_at <= :until AND channel = :channel
 ORDER BY due_at, key
 LIMIT :limit
 FOR UPDATE SKIP LOCKED

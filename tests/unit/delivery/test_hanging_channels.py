@@ -9,15 +9,15 @@ import pytest
 from tests.rule_files import book_of
 from tests.shop import NOON, purchase, thanks
 
-from whereupon import Delivery, Engine, RetryPolicy
+from whereupon import Delivery, Engine, Retry
 from whereupon.delivery.dispatcher import Dispatched
-from whereupon.delivery.host_calls import MOST_HANGING
+from whereupon.delivery.lanes import MOST_HANGING
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 _LIMIT = timedelta(seconds=1)  # long for a call that does nothing, however busy the machine is
-_POLICY = RetryPolicy(first=timedelta(seconds=10), timeout=_LIMIT)
+_POLICY = Retry(first=timedelta(seconds=10), timeout=_LIMIT)
 _BOTH = thanks(whereupon=[{"send": "push", "title": "Hi"}, {"send": "email", "subject": "Hi"}])
 
 
@@ -51,7 +51,7 @@ def hanging() -> Iterator[_Hanging]:
     channel.let_go.set()
 
 
-def _opened(clock: FrozenClock, push: _Hanging, policy: RetryPolicy = _POLICY) -> Engine:
+def _opened(clock: FrozenClock, push: _Hanging, policy: Retry = _POLICY) -> Engine:
     engine = Engine.open("memory://", rules=book_of(_BOTH), clock=clock, retry=policy)
     engine.channel("push")(push)
     engine.channel("email")(lambda _: None)
@@ -82,7 +82,7 @@ def test_a_delivery_whose_channel_hangs_is_tried_again_under_its_key(
 def test_a_channel_that_hangs_for_ever_ends_in_a_dead_letter(clock: FrozenClock) -> None:
     """It is not tried for ever; an operator may have it tried again."""
     hanging = _Hanging(1_000)
-    engine = _opened(clock, hanging, RetryPolicy(tries=2, timeout=_LIMIT))
+    engine = _opened(clock, hanging, Retry(tries=2, timeout=_LIMIT))
     engine.ingest([purchase(1)])
     engine.run_due()
     clock.move_to(NOON + timedelta(hours=1))
@@ -94,7 +94,7 @@ def test_a_channel_that_hangs_holds_up_neither_other_channels_nor_messages(
     clock: FrozenClock, hanging: _Hanging
 ) -> None:
     """While the push hangs, the emails are sent and a message is recorded."""
-    engine = _opened(clock, hanging, RetryPolicy(timeout=timedelta(seconds=_PATIENCE)))
+    engine = _opened(clock, hanging, Retry(timeout=timedelta(seconds=_PATIENCE)))
     mailed = Event()
     engine.channel("email")(lambda _: mailed.set())
     engine.ingest([purchase(1)])

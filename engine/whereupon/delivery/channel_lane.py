@@ -1,0 +1,177 @@
+"""The lane of one channel: it leases due deliveries as the channel's policy allows, and has them handed over.
+
+Rate and breaker are a row in the store, which all processes change in the transaction that leases. So a call
+has its place under the rate before it is begun, and of the processes that see a channel end its rest, one
+makes the first call.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Final, TypeVar
+
+from whereupon.delivery.event_loop import EventLoop
+from whereupon.delivery.host_code import is_async
+from whereupon.delivery.lanes import Lane
+from whereupon.delivery.settlements import (
+    ChannelTimeoutError,
+    DeliverySettler,
+    Leased,
+    Outcomes,
+    Parcel,
+)
+from whereupon.messages.times import later
+from whereupon.ports import BatchSender, Channel, Session
+from whereupon.records import Delivery
+
+T = TypeVar("T")
+
+BATCH: Final = 100
+"""The most deliveries that `send_many` gets where the channel does not say it."""
+
+_AHEAD: Final = 4
+_LEAST: Final = 20
+"""How many deliveries are leased at once: at least so many, and for each call side by side so many."""
+
+_OF_LEASE: Final = 0.4
+"""The share of a lease that one call may take, and after which no call begins."""
+
+
+class ChannelLane:
+    """One channel of a process.
+
+    Args:
+        channel: a function, or an object with `send_many`.
+        settler: records how the calls end.
+        loop: runs `async` functions.
+        when_idle: called when the last call has ended.
+
+    Attributes:
+        goes_on_at: the lane has nothing to do before, by its policy; None if its policy allows calls.
+    """
+
+    def __init__(
+        self,
+        channel: Channel | BatchSender,
+        settler: DeliverySettler,
+        loop: EventLoop,
+        when_idle: Callable[[], object],
+    ) -> None:
+        self._settler = settler
+        policy, retry = settler.policy, settler.retry
+        timeout = policy.timeout or retry.timeout
+        self._lease_time = max(retry.lease, timeout / _OF_LEASE)
+        self._size = 1
+        self.goes_on_at: datetime | None = None
+        seconds = timeout.total_seconds()
+        if isinstance(channel, BatchSender):
+            self._size = int(getattr(channel, "batch_size", BATCH))
+            call = _batches_of(_plain(channel.send_many, loop, seconds))
+        else:
+            call = _singles_of(_plain(channel, loop, seconds))
+        self._lane = Lane[Parcel](
+            "channel",
+            settler.channel,
+            call,
+            _Work(self.take, settler),
+            limit=seconds,
+            key_of=lambda parcel: parcel[0].delivery.idempotency_key,
+            timeout_error=ChannelTimeoutError,
+            width=policy.concurrency,
+            when_idle=when_idle,
+        )
+        self.wake, self.join = self._lane.wake, self._lane.join
+        self.pause, self.stop, self.end = self._lane.pause, self._lane.stop, self._lane.end
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it looks for work, or calls."""
+        return self._lane.is_busy
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it hangs in so many calls that it begins no other."""
+        return self._lane.is_closed
+
+    def take(self, free: int) -> Sequence[Parcel]:
+        """Lease deliveries for so many calls that could begin now."""
+        wanted = max(_LEAST, _AHEAD * self._settler.policy.concurrency)
+        if self._settler.policy.rate is not None:  # their calls begin at once
+            wanted = free
+        work = partial(self._lease, wanted=wanted * self._size)
+        leased, goes_on_at = self._settler.store.transact(work)
+        self.goes_on_at = goes_on_at
+        return [tuple(leased[at : at + self._size]) for at in range(0, len(leased), self._size)]
+
+    def _lease(self, session: Session, *, wanted: int) -> tuple[list[Leased], datetime | None]:
+        """Deliveries as many as the policy allows; when it allows more, if it allows none."""
+        settler, now = self._settler, self._settler.clock.now()
+        policy, has_limits = settler.policy, settler.policy.rate or settler.policy.breaker
+        state = (session.lock_channel if has_limits else session.channel)(settler.channel)
+        settler.know(state)
+        if state.rests_until is not None and now < state.rests_until:
+            return [], state.rests_until
+        is_probe = policy.breaker is not None and state.failures >= policy.breaker.failures
+        wanted = self._size if is_probe else wanted
+        if policy.rate is not None:
+            wanted = min(wanted, policy.rate.calls - state.begun(now, policy.rate.span))
+            if wanted <= 0:
+                return [], state.free_at(now, policy.rate.span)
+        until = later(now, self._lease_time)
+        found = session.lease_deliveries(settler.channel, now, until, wanted)
+        if not found:
+            return [], None
+        if policy.rate is not None:
+            state = state.with_calls(len(found), now, policy.rate.span)
+        if is_probe:
+            state = replace(state, rests_until=until)
+        if has_limits and (is_probe or policy.rate is not None):
+            session.put_channel(state)
+        latest = later(now, self._lease_time * _OF_LEASE)
+        return [Leased(delivery, until, latest, is_probe) for delivery in found], None
+
+
+class _Work:
+    """A channel's work: what its lane leases, and what its settler records."""
+
+    def __init__(self, take: Callable[[int], Sequence[Parcel]], settler: DeliverySettler) -> None:
+        self.take = take
+        self.settle_and_prepare = settler.settle_and_prepare
+        self.settle = settler.settle
+        self.put_back = settler.put_back
+
+
+def _singles_of(call: Callable[[Delivery], object]) -> Callable[[Parcel], object]:
+    """What calls a channel with the one delivery of a parcel."""
+
+    def send(parcel: Parcel) -> object:
+        (leased,) = parcel
+        return call(leased.delivery)
+
+    return send
+
+
+def _batches_of(call: Callable[[Sequence[Delivery]], object]) -> Callable[[Parcel], object]:
+    """What calls `send_many` with the deliveries of a parcel."""
+
+    def send(parcel: Parcel) -> object:
+        return Outcomes(call([leased.delivery for leased in parcel]))
+
+    return send
+
+
+def _plain(
+    function: Callable[[T], object], loop: EventLoop, seconds: float
+) -> Callable[[T], object]:
+    """The function, or what runs an `async` one on the loop and waits for it."""
+    if not is_async(function):
+        return function
+
+    def run(argument: T) -> object:
+        try:
+            return loop.run(lambda: function(argument), seconds)  # type: ignore[arg-type,return-value]
+        except TimeoutError as error:
+            raise ChannelTimeoutError(seconds) from error
+
+    return run

@@ -1,0 +1,64 @@
+"""Calling one function of the host's: its failure becomes a value, and what has not run counts as failed."""
+
+import inspect
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_HAS_TO_RUN = (
+    "it is called in a thread of its own, and has to do its work there: "
+    "write a plain function, and have it wait for `asyncio.run(...)` or for your own loop"
+)
+_GENERATORS = (inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+
+
+class NotRunError(Exception):
+    """A function of the host's returned without having done anything: its body has yet to run."""
+
+
+def called(function: Callable[[T], object], argument: T) -> tuple[object, BaseException | None]:
+    """Call a function of the host's; what it returned, and what it failed on.
+
+    What an ``async`` function or a generator returns has not begun to run, and nothing here runs it. That is a
+    failure; otherwise the work would be lost in silence.
+    """
+    try:
+        returned = function(argument)
+    except BaseException as error:  # noqa: BLE001 - the host's code: its failure becomes a record
+        return None, error
+    if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
+        returned.close()
+    elif not (inspect.isawaitable(returned) or inspect.isasyncgen(returned)):
+        return returned, None
+    return None, NotRunError(_HAS_TO_RUN)
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Whether a function, or an object's ``__call__``, is ``async``."""
+    method = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not asked for
+    return any(map(inspect.iscoroutinefunction, (function, method)))
+
+
+def check_callable(function: Callable[..., object]) -> None:
+    """Refuse, at registration, what cannot be called, and a generator, which would do nothing.
+
+    Raises:
+        TypeError: it is one of these.
+    """
+    if not callable(function):
+        message = f"a function is needed, and this is {type(function).__name__}"
+        raise TypeError(message)
+    if any(is_late(function) for is_late in _GENERATORS):
+        raise TypeError(_HAS_TO_RUN)
+
+
+def check_runs(function: Callable[..., object]) -> None:
+    """Refuse, at registration, a function that cannot do its work in one plain call.
+
+    Raises:
+        TypeError: it is not callable, or it is ``async`` or a generator.
+    """
+    check_callable(function)
+    if is_async(function):
+        raise TypeError(_HAS_TO_RUN)
