@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias, runtime_checkable
+from enum import StrEnum
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from whereupon.records import Delivery
 
@@ -80,6 +81,36 @@ class ChannelHost(Protocol):
         permanent: bool = True,
     ) -> object:
         """Report what became of a delivery, such as a bounce (see `Engine.report`)."""
+        ...
+
+
+class FindingLevel(StrEnum):
+    """How bad what a check finds is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Finding(NamedTuple):
+    """What a check of the set-up finds. It has neither a secret nor a person's data.
+
+    Attributes:
+        said: one sentence: what was looked at, and what is wrong with it.
+        advice: one sentence: what to do; empty if nothing has to be done.
+    """
+
+    level: FindingLevel
+    said: str
+    advice: str = ""
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A channel that can say whether it could deliver now."""
+
+    def check(self) -> Sequence[Finding]:
+        """Look whether it could deliver, without delivering anything. It raises nothing."""
         ...
 
 
