@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from whereupon.api.parts import UnknownChannels
     from whereupon.decide import Notice
     from whereupon.decide.decisions import Decision, Outcome, Reason
-    from whereupon.delivery.action_caller import ActionCall, Handler
+    from whereupon.delivery.action_calls import ActionCall, Handler
     from whereupon.delivery.dispatcher import Dispatched
     from whereupon.delivery.monitor import Hook
     from whereupon.delivery.retries import GiveUp, Retry, RetryLater
@@ -128,7 +128,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ActionCall": "delivery.action_caller",
+    "ActionCall": "delivery.action_calls",
     "Approval": "records",
     "Audit": "operations.audit_log",
     "AuditHead": "records",
@@ -148,7 +148,7 @@ _HOMES = {
     "Flaw": "guards.audit_chain",
     "FrozenClock": "scheduling",
     "GiveUp": "delivery.retries",
-    "Handler": "delivery.action_caller",
+    "Handler": "delivery.action_calls",
     "Hook": "delivery.monitor",
     "HostTransaction": "ports",
     "Identity": "insight",

@@ -17,7 +17,7 @@ from tests.scenarios.delivery_process import RULES, make
 from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater
-from whereupon.delivery.action_caller import ActionCall
+from whereupon.delivery.action_calls import ActionCall
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from whereupon.api.config import with_action
 from whereupon.api.parts import EngineParts
 from whereupon.api.report_calls import ReportCalls
-from whereupon.delivery.action_caller import Handler, Registration, fault_finder
+from whereupon.delivery.action_calls import Handler, Registration, fault_finder
 from whereupon.delivery.channel_policy import ChannelOptions, policy_of
 from whereupon.delivery.host_code import check_callable, check_runs
 from whereupon.delivery.monitor import Hook

@@ -4,5 +4,5 @@ The package calls the host's code outside of transactions, under a lease. It dec
 what: `decide` made the deliveries.
 
 For others: `dispatcher` (Dispatcher), `action_caller` (ActionCaller), `retries` (Retry, RetryLater,
-GiveUp), `host_calls` (calls of the host's functions within a time limit), `monitor` (hooks, log, counts).
+GiveUp), `channel_policy` (ChannelPolicy), `lanes` (calls within a time limit), `monitor` (hooks, log, counts).
 """

@@ -6,22 +6,25 @@ with the same idempotency key. A failure becomes a record. A replay calls no act
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from time import monotonic
-from typing import TypeAlias
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import JsonValue
 
 from whereupon.decide import audit_record
+from whereupon.delivery.action_calls import (
+    Handler,
+    Registration,
+    audit_facts,
+    call_for,
+    idempotency_key,
+)
 from whereupon.delivery.lanes import CallEnd, Lane, NotTriedError, Work
 from whereupon.delivery.monitor import Event, Monitor
 from whereupon.delivery.retries import Retry
 from whereupon.errors import RequestError, StoreError
-from whereupon.messages.codec import encode_canonically
-from whereupon.messages.semantic_events import Action
 from whereupon.messages.times import later
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Clock, Session, Store
@@ -29,57 +32,6 @@ from whereupon.records import Changes, Request, RequestOutcome
 
 _GRACE = timedelta(minutes=1)
 """How much longer than a handler's time-out its lease lasts."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActionCall:
-    """What a handler is asked to do.
-
-    Attributes:
-        person: the user id that the message carried.
-        properties: the message's, as the action's model; a mapping where it has none.
-        idempotency_key: the same for every try, and for the undoing.
-        attempt: counts from 1.
-    """
-
-    action: str
-    person: str | None
-    properties: BaseModel | Mapping[str, JsonValue]
-    idempotency_key: str
-    asked_at: datetime
-    attempt: int
-
-
-Handler: TypeAlias = Callable[[ActionCall], object]
-"""Carries out a call; if it raises, the call is tried again (`RetryLater` says when)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """One action of the host's: how it is carried out, and taken back where it can be."""
-
-    action: Action
-    handler: Handler
-    model: type[BaseModel] | None
-    undo: Handler | None
-    timeout: timedelta
-
-
-def fault_finder(model: type[BaseModel]) -> Callable[[Mapping[str, JsonValue]], str]:
-    """What is wrong with properties, in words that quote none of them."""
-
-    def fault_in(properties: Mapping[str, JsonValue]) -> str:
-        try:
-            model.model_validate(dict(properties))
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False, include_context=False)
-            places = (".".join(map(str, each["loc"])) or "properties" for each in found)
-            return "; ".join(
-                f"{place}: {each['type']}" for place, each in zip(places, found, strict=True)
-            )
-        return ""
-
-    return fault_in
 
 
 class ActionCaller:
@@ -171,7 +123,7 @@ class ActionCaller:
         """
 
         def call(request: Request) -> object:
-            return handler(_call_for(request, registration)) if request.message else None
+            return handler(call_for(request, registration)) if request.message else None
 
         limit = registration.timeout.total_seconds()
         return Lane[Request](
@@ -202,7 +154,7 @@ class ActionCaller:
         """Record how a call ended; the request as it is then."""
         now = self._clock.now()
         attempts = request.attempts + 1
-        facts = _facts(request, self._current.pipeline.settings.digest)
+        facts = audit_facts(request, self._current.pipeline.settings.digest)
         with self._store.session() as session:
             if isinstance(failure, NotTriedError):
                 return _make_due(session, request, later(now, self._policy.first))
@@ -316,11 +268,6 @@ class ActionCaller:
         self._current.pipeline.write(session, changes)
 
 
-def idempotency_key(request: Request) -> str:
-    """32 hexadecimal digits that stand for a request, the same in every process."""
-    return sha256(f"{request.action}\n{request.key}".encode()).hexdigest()[:32]
-
-
 def _locked(session: Session, request: Request) -> Request:
     """The request as it is now; it may have been erased or cancelled while it was under way."""
     session.lock_requests()
@@ -396,30 +343,3 @@ class _OneCall:
 
 def _timeout_error(seconds: float) -> TimeoutError:
     return TimeoutError(f"it took longer than {seconds:g} s")
-
-
-def _call_for(request: Request, registration: Registration) -> ActionCall:
-    data = {} if request.message is None else request.message.data
-    properties: BaseModel | Mapping[str, JsonValue] = data
-    if registration.model is not None:
-        properties = registration.model.model_validate(dict(data))
-    return ActionCall(
-        action=request.action,
-        person=request.person,
-        properties=properties,
-        idempotency_key=idempotency_key(request),
-        asked_at=request.asked_at or request.timestamp,
-        attempt=request.attempts + 1,
-    )
-
-
-def _facts(request: Request, digest: Callable[[str, str], bytes]) -> dict[str, JsonValue]:
-    """What the audit log says of a call, without personal data: names of properties, and a keyed hash."""
-    data = dict(request.message.data) if request.message else {}
-    hashed = digest("properties", encode_canonically(data).decode("utf-8", "replace")).hex()
-    return {
-        "idempotency_key": idempotency_key(request),
-        "attempt": request.attempts + 1,
-        "properties": list[JsonValue](sorted(data)),
-        "properties_hash": hashed,
-    }

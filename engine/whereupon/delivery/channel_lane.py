@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.host_code import is_async
@@ -33,6 +33,9 @@ BATCH: Final = 100
 _AHEAD: Final = 4
 _LEAST: Final = 20
 """How many deliveries are leased at once: at least so many, and for each call side by side so many."""
+
+_LATE: Final = 5.0
+"""Seconds more that an `async` call may take: it is cancelled in time, unless it blocks the loop."""
 
 _OF_LEASE: Final = 0.4
 """The share of a lease that one call may take, and after which no call begins."""
@@ -65,17 +68,20 @@ class ChannelLane:
         self._size = 1
         self.goes_on_at: datetime | None = None
         seconds = timeout.total_seconds()
+        function: Callable[[Any], object]
         if isinstance(channel, BatchSender):
+            function = channel.send_many
             self._size = int(getattr(channel, "batch_size", BATCH))
-            call = _batches_of(_plain(channel.send_many, loop, seconds))
+            call = _batches_of(_plain(function, loop, seconds))
         else:
-            call = _singles_of(_plain(channel, loop, seconds))
+            function = channel
+            call = _singles_of(_plain(function, loop, seconds))
         self._lane = Lane[Parcel](
             "channel",
             settler.channel,
             call,
             _Work(self.take, settler),
-            limit=seconds,
+            limit=seconds + _LATE * is_async(function),
             key_of=lambda parcel: parcel[0].delivery.idempotency_key,
             timeout_error=ChannelTimeoutError,
             width=policy.concurrency,

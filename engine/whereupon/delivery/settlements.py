@@ -7,14 +7,15 @@ looked at before the call, and settled by its own outcome.
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
 from typing import NamedTuple, TypeAlias
 
 from whereupon.decide.consent import reason_to_withhold
-from whereupon.delivery.channel_policy import Breaker, ChannelPolicy
+from whereupon.delivery.channel_policy import ChannelPolicy
+from whereupon.delivery.channel_rests import Turn, after_calls, is_failure, turn_of
 from whereupon.delivery.host_code import NotRunError
 from whereupon.delivery.lanes import CallEnd, NotTriedError
 from whereupon.delivery.monitor import Event, Monitor
@@ -59,9 +60,6 @@ class Leased(NamedTuple):
     latest: datetime
     is_probe: bool = False
 
-
-Turn: TypeAlias = tuple[Event, ChannelState]
-"""That a channel has begun to rest, or goes on, and its state."""
 
 Parcel: TypeAlias = tuple[Leased, ...]
 """What one call gets."""
@@ -131,7 +129,7 @@ class DeliverySettler:
         """What of the next parcel is to be handed over, what of it is withheld, and the channel if it turned."""
         session.settle(end.settlement for end in ends)
         ready, refused = list[Leased](), list[tuple[Delivery, Settlement]]()
-        rests = bool(following) and self._rests(session)
+        rests = bool(following) and self._rests(session, ends)
         for leased in following:
             now = session.leased_now(leased.delivery.key)
             if now is None or not _is_ours(now, leased):
@@ -191,11 +189,19 @@ class DeliverySettler:
 
     # --- what the channel's state says --------------------------------------------------------
 
-    def _rests(self, session: Session) -> bool:
-        """Whether another call has made the channel rest, in whichever process."""
-        if self.policy.breaker is not None:
-            self.know(session.channel(self.channel))
-        return self.rests_until is not None and self.clock.now() < self.rests_until
+    def _rests(self, session: Session, ends: Sequence[_End]) -> bool:
+        """Whether a call has made the channel rest, one of these or one in another process.
+
+        The row is locked later: behind every other lock.
+        """
+        errors = [end.error for end in ends]
+        if self.policy.breaker is None and not any(map(is_failure, errors)):
+            until = self.rests_until
+        else:
+            state, now = session.channel(self.channel), self.clock.now()
+            self.know(state)
+            until = after_calls(state, self.policy.breaker, errors, now).rests_until
+        return until is not None and self.clock.now() < until
 
     def know(self, state: ChannelState) -> None:
         """Take notice of the channel's state."""
@@ -208,24 +214,16 @@ class DeliverySettler:
             session.put_channel(state.without_calls(places))
 
     def _note_failures(self, session: Session, ends: Sequence[_End]) -> Turn | None:
-        """Count failures in a row: a call has failed if none of its deliveries was sent."""
-        tried = [end.error for end in ends if not isinstance(end.error, NotTriedError | GiveUp)]
-        failed = [error for error in tried if error is not None]
-        asked = [e.after for e in failed if isinstance(e, RetryLater) and e.channel and e.after]
-        breaker = self.policy.breaker
-        if not tried or not (asked or (breaker is not None and (failed or self.has_failed))):
+        """Keep what calls say about the channel; whether it has begun to rest, or goes on."""
+        errors, breaker = [end.error for end in ends], self.policy.breaker
+        if not any(map(is_failure, errors)) and not (ends and self.has_failed):
             return None
         now, was = self.clock.now(), session.lock_channel(self.channel)
-        state = was
-        if breaker is not None:
-            state = _after_call(was, breaker, now, failed=len(failed) == len(tried))
-        for after in asked:
-            until = max(later(now, after), state.rests_until or now)
-            state = replace(state, rests_until=until)
+        state = after_calls(was, breaker, errors, now)
         self.know(state)
         if state != was:
             session.put_channel(state)
-        return _turn_of(was, state, breaker, now)
+        return turn_of(was, state, breaker, now)
 
     # --- how calls end ------------------------------------------------------------------------
 
@@ -291,29 +289,6 @@ class Outcomes:
             message = f"send_many returns None, or a list with None or an exception for each of {number} deliveries"
             return [BadOutcomesError(message)] * number
         return listed
-
-
-def _after_call(
-    was: ChannelState, breaker: Breaker, now: datetime, *, failed: bool
-) -> ChannelState:
-    """The state after a call. Another one's success does not end a rest that a provider has asked for."""
-    if failed:
-        failures = was.failures + 1
-        until = later(now, breaker.pause) if failures >= breaker.failures else was.rests_until
-        return replace(was, failures=failures, rests_until=until)
-    had_rested = was.failures >= breaker.failures
-    return replace(was, failures=0, rests_until=None if had_rested else was.rests_until)
-
-
-def _turn_of(
-    was: ChannelState, state: ChannelState, breaker: Breaker | None, now: datetime
-) -> Turn | None:
-    """Whether the channel has begun to rest, or goes on after a rest."""
-    if breaker is not None and was.failures >= breaker.failures > state.failures:
-        return Event.CHANNEL_UP, state
-    began = state.rests_until is not None and state.rests_until > now
-    rested = was.rests_until is not None and was.rests_until > now
-    return (Event.CHANNEL_DOWN, state) if began and not rested else None
 
 
 def _is_ours(now: LeasedNow, leased: Leased) -> bool:

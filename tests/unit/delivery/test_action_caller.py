@@ -11,7 +11,8 @@ from pydantic import BaseModel, JsonValue
 from tests.rule_files import campaign, guard
 from tests.worlds import NOON, World, world
 
-from whereupon.delivery.action_caller import ActionCall, ActionCaller
+from whereupon.delivery.action_caller import ActionCaller
+from whereupon.delivery.action_calls import ActionCall
 from whereupon.delivery.lanes import MOST_HANGING, NotTriedError
 from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import Retry, RetryLater
