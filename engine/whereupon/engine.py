@@ -191,7 +191,7 @@ class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions):
             new_id=fresh_id,
         )
         answered = answer(self.take(reading.messages, connection=connection), reading)
-        self._monitor.count_messages(
+        self._monitor.measures.count_messages(
             accepted=answered.accepted,
             duplicates=answered.duplicates,
             rejected=len(answered.rejected),

@@ -7,10 +7,12 @@ from functools import partial
 from itertools import takewhile
 from time import monotonic
 
-from whereupon.api.config import InFlight, Ran
+from whereupon.api.config import InFlight, Ran, Waiting, counts_of
 from whereupon.decide import BatchResult, Decisions, Emitted, Skipped
 from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatched, Dispatcher
+from whereupon.delivery.monitor import Monitor
+from whereupon.messages.times import later
 from whereupon.operations.pruner import Pruner
 from whereupon.operations.scrubber import Scrubber
 from whereupon.pipeline.claim_runner import ClaimRunner
@@ -22,6 +24,10 @@ from whereupon.scheduling import Waker
 
 POLL = timedelta(seconds=30)
 """How often the background work looks for due work by default."""
+
+_A_DAY = timedelta(days=1)
+"""An unfinished claim is due sooner."""
+_MOST_CLAIMS = 1_000
 
 _GRACE = 5.0
 """Seconds that a round has to end after its calls have ended."""
@@ -52,12 +58,14 @@ class BackgroundWork:
         current: CurrentPipeline,
         clock: Clock,
         workers: Workers,
+        monitor: Monitor,
         poll: timedelta = POLL,
     ) -> None:
         self._store = store
         self._current = current
         self._clock = clock
         self._workers = workers
+        self._monitor = monitor
         self._waker = Waker(self._run_and_look_ahead, clock, poll)
         self._watch: Watch | None = None
         self._rounds = InFlight()
@@ -106,6 +114,12 @@ class BackgroundWork:
         Args:
             wait: whether to wait for the channels.
         """
+        with self._monitor.round_of_work() as span:
+            ran = self._done(wait=wait)
+            span.note(counts_of(ran))
+            return ran
+
+    def _done(self, *, wait: bool) -> Ran:
         dispatcher = self._workers.dispatcher
         emitted, dispatched = list[Emitted | Skipped](), Dispatched()
         steps = takewhile(lambda _: not self.is_closing, self.wake(self._clock.now()))
@@ -128,6 +142,11 @@ class BackgroundWork:
 
     def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[BatchResult]:
         """Wake entries, broadcasts and requests due by ``until`` (see `Engine.wake`)."""
+        for result in self._wake(until, scheduled=scheduled):
+            self._monitor.measures.count_decisions(result.emitted)
+            yield result
+
+    def _wake(self, until: datetime, *, scheduled: bool) -> Iterator[BatchResult]:
         while self.interrupted:  # a claim that fails again is due work a minute after it was begun
             yield from self._workers.claims.carry_out([self.interrupted.pop()])
         while due := self._due_requests(until, expiring=scheduled):
@@ -187,6 +206,24 @@ class BackgroundWork:
             due = self._next_due()
         if due is not None:
             self._waker.wake_by(due)
+
+    def hanging(self) -> dict[tuple[str, str], int]:
+        """How many calls hang in this process, by ``channel`` or ``action`` and by name."""
+        channels, actions = self._workers.dispatcher.hanging, self._workers.actions.hanging
+        return {("channel", name): n for name, n in channels.items()} | {
+            ("action", name): n for name, n in actions.items()
+        }
+
+    def waiting(self) -> Waiting:
+        """What waits in the store (see `Engine.waiting`)."""
+        with self._store.reading() as session:
+            return Waiting(
+                session.backlog(),
+                [session.channel(name) for name in self._workers.dispatcher.registered],
+                self._current.pipeline.next_duty(session),
+                session.next_request_due(self._workers.actions.names),
+                len(session.due_claim_jobs(later(self._clock.now(), _A_DAY), _MOST_CLAIMS)),
+            )
 
     def _next_due(self) -> datetime | None:
         with self._store.reading() as session:

@@ -20,7 +20,7 @@ from whereupon.messages.model import Source
 from whereupon.messages.semantic_events import Action, Registry
 from whereupon.pipeline.work_scope import LeftAlone
 from whereupon.ports import Backlog, HostTransaction, Session
-from whereupon.records import Request
+from whereupon.records import ChannelState, Request
 from whereupon.rules.model import Rulebook
 from whereupon.runtime.forks import ForkAware, watch_forks
 
@@ -58,6 +58,17 @@ class Ran:
     requests: list[Request] = field(default_factory=list)
 
 
+def counts_of(ran: Ran) -> dict[str, int]:
+    """What a round did, in numbers."""
+    dispatched = ran.dispatched
+    return {
+        "sent": dispatched.sent,
+        "retried": dispatched.retried,
+        "dead": dispatched.dead,
+        "withheld": dispatched.withheld,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Numbers for monitoring.
@@ -71,6 +82,25 @@ class Metrics:
     messages: Mapping[str, int]
     events: Mapping[tuple[str, str], int]
     backlog: Sequence[Backlog]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in a store, as one engine sees it.
+
+    Attributes:
+        deliveries: that are pending, held or dead, of all processes.
+        channels: that this process has, as all processes see them.
+        work_due: when the first wait or broadcast that this engine may run is due, or was.
+        request_due: likewise for requests and actions.
+        claims: how many large claims are unfinished; it counts no further than 1,000.
+    """
+
+    deliveries: Sequence[Backlog]
+    channels: Sequence[ChannelState]
+    work_due: datetime | None
+    request_due: datetime | None
+    claims: int
 
 
 class InFlight(ForkAware):

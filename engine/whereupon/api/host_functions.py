@@ -14,7 +14,7 @@ from whereupon.delivery.channel_policy import ChannelOptions, policy_of
 from whereupon.delivery.host_code import check_callable, check_runs
 from whereupon.delivery.monitor import Hook
 from whereupon.messages.semantic_events import Action
-from whereupon.ports import Attachable, BatchSender, Channel, Sender
+from whereupon.ports import Attachable, BatchSender, Channel, Sender, Tracer
 from whereupon.records import Request
 
 
@@ -95,6 +95,14 @@ class HostFunctions(EngineParts, ReportCalls):
         """
         check_runs(hook)
         self._monitor.on(event, hook)
+
+    def trace(self, tracer: Tracer) -> None:
+        """Have spans made of what the engine does: batches of messages, rounds of due work, and calls.
+
+        Args:
+            tracer: such as `whereupon.contrib.opentelemetry.instrument` makes.
+        """
+        self._monitor.tracer = tracer
 
     def action(
         self,

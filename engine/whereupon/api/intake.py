@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from whereupon.decide import BatchResult
+from whereupon.delivery.monitor import Monitor
 from whereupon.errors import StoreError
 from whereupon.messages.model import Message
 from whereupon.pipeline.claim_runner import ClaimRunner
@@ -34,6 +35,7 @@ class Intake:
         claims: ClaimRunner,
         interrupted: set[int],
         wake_up: Callable[[], None],
+        monitor: Monitor,
     ) -> None:
         self._store = store
         self._current = current
@@ -41,6 +43,7 @@ class Intake:
         self._claims = claims
         self._interrupted = interrupted
         self._wake_up = wake_up
+        self._monitor = monitor
 
     def take(
         self,
@@ -50,6 +53,18 @@ class Intake:
         connection: HostTransaction | None = None,
     ) -> BatchResult:
         """Take a batch of messages as values (see `Engine.take`)."""
+        with self._monitor.batch(len(messages)) as span:
+            whole = self._taken(messages, until, connection)
+            span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
+        self._monitor.measures.count_decisions(whole.emitted)
+        return whole
+
+    def _taken(
+        self,
+        messages: list[Message],
+        until: datetime | None,
+        connection: HostTransaction | None,
+    ) -> BatchResult:
         if connection is not None:  # the host may still roll it back, so nothing is woken
             with self._store.session(connection) as session:
                 return self._take_all(self._claims.within(session), messages, until)

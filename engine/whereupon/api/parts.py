@@ -87,9 +87,17 @@ class EngineParts:
                 self.clock,
             ),
         )
-        self._work = work = BackgroundWork(store, current, self.clock, self._workers, poll)
+        self._work = work = BackgroundWork(
+            store, current, self.clock, self._workers, self._monitor, poll
+        )
         self._intake = Intake(
-            store, current, self.clock, self.claims, work.interrupted, work.wake_up
+            store,
+            current,
+            self.clock,
+            self.claims,
+            work.interrupted,
+            work.wake_up,
+            self._monitor,
         )
         self._inboxes = Inboxes(store, self.clock)
         self._outbox = Outbox(store, self.clock, work.wake_up)

@@ -4,11 +4,13 @@ What explains is imported when it is first asked, since most processes never ask
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from whereupon.api.config import Metrics, Status
+from whereupon.api.config import Metrics, Status, Waiting
 from whereupon.api.parts import EngineParts
+from whereupon.delivery.measures import Activity
 from whereupon.operations.pruner import kept_since
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
 
@@ -97,7 +99,16 @@ class Questions(EngineParts):
 
     def metrics(self) -> Metrics:
         """What went in and out of this process so far, and what waits in the store."""
-        return Metrics(self._monitor.messages, self._monitor.counts, self._outbox.backlog())
+        so_far = self._monitor.measures.so_far()
+        return Metrics(so_far.messages, so_far.events, self._outbox.backlog())
+
+    def activity(self) -> Activity:
+        """What this process did so far; the store is not asked."""
+        return replace(self._monitor.measures.so_far(), hanging=self._work.hanging())
+
+    def waiting(self) -> Waiting:
+        """What waits in the store, for this process or for another."""
+        return self._work.waiting()
 
     def kept_since(self, kind: str) -> datetime | None:
         """From when on all records of a kind are kept; None if all of them are.

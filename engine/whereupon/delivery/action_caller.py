@@ -22,7 +22,7 @@ from whereupon.delivery.action_calls import (
     idempotency_key,
 )
 from whereupon.delivery.lanes import CallEnd, Lane, NotTriedError, Work
-from whereupon.delivery.monitor import Event, Monitor
+from whereupon.delivery.monitor import Event, Monitor, action_facts
 from whereupon.delivery.retries import Retry
 from whereupon.errors import RequestError, StoreError
 from whereupon.messages.times import later
@@ -71,6 +71,11 @@ class ActionCaller:
         until = monotonic() + seconds
         ended = [lane.end(until - monotonic()) for lane in [*self._lanes.values()]]
         return all(ended)
+
+    @property
+    def hanging(self) -> dict[str, int]:
+        """How many calls hang, by action; those without any are left out."""
+        return {name: lane.hanging for name, lane in self._lanes.items() if lane.hanging}
 
     def register(self, registration: Registration) -> None:
         """Have requests for an action handed to this function."""
@@ -129,7 +134,7 @@ class ActionCaller:
         return Lane[Request](
             "action",
             name,
-            call,
+            self._monitor.watched("action", name, call, action_facts),
             work,
             limit=limit,
             key_of=idempotency_key,

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.host_code import is_async
 from whereupon.delivery.lanes import Lane
+from whereupon.delivery.monitor import delivery_facts
 from whereupon.delivery.settlements import (
     ChannelTimeoutError,
     DeliverySettler,
@@ -22,7 +23,7 @@ from whereupon.delivery.settlements import (
     Parcel,
 )
 from whereupon.messages.times import later
-from whereupon.ports import BatchSender, Channel, Session
+from whereupon.ports import BatchSender, Channel, Session, SpanFacts
 from whereupon.records import Delivery
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ class ChannelLane:
         self._lane = Lane[Parcel](
             "channel",
             settler.channel,
-            call,
+            settler.monitor.watched("channel", settler.channel, call, _facts_of),
             _Work(self.take, settler),
             limit=seconds + _LATE * is_async(function),
             key_of=lambda parcel: parcel[0].delivery.idempotency_key,
@@ -96,6 +97,11 @@ class ChannelLane:
         return self._lane.is_busy
 
     @property
+    def hanging(self) -> int:
+        """How many calls hang."""
+        return self._lane.hanging
+
+    @property
     def is_closed(self) -> bool:
         """Whether it hangs in so many calls that it begins no other."""
         return self._lane.is_closed
@@ -108,6 +114,9 @@ class ChannelLane:
         work = partial(self._lease, wanted=wanted * self._size)
         leased, goes_on_at = self._settler.store.transact(work)
         self.goes_on_at = goes_on_at
+        if goes_on_at is not None:
+            settler = self._settler
+            settler.monitor.measures.count_event("channel-waited", settler.channel)
         return [tuple(leased[at : at + self._size]) for at in range(0, len(leased), self._size)]
 
     def _lease(self, session: Session, *, wanted: int) -> tuple[list[Leased], datetime | None]:
@@ -146,6 +155,10 @@ class _Work:
         self.settle_and_prepare = settler.settle_and_prepare
         self.settle = settler.settle
         self.put_back = settler.put_back
+
+
+def _facts_of(parcel: Parcel) -> SpanFacts:
+    return delivery_facts([leased.delivery for leased in parcel])
 
 
 def _singles_of(call: Callable[[Delivery], object]) -> Callable[[Parcel], object]:

@@ -97,6 +97,16 @@ class Dispatcher(ForkAware):
         """The channels whose deliveries this process takes; None for all."""
         return tuple(self._lanes) if self._fallback is None else None
 
+    @property
+    def registered(self) -> tuple[str, ...]:
+        """The channels that this process has."""
+        return tuple(self._lanes)
+
+    @property
+    def hanging(self) -> dict[str, int]:
+        """How many calls hang, by channel; those without any are left out."""
+        return {name: lane.hanging for name, lane in self._lanes.items() if lane.hanging}
+
     def register(
         self, name: str, channel: Channel | BatchSender, policy: ChannelPolicy | None = None
     ) -> None:
@@ -206,9 +216,18 @@ class Dispatcher(ForkAware):
             watching = self._watched.get(name)
             if watching is not None and watching.is_alive():
                 return
-            thread = Thread(target=_watch, args=(lane,), name=f"watch {name}", daemon=True)
+            thread = Thread(
+                target=self._watch_over, args=(lane,), name=f"watch {name}", daemon=True
+            )
             self._watched[name] = thread
         thread.start()
+
+    def _watch_over(self, lane: ChannelLane) -> None:
+        try:
+            with self._monitor.counting("round"):
+                lane.join()
+        except Exception as error:  # noqa: BLE001 - it is logged with its traceback, and the next round tries again
+            log_event(_LOG, logging.ERROR, "round-failed", raised=error)
 
 
 def _join(lanes: Iterable[ChannelLane]) -> None:
@@ -226,10 +245,3 @@ def _join(lanes: Iterable[ChannelLane]) -> None:
         raise
     if failure is not None:
         raise failure
-
-
-def _watch(lane: ChannelLane) -> None:
-    try:
-        lane.join()
-    except Exception as error:  # noqa: BLE001 - it is logged with its traceback, and the next round tries again
-        log_event(_LOG, logging.ERROR, "round-failed", raised=error)

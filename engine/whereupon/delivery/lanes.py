@@ -144,6 +144,12 @@ class Lane(ForkAware, Generic[Item]):
             return bool(self._callers)
 
     @property
+    def hanging(self) -> int:
+        """How many calls hang."""
+        with self._changed:
+            return self._hanging
+
+    @property
     def is_closed(self) -> bool:
         """Whether it hangs in so many calls that it begins no other."""
         with self._changed:

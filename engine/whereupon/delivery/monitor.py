@@ -1,21 +1,29 @@
-"""Reports what becomes of deliveries and of the host's actions: to the log, to the host's hooks, and in counters.
+"""Reports what becomes of deliveries and of the host's actions: to the log, to hooks, in counters and spans.
 
 A log record has machine keys (``event``, ``rule``, ``channel``, ``attempt``, ``key``) and neither content nor address.
 A hook that fails is logged and harms nothing.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, TypeAlias
+from time import monotonic
+from typing import Any, TypeAlias, TypeVar
 
-from whereupon.errors import UnknownNameError
+from whereupon.delivery.measures import Measures
+from whereupon.delivery.retries import GiveUp, RetryLater
+from whereupon.errors import StoreError, UnknownNameError
 from whereupon.messages.times import format_instant
-from whereupon.ports import NO_CHANNEL
+from whereupon.ports import NO_CHANNEL, NoTracer, Span, SpanFacts, Tracer
 from whereupon.records import ChannelState, Delivery, Request
 from whereupon.runtime.forks import ProcessLock
 from whereupon.runtime.log_lines import log_event
+
+Item = TypeVar("Item")
+
+BATCH, ROUND, CALL = "take messages", "do due work", "call"
+"""The names of spans; that of a call ends with ``channel`` or ``action``."""
 
 _LOG = logging.getLogger("whereupon.delivery")
 
@@ -51,13 +59,20 @@ Hook: TypeAlias = Callable[[Any], object]
 
 
 class Monitor:
-    """Hooks, log and counters of one process."""
+    """Hooks, log, counters and spans of one process.
+
+    Attributes:
+        measures: the counters.
+        tracer: begins the spans; the host may set another.
+        round: the last round of due work that began, as the tracer knows it.
+    """
 
     def __init__(self) -> None:
+        self.measures = Measures()
+        self.tracer: Tracer = NoTracer()
+        self.round: object = None
         self._hooks: dict[Event, list[Hook]] = {event: [] for event in Event}
         self._lock = ProcessLock()
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._messages: Counter[str] = Counter()
         self._warned_of: set[str] = set()
 
     def on(self, event: str, hook: Hook) -> None:
@@ -71,22 +86,59 @@ class Monitor:
             raise UnknownNameError(kind="event", name=event, known=known)
         self._hooks[Event(event)].append(hook)
 
-    @property
-    def counts(self) -> dict[tuple[str, str], int]:
-        """How often each event happened, by its name and the channel's or the action's."""
-        with self._lock:
-            return dict(self._counts)
+    @contextmanager
+    def batch(self, size: int) -> Iterator[Span]:
+        """The span of a batch of messages; a failure of the store is counted."""
+        with self.counting("ingest"), self.tracer.span(BATCH, {"messages": size}) as span:
+            yield span
 
-    @property
-    def messages(self) -> dict[str, int]:
-        """How many messages came in, by outcome."""
-        with self._lock:
-            return dict(self._messages)
+    @contextmanager
+    def round_of_work(self) -> Iterator[Span]:
+        """The span of a round of due work, to which calls belong from now on; a failure is counted."""
+        with self.counting("round"), self.tracer.span(ROUND, {}) as span:
+            self.round = self.tracer.current()
+            yield span
 
-    def count_messages(self, **outcomes: int) -> None:
-        """Count messages that came in."""
-        with self._lock:
-            self._messages.update(outcomes)
+    @contextmanager
+    def counting(self, what: str) -> Iterator[None]:
+        """Count a failure of the engine's own work that leaves the block (see `Activity`)."""
+        try:
+            yield
+        except Exception as error:
+            self.measures.count_failure(what, error.code if isinstance(error, StoreError) else "")
+            raise
+
+    def watched(
+        self,
+        kind: str,
+        name: str,
+        function: Callable[[Item], object],
+        facts_of: Callable[[Item], SpanFacts],
+    ) -> Callable[[Item], object]:
+        """A function of the host's with a span and a duration for each call.
+
+        A call is a child of the last round of due work that began before it.
+
+        Args:
+            kind: ``channel`` or ``action``.
+            facts_of: what the span says of an item.
+        """
+
+        def call(item: Item) -> object:
+            began = monotonic()
+            try:
+                with self.tracer.span(f"{CALL} {kind}", facts_of(item), self.round) as span:
+                    try:
+                        returned = function(item)
+                    except BaseException as error:
+                        span.note({"outcome": _outcome_of(error)})
+                        raise
+                    span.note({"outcome": "returned"})
+                    return returned
+            finally:
+                self.measures.count_call(kind, name, monotonic() - began)
+
+        return call
 
     def tell_of_delivery(
         self,
@@ -140,6 +192,8 @@ class Monitor:
 
     def warn_of_held(self, held: Mapping[str, int]) -> None:
         """Warn, once a channel, that deliveries wait for a channel that this process lacks."""
+        for channel, number in held.items():
+            self.measures.count_event("delivery-held", channel, number)
         with self._lock:
             new = held.keys() - self._warned_of
             self._warned_of |= new
@@ -154,8 +208,7 @@ class Monitor:
             )
 
     def _tell(self, event: Event, name: str, what: Delivery | Request | ChannelState) -> None:
-        with self._lock:
-            self._counts[str(event), name] += 1
+        self.measures.count_event(event.value, name)
         for hook in self._hooks[event]:
             try:
                 hook(what)
@@ -163,3 +216,27 @@ class Monitor:
                 log_event(_LOG, logging.ERROR, "hook-failed", raised=error, of=event.value)
                 if isinstance(error, KeyboardInterrupt):
                     raise
+
+
+def delivery_facts(deliveries: Sequence[Delivery]) -> SpanFacts:
+    """What the span of a channel's call says of a delivery, or of a batch of them."""
+    delivery, *others = deliveries
+    if others:
+        return {"channel": delivery.channel, "deliveries": len(deliveries)}
+    return {
+        "rule": delivery.rule,
+        "channel": delivery.channel,
+        "attempt": delivery.attempts + 1,
+        "key": delivery.idempotency_key,
+    }
+
+
+def action_facts(request: Request) -> SpanFacts:
+    """What the span of an action's call says of a request."""
+    return {"action": request.action, "attempt": request.attempts + 1}
+
+
+def _outcome_of(error: BaseException) -> str:
+    if isinstance(error, GiveUp):
+        return "given-up"
+    return "asked-to-wait" if isinstance(error, RetryLater) else "failed"

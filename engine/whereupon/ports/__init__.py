@@ -24,6 +24,7 @@ from whereupon.ports.host import (
 from whereupon.ports.questions import FOOTPRINT, Questions
 from whereupon.ports.reads import Reads
 from whereupon.ports.store import Session, Store, Watch
+from whereupon.ports.tracing import NoTracer, Span, SpanFacts, Tracer
 from whereupon.ports.types import (
     Backlog,
     Counts,
@@ -55,13 +56,17 @@ __all__ = [
     "HistoryNeed",
     "HostTransaction",
     "LeasedNow",
+    "NoTracer",
     "Questions",
     "Reads",
     "Sender",
     "Session",
     "Settlement",
+    "Span",
+    "SpanFacts",
     "Store",
     "Stretch",
+    "Tracer",
     "WaitingChannels",
     "Watch",
     "Writes",

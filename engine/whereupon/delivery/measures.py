@@ -1,0 +1,123 @@
+"""Counts of what one process did: messages, decisions, events, calls of the host's functions, failures."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from threading import Lock
+
+from whereupon.decide import Skipped
+from whereupon.decide.decisions import Decision
+from whereupon.runtime.forks import ForkAware, watch_forks
+
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds of the classes that calls are counted in by their duration, in seconds."""
+
+UNMATCHED = "unmatched"
+"""The reason of decisions on rules that the index left out: their ``where``, or the attributes in their ``who``,
+do not hold. Which it is, is found when somebody asks (see `Engine.explain`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallTimes:
+    """How long calls of one function took.
+
+    Attributes:
+        within: for each of `BOUNDS`, how many took so long or less.
+        number: how many there were.
+        seconds: how long all of them took together.
+    """
+
+    within: tuple[int, ...]
+    number: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What one process did so far; a child of a fork begins at zero.
+
+    Attributes:
+        messages: that came in, by outcome: ``accepted``, ``duplicates``, ``rejected``.
+        decisions: by outcome and reason (see `UNMATCHED`); the reason of ``entered`` is the empty text.
+        events: by name (see `Engine.on`), and by channel or action.
+        calls: of channels and actions, by ``channel`` or ``action``, and by name.
+        failures: of ``ingest`` and of ``round`` (due work), and by the code of the `StoreError`; the code of
+            any other error is the empty text.
+        hanging: calls that hang now, as `calls`.
+    """
+
+    messages: Mapping[str, int]
+    decisions: Mapping[tuple[str, str], int]
+    events: Mapping[tuple[str, str], int]
+    calls: Mapping[tuple[str, str], CallTimes]
+    failures: Mapping[tuple[str, str], int]
+    hanging: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+class Measures(ForkAware):
+    """The counters of one process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.after_fork_in_child()
+        watch_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        """Begin at zero: what was done before is the parent's."""
+        self._lock = Lock()
+        self._messages: Counter[str] = Counter()
+        self._decisions: Counter[tuple[str, str]] = Counter()
+        self._events: Counter[tuple[str, str]] = Counter()
+        self._calls: dict[tuple[str, str], list[int]] = {}
+        self._seconds: dict[tuple[str, str], float] = {}
+        self._failures: Counter[tuple[str, str]] = Counter()
+
+    def count_messages(self, **outcomes: int) -> None:
+        """Count messages that came in."""
+        with self._lock:
+            self._messages.update(outcomes)
+
+    def count_decisions(self, emitted: Iterable[object]) -> None:
+        """Count the decisions among what was emitted."""
+        found: Counter[tuple[str, str]] = Counter()
+        for each in emitted:
+            if isinstance(each, Skipped):
+                found["skipped", each.reason or UNMATCHED] += len(each)
+            elif isinstance(each, Decision):
+                found[each.outcome.value, each.reason or ""] += 1
+        if found:
+            with self._lock:
+                self._decisions.update(found)
+
+    def count_event(self, event: str, name: str, number: int = 1) -> None:
+        """Count an event of a channel or an action."""
+        with self._lock:
+            self._events[event, name] += number
+
+    def count_call(self, kind: str, name: str, seconds: float) -> None:
+        """Count a call of a channel or an action that has returned."""
+        place = bisect_left(BOUNDS, seconds)
+        with self._lock:
+            classes = self._calls.setdefault((kind, name), [0] * (len(BOUNDS) + 1))
+            classes[place] += 1
+            self._seconds[kind, name] = self._seconds.get((kind, name), 0.0) + seconds
+
+    def count_failure(self, of: str, code: str) -> None:
+        """Count a failure of the engine's own work (see `Activity`)."""
+        with self._lock:
+            self._failures[of, code] += 1
+
+    def so_far(self) -> Activity:
+        """The counts as they are now."""
+        with self._lock:
+            return Activity(
+                dict(self._messages),
+                dict(self._decisions),
+                dict(self._events),
+                {
+                    of: CallTimes(tuple(accumulate(classes[:-1])), sum(classes), self._seconds[of])
+                    for of, classes in self._calls.items()
+                },
+                dict(self._failures),
+            )
