@@ -12,10 +12,12 @@ from whereupon.rules.spelling import nearest
 from whereupon.templates import (
     Content,
     ContentValue,
+    MjmlError,
     TemplateError,
     Use,
     is_template,
     one_line,
+    parse_mjml,
     parse_template,
     use_of,
 )
@@ -110,6 +112,18 @@ class RuleReader:
             )
             for key, value in raw.items()
         }
+
+    def mjml(self, source: str, path: Path) -> ContentValue:
+        """The HTML that a text in MJML is compiled to; an empty text, and a diagnostic, if it cannot be."""
+        try:
+            html, warnings = parse_mjml(source)
+        except TemplateError as error:
+            code = "bad-mjml" if isinstance(error, MjmlError) else "bad-template"
+            self.report(path, code, error.reason)
+            return ""
+        for warning in warnings:
+            self.report(path, "mjml-text", warning, Severity.WARNING)
+        return html
 
     def _content_value(
         self, value: JsonValue, path: Path, fields: tuple[str, ...] | None

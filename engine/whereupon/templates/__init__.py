@@ -1,4 +1,4 @@
-"""Templates: Liquid in a sandbox, and the only package that imports python-liquid.
+"""Templates: Liquid in a sandbox, MJML, and the only package that imports python-liquid and mrml.
 
 A template reads the given data alone: no file, no other template, no clock (`now` and `today` come from the
 data). A missing or null variable raises where it would be written, unless ``| default:`` or ``{% if %}``
@@ -12,21 +12,24 @@ from whereupon.templates.template import (
     ContentValue,
     Template,
     is_template,
+    parse_mjml,
     parse_template,
     render_content,
 )
-from whereupon.templates.template_error import TemplateError
+from whereupon.templates.template_error import MjmlError, TemplateError
 from whereupon.templates.text_use import Use, one_line, use_of
 
 __all__ = [
     "VARIABLE_ROOTS",
     "Content",
     "ContentValue",
+    "MjmlError",
     "Template",
     "TemplateError",
     "Use",
     "is_template",
     "one_line",
+    "parse_mjml",
     "parse_template",
     "render_content",
     "use_of",

@@ -92,6 +92,20 @@ def parse_template(source: str, use: Use = Use.TEXT) -> Template:
     return Template(source, use)
 
 
+def parse_mjml(source: str) -> tuple[Template, tuple[str, ...]]:
+    """Compile MJML to a template in HTML; raises `TemplateError` with the line of a fault.
+
+    Returns:
+        The template, and what is likely a mistake in the source.
+    """
+    from whereupon.templates.liquid_adapter import check  # noqa: PLC0415 - slow to import
+    from whereupon.templates.mjml import compile_mjml  # noqa: PLC0415 - rarely needed
+
+    check(source)  # first, so that the lines are those of the source
+    compiled = compile_mjml(source)
+    return parse_template(compiled.html, Use.MARKUP), compiled.warnings
+
+
 def render_content(
     content: Content, data: Mapping[str, JsonValue], *, zone: tzinfo = UTC
 ) -> dict[str, JsonValue]:

@@ -11,3 +11,7 @@ class TemplateError(Exception):
     def __init__(self, *, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class MjmlError(TemplateError):
+    """A text is not MJML, or cannot be compiled here."""

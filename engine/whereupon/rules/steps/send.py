@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 from typing_extensions import override
 
 from whereupon.errors import Diagnostic
 from whereupon.records import SendKind
 from whereupon.rules.field_types import MaybeName, Name
+from whereupon.rules.form import there
 from whereupon.rules.rule_reader import Path, RuleReader
 from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content, is_template
@@ -80,6 +81,15 @@ class SendForm(StepForm):
         examples=["product-news"],
     )
 
+    mjml: Annotated[str | None, BeforeValidator(there)] = Field(
+        default=None,
+        description=(
+            "The html of a mail as MJML, with Liquid templates; it is compiled when the rule is read, by the "
+            "extra whereupon[mjml]."
+        ),
+        examples=["<mjml><mj-body>…</mj-body></mjml>"],
+    )
+
     @override
     def read(self, reader: RuleReader, path: Path) -> Send:
         """Each extra key is content. A recipient is an error, and so is a template in the sender."""
@@ -97,7 +107,13 @@ class SendForm(StepForm):
         if self.topic is not None and kind is not SendKind.MARKETING:
             message = f"a {kind} delivery asks no topic: take topic out, or make it kind: marketing"
             reader.report((*path, "topic"), "unsupported-key", message)
-        return Send(self.send, reader.content(content, path, fields=()), kind, self.topic)
+        read = reader.content(content, path, fields=())
+        if self.mjml is not None:
+            if "html" in content:
+                message = "mjml is compiled to html: write mjml or html, and take the other out"
+                reader.report((*path, "html"), "unsupported-key", message)
+            read = {**read, "html": reader.mjml(self.mjml, (*path, "mjml"))}
+        return Send(self.send, read, kind, self.topic)
 
     @override
     @classmethod
