@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from whereupon.decide.decisions import Decision, Outcome, Reason
     from whereupon.delivery.action_calls import ActionCall, Handler
     from whereupon.delivery.dispatcher import Dispatched
+    from whereupon.delivery.links import Links
     from whereupon.delivery.monitor import Hook
     from whereupon.delivery.retries import GiveUp, Retry, RetryLater
     from whereupon.engine import Engine
     from whereupon.errors import (
         Diagnostic,
+        LinkError,
         MessageRejectedError,
         RequestError,
         RulesInvalidError,
@@ -90,6 +92,8 @@ __all__ = [
     "InboxItem",
     "Ingested",
     "LeftAlone",
+    "LinkError",
+    "Links",
     "MessageOptions",
     "MessageRejectedError",
     "Metrics",
@@ -156,6 +160,8 @@ _HOMES = {
     "InboxItem": "records",
     "Ingested": "pipeline.ingestion",
     "LeftAlone": "pipeline.work_scope",
+    "LinkError": "errors",
+    "Links": "delivery.links",
     "MessageOptions": "api.config",
     "MessageRejectedError": "errors",
     "Metrics": "api.config",

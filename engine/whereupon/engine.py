@@ -63,6 +63,7 @@ class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions):
         keep: Retention | None = None,
         schema: str | None = None,
         migrate: bool = True,
+        public_url: str | None = None,
     ) -> Self:
         """Open an engine.
 
@@ -88,11 +89,14 @@ class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions):
                 the ``search_path`` decides. ``?schema=`` in a URL comes first.
             migrate: whether to make our tables or bring them up to date; if not, run
                 ``whereupon migrate`` beforehand, under a role that may.
+            public_url: where the pages of `whereupon.web` are reached, such as
+                ``https://shop.example/w``; then `links` makes links to them. It needs a ``digest_key``.
 
         Raises:
             RulesInvalidError: the folder has errors; it lists all of them.
             StoreError: the store cannot be opened; the code ``other-key`` says that it was hashed under
                 a key that is not among these.
+            ValueError: ``public_url`` is no such URL, or there is no ``digest_key``.
         """
         book = Rulebook() if rules is None else rulebook_from(rules)
         settings = settings_for(
@@ -113,6 +117,7 @@ class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions):
                 unknown_channels=unknown_channels,
                 poll=poll,
                 keep=retention,
+                public_url=public_url,
             )
         except BaseException:
             kept.close()

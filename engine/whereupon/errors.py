@@ -5,6 +5,7 @@
     ├── RulesInvalidError      a rules folder has errors: all its diagnostics
     ├── StoreError             the event store cannot do a call: unknown address, newer schema
     ├── RequestError           a request for an action cannot be approved, cancelled or retried
+    ├── LinkError              the token of a link is not one of ours
     ├── UnknownNameError       there is no rule, person or channel of a name
     └── StreamError            a stream file cannot be read at all
 
@@ -87,6 +88,15 @@ class RequestError(WhereuponError):
         self.key = key
         self.reason = reason
         super().__init__(f"{code}: {reason}")
+
+
+class LinkError(WhereuponError):
+    """The token of a link is not one of ours: it was cut or changed, or signed under another key."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the link is not valid: it was cut or changed, or it was signed under another digest_key"
+        )
 
 
 class StreamError(WhereuponError):

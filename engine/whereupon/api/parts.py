@@ -11,6 +11,8 @@ from whereupon.channels.console import Console
 from whereupon.decide import Settings
 from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatcher
+from whereupon.delivery.link_tokens import TokenSigner
+from whereupon.delivery.links import links_at
 from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import Retry
 from whereupon.matching import RuleIndex
@@ -44,6 +46,7 @@ class EngineParts:
         clock: says the time.
         requests: what semantic events asked for, to look at and to decide (see `Requests`).
         audit: the log of everything that was asked, decided and done (see `Audit`).
+        links: makes the links that stand in mails; None without a ``public_url``.
         claims: carries out large claims in steps; the engine's own calls do so by themselves.
     """
 
@@ -58,10 +61,14 @@ class EngineParts:
         unknown_channels: UnknownChannels = "hold",
         poll: timedelta = POLL,
         keep: Keep | None = None,
+        public_url: str | None = None,
     ) -> None:
         self.store = store
         self.clock = clock or SystemClock()
-        current = CurrentPipeline(Pipeline(RuleIndex(rules), settings or settings_for(rules)))
+        settings = settings or settings_for(rules)
+        self._signer = TokenSigner((settings.digest_key, *settings.former_keys))
+        self.links = links_at(public_url, self._signer)
+        current = CurrentPipeline(Pipeline(RuleIndex(rules), settings))
         self._current = current
         self._is_closed = False
         self._monitor = Monitor()

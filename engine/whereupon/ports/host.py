@@ -50,8 +50,35 @@ class BatchSender(Protocol):
         ...
 
 
+class LinkMaker(Protocol):
+    """Makes links for mails, at the host's public URL (see `delivery.links.Links`)."""
+
+    def unsubscribe(self, delivery: Delivery) -> str:
+        """The link to unsubscribe from what a delivery is about; also for the header of RFC 8058."""
+        ...
+
+    def click(self, delivery: Delivery, url: str) -> str:
+        """A link that reports the delivery as clicked, and leads on to an URL."""
+        ...
+
+    def opened(self, delivery: Delivery) -> str:
+        """The address of an image that reports the delivery as opened."""
+        ...
+
+    def rewrite(
+        self, html: str, delivery: Delivery, *, clicks: bool = True, opens: bool = True
+    ) -> str:
+        """An HTML text whose links report clicks, and that ends with an image that reports opens."""
+        ...
+
+
 class ChannelHost(Protocol):
     """What an engine lets its channels use."""
+
+    @property
+    def links(self) -> LinkMaker | None:
+        """Makes links; None if the engine was opened without a ``public_url``."""
+        ...
 
     @property
     def clock(self) -> Clock:
