@@ -61,21 +61,43 @@ class ReportCalls(SegmentCalls, ABC):
         if not key.strip():
             text = "key is the delivery's idempotency_key; it is empty"
             raise ValueError(text)
-        said = {
-            "deliveryId": key,
-            "metric": METRIC_NAMES[metric].value,
-            **({} if reason is None else {"reason": reason}),
-            **({} if permanent else {"permanent": False}),
-            **({} if consent else {"consent": False}),
-        }
-        name = [key, said["metric"], permanent, at and as_micros(at), event_id]
-        message = {
-            "type": "track",
-            "event": "Report Delivery Event",
-            "messageId": f"report-{blake2b(encode(name), digest_size=16).hexdigest()}",
-            "timestamp": at,
-            "properties": said,
-        }
+        message = report_message(
+            key,
+            metric,
+            at=at,
+            reason=reason,
+            permanent=permanent,
+            consent=consent,
+            event_id=event_id,
+        )
         ingested = self.ingest([message], connection=connection)
         refuse(ingested.rejected)
         return ingested
+
+
+def report_message(
+    key: str,
+    metric: str,
+    *,
+    at: datetime | None = None,
+    reason: str | None = None,
+    permanent: bool = True,
+    consent: bool = True,
+    event_id: str | None = None,
+) -> dict[str, object]:
+    """The message that reports a metric, in wire form, under an id that follows from what is reported."""
+    said = {
+        "deliveryId": key,
+        "metric": METRIC_NAMES[metric].value,
+        **({} if reason is None else {"reason": reason}),
+        **({} if permanent else {"permanent": False}),
+        **({} if consent else {"consent": False}),
+    }
+    name = [key, said["metric"], permanent, at and as_micros(at), event_id]
+    return {
+        "type": "track",
+        "event": "Report Delivery Event",
+        "messageId": f"report-{blake2b(encode(name), digest_size=16).hexdigest()}",
+        "timestamp": at,
+        "properties": said,
+    }

@@ -3,6 +3,7 @@
 An item is its person's: a merge gives it to the survivor, an erasure takes it. Nobody else can mark it as read.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,7 +13,7 @@ from whereupon.ports import Clock, Session, Store
 from whereupon.records import Changes, Delivery, InboxItem, is_storable, place_at
 
 _STEP = 1_000
-"""Items that one transaction marks or removes."""
+"""Items that one transaction removes."""
 
 
 class Inboxes:
@@ -52,17 +53,15 @@ class Inboxes:
             key = _key_of(session, person)
             return 0 if key is None else session.count_unread(key, self._clock.now())
 
-    def mark_read(self, person: str, key: str) -> InboxItem | None:
-        """Mark one item of a person's as read; returns it if it was unread.
+    def item(self, person: str, key: str) -> InboxItem:
+        """One item of a person's; raises `UnknownNameError` if the person has no such item."""
+        with self._store.reading() as session:
+            return _item(session, _key_of(session, person), key)
 
-        Raises:
-            UnknownNameError: the person has no such item.
-        """
-        return self._store.transact(partial(_mark, person=person, key=key, now=self._clock.now()))
-
-    def mark_some_read(self, person: str) -> list[InboxItem]:
-        """Mark the newest unread items of a person's as read, so many that one transaction can; returns them."""
-        return self._store.transact(partial(_mark_some, person=person, now=self._clock.now()))
+    def mark_read(self, person: str, keys: Collection[str]) -> int:
+        """Mark these items of a person's as read; returns how many of them were unread."""
+        mark = partial(_mark, person=person, keys=keys, now=self._clock.now())
+        return self._store.transact(mark)
 
 
 def _key_of(session: Session, user_id: str) -> int | None:
@@ -116,23 +115,16 @@ def _locked(session: Session, person: str) -> int | None:
     return key
 
 
-def _mark(session: Session, *, person: str, key: str, now: datetime) -> InboxItem | None:
-    owner = _locked(session, person)
+def _item(session: Session, owner: int | None, key: str) -> InboxItem:
     item = session.inbox_item(key) if is_storable(key) else None
     if item is None or item.person_key != owner:
         raise UnknownNameError(kind="inbox item", name=key)
-    if item.read_at is not None:
-        return None
-    read = item._replace(read_at=now)
-    session.flush(Changes(inbox={key: read}))
-    return read
+    return item
 
 
-def _mark_some(session: Session, *, person: str, now: datetime) -> list[InboxItem]:
+def _mark(session: Session, *, person: str, keys: Collection[str], now: datetime) -> int:
     owner = _locked(session, person)
-    if owner is None:
-        return []
-    found = session.inbox(owner, _STEP, now=now, unread=True)
-    read = [each._replace(read_at=now) for each in found]
-    session.flush(Changes(inbox={each.key: each for each in read}))
-    return read
+    found = [each for each in map(session.inbox_item, keys) if each and each.person_key == owner]
+    read = {each.key: each._replace(read_at=now) for each in found if each.read_at is None}
+    session.flush(Changes(inbox=dict(read)))
+    return len(read)

@@ -12,7 +12,7 @@ from tests.shop import NOON
 from whereupon import Engine, GiveUp, UnknownNameError
 from whereupon.channels import Inbox
 from whereupon.delivery.dispatcher import Dispatched
-from whereupon.records import DeliveryState, InboxItem, RetainedKind, SendKind
+from whereupon.records import DeliveryState, InboxItem, MetricReport, RetainedKind, SendKind
 from whereupon.scheduling.clocks import FrozenClock
 
 
@@ -135,6 +135,9 @@ def test_a_person_marks_what_is_theirs_as_read(opened: Opened, clock: FrozenCloc
     assert engine.mark_all_read("ada") == 1
     assert engine.mark_all_read("ada") == engine.unread("ada") == 0
     assert newest.read_at is None
+    with engine.store.reading() as session:
+        told = sorted((report.subject, report.metric) for report in session.scan(MetricReport))
+    assert told == sorted((item.key, "opened") for item in (newest, oldest)), "once each"
 
 
 @pytest.mark.parametrize("key", ["", "nothing", "a\0b", "'; --", "\ud800"])
