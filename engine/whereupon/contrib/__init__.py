@@ -1,4 +1,4 @@
-"""Helpers for other tools of a host: `alembic`, for hosts whose own migrations are made by Alembic.
+"""Helpers for other tools of a host, one module each: ``alembic``, ``prometheus``, ``opentelemetry``.
 
 The engine imports none of them.
 """
