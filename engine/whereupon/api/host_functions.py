@@ -51,18 +51,21 @@ class HostFunctions(EngineParts, ReportCalls):
             policy: how it is called (see `ChannelOptions`); what is not said, the channel may say itself.
 
         Raises:
-            TypeError: it cannot be called, or it is a generator, which does nothing when it is called.
+            TypeError: it cannot be called, or it is a class, or a generator, which does nothing when it is
+                called.
             ValueError: a value of the policy is wrong.
         """
         self._check_open()
         options = policy
 
         def register(function: Channel) -> Channel:
+            _check_is_no_class(function)
             self._add_channel(name, function, options, function)
             return function
 
         if sender is None:
             return register
+        _check_is_no_class(sender)
         if isinstance(sender, Attachable):
             sender.attach(self)
         if isinstance(sender, BatchSender) or callable(sender):
@@ -172,3 +175,14 @@ class HostFunctions(EngineParts, ReportCalls):
         """
         self.requests.check_decider(request, by=by)
         return self._workers.actions.undo(request, by=by)
+
+
+def _check_is_no_class(channel: object) -> None:
+    """Refuse a class: to call it makes an object and sends nothing, and the delivery would count as sent.
+
+    Raises:
+        TypeError: it is one.
+    """
+    if isinstance(channel, type):
+        message = f"a channel is an object, and this is its class: write {channel.__name__}(...)"
+        raise TypeError(message)

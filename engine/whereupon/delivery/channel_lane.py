@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from whereupon.delivery.channel_policy import is_whole
 from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.host_code import is_async
 from whereupon.delivery.lanes import Lane
@@ -72,7 +73,7 @@ class ChannelLane:
         function: Callable[[Any], object]
         if isinstance(channel, BatchSender):
             function = channel.send_many
-            self._size = int(getattr(channel, "batch_size", BATCH))
+            self._size = _size_of(channel)
             call = _batches_of(_plain(function, loop, seconds))
         else:
             function = channel
@@ -159,6 +160,19 @@ class _Work:
 
 def _facts_of(parcel: Parcel) -> SpanFacts:
     return delivery_facts([leased.delivery for leased in parcel])
+
+
+def _size_of(channel: BatchSender) -> int:
+    """The most deliveries that `send_many` gets.
+
+    Raises:
+        ValueError: the channel's `batch_size` is no number of deliveries.
+    """
+    size: object = getattr(channel, "batch_size", BATCH)
+    if isinstance(size, int) and is_whole(size) and size > 0:
+        return size
+    message = f"batch_size is a whole number from 1 on, not {size!r}"
+    raise ValueError(message)
 
 
 def _singles_of(call: Callable[[Delivery], object]) -> Callable[[Parcel], object]:

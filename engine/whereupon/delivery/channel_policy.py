@@ -17,6 +17,11 @@ MOST_AT_ONCE: Final = 1_000
 """The most calls of one channel that a process makes side by side."""
 
 
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """The most calls that all processes together begin within any time of a length.
@@ -30,7 +35,7 @@ class Rate:
     span: timedelta
 
     def __post_init__(self) -> None:
-        if self.calls < 1 or self.span <= ZERO:
+        if not is_whole(self.calls) or self.calls < 1 or self.span <= ZERO:
             raise ValueError(_SENTENCE)
 
     @classmethod
@@ -68,7 +73,7 @@ class Breaker:
     pause: timedelta
 
     def __post_init__(self) -> None:
-        if isinstance(self.failures, bool) or self.failures < 1 or self.pause <= ZERO:
+        if not is_whole(self.failures) or self.failures < 1 or self.pause <= ZERO:
             message = f"a breaker is a number of failures and a duration, such as (5, '60s'); this is ({self.failures!r}, {self.pause!r})"
             raise ValueError(message)
 
@@ -113,7 +118,7 @@ class ChannelPolicy:
     address: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.concurrency, bool) or not 1 <= self.concurrency <= MOST_AT_ONCE:
+        if not is_whole(self.concurrency) or not 1 <= self.concurrency <= MOST_AT_ONCE:
             message = (
                 f"concurrency is a whole number from 1 to {MOST_AT_ONCE}, not {self.concurrency!r}"
             )
@@ -121,6 +126,14 @@ class ChannelPolicy:
         if self.timeout is not None and self.timeout <= ZERO:
             message = "a timeout is longer than nothing"
             raise ValueError(message)
+        if not isinstance(self.retry, Retry | None):
+            message = f"retry is a Retry, such as Retry(first='10s'); this is {self.retry!r}"
+            raise TypeError(message)
+        if not isinstance(self.address, str | None):
+            message = (
+                f"address is the name of an attribute, such as 'email'; this is {self.address!r}"
+            )
+            raise TypeError(message)
 
 
 class ChannelOptions(TypedDict, total=False):

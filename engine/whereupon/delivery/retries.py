@@ -26,7 +26,13 @@ def as_duration(value: Duration) -> timedelta:
             raise ValueError(message)
         return duration
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
+        try:
+            return timedelta(seconds=value)
+        except (ValueError, OverflowError) as error:
+            message = (
+                f"a duration is a number of seconds that a timedelta can hold; this is {value!r}"
+            )
+            raise ValueError(message) from error
     message = f"a duration is a timedelta, a number of seconds or a text such as 10s; this is {type(value).__name__}"
     raise TypeError(message)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.shop import NOON
 
 from whereupon import Engine, Retry
+from whereupon.channels import Inbox
 from whereupon.delivery.channel_policy import Breaker, ChannelPolicy, Rate, policy_of
 from whereupon.records import ChannelState
 
@@ -62,6 +63,12 @@ def test_a_rate_is_a_number_and_a_duration(text: str, rate: Rate) -> None:
         ({"concurrency": 0}, "concurrency is a whole number from 1 to 1000, not 0"),
         ({"concurrency": True}, "concurrency is a whole number"),
         ({"timeout": 0}, "a timeout is longer than nothing"),
+        ({"concurrency": 2.5}, "concurrency is a whole number from 1 to 1000, not 2.5"),
+        ({"concurrency": "8"}, "concurrency is a whole number from 1 to 1000, not '8'"),
+        ({"timeout": float("inf")}, "a number of seconds that a timedelta can hold; this is inf"),
+        ({"timeout": float("nan")}, "a number of seconds that a timedelta can hold; this is nan"),
+        ({"retry": "3 times"}, "retry is a Retry, such as"),
+        ({"address": 5}, "address is the name of an attribute"),
         ({"timeout": [1]}, "a duration is a timedelta, a number of seconds or a text"),
         ({"concurency": 3}, "a channel has no option 'concurency'; there are: address, breaker"),
     ],
@@ -75,6 +82,36 @@ def test_a_wrong_option_is_refused_when_the_channel_is_registered(
         pytest.raises((ValueError, TypeError), match=sentence),
     ):
         engine.channel("push", lambda _: None, **options)
+
+
+def test_a_class_in_place_of_a_channel_is_refused() -> None:
+    """To call it would only make an object, and its deliveries would count as sent."""
+
+    class Push:
+        def __init__(self, *_: object) -> None: ...
+
+        def send(self, _: object) -> None: ...
+
+    with Engine.open("memory://") as engine:
+        with pytest.raises(TypeError, match=r"this is its class: write Push\(\.\.\.\)"):
+            engine.channel("push", Push)
+        with pytest.raises(TypeError, match=r"this is its class: write Push\(\.\.\.\)"):
+            engine.channel("push")(Push)
+        with pytest.raises(TypeError, match=r"this is its class: write Inbox\(\.\.\.\)"):
+            engine.channel("inbox", Inbox)  # type: ignore[arg-type]  # a host that does not check types
+
+
+@pytest.mark.parametrize("size", [0, -3, True, 2.5, "many", None])
+def test_a_size_of_batches_that_is_no_number_is_refused(size: object) -> None:
+    """When the channel is registered, and not when its first delivery is due."""
+
+    class Batches:
+        batch_size = size
+
+        def send_many(self, _: object) -> None: ...
+
+    with Engine.open("memory://") as engine, pytest.raises(ValueError, match="batch_size is a"):
+        engine.channel("push", Batches())
 
 
 def test_durations_of_retries_are_texts_too() -> None:
