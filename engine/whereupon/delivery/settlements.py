@@ -24,6 +24,7 @@ from whereupon.errors import StoreError
 from whereupon.messages.times import later
 from whereupon.ports import Clock, LeasedNow, Session, Settlement, Store
 from whereupon.records import ChannelState, Delivery, DeliveryState
+from whereupon.runtime.combined import Combined
 from whereupon.runtime.log_lines import log_event
 
 PAUSE = timedelta(minutes=1)
@@ -92,6 +93,13 @@ class _End(NamedTuple):
     settlement: Settlement
 
 
+class _Turnover(NamedTuple):
+    """The end of a call, and the parcel that the next call is to get."""
+
+    ends: Sequence[_End]
+    following: Parcel
+
+
 @dataclass(slots=True, kw_only=True)
 class DeliverySettler:
     """Records how the calls of one channel end (see `lanes.Work`)."""
@@ -108,45 +116,61 @@ class DeliverySettler:
     """Whether the stored state counts failures, as far as this process knows."""
     rests_until: datetime | None = field(default=None, init=False)
     """Until when the channel rests, as far as this process knows."""
+    _together: Combined[_Turnover, Parcel] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._together = Combined(self._settle_and_prepare)
 
     def settle_and_prepare(
         self, ended: CallEnd[Parcel] | None, following: Parcel | None
     ) -> Parcel | None:
-        """Settle one parcel, and look at the next, in one transaction."""
+        """Settle one parcel, and look at the next, in one transaction.
+
+        Threads that ask for it at the same time share one, and none goes on before its commit.
+        """
         ends = [] if ended is None else [*self._ends(ended)]
-        work = partial(self._settle_and_prepare, ends=ends, following=following or ())
-        ready, refused, turned = self.store.transact(work)
-        self._tell_all(ends, turned)
+        return self._together.ask(_Turnover(ends, following or ())) or None
+
+    def _settle_and_prepare(self, asked: Sequence[_Turnover]) -> Sequence[Parcel]:
+        prepared, refused, turns = self.store.transact(partial(self._turn_over, asked=asked))
+        self._tell_all([end for each in asked for end in each.ends], turns)
         for delivery, end in refused:
             self.counts.add(end.state)
             after, reason = _settled(delivery, end), end.reason or ""
             self.monitor.tell_of_delivery(Event.WITHHELD, after, reason=reason)
-        return ready or None
+        return prepared
 
-    def _settle_and_prepare(
-        self, session: Session, *, ends: list[_End], following: Parcel
-    ) -> tuple[Parcel, list[tuple[Delivery, Settlement]], Turn | None]:
-        """What of the next parcel is to be handed over, what of it is withheld, and the channel if it turned."""
-        session.settle(end.settlement for end in ends)
-        ready, refused = list[Leased](), list[tuple[Delivery, Settlement]]()
-        rests = bool(following) and self._rests(session, ends)
-        for leased in following:
-            now = session.leased_now(leased.delivery.key)
-            if now is None or not _is_ours(now, leased):
-                continue
-            if (rests and not leased.is_probe) or self.clock.now() > leased.latest:
-                session.settle([_as_it_was(leased.delivery)])
-            elif (end := self._objection(leased.delivery, now)) is None:
-                recipient, person = now.attributes or {}, now.user_id or leased.delivery.person
-                delivery = leased.delivery._replace(person=person, recipient=recipient)
-                ready.append(leased._replace(delivery=delivery))
-            else:
-                session.settle([end])
-                if end.state is DeliveryState.WITHHELD:
-                    refused.append((leased.delivery, end))
-        turned = self._note_failures(session, ends)
-        self._give_back_places(session, len(following) - len(ready))
-        return tuple(ready), refused, turned
+    def _turn_over(
+        self, session: Session, *, asked: Sequence[_Turnover]
+    ) -> tuple[list[Parcel], list[tuple[Delivery, Settlement]], list[Turn]]:
+        """What of the next parcels is to be handed over, what is withheld, and how the channel turned."""
+        session.settle(end.settlement for each in asked for end in each.ends)
+        keys = [leased.delivery.key for each in asked for leased in each.following]
+        rests = bool(keys) and self._rests(session, [each.ends for each in asked])
+        found = session.leased_now(keys) if keys else {}
+        prepared, refused = list[Parcel](), list[tuple[Delivery, Settlement]]()
+        ended = list[Settlement]()
+        for each in asked:
+            ready = list[Leased]()
+            for leased in each.following:
+                now = found.get(leased.delivery.key)
+                if now is None or not _is_ours(now, leased):
+                    continue
+                if (rests and not leased.is_probe) or self.clock.now() > leased.latest:
+                    ended.append(_as_it_was(leased.delivery))
+                elif (end := self._objection(leased.delivery, now)) is None:
+                    recipient, person = now.attributes or {}, now.user_id or leased.delivery.person
+                    delivery = leased.delivery._replace(person=person, recipient=recipient)
+                    ready.append(leased._replace(delivery=delivery))
+                else:
+                    ended.append(end)
+                    if end.state is DeliveryState.WITHHELD:
+                        refused.append((leased.delivery, end))
+            prepared.append(tuple(ready))
+        session.settle(ended)
+        turns = self._note_failures(session, [each.ends for each in asked])
+        self._give_back_places(session, len(keys) - sum(map(len, prepared)))
+        return prepared, refused, turns
 
     def _objection(self, delivery: Delivery, now: LeasedNow) -> Settlement | None:
         """Why a delivery is not handed over now: the rule is switched off, or the person may not be sent it."""
@@ -164,9 +188,9 @@ class DeliverySettler:
         """Settle several parcels at once."""
         settled = [each for end in ends for each in self._ends(end)]
 
-        def work(session: Session) -> Turn | None:
+        def work(session: Session) -> list[Turn]:
             session.settle(end.settlement for end in settled)
-            return self._note_failures(session, settled)
+            return self._note_failures(session, [settled])
 
         self._tell_all(settled, self.store.transact(work))
 
@@ -189,19 +213,19 @@ class DeliverySettler:
 
     # --- what the channel's state says --------------------------------------------------------
 
-    def _rests(self, session: Session, ends: Sequence[_End]) -> bool:
+    def _rests(self, session: Session, calls: Sequence[Sequence[_End]]) -> bool:
         """Whether a call has made the channel rest, one of these or one in another process.
 
         The row is locked later: behind every other lock.
         """
-        errors = [end.error for end in ends]
-        if self.policy.breaker is None and not any(map(is_failure, errors)):
-            until = self.rests_until
-        else:
-            state, now = session.channel(self.channel), self.clock.now()
+        until, breaker, now = self.rests_until, self.policy.breaker, self.clock.now()
+        if breaker is not None or any(is_failure(end.error) for ends in calls for end in ends):
+            state = session.channel(self.channel)
             self.know(state)
-            until = after_calls(state, self.policy.breaker, errors, now).rests_until
-        return until is not None and self.clock.now() < until
+            for ends in calls:
+                state = after_calls(state, breaker, [end.error for end in ends], now)
+            until = state.rests_until
+        return until is not None and now < until
 
     def know(self, state: ChannelState) -> None:
         """Take notice of the channel's state."""
@@ -213,17 +237,22 @@ class DeliverySettler:
             state = session.lock_channel(self.channel)
             session.put_channel(state.without_calls(places))
 
-    def _note_failures(self, session: Session, ends: Sequence[_End]) -> Turn | None:
-        """Keep what calls say about the channel; whether it has begun to rest, or goes on."""
-        errors, breaker = [end.error for end in ends], self.policy.breaker
-        if not any(map(is_failure, errors)) and not (ends and self.has_failed):
-            return None
+    def _note_failures(self, session: Session, calls: Sequence[Sequence[_End]]) -> list[Turn]:
+        """Keep what calls say about the channel; where it begins to rest, and where it goes on."""
+        errors = [[end.error for end in ends] for ends in calls if ends]
+        has_failed = any(is_failure(error) for each in errors for error in each)
+        if not has_failed and not (errors and self.has_failed):
+            return []
         now, was = self.clock.now(), session.lock_channel(self.channel)
-        state = after_calls(was, breaker, errors, now)
+        state, turns = was, list[Turn]()
+        for each in errors:
+            before, state = state, after_calls(state, self.policy.breaker, each, now)
+            if (turn := turn_of(before, state, self.policy.breaker, now)) is not None:
+                turns.append(turn)
         self.know(state)
         if state != was:
             session.put_channel(state)
-        return turn_of(was, state, breaker, now)
+        return turns
 
     # --- how calls end ------------------------------------------------------------------------
 
@@ -244,11 +273,11 @@ class DeliverySettler:
             return Settlement(delivery.key, DeliveryState.DEAD, attempts, now, reason)
         return Settlement(delivery.key, DeliveryState.PENDING, attempts, later(now, pause), reason)
 
-    def _tell_all(self, ends: Sequence[_End], turned: Turn | None) -> None:
+    def _tell_all(self, ends: Sequence[_End], turns: Sequence[Turn]) -> None:
         for end in ends:
             self._tell(end)
-        if turned is not None:
-            self.monitor.tell_of_channel(*turned)
+        for turn in turns:
+            self.monitor.tell_of_channel(*turn)
 
     def _tell(self, end: _End) -> None:
         self.counts.add(end.settlement.state)

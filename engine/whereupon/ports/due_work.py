@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from heapq import nsmallest
@@ -174,8 +174,8 @@ class DueWork(Reads, Writes, Protocol):
         ...
 
     @abstractmethod
-    def leased_now(self, key: int) -> LeasedNow | None:
-        """A leased delivery and its person, as they are now; None if the delivery is gone."""
+    def leased_now(self, keys: Collection[int]) -> Mapping[int, LeasedNow]:
+        """Leased deliveries and their persons, as they are now, by key; those that are gone are left out."""
         ...
 
     @abstractmethod

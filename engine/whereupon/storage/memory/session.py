@@ -1,6 +1,6 @@
 """One transaction on the tables in memory; the ports say what each method answers."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from heapq import merge
 from itertools import islice, takewhile
@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import whereupon.records as records
 from whereupon.messages.model import erased_digests
+from whereupon.messages.times import LAST_INSTANT
 from whereupon.ports import NO_CHANNEL, DueWork, LeasedNow, Questions, Settlement, WaitingChannels
 from whereupon.records import Changes, Delivery, DeliveryState, IdKind, PruneAction, prune_action
 from whereupon.storage.memory.layout import Named, Schema
@@ -129,21 +130,18 @@ class MemorySession(Questions, DueWork):
         """In the order of the index."""
         return self._in.persons.some(self._in.person_keys.keys((), ((), key + 1), limit))
 
-    def _waiting(self, state: str, channel: str) -> Iterator[Delivery]:
+    def _waiting(self, state: str, channel: str, until: datetime, limit: int) -> list[Delivery]:
         """A channel's deliveries in a state, by due time then key."""
         places = self._in.waiting.groups.get((state, channel), ())
-        return (self._in.deliveries.rows[key] for _, key in places)
-
-    def _due(self, channel: str, until: datetime) -> Iterator[Delivery]:
-        return takewhile(lambda each: each.due_at <= until, self._waiting("pending", channel))
+        due = takewhile(lambda place: place[0] <= until, places)
+        return self._in.deliveries.some([key for _, key in islice(due, limit)])
 
     def waiting_channels(self) -> WaitingChannels:
         """The groups of the index."""
         groups: Any = self._in.waiting.groups.items()
         pending = {name: queue[0][0] for (state, name), queue in groups if state == "pending"}
-        return WaitingChannels(
-            pending, frozenset(name for (state, name), _ in groups if state == "held")
-        )
+        held = frozenset(name for (state, name), _ in groups if state == "held")
+        return WaitingChannels(pending, held)
 
     def put_channel(self, state: records.ChannelState) -> None:
         """By name."""
@@ -153,27 +151,27 @@ class MemorySession(Questions, DueWork):
         self, channel: str, until: datetime, leased_until: datetime, limit: int
     ) -> list[Delivery]:
         """In the order of the index."""
-        taken = list(islice(self._due(channel, until), limit))
-        held = islice(self._waiting("held", channel), limit - len(taken))
+        taken = self._waiting("pending", channel, until, limit)
+        held = self._waiting("held", channel, LAST_INSTANT, limit - len(taken))
         taken += [each._replace(state=DeliveryState.PENDING, reason=None) for each in held]
         self._in.deliveries.put(*(each._replace(due_at=leased_until) for each in taken))
         return taken
 
     def hold_deliveries(self, channel: str, until: datetime, limit: int) -> int:
         """In the order of the index."""
-        due = list(islice(self._due(channel, until), limit))
+        due = self._waiting("pending", channel, until, limit)
         for each in due:
             held = Settlement(each.key, DeliveryState.HELD, each.attempts, each.due_at, NO_CHANNEL)
             self._try(DeliveryState.PENDING, held)
         return len(due)
 
-    def leased_now(self, key: int) -> LeasedNow | None:
+    def leased_now(self, keys: Collection[int]) -> Mapping[int, LeasedNow]:
         """By key."""
-        for delivery in self._in.deliveries.some([key]):
-            person = self._in.persons.rows.get(delivery.person_key)
-            who = (person.user_id, person.attributes) if person else (None, None)
-            return LeasedNow(delivery.state, delivery.due_at, *who)
-        return None
+        found = [
+            (d, self._in.persons.rows.get(d.person_key)) for d in self._in.deliveries.some(keys)
+        ]
+        whose = {d.key: (p.user_id, p.attributes) if p else (None, None) for d, p in found}
+        return {d.key: LeasedNow(d.state, d.due_at, *whose[d.key]) for d, _ in found}
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """By key."""

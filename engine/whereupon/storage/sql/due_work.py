@@ -1,6 +1,6 @@
 """Due work on a database: what is due, and how a session takes it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 import whereupon.storage.sql.request_rows as request_rows
@@ -170,10 +170,11 @@ class SqlDueWork(SqlReads, DueWork):
         self._writes.hold(key for (key,) in found)
         return len(found)
 
-    def leased_now(self, key: int) -> LeasedNow | None:
-        """A leased delivery and its person."""
-        found = self._queries.leased_now.fetch(self._connection, key=key)
-        return rule_rows.leased_now_from(found[0]) if found else None
+    def leased_now(self, keys: Collection[int]) -> Mapping[int, LeasedNow]:
+        """Leased deliveries and their persons."""
+        members = self._database.members(keys)
+        found = self._queries.leased_now.fetch(self._connection, keys=members)
+        return {int(row[0]): rule_rows.leased_now_from(row[1:]) for row in found}
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""

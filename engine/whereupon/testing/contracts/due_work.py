@@ -270,9 +270,10 @@ class DueWorkContract:
         with store.session() as session:
             session.lease_deliveries("push", NOON, after(60), 9)
             pending = DeliveryState.PENDING
-            assert session.leased_now(1) == LeasedNow(pending, after(60), "ada", ada.attributes)
-            assert session.leased_now(2) == LeasedNow(pending, after(60), None, None)
-            assert session.leased_now(3) is None
+            assert session.leased_now([1, 2, 3]) == {
+                1: LeasedNow(pending, after(60), "ada", ada.attributes),
+                2: LeasedNow(pending, after(60), None, None),
+            }
 
     def test_unfinished_runs_are_due(self, store: Store) -> None:
         """By due time; a run that is rewritten is the same run."""

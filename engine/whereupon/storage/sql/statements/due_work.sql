@@ -133,10 +133,10 @@ LIMIT :limit
 FOR UPDATE SKIP LOCKED
 
 -- name: leased_now
-SELECT delivery.state, delivery.due_at, person.user_id, person.attributes
+SELECT delivery.key, delivery.state, delivery.due_at, person.user_id, person.attributes
 FROM whereupon_delivery AS delivery
 LEFT JOIN whereupon_person AS person ON person.key = delivery.person_key
-WHERE delivery.key = :key
+WHERE delivery.key = ANY(:keys)
 
 -- name: dead_keys
 SELECT key FROM whereupon_delivery
