@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from whereupon.api.config import MessageOptions, Metrics, Ran, Status
     from whereupon.api.parts import UnknownChannels
+    from whereupon.config import open_config
     from whereupon.decide import Notice
     from whereupon.decide.decisions import Decision, Outcome, Reason
     from whereupon.delivery.action_calls import ActionCall, Handler
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from whereupon.delivery.retries import GiveUp, Retry, RetryLater
     from whereupon.engine import Engine
     from whereupon.errors import (
+        ConfigInvalidError,
         Diagnostic,
         LinkError,
         MessageRejectedError,
@@ -74,6 +76,7 @@ __all__ = [
     "BroadcastRun",
     "Channel",
     "Clock",
+    "ConfigInvalidError",
     "Decision",
     "Delivery",
     "DeliveryState",
@@ -129,6 +132,7 @@ __all__ = [
     "Why",
     "WireMessage",
     "bulk",
+    "open_config",
 ]
 
 _HOMES = {
@@ -142,6 +146,7 @@ _HOMES = {
     "BroadcastRun": "records",
     "Channel": "ports",
     "Clock": "ports",
+    "ConfigInvalidError": "errors",
     "Decision": "decide.decisions",
     "Delivery": "records",
     "DeliveryState": "records",
@@ -197,6 +202,7 @@ _HOMES = {
     "Why": "pipeline.work_scope",
     "WireMessage": "pipeline.ingestion",
     "bulk": "runtime.gc_pause",
+    "open_config": "config",
 }
 
 

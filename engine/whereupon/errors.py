@@ -3,6 +3,7 @@
     WhereuponError
     ├── MessageRejectedError   a message cannot be accepted: code, field, what to send instead
     ├── RulesInvalidError      a rules folder has errors: all its diagnostics
+    ├── ConfigInvalidError     the configuration has errors: all its diagnostics
     ├── StoreError             the event store cannot do a call: unknown address, newer schema
     ├── RequestError           a request for an action cannot be approved, cancelled or retried
     ├── LinkError              the token of a link is not one of ours
@@ -117,13 +118,15 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
-    """A place in a file; ``line`` and ``column`` count from 1."""
+    """A place in a file; ``line`` and ``column`` count from 1. Line 0 is the whole of what is named."""
 
     file: str
     line: int = 1
     column: int = 1
 
     def __str__(self) -> str:
+        if self.line == 0:
+            return self.file
         return f"{self.file}:{self.line}:{self.column}"
 
 
@@ -170,3 +173,15 @@ class RulesInvalidError(WhereuponError):
         self.diagnostics = diagnostics
         errors = [d for d in diagnostics if d.severity is Severity.ERROR]
         super().__init__("\n".join([f"{len(errors)} error(s) in the rules:", *map(str, errors)]))
+
+
+class ConfigInvalidError(WhereuponError):
+    """The configuration has errors; ``diagnostics`` holds all of them.
+
+    A location is a place in the file, or the name of an environment variable. No secret is quoted.
+    """
+
+    def __init__(self, *, diagnostics: tuple[Diagnostic, ...]) -> None:
+        self.diagnostics = diagnostics
+        lines = map(str, diagnostics)
+        super().__init__("\n".join([f"{len(diagnostics)} error(s) in the configuration:", *lines]))

@@ -207,6 +207,8 @@ def test_modules_and_files_that_a_page_names_exist(page: Path) -> None:
     So a page about the code cannot outlive the code.
     """
     for named in _CODE.findall(_prose_of(page)):
+        if named == _OF_THE_HOST:
+            continue
         if _MODULE.fullmatch(named) and named not in LOGGERS:
             assert _is_module(named), named
         elif page.name in _ABOUT_THE_CODE and _FILE.fullmatch(named):
@@ -214,6 +216,9 @@ def test_modules_and_files_that_a_page_names_exist(page: Path) -> None:
             pattern = re.sub(_TO_CHOOSE, "*", named.rstrip("/"))
             assert any(any(place.glob(pattern)) for place in places), named
 
+
+_OF_THE_HOST = "whereupon.toml"
+"""The host's configuration, which is no file of the project."""
 
 _ABOUT_THE_CODE = {"ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"} | {
     page.name for page in PAGES if page.parent.name == "decisions"

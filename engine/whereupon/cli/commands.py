@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 _RULES, _STREAMS, _STORE = "Rules", "Streams of messages", "A store"
-_DELETIONS = "Deletions"
+_DELETIONS, _RUNNING = "Deletions", "Running it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "lint": Heading("checks:lint_command", _RULES),
         "test": Heading("rule_tests:run_tests_command", _RULES),
         "schema": Heading("checks:schema_command", _RULES),
+        "run": Heading("run:run_command", _RUNNING),
         "explain": Heading("questions:explain_command", _STORE),
         "identity": Heading("identity:identity_command", _STORE),
         "identify": Heading("identity:identify_command", _STORE),
@@ -88,13 +89,18 @@ def summary_of(name: str) -> str:
 def command(name: str) -> Any:
     """Import a command; it is an object of typer's."""
     home, _, function = HEADINGS[name].home.partition(":")
+    from whereupon.cli.configured import taking_config  # noqa: PLC0415 - the overview needs none of it
+
     module = import_module(f"whereupon.cli.{home}")
     app = typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
     )
     group = getattr(module, "app", None)
     if isinstance(group, typer.Typer):
+        for each in group.registered_commands:
+            if each.callback is not None:
+                each.callback = taking_config(each.callback)
         app.add_typer(group, name=name)
         return typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    app.command(name)(getattr(module, function))
+    app.command(name)(taking_config(getattr(module, function)))
     return typer.main.get_command(app)

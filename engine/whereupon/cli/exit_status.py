@@ -13,7 +13,13 @@ from typing import NoReturn, ParamSpec
 
 import typer
 
-from whereupon.errors import Diagnostic, RulesInvalidError, Severity, WhereuponError
+from whereupon.errors import (
+    ConfigInvalidError,
+    Diagnostic,
+    RulesInvalidError,
+    Severity,
+    WhereuponError,
+)
 
 FINDINGS = 1
 WRONG_USAGE = 2
@@ -32,10 +38,11 @@ def exits_with_status(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
-        except RulesInvalidError as error:
+        except (RulesInvalidError, ConfigInvalidError) as error:
             for diagnostic in error.diagnostics:
                 print_to_stderr(as_line(diagnostic))
-            raise typer.Exit(FINDINGS) from error
+            status = FINDINGS if isinstance(error, RulesInvalidError) else WRONG_USAGE
+            raise typer.Exit(status) from error
         except WhereuponError as error:
             fail(str(error))
         except BrokenPipeError:

@@ -1,11 +1,19 @@
 """The arguments and options that several commands share, with their help."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
+from whereupon.cli.configured import (
+    required_store,
+    rules_if_any,
+    rules_in_use,
+    store_if_any,
+)
 from whereupon.messages.model import SenderClass
+from whereupon.messages.times import parse_duration
 from whereupon.render.choices import SkipDetail
 
 LARGEST = 2**63 - 1
@@ -32,6 +40,15 @@ def paths_of(streams: list[Path]) -> list[Path]:
     return [Path("/dev/stdin") if str(path) == "-" else path for path in streams]
 
 
+def duration(text: str) -> timedelta:
+    """Read an option that is a duration."""
+    length = parse_duration(text)
+    if length is None:
+        message = f"{text!r} is not a duration such as 90s, 15m, 2h or 7d"
+        raise typer.BadParameter(message)
+    return length
+
+
 Streams: TypeAlias = Annotated[
     list[Path],
     typer.Argument(
@@ -46,26 +63,26 @@ StreamsToReplay: TypeAlias = Annotated[
         "--stream",
         metavar="STREAM",
         callback=readable,
+        is_eager=True,  # before the store, which it replaces
         help="Ask about a replay of this stream; repeat it for more streams.",
     ),
 ]
 RulesFolder: TypeAlias = Annotated[
     Path,
-    typer.Option("--rules", metavar="DIR", exists=True, file_okay=False, help="The rules folder."),
+    typer.Option("--rules", metavar="DIR", callback=rules_in_use, help="The rules folder."),
 ]
 RulesIfAny: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--rules",
         metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="The rules folder; by default rules, if that folder exists.",
+        callback=rules_if_any,
+        help="The rules folder; by default that of whereupon.toml, or rules, if that folder exists.",
     ),
 ]
 RulesArgument: TypeAlias = Annotated[
     Path,
-    typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="The rules folder."),
+    typer.Argument(metavar="[DIR]", callback=rules_in_use, help="The rules folder."),
 ]
 SourceClass: TypeAlias = Annotated[
     SenderClass,
@@ -84,11 +101,22 @@ Quiet: TypeAlias = Annotated[
 StoreUrl: TypeAlias = Annotated[
     str,
     typer.Option(
-        "--store", metavar="URL", help="The event store, as sqlite:///shop.db or postgresql://…"
+        "--store",
+        metavar="URL",
+        callback=required_store,
+        default_factory=str,
+        show_default="that of whereupon.toml",
+        help="The event store, as sqlite:///shop.db or postgresql://…",
     ),
 ]
 StoreIfAny: TypeAlias = Annotated[
-    str | None, typer.Option("--store", metavar="URL", help="Ask this event store.")
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        callback=store_if_any,
+        help="Ask this event store; by default that of whereupon.toml.",
+    ),
 ]
 MostResults: TypeAlias = Annotated[
     int, typer.Option(min=1, max=LARGEST, help="The most results, newest first.")

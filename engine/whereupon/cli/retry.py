@@ -8,24 +8,15 @@ from typing import Annotated, TypeAlias
 import typer
 
 from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
-from whereupon.cli.options import Confirmed, StoreUrl
+from whereupon.cli.options import Confirmed, StoreUrl, duration
 from whereupon.cli.stores import existing_store
-from whereupon.messages.times import format_duration, parse_duration
+from whereupon.messages.times import format_duration
 from whereupon.operations.outbox import Outbox
 from whereupon.ports import Session, Store
 from whereupon.records import Delivery, DeliveryState
 from whereupon.render.formatting import counted
 from whereupon.render.outbox import outbox_line
 from whereupon.scheduling import SystemClock
-
-
-def _duration(text: str) -> timedelta:
-    duration = parse_duration(text)
-    if duration is None:
-        message = f"{text!r} is not a duration such as 90s, 15m, 2h or 7d"
-        raise typer.BadParameter(message)
-    return duration
-
 
 IdempotencyKey: TypeAlias = Annotated[
     str | None, typer.Argument(help="The delivery's idempotency key, unless --all is given.")
@@ -43,7 +34,7 @@ Since: TypeAlias = Annotated[
     timedelta | None,
     typer.Option(
         metavar="DURATION",
-        parser=_duration,
+        parser=duration,
         help="With --all: only deliveries given up within this time, such as 2h.",
     ),
 ]

@@ -1,12 +1,12 @@
 """The store and the rules that a command works with."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
 from whereupon.api.config import settings_for
+from whereupon.cli.configured import digest_keys
 from whereupon.cli.exit_status import FINDINGS, fail
 from whereupon.cli.options import RULES, paths_of
 from whereupon.engine import Engine
@@ -20,7 +20,7 @@ from whereupon.rules.model import Rulebook
 from whereupon.storage import open_store
 
 DIGEST_KEY = "WHEREUPON_DIGEST_KEY"
-"""The environment variable with the key of the store's hashes; former keys follow it after commas.
+"""The environment variable with the key of the store's hashes (see `Config.digest_keys`).
 
 It is not an option, since lists of processes show options.
 """
@@ -39,8 +39,8 @@ def existing_store(url: str) -> Store:
 
 @contextmanager
 def keyed_engine(url: str, rules: Path = RULES) -> Iterator[Engine]:
-    """An engine on an existing store, with the keys of the environment. Its errors end the command."""
-    own, *former = (part.encode() for part in os.environ.get(DIGEST_KEY, "").split(","))
+    """An engine on an existing store, with the keys of the configuration. Its errors end the command."""
+    own, *former = digest_keys(url)
     book = open_rules(rules)
     settings = settings_for(book, digest_key=own, former_keys=former)
     with Engine(existing_store(url), book, settings=settings) as engine:

@@ -1,0 +1,190 @@
+"""``whereupon run``: due work as a process of its own, until a signal ends it."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from os import _exit
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import FrameType
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from whereupon.api.config import Ran
+from whereupon.cli.configured import KnownStore, config_of, import_beside
+from whereupon.cli.exit_status import exits_with_status, fail
+from whereupon.cli.logs import (
+    LogFormat,
+    LogLevel,
+    configure_logging,
+    log_started,
+    log_stopped,
+    log_stopping,
+)
+from whereupon.cli.options import RULES, RulesFolder, StoreUrl, duration
+from whereupon.cli.printing import print_lines
+from whereupon.cli.rule_reload import RuleWatch, reload_rules
+from whereupon.engine import Engine
+from whereupon.render.formatting import counted
+
+Grace: TypeAlias = Annotated[
+    timedelta,
+    typer.Option(
+        metavar="DURATION",
+        parser=duration,
+        help="How long calls under way may take to end after a signal.",
+    ),
+]
+Once: TypeAlias = Annotated[
+    bool, typer.Option("--once", help="Do what is due now, print counts, and exit.")
+]
+Reload: TypeAlias = Annotated[
+    bool,
+    typer.Option("--reload", help="Read the rules again when a file changes; SIGHUP does it, too."),
+]
+MetricsPort: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Serve Prometheus metrics on this port of 127.0.0.1."),
+]
+
+_EVERY = 1.0
+"""Seconds between two looks at the rules folder."""
+
+Happening: TypeAlias = Literal["stop", "reload"] | Ran | BaseException
+Happenings: TypeAlias = SimpleQueue[Happening]
+"""What the main thread waits for. Signal handlers may put into such a queue at any moment."""
+
+
+@exits_with_status
+def run_command(  # noqa: PLR0913, PLR0917 - one for each option
+    ctx: typer.Context,
+    store: StoreUrl,
+    rules: RulesFolder = RULES,
+    once: Once = False,
+    grace: Grace = "30s",  # type: ignore[assignment]  # typer parses it
+    reload: Reload = False,
+    log_format: LogFormat = "text",
+    log_level: LogLevel = "info",
+    metrics_port: MetricsPort = None,
+) -> None:
+    """Do due work until SIGTERM or SIGINT: waits, broadcasts, deliveries. Logs go to standard error.
+
+    At a signal, calls under way end within the grace, the rest is put back, and the status is 0. A second
+    signal ends the process at once.
+    """
+    configure_logging(log_format, log_level)
+    config = config_of(ctx)
+    named = str(store) if not isinstance(store, KnownStore) or store.is_given else None
+    happenings: Happenings = SimpleQueue()
+    import_beside(config)
+    engine = config.open_engine(store=named, rules=rules)
+    ran: Ran | None = None
+    with _handled_signals(happenings):
+        try:
+            if metrics_port is not None:
+                _serve_metrics(engine, metrics_port)
+            log_started(engine, config, str(store), rules, once=once)
+            if once:
+                ran = _run_once(engine, happenings)
+            else:
+                _run(engine, happenings, rules, reload=reload)
+        finally:
+            log_stopping(grace)
+            engine.close(timeout=grace.total_seconds())
+            log_stopped()
+    if ran is not None:
+        print_lines(_counts(ran))
+
+
+def _run(
+    engine: Engine,
+    happenings: Happenings,
+    rules: Path,
+    *,
+    reload: bool,
+) -> None:
+    """Do due work in the background until a signal; reload the rules when that is asked for."""
+    watch = RuleWatch(rules) if reload else None
+    engine.start()
+    while (happening := _next(happenings, _EVERY if watch else None)) != "stop":
+        if happening == "reload" or (watch is not None and watch.has_changed()):
+            reload_rules(engine, rules)
+
+
+def _run_once(engine: Engine, happenings: Happenings) -> Ran | None:
+    """Do what is due in a thread, so that a signal can end it meanwhile."""
+
+    def work() -> None:
+        try:
+            happenings.put(engine.run_due())
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            happenings.put(error)
+
+    Thread(target=work, name="whereupon-once", daemon=True).start()
+    happening = _next(happenings, None)
+    while happening == "reload":
+        happening = _next(happenings, None)
+    if isinstance(happening, BaseException):
+        raise happening
+    return happening if isinstance(happening, Ran) else None
+
+
+def _next(happenings: Happenings, seconds: float | None) -> Happening | None:
+    try:
+        return happenings.get(timeout=seconds)
+    except Empty:
+        return None
+
+
+def _serve_metrics(engine: Engine, port: int) -> None:
+    try:
+        from whereupon.contrib.prometheus import serve  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        fail("--metrics-port needs prometheus-client: pip install 'whereupon[prometheus]'")
+    try:
+        serve(engine, port)
+    except OSError as error:
+        fail(f"the port {port} for metrics cannot be opened: {error.strerror}")
+
+
+@contextmanager
+def _handled_signals(happenings: Happenings) -> Iterator[None]:
+    """The first signal asks for the end, the second one ends the process at once."""
+    asked: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            sys.stderr.flush()
+            _exit(128 + number)
+        happenings.put("stop")
+
+    handlers = dict.fromkeys((signal.SIGTERM, signal.SIGINT), stop)
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    if hasattr(signal, "SIGHUP"):
+        hang_up = partial(_put_reload, happenings)
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _put_reload(happenings: Happenings, _number: int, _frame: FrameType | None) -> None:
+    happenings.put("reload")
+
+
+def _counts(ran: Ran) -> list[str]:
+    done = ran.dispatched
+    deliveries = (
+        f"{done.sent} sent, {done.retried} to be tried again, {done.dead} dead, "
+        f"{done.withheld} withheld"
+    )
+    decisions = counted(len(ran.decisions), "decision")
+    return [f"{decisions}, {counted(len(ran.requests), 'request')}; deliveries: {deliveries}"]
