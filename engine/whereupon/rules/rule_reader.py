@@ -14,6 +14,7 @@ from whereupon.templates import (
     ContentValue,
     MjmlError,
     TemplateError,
+    UnsafeValueError,
     Use,
     is_template,
     one_line,
@@ -118,8 +119,7 @@ class RuleReader:
         try:
             html, warnings = parse_mjml(source)
         except TemplateError as error:
-            code = "bad-mjml" if isinstance(error, MjmlError) else "bad-template"
-            self.report(path, code, error.reason)
+            self.report(path, _code_of(error), error.reason)
             return ""
         for warning in warnings:
             self.report(path, "mjml-text", warning, Severity.WARNING)
@@ -136,9 +136,15 @@ class RuleReader:
             return value
         use = Use.TEXT if fields is None else use_of(fields)
         if not is_template(value):
-            return one_line(value) if use is Use.LINE else value
+            return one_line(value) if use.is_line else value
         try:
             return parse_template(value, use)
         except TemplateError as error:
-            self.report(path, "bad-template", error.reason)
+            self.report(path, _code_of(error), error.reason)
             return value
+
+
+def _code_of(error: TemplateError) -> str:
+    if isinstance(error, UnsafeValueError):
+        return "unsafe-value"
+    return "bad-mjml" if isinstance(error, MjmlError) else "bad-template"

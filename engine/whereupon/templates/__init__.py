@@ -16,7 +16,7 @@ from whereupon.templates.template import (
     parse_template,
     render_content,
 )
-from whereupon.templates.template_error import MjmlError, TemplateError
+from whereupon.templates.template_error import MjmlError, TemplateError, UnsafeValueError
 from whereupon.templates.text_use import Use, one_line, use_of
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "MjmlError",
     "Template",
     "TemplateError",
+    "UnsafeValueError",
     "Use",
     "is_template",
     "one_line",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from functools import lru_cache
+from html import unescape
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -30,6 +31,10 @@ _SECONDS: Final = re.compile(r"(?<!%)((?:%%)*)%s")
 """The code that ``strftime`` would compute in the timezone of the machine."""
 _WIDTH: Final = re.compile(r"%[-_0^#]*[0-9]{2,}")
 _TAG: Final = re.compile(r"<[a-zA-Z/!?]")
+_IGNORED: Final = re.compile("[\0-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060\ufeff]+")
+"""What browsers leave out of a link, and more."""
+_RUNS: Final = re.compile(r"(?:javascript|vbscript|livescript|data|blob|filesystem):")
+_PICTURE: Final = re.compile(r"data:image/(?:png|gif|jpe?g|webp|avif)[;,]")
 _WITH_TEXT: Final = ("script", "style")
 
 
@@ -73,6 +78,16 @@ def _raw(value: str, *, environment: Environment) -> str:
     return Markup(value) if environment.autoescape else value
 
 
+@string_filter
+def _link(value: str) -> str:
+    """The link itself, which runs no script."""
+    plain = _IGNORED.sub("", unescape(value) if isinstance(value, Markup) else value).lower()
+    if _RUNS.match(plain) and not _PICTURE.match(plain):
+        reason = f"link: {_brief(plain)} would run a script, and is no address"
+        raise LiquidError(reason, token=None)
+    return value
+
+
 @with_environment
 @string_filter
 def _strip_html(value: str, *, environment: Environment) -> str:
@@ -112,7 +127,7 @@ def _replaced(left: object, args: Sequence[object], *, is_markup: bool) -> int:
 
 
 OWN: Final[Mapping[str, Callable[..., object]]] = MappingProxyType(
-    {"date": _date, "raw": _raw, "safe": _raw, "strip_html": _strip_html}
+    {"date": _date, "link": _link, "raw": _raw, "safe": _raw, "strip_html": _strip_html}
 )
 _OF_NUMBERS: Final = (
     *("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus"),
@@ -121,7 +136,7 @@ _OF_NUMBERS: Final = (
 _OF_TEXTS: Final = (
     *("append", "base64_decode", "base64_encode", "base64_url_safe_decode"),
     *("base64_url_safe_encode", "capitalize", "date", "downcase", "escape", "escape_once"),
-    *("escapejs", "lstrip", "newline_to_br", "prepend", "raw", "remove", "remove_first"),
+    *("escapejs", "link", "lstrip", "newline_to_br", "prepend", "raw", "remove", "remove_first"),
     *(
         "remove_last",
         "replace",

@@ -10,7 +10,8 @@ from functools import lru_cache
 from itertools import count
 from typing import Final
 
-from whereupon.templates.mjml_outline import LIQUID, Outline
+from whereupon.templates.html_places import LIQUID
+from whereupon.templates.mjml_outline import Outline
 from whereupon.templates.template_error import MjmlError
 
 _POSITION: Final = re.compile(r" in root template( at position (\d+):\d+)?$")

@@ -7,8 +7,7 @@ from typing import Final
 
 from typing_extensions import override
 
-LIQUID: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-"""A variable or a tag of Liquid."""
+from whereupon.templates.html_places import LIQUID
 
 _DEEPEST: Final = 100
 """How deep elements may be nested: the compiler uses the stack of the process for each level."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from pydantic import JsonValue
 
+from whereupon.templates.html_places import guarded, unsafe_values
 from whereupon.templates.interpolation import Piece, interpolate
+from whereupon.templates.template_error import UnsafeValueError
 from whereupon.templates.text_use import Use, one_line
 
 if TYPE_CHECKING:
@@ -54,11 +56,12 @@ class Template:
         self, data: Mapping[str, JsonValue], rendering: MessageRendering | None = None
     ) -> str:
         """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
-        is_markup = self.use is Use.MARKUP
-        text = interpolate(_pieces(self.source), data, is_markup=is_markup)
+        is_markup = self.use.is_markup
+        source = guarded(self.source) if is_markup else self.source
+        text = interpolate(_pieces(source), data, is_markup=is_markup)
         if text is None:
-            text = (rendering or MessageRendering()).liquid(self.source, data, is_markup=is_markup)
-        return one_line(text) if self.use is Use.LINE else text
+            text = (rendering or MessageRendering()).liquid(source, data, is_markup=is_markup)
+        return one_line(text) if self.use.is_line else text
 
     def variables(self) -> tuple[tuple[str | int, ...], ...]:
         """Every variable that the template mentions, in order of their names."""
@@ -89,6 +92,11 @@ def parse_template(source: str, use: Use = Use.TEXT) -> Template:
     from whereupon.templates.liquid_adapter import check  # noqa: PLC0415 - slow to import
 
     check(source)
+    for value in unsafe_values(source) if use.is_markup else ():
+        if value.fault is not None:
+            line = source.count("\n", 0, value.start) + 1
+            shown = " ".join(source[value.start : value.end].split())[:40]
+            raise UnsafeValueError(reason=f"line {line}: {shown} {value.fault}")
     return Template(source, use)
 
 

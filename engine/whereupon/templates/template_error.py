@@ -13,5 +13,9 @@ class TemplateError(Exception):
         super().__init__(reason)
 
 
+class UnsafeValueError(TemplateError):
+    """A value stands in HTML where escapes do not keep it from becoming markup or a script."""
+
+
 class MjmlError(TemplateError):
     """A text is not MJML, or cannot be compiled here."""

@@ -16,6 +16,17 @@ class Use(StrEnum):
     TEXT = "text"
     MARKUP = "markup"
     LINE = "line"
+    MARKUP_LINE = "markup-line"
+
+    @property
+    def is_markup(self) -> bool:
+        """Whether data are escaped in it."""
+        return self in {Use.MARKUP, Use.MARKUP_LINE}
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it has no line breaks."""
+        return self in {Use.LINE, Use.MARKUP_LINE}
 
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -29,9 +40,10 @@ _BREAKS: Final = re.compile("[\0\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 def use_of(path: Sequence[str]) -> Use:
     """The use of the text at the end of these keys; a text below a key has the use of the key."""
     names = [name.lower() for name in path]
+    is_markup = any(name.endswith("html") for name in names)
     if any(map(_is_line, path)):
-        return Use.LINE
-    return Use.MARKUP if any(name.endswith("html") for name in names) else Use.TEXT
+        return Use.MARKUP_LINE if is_markup else Use.LINE
+    return Use.MARKUP if is_markup else Use.TEXT
 
 
 def one_line(text: str) -> str:

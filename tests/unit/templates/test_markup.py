@@ -99,6 +99,8 @@ def test_no_filters_let_data_through_as_markup(first: str, second: str, third: s
         (("from_name",), Use.LINE),
         (("replyTo",), Use.LINE),
         (("headers", "X-Any"), Use.LINE),
+        (("subject", "html"), Use.MARKUP_LINE),
+        (("headers", "X-Html"), Use.MARKUP_LINE),
         (("options", "headers", "x", "y"), Use.LINE),
     ],
 )
