@@ -22,6 +22,7 @@ from tests.benchmarks import (
     broadcast,
     claims,
     conditions,
+    delivery,
     due,
     loading,
     matching,
@@ -48,6 +49,7 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
         "claims": claims.rows,
         "broadcast": broadcast.rows,
         "due": due.rows,
+        "delivery": delivery.rows,
     }
 
 
