@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from whereupon.delivery.links import Links
     from whereupon.delivery.monitor import Hook
     from whereupon.delivery.retries import GiveUp, Retry, RetryLater
+    from whereupon.delivery.subscriptions import Subscriptions
     from whereupon.engine import Engine
     from whereupon.errors import (
         ConfigInvalidError,
@@ -125,6 +126,7 @@ __all__ = [
     "Status",
     "StoreAddress",
     "StoreError",
+    "Subscriptions",
     "SystemClock",
     "UnknownChannels",
     "UnknownNameError",
@@ -195,6 +197,7 @@ _HOMES = {
     "Status": "api.config",
     "StoreAddress": "storage",
     "StoreError": "errors",
+    "Subscriptions": "delivery.subscriptions",
     "SystemClock": "scheduling",
     "UnknownChannels": "api.parts",
     "UnknownNameError": "errors",

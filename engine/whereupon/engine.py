@@ -18,6 +18,7 @@ from whereupon.api.inbox_calls import InboxCalls
 from whereupon.api.operator_calls import OperatorCalls
 from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
+from whereupon.api.subscription_calls import SubscriptionCalls
 from whereupon.decide import BatchResult
 from whereupon.delivery.retries import Retry
 from whereupon.identity.algebra import IdentityPolicy
@@ -40,7 +41,7 @@ from whereupon.storage import StoreAddress, open_store
 _LOG = logging.getLogger("whereupon.engine")
 
 
-class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions):
+class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions, SubscriptionCalls):
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     An engine is thread-safe; several engines, in several processes, may share a store.

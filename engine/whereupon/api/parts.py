@@ -15,6 +15,7 @@ from whereupon.delivery.link_tokens import TokenSigner
 from whereupon.delivery.links import links_at
 from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import Retry
+from whereupon.delivery.subscriptions import SubscriptionDesk
 from whereupon.matching import RuleIndex
 from whereupon.operations.audit_log import Audit
 from whereupon.operations.inbox import Inboxes
@@ -105,6 +106,9 @@ class EngineParts:
             work.interrupted,
             work.wake_up,
             self._monitor,
+        )
+        self._desk = SubscriptionDesk(
+            store, current, self.clock, self.claims, self._signer, work.wake_up
         )
         self._inboxes = Inboxes(store, self.clock)
         self._outbox = Outbox(store, self.clock, work.wake_up)

@@ -13,7 +13,9 @@ ERASED = "erased"
 
 _YES = frozenset({"true", "yes", "1"})
 _NO = frozenset({"false", "no", "0"})
+_TOPICS = "topics"
 _PREFERENCES = "cio_subscription_preferences"
+_CONSENT = frozenset({UNSUBSCRIBED, _TOPICS, _PREFERENCES})
 
 
 def reason_to_withhold(
@@ -30,7 +32,7 @@ def reason_to_withhold(
         return None
     if says_yes(attributes.get(UNSUBSCRIBED)):
         return UNSUBSCRIBED
-    if topic is not None and any(map(says_no, _words_on(topic, attributes))):
+    if topic is not None and not is_subscribed(topic, attributes):
         return TOPIC
     return None
 
@@ -57,12 +59,65 @@ def _word(value: JsonValue) -> str | None:
             return None
 
 
+def is_subscribed(topic: str, attributes: Mapping[str, JsonValue]) -> bool:
+    """Whether nothing that the person said opts out of a topic."""
+    return not any(map(says_no, _words_on(topic, attributes)))
+
+
+def attributes_that_say(
+    attributes: Mapping[str, JsonValue], *, unsubscribed: bool | None, topics: Mapping[str, bool]
+) -> dict[str, JsonValue]:
+    """The attributes to set so that a person has said this; none if they have said it.
+
+    A word on a topic goes into ``topics``, beside the other topics there. It replaces every word on the topic in
+    another spelling, since one *no* in any spelling opts out.
+
+    Args:
+        attributes: the person's, as they are.
+        unsubscribed: what to say of everything; None for nothing.
+        topics: what to say of topics: whether the person is subscribed.
+    """
+    said: dict[str, JsonValue] = {}
+    if unsubscribed is not None and says_yes(attributes.get(UNSUBSCRIBED)) is not unsubscribed:
+        said[UNSUBSCRIBED] = unsubscribed
+    for topic, wanted in topics.items():
+        now = {**attributes, **said}
+        if is_subscribed(topic, now) is not wanted:
+            said |= _word_everywhere(topic, now, wanted=wanted)
+    return said
+
+
+def _word_everywhere(
+    topic: str, attributes: Mapping[str, JsonValue], *, wanted: bool
+) -> dict[str, JsonValue]:
+    """A word on one topic: as our own attribute, and in every other spelling that has a word on it."""
+    own = attributes.get(_TOPICS)
+    said: dict[str, JsonValue] = {}
+    if own is None or isinstance(own, Mapping):
+        said[_TOPICS] = {**(own or {}), topic: wanted}
+    else:  # a list or a text of the host's own, which stays
+        said[f"{_TOPICS}.{topic}"] = wanted
+    preferences = attributes.get(_PREFERENCES)
+    nested = preferences.get(_TOPICS) if isinstance(preferences, Mapping) else None
+    if isinstance(preferences, Mapping) and isinstance(nested, Mapping) and topic in nested:
+        said[_PREFERENCES] = {**preferences, _TOPICS: {**nested, topic: wanted}}
+    return said | dict.fromkeys(_dotted(topic) & attributes.keys(), wanted)
+
+
 def _words_on(topic: str, attributes: Mapping[str, JsonValue]) -> list[JsonValue]:
     """What the person's attributes say of a topic: in ``topics``, and as Customer.io writes it, nested or dotted."""
     preferences = attributes.get(_PREFERENCES)
-    places = [attributes.get("topics")]
+    places = [attributes.get(_TOPICS)]
     if isinstance(preferences, Mapping):
-        places.append(preferences.get("topics"))
+        places.append(preferences.get(_TOPICS))
     found = [place.get(topic) for place in places if isinstance(place, Mapping)]
-    dotted = (f"topics.{topic}", f"{_PREFERENCES}.topics.{topic}")
-    return [*found, *(attributes.get(name) for name in dotted)]
+    return [*found, *(attributes.get(name) for name in _dotted(topic))]
+
+
+def _dotted(topic: str) -> set[str]:
+    return {f"{_TOPICS}.{topic}", f"{_PREFERENCES}.{_TOPICS}.{topic}"}
+
+
+def is_consent(attribute: str) -> bool:
+    """Whether an attribute is one by which a person says what may be sent."""
+    return attribute in _CONSENT or attribute.startswith((f"{_TOPICS}.", f"{_PREFERENCES}."))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState, as_past_entry
+from whereupon.decide.consent import is_consent
 from whereupon.decide.people import limited, save_person
 from whereupon.decide.reentry import would_refuse
 from whereupon.decide.steps import ENTRANT, completed_keys
@@ -20,9 +21,6 @@ from whereupon.records import (
     Person,
     StoredMessage,
 )
-
-CONSENT = frozenset({"unsubscribed", "topics", "cio_subscription_preferences"})
-"""Attributes by which a person says what may be sent. Of two values, the newer wins."""
 
 _EMPTY: tuple[JsonValue, ...] = (None, "")
 """Values that a merge replaces by the other person's."""
@@ -63,7 +61,7 @@ def _attributes(
         known, set_at = attributes.get(name), loser.stamps.get(name)
         if value in _EMPTY:
             continue
-        is_newer = name in CONSENT and (set_at or 0) > stamps.get(name, 0)
+        is_newer = is_consent(name) and (set_at or 0) > stamps.get(name, 0)
         attributes[name] = _filled(value, known) if is_newer else _filled(known, value)
         if set_at is not None and (is_newer or known in _EMPTY):
             stamps[name] = set_at

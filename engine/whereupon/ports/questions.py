@@ -106,6 +106,11 @@ class Questions(Reads, Protocol):
         found = [merge for merge in self.scan(Merge) if merge.survivor_key in wanted]
         return sorted(found, key=lambda merge: (merge.merged_at, merge.ref))
 
+    def survivor_of(self, person_key: int) -> int | None:
+        """The person whom a person was merged into, and who is there now; None if there was no merge."""
+        found = (merge for merge in self.scan(Merge) if merge.loser_key == person_key)
+        return next((merge.survivor_key for merge in found), None)
+
     def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
         """A broadcast's runs, done or not, newest first by timestamp then occasion."""
         runs = [run for run in self.scan(BroadcastRun) if run.rule == rule]

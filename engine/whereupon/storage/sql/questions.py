@@ -97,6 +97,11 @@ class SqlQuestions(SqlReads, Questions):
         found = self._queries.merges.fetch(self._connection, keys=members)
         return list(map(rows.merge_from, found))
 
+    def survivor_of(self, person_key: int) -> int | None:
+        """The survivor of a merge, by who was lost in it."""
+        found = self._queries.survivor_of.fetch(self._connection, loser=person_key)
+        return found[0][0] if found else None
+
     def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
         """A broadcast's newest runs."""
         found = self._queries.runs_of.fetch(self._connection, rule=rule, limit=limit)

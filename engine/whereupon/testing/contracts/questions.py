@@ -227,6 +227,15 @@ class QuestionsContract:
             assert [d.key for d in both] == [3, 2]
             assert session.deliveries([DeliveryState.SENT], 2) == []
 
+    def test_the_survivor_of_a_merge_is_found_by_who_was_lost(self, store: Store) -> None:
+        """Also behind later merges; nobody is found for a person who is there, or was never."""
+        persons = {key: person(key, user_id=f"user-{key}") for key in (BOB, 5)}
+        save(store, Changes(persons=persons))
+        save(store, Changes(merges=[Merge(ADA, BOB, "user-2", "m-1", NOON)]))
+        save(store, Changes(merges=[Merge(5, ADA, "ada", "m-2", LAST)]))
+        with store.session() as session:
+            assert [session.survivor_of(key) for key in (BOB, ADA, 5, 99)] == [5, 5, None, None]
+
     def test_merges_are_told_of_the_survivor(self, store: Store) -> None:
         """Oldest first; those of whom the survivor merged before are theirs, too."""
         first = Merge(ADA, BOB, "bob", "m-1", NOON)

@@ -33,6 +33,9 @@ SELECT whereupon_merge.* FROM whereupon_merge
 WHERE survivor_key = ANY(:keys)
 ORDER BY merged_at, message_id
 
+-- name: survivor_of
+SELECT survivor_key FROM whereupon_merge WHERE loser_key = :loser
+
 -- name: runs_of
 SELECT whereupon_run.* FROM whereupon_run
 WHERE rule = :rule

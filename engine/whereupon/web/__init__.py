@@ -1,0 +1,27 @@
+"""What whereupon answers on the web, for any host to mount: the pages behind the links of mails, and callbacks.
+
+`wsgi` and `asgi` make an application of an engine. It answers
+
+- ``/u/TOKEN``: the page to unsubscribe, and its one-click form (RFC 8058);
+- ``/c/TOKEN`` and ``/o/TOKEN``: clicks and opens;
+- ``/callbacks/CHANNEL``: what a provider reports.
+
+It is a function from a `Request` to an `Answer` (`pages.answer`), without framework and without socket. It opens no
+port, knows no session and sets no cookie.
+"""
+
+from whereupon.web.adapters import asgi, wsgi
+from whereupon.web.http import Answer, Request
+from whereupon.web.page_options import PageOptions
+from whereupon.web.texts import ENGLISH, GERMAN, UnsubscribeTexts
+
+__all__ = [
+    "ENGLISH",
+    "GERMAN",
+    "Answer",
+    "PageOptions",
+    "Request",
+    "UnsubscribeTexts",
+    "asgi",
+    "wsgi",
+]

@@ -1,0 +1,57 @@
+"""Requests and answers as values, so that what stands behind an address is a function, tested without a server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from whereupon.web.forms import Fields, read_form
+
+MOST_BYTES = 1 << 20
+"""The most bytes of a body that the adapters read; a larger one is answered with 413."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request.
+
+    Attributes:
+        method: in upper case.
+        path: below where the pages are mounted, percent-encoded, with a slash at its beginning.
+        query: what stands behind the question mark, as it came.
+        headers: by names in lower case; of several with one name, the values with commas between.
+        body: whole.
+        origin: scheme, host and mount, as the client used them: ``https://shop.example/w``.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    origin: str = ""
+
+    @property
+    def url(self) -> str:
+        """The whole URL, as the client used it."""
+        return f"{self.origin}{self.path}" + (f"?{self.query}" if self.query else "")
+
+    def form(self) -> Fields:
+        """The fields of a form in the body, urlencoded or multipart, in order; raises `ValueError`."""
+        return read_form(self.headers.get("content-type", ""), self.body)
+
+    def query_fields(self) -> Fields:
+        """The fields of the query, in order; raises `ValueError` if there are very many."""
+        return parse_qsl(self.query, keep_blank_values=True, max_num_fields=1_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is answered.
+
+    Attributes:
+        headers: names and values, in order; the adapters add ``Content-Length``.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
