@@ -23,7 +23,8 @@ Send: TypeAlias = Callable[[Event], Awaitable[None]]
 AsgiApp: TypeAlias = Callable[[Event, Receive, Send], Awaitable[None]]
 
 _SAFE = "/:@!$&'()*+,;=-._~"
-_TOO_LARGE = Answer(status=413, headers=(("Connection", "close"),))
+_TEXT = ("Content-Type", "text/plain; charset=utf-8")
+_TOO_LARGE = Answer(status=413, body=b"The body is too large.")
 
 
 def wsgi(engine: Engine, *, pages: PageOptions | None = None) -> WsgiApp:
@@ -151,7 +152,8 @@ async def _respond(answered: Answer, method: str, send: Send) -> None:
 
 
 def _headers(answered: Answer) -> tuple[tuple[str, str], ...]:
-    return (*answered.headers, ("Content-Length", str(len(answered.body))))
+    kind = () if any(name == "Content-Type" for name, _ in answered.headers) else (_TEXT,)
+    return (*answered.headers, *kind, ("Content-Length", str(len(answered.body))))
 
 
 def _body(answered: Answer, method: str) -> bytes:
