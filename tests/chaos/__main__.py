@@ -13,6 +13,11 @@ from tests.chaos.killing import PHASES, Victim
 from tests.servers import Server, mortal
 
 _MOST_LINES = 40
+_KILLED = {
+    Victim.PROCESS: "processes",
+    Victim.SERVER: "its server",
+    Victim.DELIVERY: "processes that deliver by mail and HTTP",
+}
 
 
 def main() -> int:
@@ -44,8 +49,9 @@ def _run(database: str, chosen: argparse.Namespace) -> int:
             workers=chosen.workers,
             seed=chosen.seed,
             server=server if chosen.victim == Victim.SERVER else None,
+            over_the_network=chosen.victim == Victim.DELIVERY,
         )
-    killed = "its server" if chosen.victim == Victim.SERVER else "processes"
+    killed = _KILLED[Victim(chosen.victim)]
     sys.stdout.write(f"{database}, {chosen.workers} processes, seed {chosen.seed}, {killed}: ")
     return _report(verdict, perf_counter() - began)
 
@@ -75,8 +81,10 @@ def _report(verdict: Verdict, seconds: float) -> int:
     write(f"{figures.failed} orders failed with an error of ours, and were given again\n")
     rows = {table: len(found) for table, found in verdict.contents.items() if found}
     write("rows: " + ", ".join(f"{table} {count}" for table, count in rows.items()) + "\n")
-    write(f"{verdict.dispatched} deliveries dispatched, {verdict.repeated} times more than once, ")
+    write(f"{verdict.dispatched} deliveries dispatched, {verdict.repeated} calls made again, ")
     write("each under one key\n")
+    if figures.under_way:
+        write(f"{figures.under_way.total()} calls were under way at a kill\n")
     found_out = verdict.differences
     for line in found_out[:_MOST_LINES]:
         write(f"{line}\n")

@@ -104,11 +104,18 @@ class Handed:
 
     def __init__(self, path: Path) -> None:
         self.times: Counter[str] = Counter()
+        self._calls: Counter[tuple[str, str]] = Counter()
         self.contents: dict[str, set[str]] = {}
         for line in path.read_bytes().splitlines():
             key, content, outcome = map(str, _texts(line))
             self.times[key] += outcome == "taken"
+            self._calls[key, outcome] += 1
             self.contents.setdefault(key, set()).add(content)
+
+    @property
+    def repeated(self) -> int:
+        """How many calls were made again, since nobody knew how the one before had ended."""
+        return sum(times - 1 for times in self._calls.values())
 
     def faults(self) -> list[str]:
         """Deliveries that were never sent, and keys with two different contents."""
@@ -117,6 +124,14 @@ class Handed:
             f"two contents under one idempotency key: {key}"
             for key, contents in self.contents.items()
             if len(contents) > 1
+        ]
+
+    def unexplained(self, under_way: Mapping[str, int]) -> list[str]:
+        """Keys that were taken more often than kills explain: once, and once more for each call under way."""
+        return [
+            f"taken {times} times, and under way at {under_way[key]} kills: {key}"
+            for key, times in self.times.items()
+            if times > 1 + under_way[key]
         ]
 
     def lines(self) -> list[str]:

@@ -8,7 +8,7 @@ killed process leaves the operating system's caches; that a commit also waits fo
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, islice
@@ -20,13 +20,15 @@ from tests.chaos.contents import Contents, Handed, contents_of, differences
 from tests.chaos.killing import Aim, Aims, Victim
 from tests.chaos.nest import Nest
 from tests.chaos.processes import Answer, Order, Worker
+from tests.chaos.receivers import receivers
 from tests.chaos.script import LEASE, ROUND, START, Round, rounds
 from tests.servers import Server
 
 from whereupon.messages.times import format_instant
 from whereupon.storage import open_store
 
-_MOST_STEPS = 50  # of dispatching in one round, a second each
+_MOST_STEPS = 25  # of dispatching in one round, a lease each
+_AIMED_STEPS = 4  # of these; a kill in every one would let no delivery through
 _THE_END = timedelta(days=2)
 _MOST_ROUNDS = 2  # a kill
 _FEWEST = 8  # rounds; a wait of an hour is over by then
@@ -39,6 +41,7 @@ class Figures:
     Attributes:
         phases: what the processes were doing when they were killed, and how often.
         planned: how many kills were asked for.
+        under_way: how often the call under a key was under way at a kill.
         failed: orders that were answered with a `StoreError`, and given again.
         lost: messages that were acknowledged and are not there.
     """
@@ -49,6 +52,7 @@ class Figures:
     resent: int = 0
     phases: Counter[str] = field(default_factory=Counter)
     failed: int = 0
+    under_way: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
 
     @property
@@ -67,9 +71,10 @@ class Run:
         workers: how many processes share the store.
         aims: where to kill; nothing is killed without.
         server: what is killed, and started again, instead of the processes.
+        places: of receivers that the channels call, instead of writing the log.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run may differ in
         self,
         nest: Nest,
         url: str,
@@ -79,11 +84,12 @@ class Run:
         aims: Aims | None = None,
         seed: int = 0,
         server: Server | None = None,
+        places: list[str] | None = None,
     ) -> None:
         self._url = url
         self._aims = aims or Aims(0, seed)
         self._chance = Random(f"run-{seed}")
-        self._workers = [Worker(nest, url, log) for _ in range(workers)]
+        self._workers = [Worker(nest, url, log, places) for _ in range(workers)]
         self._acknowledged: list[str] = []
         self._lock = Lock()
         self._server, self._server_lock = server, Lock()
@@ -124,21 +130,22 @@ class Run:
         self._finish(given.now)
 
     def _finish(self, now: datetime) -> None:
-        """Do due work and dispatch, a second later each time, until no work is left."""
+        """Do due work and dispatch, a lease later each time, until no work is left."""
         self._everybody({"do": "wake", "now": format_instant(now)})
         for step in range(_MOST_STEPS):
             order = {"do": "due", "now": format_instant(now + step * LEASE)}
-            if not any(answer["left"] for answer in self._everybody(order)):
+            answers = self._everybody(order, is_aimed=step < _AIMED_STEPS)
+            if not any(answer["left"] for answer in answers):
                 return
-        message = f"deliveries are still pending after {_MOST_STEPS} seconds"
+        message = f"deliveries are still pending after {_MOST_STEPS} leases"
         raise AssertionError(message)
 
-    def _everybody(self, order: Order) -> list[Answer]:
-        return self._all([order for _ in self._workers])
+    def _everybody(self, order: Order, *, is_aimed: bool = True) -> list[Answer]:
+        return self._all([order for _ in self._workers], is_aimed=is_aimed)
 
-    def _all(self, orders: list[Order]) -> list[Answer]:
+    def _all(self, orders: list[Order], *, is_aimed: bool = True) -> list[Answer]:
         """Give each worker its order, all at once; one of them may be killed."""
-        aim = self._aims.take(orders[0]["do"])
+        aim = self._aims.take(orders[0]["do"]) if is_aimed else None
         victim = self._chance.randrange(len(self._workers))
         with ThreadPoolExecutor(len(self._workers)) as threads:
             answers = [
@@ -167,6 +174,7 @@ class Run:
         tried = worker.attempt(order, aim, self._strike if self._server else None)
         with self._lock:
             self._note(order, tried.phase, aim)
+            self.figures.under_way.update(tried.under_way)
         if tried.answer is None or "failed" not in tried.answer:
             return tried.answer
         if self._server is None or tried.answer["failed"] != "unreachable":
@@ -221,8 +229,7 @@ def compare(
     found_out += differences(
         expected | {"handed over": before.lines()}, found | {"handed over": after.lines()}
     )
-    repeated = sum(times - 1 for times in after.times.values() if times > 1)
-    return Verdict(figures, found, len(after.times), repeated, found_out)
+    return Verdict(figures, found, len(after.times), after.repeated, found_out)
 
 
 def disturbed_and_not(
@@ -233,6 +240,7 @@ def disturbed_and_not(
     workers: int,
     seed: int,
     server: Server | None = None,
+    over_the_network: bool = False,
 ) -> Verdict:
     """Run rounds with kills, then the same rounds without, and compare.
 
@@ -242,13 +250,25 @@ def disturbed_and_not(
         workers: of the disturbed run; the undisturbed one has one worker for all batches.
         seed: what everything follows from.
         server: what to kill instead of processes.
+        over_the_network: whether the channels call a mail server and an HTTP server of this process, and the
+            kills come while they do.
     """
     place = urls[0], logs[0]
     through = islice(rounds(seed=seed, workers=workers), _FEWEST + kills * _MOST_ROUNDS)
-    with closing(Nest()) as nest:
-        aims = Aims(kills, seed, at=Victim.SERVER if server else Victim.PROCESS)
-        run = Run(nest, *place, workers=workers, aims=aims, seed=seed, server=server)
+    with closing(Nest()) as nest, ExitStack() as open_ones:
+        servers = [open_ones.enter_context(receivers()) for _ in urls if over_the_network]
+        places: list[list[str] | None] = [each.places for each in servers] or [None, None]
+        at = Victim.DELIVERY if over_the_network else Victim.PROCESS
+        aims = Aims(kills, seed, at=Victim.SERVER if server else at)
+        run = Run(
+            nest, *place, workers=workers, aims=aims, seed=seed, server=server, places=places[0]
+        )
         sent = run.go(through)
         alone = (Round(each.now, ([*chain(*each.batches)],)) for each in sent)
-        Run(nest, urls[1], logs[1]).go(alone)
-    return compare((urls[1], logs[1]), (urls[0], logs[0]), run.figures)
+        Run(nest, urls[1], logs[1], places=places[1]).go(alone)
+        for each, log in zip(servers, logs, strict=False):
+            each.write(log)
+    verdict = compare((urls[1], logs[1]), (urls[0], logs[0]), run.figures)
+    if over_the_network:  # only then a process says which calls are under way
+        verdict.differences += Handed(logs[0]).unexplained(run.figures.under_way)
+    return verdict

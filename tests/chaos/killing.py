@@ -11,10 +11,14 @@ _LATEST_OPENING = 40_000
 
 
 class Victim(StrEnum):
-    """What is killed: one of our processes, or the database server under all of them."""
+    """What is killed: one of our processes, or the database server under all of them.
+
+    ``delivery`` is a process while it delivers to receivers over the network.
+    """
 
     PROCESS = "process"
     SERVER = "server"
+    DELIVERY = "delivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Aims:
 
     def __init__(self, kills: int, seed: int, *, at: Victim = Victim.PROCESS) -> None:
         chance = Random(f"aims-{seed}")
-        endless = _turns(chance) if at is Victim.PROCESS else _late_turns(chance)
+        endless = _late_turns(chance) if at is Victim.SERVER else _turns(chance, at)
         self._left = [next(endless) for _ in range(kills)]
         self._lock = Lock()
 
@@ -95,12 +99,14 @@ def _late_turns(chance: Random) -> Iterator[Aim]:
             yield Aim(order, point, chance.randint(1, most), chance.randrange(_LATEST))
 
 
-def _turns(chance: Random) -> Iterator[Aim]:
-    yield _OPENING
-    for order, point, _ in chance.sample(_POINTS, len(_POINTS)):
+def _turns(chance: Random, at: Victim) -> Iterator[Aim]:
+    of_all = _POINTS if at is Victim.PROCESS else [each for each in _POINTS if each[0] == "due"]
+    if at is Victim.PROCESS:
+        yield _OPENING
+    for order, point, _ in chance.sample(of_all, len(of_all)):
         yield Aim(order, point, 1, None)
     while True:
-        points = (*_POINTS, _REOPENING)
+        points = (*of_all, _REOPENING) if at is Victim.PROCESS else of_all
         for order, point, most in chance.sample(points, len(points)):
             latest = _LATEST_OPENING if order == "open" else _LATEST
             late = None if chance.random() < 1 / 3 else chance.randrange(latest)

@@ -17,6 +17,9 @@ Answer = dict[str, Any]
 _PATIENCE = 120.0  # seconds; only a worker that hangs ever takes so long
 
 
+_CALLS = "+", "-"  # a key behind it: a call begins, or is settled
+
+
 class HungError(Exception):
     """A worker neither answered nor died."""
 
@@ -28,19 +31,23 @@ class Tried:
     Attributes:
         answer: None when the process died before it answered.
         phase: what it was doing when it was killed; None when it lives.
+        under_way: the idempotency keys of calls that had begun and were not settled when it died, as far as
+            it has said so.
     """
 
     answer: Answer | None
     phase: str | None
+    under_way: frozenset[str] = frozenset()
 
 
 class Worker:
     """A process that is started for its first order."""
 
-    def __init__(self, nest: Nest, url: str, log: Path) -> None:
+    def __init__(self, nest: Nest, url: str, log: Path, places: list[str] | None = None) -> None:
         self._nest = nest
-        self._store = url, log
+        self._store = url, log, places
         self._process: Hatched | None = None
+        self._under_way: set[str] = set()
 
     @property
     def is_alive(self) -> bool:
@@ -57,6 +64,7 @@ class Worker:
         """
         if self._process is None:
             self._process = self._nest.hatch(*self._store)
+            self._under_way = set()
         process = self._process
         given = dict(order)
         if aim is not None and aim.delay is None:
@@ -67,6 +75,9 @@ class Worker:
         try:
             _write(process, given)
             for line in _lines(process):
+                if line.startswith(_CALLS):
+                    self._follow(line)
+                    continue
                 marks.append(line)
                 if not found and aim is not None and _is_met(aim, marks):
                     found = list(marks)
@@ -79,7 +90,16 @@ class Worker:
         if not process.is_killed:
             return self._answered(marks, found)
         self.end()
-        return Tried(_answer_in(marks), phase_of([mark for mark in marks if mark != "stopped"]))
+        phase = phase_of([mark for mark in marks if mark != "stopped"])
+        return Tried(_answer_in(marks), phase, frozenset(self._under_way))
+
+    def _follow(self, line: str) -> None:
+        """Note which calls are under way."""
+        key = line[1:]
+        if line.startswith("+"):
+            self._under_way.add(key)
+        else:
+            self._under_way.discard(key)
 
     def _answered(self, marks: list[str], found: list[str]) -> Tried:
         answer = _answer_in(marks)

@@ -2,7 +2,7 @@
 
 Every round has one batch a worker, and one time. People and devices belong to one worker each, so
 that what becomes of them does not depend on which of the workers is faster. Everything that the
-rules make due is due at a whole minute, and the seconds between are for dispatching (see `LEASE`).
+rules make due is due at the time of a round, and the minutes between are for dispatching (see `LEASE`).
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,10 @@ Wire = dict[str, JsonValue]
 
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
 ROUND = timedelta(minutes=10)
-LEASE = timedelta(seconds=1)
-POLICY = Retry(first=LEASE, longest=LEASE, lease=LEASE)
+LEASE = timedelta(seconds=20)
+POLICY = Retry(
+    first=LEASE, longest=LEASE, lease=LEASE, timeout=8
+)  # a longer one makes a longer lease
 
 RULES = book_of(
     thanks(

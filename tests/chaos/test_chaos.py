@@ -1,12 +1,14 @@
 """A short run of kills, and tests of its checks. `make chaos` is the long run."""
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from tests.chaos.contents import contents_of, differences
+from tests.chaos.contents import Handed, contents_of, differences
 from tests.chaos.harness import Verdict, compare, disturbed_and_not
 from tests.chaos.killing import PHASES
 from tests.servers import Server, mortal
@@ -72,6 +74,35 @@ def test_the_kills_are_spread_over_all_that_a_process_does(verdict: Verdict) -> 
     assert set(verdict.figures.phases) >= set(PHASES) - {"between two orders"}
     assert verdict.repeated >= 1  # what was taken and not settled was taken again
     assert all(len(verdict.contents[table]) > 5 for table in ("message", "entry", "delivery"))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_what_is_delivered_over_the_network_arrives_and_twice_only_if_its_call_was_under_way(
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A mail server and an HTTP server that are not killed count what comes under each idempotency key."""
+    home = tmp_path_factory.mktemp("network")
+    with ExitStack() as stores:
+        if database == "sqlite":
+            urls = f"sqlite:///{home}/disturbed.db", f"sqlite:///{home}/undisturbed.db"
+        else:
+            server: Server = request.getfixturevalue("server")
+            urls = stores.enter_context(server.empty()), stores.enter_context(server.empty())
+        verdict = disturbed_and_not(6, urls, _logs(home), workers=2, seed=3, over_the_network=True)
+    assert verdict.differences == []
+    assert verdict.figures.kills == 6
+    assert verdict.dispatched > 100
+    assert verdict.figures.under_way
+
+
+def test_a_delivery_that_arrives_twice_without_a_kill_is_a_difference(sqlite: Stores) -> None:
+    """Only a call that was under way at a kill may be made again."""
+    log = sqlite.logs[0]
+    handed = Handed(log)
+    key = next(iter(handed.times))
+    handed.times[key] = 3
+    assert any(key in fault for fault in handed.unexplained(Counter({key: 1})))
+    assert not any(key in fault for fault in handed.unexplained(Counter({key: 2})))
 
 
 def test_a_server_that_is_killed_under_the_processes_loses_nothing(

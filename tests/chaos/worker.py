@@ -6,24 +6,33 @@ to stop at for good, so that a kill finds it exactly there. Its clock has the ti
 """
 
 import json
+import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from email.message import EmailMessage
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from smtplib import SMTP
 from typing import Any
 
 from sqlalchemy import Engine as Database
 from sqlalchemy import event
+from tests.chaos.receivers import KEY_HEADER
 from tests.chaos.script import POLICY, RULES
 
 from whereupon import Delivery, Engine, RetryLater, StoreError
+from whereupon.channels import Webhook
 from whereupon.messages.codec import encode
 from whereupon.messages.times import parse_instant
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
+
+SECRET = "whsec_" + b64encode(bytes(32)).decode()  # of a receiver that checks nothing
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "COPY")
 
@@ -87,8 +96,48 @@ class Log:
             raise RetryLater(after=timedelta(0), reason="not now")
 
 
-def work(url: str, log: str) -> None:
+class OverTheNetwork:
+    """Channels that call a mail server and an HTTP server, and say which calls are under way."""
+
+    def __init__(self, places: list[str], points: Points) -> None:
+        port, url = places
+        self._port, self._points = int(port), points
+        origin = url.removesuffix("/hook")
+        self._webhook = Webhook(url, secrets=[SECRET], allow=[origin])
+
+    def register(self, engine: Engine) -> None:
+        """Register both."""
+        self._webhook.attach(engine)
+        engine.channel("push")(partial(self._send, self._webhook.send))
+        engine.channel("email")(partial(self._send, self._mail))
+        for end in ("sent", "failed"):
+            engine.on(f"delivery-{end}", lambda delivery: _say("-", delivery))
+
+    def _send(self, send: Callable[[Delivery], object], delivery: Delivery) -> None:
+        _say("+", delivery)
+        self._points.reach("called")
+        try:
+            send(delivery)
+        finally:
+            self._points.reach("written")
+
+    def _mail(self, delivery: Delivery) -> None:
+        mail = EmailMessage()
+        mail["From"], mail["To"] = "shop@example.com", f"{delivery.person}@example.com"
+        mail["Subject"] = str(delivery.content["subject"])
+        mail[KEY_HEADER] = delivery.idempotency_key
+        mail.set_content(str(delivery.person))
+        with SMTP("127.0.0.1", self._port, timeout=60) as server:
+            server.send_message(mail)
+
+
+def _say(mark: str, delivery: Delivery) -> None:
+    os.write(1, f"{mark}{delivery.idempotency_key}\n".encode())
+
+
+def work(url: str, log: str, places: list[str] | None = None) -> None:
     """Carry out orders until there are no more."""
+    logging.getLogger("whereupon").addHandler(logging.NullHandler())  # kills bring many warnings
     clock, points, engine = FrozenClock(), Points(), None
     points.watch()
     channel = Log(Path(log), points).channel
@@ -100,8 +149,11 @@ def work(url: str, log: str) -> None:
         try:
             if engine is None:
                 engine = Engine.open(url, rules=RULES, clock=clock, retry=POLICY)
-                engine.channel("push")(channel)
-                engine.channel("email")(channel)
+                if places is not None:
+                    OverTheNetwork(places, points).register(engine)
+                else:
+                    engine.channel("push")(channel)
+                    engine.channel("email")(channel)
             answer = _obey(engine, order, points)
         except StoreError as error:
             answer = {"failed": error.code, "reason": error.reason}
