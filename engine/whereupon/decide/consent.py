@@ -15,7 +15,9 @@ _YES = frozenset({"true", "yes", "1"})
 _NO = frozenset({"false", "no", "0"})
 _TOPICS = "topics"
 _PREFERENCES = "cio_subscription_preferences"
-_CONSENT = frozenset({UNSUBSCRIBED, _TOPICS, _PREFERENCES})
+_NESTING = frozenset({_TOPICS, _PREFERENCES})
+_CONSENT = _NESTING | {UNSUBSCRIBED}
+_EMPTY: tuple[JsonValue, ...] = (None, "")
 
 
 def reason_to_withhold(
@@ -116,6 +118,38 @@ def _words_on(topic: str, attributes: Mapping[str, JsonValue]) -> list[JsonValue
 
 def _dotted(topic: str) -> set[str]:
     return {f"{_TOPICS}.{topic}", f"{_PREFERENCES}.{_TOPICS}.{topic}"}
+
+
+def later_word(attribute: str, newer: JsonValue, older: JsonValue) -> JsonValue:
+    """What holds of two values of an attribute on consent: the newer word. What is no word never beats a word.
+
+    Words on topics are compared topic by topic.
+    """
+    nests = attribute in _NESTING
+    if nests and isinstance(newer, dict) and isinstance(older, dict):
+        return _later_words(newer, older)
+    is_older_said = _has_word(older) and isinstance(older, dict) is nests
+    is_newer_said = _has_word(newer) and isinstance(newer, dict) is nests
+    is_kept = is_older_said or (newer in _EMPTY and older is not None)
+    return older if is_kept and not is_newer_said else newer
+
+
+def _later_words(newer: dict[str, JsonValue], older: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    names = dict.fromkeys((*newer, *older))
+    return {name: _later_member(newer.get(name), older.get(name)) for name in names}
+
+
+def _later_member(newer: JsonValue, older: JsonValue) -> JsonValue:
+    if isinstance(newer, dict) and isinstance(older, dict):
+        return _later_words(newer, older)
+    is_kept = _has_word(older) or (newer in _EMPTY and older is not None)
+    return older if is_kept and not _has_word(newer) else newer
+
+
+def _has_word(value: JsonValue) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_word, value.values()))
+    return says_yes(value) or says_no(value)
 
 
 def is_consent(attribute: str) -> bool:

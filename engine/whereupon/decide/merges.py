@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState, as_past_entry
-from whereupon.decide.consent import is_consent
+from whereupon.decide.consent import is_consent, later_word
 from whereupon.decide.people import limited, save_person
 from whereupon.decide.reentry import would_refuse
 from whereupon.decide.steps import ENTRANT, completed_keys
@@ -62,7 +62,12 @@ def _attributes(
         if value in _EMPTY:
             continue
         is_newer = is_consent(name) and (set_at or 0) > stamps.get(name, 0)
-        attributes[name] = _filled(value, known) if is_newer else _filled(known, value)
+        if not is_consent(name):
+            attributes[name] = _filled(known, value)
+        elif is_newer:
+            attributes[name] = later_word(name, value, known)
+        else:
+            attributes[name] = later_word(name, known, value)
         if set_at is not None and (is_newer or known in _EMPTY):
             stamps[name] = set_at
     return attributes, stamps
