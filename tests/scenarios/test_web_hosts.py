@@ -19,7 +19,7 @@ from tests.shop import NOON, purchase, thanks
 from typing_extensions import override
 
 from whereupon import Delivery, Engine, FrozenClock
-from whereupon.web import asgi, wsgi
+from whereupon.web import Answer, Request, asgi, wsgi
 
 RULES = book_of(thanks(whereupon=[{"send": "email", "topic": "news", "subject": "News"}]))
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -169,3 +169,32 @@ def test_the_pages_may_be_the_whole_application() -> None:
         assert client.post(path, content=ONE_CLICK, headers=FORM).status_code == 200
         with pytest.raises(WebSocketDisconnect), client.websocket_connect("/u/abc"):
             pass
+
+
+def test_callbacks_go_to_what_the_host_has_for_the_channel() -> None:
+    """By POST, with headers, body and the URL as the provider used it; other channels are not known."""
+    seen: list[Request] = []
+
+    def take(_: Engine, request: Request) -> Answer:
+        seen.append(request)
+        return Answer(status=200)
+
+    def fail(engine: Engine, _: Request) -> Answer:
+        engine.close()
+        engine.report("key", "opened")
+        return Answer(status=200)
+
+    app = FastAPI()
+    with _engine() as engine:
+        app.mount("/w", asgi(engine, callbacks={"e mail": take, "down": fail}))
+        client = TestClient(app, base_url="https://shop.example")
+        url = "https://shop.example/w/callbacks/e%20mail?key=1"
+        posted = client.post(url, content=b"{}", headers={"X-Signature": "abc"})
+        assert posted.status_code == 200
+        assert client.get("/w/callbacks/e%20mail").status_code == 405
+        assert client.post("/w/callbacks/sms").status_code == 404
+        assert client.post("/w/callbacks/").status_code in {404, 405}
+        assert client.post("/w/callbacks/down").status_code == 503
+    (request,) = seen
+    assert (request.url, request.body, request.headers["x-signature"]) == (url, b"{}", "abc")
+    assert request.query_fields() == [("key", "1")]

@@ -4,21 +4,23 @@
 
 - ``/u/TOKEN``: the page to unsubscribe, and its one-click form (RFC 8058);
 - ``/c/TOKEN`` and ``/o/TOKEN``: clicks and opens;
-- ``/callbacks/CHANNEL``: what a provider reports.
+- ``/callbacks/CHANNEL``: what a provider reports, if the host says what takes it.
 
-It is a function from a `Request` to an `Answer` (`pages.answer`), without framework and without socket. It opens no
+It is a function from a `Request` to an `Answer` (`routes.answer`), without framework and without socket. It opens no
 port, knows no session and sets no cookie.
 """
 
 from whereupon.web.adapters import asgi, wsgi
 from whereupon.web.http import Answer, Request
 from whereupon.web.page_options import PageOptions
+from whereupon.web.routes import Callback
 from whereupon.web.texts import ENGLISH, GERMAN, UnsubscribeTexts
 
 __all__ = [
     "ENGLISH",
     "GERMAN",
     "Answer",
+    "Callback",
     "PageOptions",
     "Request",
     "UnsubscribeTexts",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from whereupon.engine import Engine
 from whereupon.web.http import MOST_BYTES, Answer, Request
 from whereupon.web.page_options import PageOptions
-from whereupon.web.routes import answer
+from whereupon.web.routes import NO_CALLBACKS, Callback, answer
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], object]
 WsgiApp: TypeAlias = Callable[[Mapping[str, object], StartResponse], Iterable[bytes]]
@@ -27,16 +27,22 @@ _TEXT = ("Content-Type", "text/plain; charset=utf-8")
 _TOO_LARGE = Answer(status=413, body=b"The body is too large.")
 
 
-def wsgi(engine: Engine, *, pages: PageOptions | None = None) -> WsgiApp:
+def wsgi(
+    engine: Engine,
+    *,
+    pages: PageOptions | None = None,
+    callbacks: Mapping[str, Callback] = NO_CALLBACKS,
+) -> WsgiApp:
     """The pages as a WSGI application.
 
     Args:
         pages: texts, labels and looks of the page to unsubscribe.
+        callbacks: what takes the reports of a channel's provider, by the channel's name.
     """
 
     def application(environ: Mapping[str, object], start_response: StartResponse) -> list[bytes]:
         request = _wsgi_request(environ)
-        answered = _TOO_LARGE if request is None else answer(engine, request, pages)
+        answered = _TOO_LARGE if request is None else answer(engine, request, pages, callbacks)
         body = _body(answered, str(environ["REQUEST_METHOD"]))
         status = f"{answered.status} {HTTPStatus(answered.status).phrase}"
         start_response(status, list(_headers(answered)))
@@ -77,11 +83,17 @@ def _wsgi_request(environ: Mapping[str, object]) -> Request | None:
     )
 
 
-def asgi(engine: Engine, *, pages: PageOptions | None = None) -> AsgiApp:
+def asgi(
+    engine: Engine,
+    *,
+    pages: PageOptions | None = None,
+    callbacks: Mapping[str, Callback] = NO_CALLBACKS,
+) -> AsgiApp:
     """The pages as an ASGI application.
 
     Args:
         pages: as for `wsgi`.
+        callbacks: likewise.
     """
 
     async def application(scope: Event, receive: Receive, send: Send) -> None:
@@ -98,7 +110,7 @@ def asgi(engine: Engine, *, pages: PageOptions | None = None) -> AsgiApp:
             answered = _TOO_LARGE
         else:
             request = _asgi_request(scope, body)
-            answered = await asyncio.to_thread(answer, engine, request, pages)
+            answered = await asyncio.to_thread(answer, engine, request, pages, callbacks)
         await _respond(answered, scope["method"], send)
 
     return application
