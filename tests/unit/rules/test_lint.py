@@ -355,7 +355,7 @@ def test_what_a_condition_guarantees_needs_no_default(
 def test_who_enters_a_segment_has_what_it_asks_for(tmp_path: Path) -> None:
     """`when: {enters: members}` lets nobody in without an address."""
     (tmp_path / "members.yaml").write_text("segment: members\nwho: {email: {contains: '@'}}\n")
-    steps = '[{send: email, subject: "{{ person.email }}"}]'
+    steps = '[{send: email, subject: "{{ person.email }}", body: Hi}]'
     (tmp_path / "a.yaml").write_text(_rule("a", when="{enters: members}", steps=steps))
     assert _found(tmp_path) == []
     (tmp_path / "a.yaml").write_text(_rule("a", when="{leaves: members}", steps=steps))

@@ -18,6 +18,7 @@ from whereupon.errors import Diagnostic
 from whereupon.messages.codec import LazyObject
 from whereupon.messages.model import MessageType
 from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
+from whereupon.rules.loading.mail_lint import mail_warnings
 from whereupon.rules.model import (
     Change,
     OncePerKey,
@@ -184,11 +185,16 @@ def _in_our_words(rest: Sequence[str], root: str) -> str:
     return path_of([root, *names])
 
 
+def _mails(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
+    return mail_warnings(rule.source.get("whereupon"))
+
+
 _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _undescribed,
     _own_trigger,
     _bare_variables,
     _unknown_variables,
     _paths_as_texts,
+    _mails,
     _keys,
 )
