@@ -140,13 +140,15 @@ class InFlight(ForkAware):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What one engine leaves alone.
+    """What stands still.
 
     Attributes:
         left_alone: entries and broadcasts that this engine does not touch, by rule, and why.
+        resting: channels that no process calls now, and until when; see `ChannelPolicy.breaker`.
     """
 
     left_alone: tuple[LeftAlone, ...] = ()
+    resting: tuple[ChannelState, ...] = ()
 
 
 def rulebook_from(rules: str | PathLike[str] | Rulebook) -> Rulebook:

@@ -89,7 +89,8 @@ class HostFunctions(EngineParts, ReportCalls):
 
         ``delivery-sent``, ``delivery-failed`` (one try), ``delivery-dead`` and ``delivery-withheld`` give
         the `Delivery` as it is afterwards. ``action-ran``, ``action-failed`` and ``action-dead`` give the
-        `Request`. The function is called in one of the engine's threads, after the commit; it should be
+        `Request`. ``channel-down`` (a channel begins to rest) and ``channel-up`` (it works again) give the
+        `ChannelState`. The function is called in one of the engine's threads, after the commit; it should be
         quick. An exception that it raises is logged. The log says the same, under the keys ``event``,
         ``rule``, ``channel``, ``attempt`` and ``key``.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from whereupon.api.config import Metrics, Status, Waiting
 from whereupon.api.parts import EngineParts
 from whereupon.delivery.measures import Activity
+from whereupon.operations.outbox import resting_channels
 from whereupon.operations.pruner import kept_since
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
 
@@ -93,9 +94,12 @@ class Questions(EngineParts):
             return session.set_aside(limit)
 
     def status(self) -> Status:
-        """What this engine leaves alone: work of rules that it lacks, cannot read, or has switched off."""
+        """What stands still: work of rules that this engine lacks, cannot read, or has switched off; channels."""
         with self.store.reading() as session:
-            return Status(tuple(self.pipeline.left_alone(session)))
+            return Status(
+                tuple(self.pipeline.left_alone(session)),
+                tuple(resting_channels(session, self.clock.now())),
+            )
 
     def metrics(self) -> Metrics:
         """What went in and out of this process so far, and what waits in the store."""

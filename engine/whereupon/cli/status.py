@@ -1,4 +1,4 @@
-"""``whereupon status``: the entries and broadcasts of a store that an engine would leave alone."""
+"""``whereupon status``: the entries and broadcasts that an engine would leave alone, and channels that rest."""
 
 from contextlib import closing
 
@@ -8,9 +8,12 @@ from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import existing_store, rules_for
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
+from whereupon.operations.outbox import resting_channels
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.work_scope import LeftAlone, Why, left_alone
+from whereupon.records import ChannelState
 from whereupon.render.formatting import clean
+from whereupon.scheduling import SystemClock
 
 _WHY = {
     Why.UNKNOWN_RULE: "there is no such rule here",
@@ -21,18 +24,21 @@ _WHY = {
 
 @exits_with_status
 def status_command(store: StoreUrl, rules: RulesIfAny = None, as_json: AsJson = False) -> None:
-    """List the rules whose entries and broadcasts an engine with these rules leaves alone, and why.
+    """List the rules whose entries and broadcasts an engine with these rules leaves alone, and channels that rest.
 
     A rule is unknown, unreadable or switched off. Its entries wait until an engine runs that knows the rule
-    and has it switched on.
+    and has it switched on. A channel rests after failures in a row, or since its provider asked for it; its
+    deliveries wait.
     """
     versions = RuleVersions(RuleIndex(rules_for(rules, store)))
     with closing(existing_store(store)) as event_store, event_store.reading() as session:
         ignored = left_alone(session, versions)
+        resting = resting_channels(session, SystemClock().now())
     if as_json:
-        print_objects(*map(_object, ignored))
+        print_objects(*map(_object, ignored), *map(_channel_object, resting))
     else:
-        print_lines(map(_line, ignored) if ignored else ["Nothing is left alone."])
+        lines = [*map(_line, ignored)] or ["Nothing is left alone."]
+        print_lines([*lines, *map(_channel_line, resting)])
 
 
 def _object(ignored: LeftAlone) -> dict[str, object]:
@@ -46,3 +52,19 @@ def _line(ignored: LeftAlone) -> str:
     what = ", ".join(part for part in (entries, runs) if part)
     due = format_instant(ignored.due_at)
     return f"{clean(ignored.rule)}  {what}, due {due}: {_WHY[ignored.why]}"
+
+
+def _channel_object(state: ChannelState) -> dict[str, object]:
+    until = _until(state)
+    return {"kind": "resting", "channel": state.name, "failures": state.failures, "until": until}
+
+
+def _channel_line(state: ChannelState) -> str:
+    failures = "1 failure" if state.failures == 1 else f"{state.failures} failures"
+    why = f"after {failures} in a row" if state.failures else "as its provider asked"
+    return f"channel {clean(state.name)} rests until {_until(state)}, {why}"
+
+
+def _until(state: ChannelState) -> str:
+    assert state.rests_until is not None  # noqa: S101 - it rests
+    return format_instant(state.rests_until)

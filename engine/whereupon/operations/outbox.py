@@ -7,10 +7,17 @@ from functools import partial
 from whereupon.errors import UnknownNameError
 from whereupon.messages.times import earlier
 from whereupon.ports import Backlog, Clock, DeadLetters, HostTransaction, Session, Store
-from whereupon.records import Delivery, DeliveryState
+from whereupon.records import ChannelState, Delivery, DeliveryState
 
 _STEP = 1_000
 """Deliveries that one transaction puts back."""
+
+
+def resting_channels(session: Session, now: datetime) -> list[ChannelState]:
+    """The channels that no process calls now, since they failed or their providers asked for it; by name."""
+    found = session.scan(ChannelState)
+    resting = (each for each in found if each.rests_until is not None and each.rests_until > now)
+    return sorted(resting, key=lambda each: each.name)
 
 
 class Outbox:
