@@ -209,6 +209,11 @@ def is_known_key(session: Session, settings: Settings) -> bool:
     return session.mark(_CHECK) == _checked(settings.digest_key)
 
 
+def is_new_to_keys(session: Session) -> bool:
+    """Whether nothing in the store is hashed yet, so that it takes any key."""
+    return session.audit_head() is None and not session.has_tombstones()
+
+
 def check_key(session: Session, settings: Settings) -> None:
     """Refuse a digest key under which nothing in the store was hashed: deleted people would come back as unknown.
 
@@ -218,8 +223,7 @@ def check_key(session: Session, settings: Settings) -> None:
     kept = session.mark(_CHECK)
     if kept == own:
         return
-    is_new = session.audit_head() is None and not session.has_tombstones()
-    if kept is not None and kept not in former and not is_new:
+    if kept is not None and kept not in former and not is_new_to_keys(session):
         reason = (
             "what is hashed in this store was hashed under another digest_key: give that one, "
             "or give it as a former key where it was changed"

@@ -13,7 +13,7 @@ from whereupon.config.toml_places import Path
 from whereupon.delivery.channel_policy import ChannelOptions, policy_of
 from whereupon.engine import Engine
 from whereupon.errors import Diagnostic, UnknownNameError, WhereuponError
-from whereupon.ports import Channel, Sender
+from whereupon.ports import BatchSender, Channel, Sender
 from whereupon.rules.spelling import nearest
 
 _USE = "use"
@@ -31,7 +31,7 @@ class ConfiguredChannel:
 
     name: str
     use: str
-    sender: Sender | Channel = field(repr=False)
+    sender: Sender | BatchSender | Channel = field(repr=False)
     policy: Mapping[str, object] = field(default_factory=dict)
 
     def register(self, engine: Engine) -> None:
@@ -102,7 +102,7 @@ def _make(
         faults += [*wrong, *wrong_policy]
         return None
     sender = _call(found, values, taken, path, faults) if is_class and callable(found) else found
-    if not callable(sender) and not callable(getattr(sender, "send", None)):
+    if not callable(sender) and not hasattr(sender, "send") and not hasattr(sender, "send_many"):
         if sender is not None:
             message = f"{use} is neither a function nor an object with send(delivery)"
             faults.append(Diagnostic.at((*path, _USE), "unknown-channel", message))

@@ -17,7 +17,7 @@ def ready_channels() -> dict[str, Maker]:
     return {
         _plain(name): each
         for name, each in sorted(found.items())
-        if inspect.isclass(each) and callable(getattr(each, "send", None))
+        if inspect.isclass(each) and (hasattr(each, "send") or hasattr(each, "send_many"))
     }
 
 
