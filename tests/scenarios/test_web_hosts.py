@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
+from io import BytesIO
 from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.util import shift_path_info
@@ -198,3 +199,19 @@ def test_callbacks_go_to_what_the_host_has_for_the_channel() -> None:
     (request,) = seen
     assert (request.url, request.body, request.headers["x-signature"]) == (url, b"{}", "abc")
     assert request.query_fields() == [("key", "1")]
+
+
+@pytest.mark.parametrize("length", ["", "-1", "x", "9" * 5_000, "\u0663"])
+def test_a_length_that_is_none_is_no_traceback(length: str) -> None:
+    """A server may pass on what a client wrote; a form without a body asks for nothing."""
+    with _engine() as engine:
+        started: list[str] = []
+        environ: dict[str, object] = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": _path(engine).removeprefix("/w"),
+            "CONTENT_LENGTH": length,
+            "wsgi.input": BytesIO(),
+        }
+        body = wsgi(engine)(environ, lambda status, _: started.append(status[:3]))
+    assert started in (["400"], ["413"])
+    assert b"".join(body)

@@ -23,6 +23,8 @@ Send: TypeAlias = Callable[[Event], Awaitable[None]]
 AsgiApp: TypeAlias = Callable[[Event, Receive, Send], Awaitable[None]]
 
 _SAFE = "/:@!$&'()*+,;=-._~"
+_DIGITS = 18
+"""So many digits of a length are read; that much is too large anyway."""
 _TEXT = ("Content-Type", "text/plain; charset=utf-8")
 _TOO_LARGE = Answer(status=413, body=b"The body is too large.")
 
@@ -58,7 +60,7 @@ def _wsgi_request(environ: Mapping[str, object]) -> Request | None:
         return str(environ.get(name, ""))
 
     length = text("CONTENT_LENGTH").strip()
-    size = int(length) if length.isascii() and length.isdigit() else 0
+    size = int(length[:_DIGITS]) if length.isascii() and length.isdigit() else 0
     if length == "" and environ.get("wsgi.input_terminated"):  # chunked
         size = MOST_BYTES + 1
     elif size > MOST_BYTES:
@@ -149,11 +151,11 @@ def _asgi_request(scope: Event, body: bytes) -> Request:
     host = headers.get("host") or str((scope.get("server") or ("localhost",))[0])
     return Request(
         method=str(scope["method"]).upper(),
-        path=quote(path, safe=_SAFE) or "/",
+        path=quote(path, safe=_SAFE, errors="replace") or "/",
         query=scope.get("query_string", b"").decode("latin-1"),
         headers=headers,
         body=body,
-        origin=f"{scope.get('scheme', 'http')}://{host}{quote(mount, safe=_SAFE)}",
+        origin=f"{scope.get('scheme', 'http')}://{host}{quote(mount, safe=_SAFE, errors='replace')}",
     )
 
 
