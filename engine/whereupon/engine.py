@@ -11,6 +11,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Self
 
+from whereupon.api.address_calls import AddressCalls
 from whereupon.api.background import POLL
 from whereupon.api.config import Ran, rulebook_from, settings_for, settings_under
 from whereupon.api.host_functions import HostFunctions
@@ -41,7 +42,9 @@ from whereupon.storage import StoreAddress, open_store
 _LOG = logging.getLogger("whereupon.engine")
 
 
-class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions, SubscriptionCalls):
+class Engine(
+    AddressCalls, HostFunctions, InboxCalls, OperatorCalls, Questions, SubscriptionCalls
+):
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     An engine is thread-safe; several engines, in several processes, may share a store.

@@ -201,6 +201,12 @@ def with_action(settings: Settings, action: Action, book: Rulebook) -> Settings:
     )
 
 
+def with_address(settings: Settings, channel: str, attribute: str | None) -> Settings:
+    """The same settings with another attribute that has the addresses of a channel; None for no attribute."""
+    others = {name: each for name, each in settings.addresses.items() if name != channel}
+    return replace(settings, addresses=others | ({} if attribute is None else {channel: attribute}))
+
+
 _CHECK = "digest_check"
 
 
@@ -211,13 +217,13 @@ def is_known_key(session: Session, settings: Settings) -> bool:
 
 def is_new_to_keys(session: Session) -> bool:
     """Whether nothing in the store is hashed yet, so that it takes any key."""
-    return session.audit_head() is None and not session.has_tombstones()
+    return session.audit_head() is None and not session.has_tombstones() and not session.has_suppressed()
 
 
 def check_key(session: Session, settings: Settings) -> None:
     """Refuse a digest key under which nothing in the store was hashed: deleted people would come back as unknown.
 
-    A store without tombstones and without an audit log takes any key.
+    A store without tombstones, suppressed addresses and an audit log takes any key.
     """
     own, *former = map(_checked, (settings.digest_key, *settings.former_keys))
     kept = session.mark(_CHECK)

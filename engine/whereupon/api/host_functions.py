@@ -6,7 +6,7 @@ from typing import Unpack, overload
 
 from pydantic import BaseModel
 
-from whereupon.api.config import with_action
+from whereupon.api.config import with_action, with_address
 from whereupon.api.parts import EngineParts
 from whereupon.api.report_calls import ReportCalls
 from whereupon.delivery.action_calls import Handler, Registration, fault_finder
@@ -81,7 +81,14 @@ class HostFunctions(EngineParts, ReportCalls):
         self, name: str, channel: Channel | BatchSender, options: ChannelOptions, owner: object
     ) -> None:
         check_callable(channel.send_many if isinstance(channel, BatchSender) else channel)
-        self._workers.dispatcher.register(name, channel, policy_of(name, options, owner))
+        policy = policy_of(name, options, owner)
+        if self.pipeline.settings.addresses.get(name) != policy.address:
+            self._current.change(
+                lambda pipeline: pipeline.with_settings(
+                    with_address(pipeline.settings, name, policy.address)
+                )
+            )
+        self._workers.dispatcher.register(name, channel, policy)
         self._work.wake_up()
 
     def on(self, event: str, hook: Hook) -> None:

@@ -17,6 +17,7 @@ from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import Retry
 from whereupon.delivery.subscriptions import SubscriptionDesk
 from whereupon.matching import RuleIndex
+from whereupon.operations.addresses import Addresses
 from whereupon.operations.audit_log import Audit
 from whereupon.operations.inbox import Inboxes
 from whereupon.operations.outbox import Outbox
@@ -84,6 +85,7 @@ class EngineParts:
                 policy,
                 self._monitor,
                 is_paused=current.is_paused,
+                settings=lambda: current.pipeline.settings,
                 when_idle=lambda: self._work.look_ahead(),  # noqa: PLW0108 - it is made below
             ),
             ActionCaller(store, current, self.clock, policy, self._monitor),
@@ -110,6 +112,7 @@ class EngineParts:
         self._desk = SubscriptionDesk(
             store, current, self.clock, self.claims, self._signer, work.wake_up
         )
+        self._addresses = Addresses(store, current, self.clock)
         self._inboxes = Inboxes(store, self.clock)
         self._outbox = Outbox(store, self.clock, work.wake_up)
         self.requests = Requests(store, current, self.clock, work.wake_up)

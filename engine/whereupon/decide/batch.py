@@ -10,6 +10,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.entries import fail_entry, run_entry
 from whereupon.decide.exits import entry_end, exit_by_time
+from whereupon.decide.reports import subject_of
 from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
 from whereupon.decide.snapshot import Snapshot
 from whereupon.identity.algebra import affected
@@ -113,6 +114,10 @@ def _concerned(work: BatchState, message: Message) -> set[int]:
     erases = message.type is MessageType.TRACK and message.name in work.settings.registry.erasing
     if erases:
         devices |= {key for person in persons for key in work.belongings.devices.get(person, ())}
+    if message.type is MessageType.TRACK and message.name in work.settings.registry.reporting:
+        delivery = work.delivery(subject_of(message))
+        if delivery is not None and delivery.person in work.users:
+            persons.add(work.users[delivery.person])
     since = until = message.timestamp
     if erases:
         since, until = FIRST_INSTANT, LAST_INSTANT

@@ -18,6 +18,7 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, id_in_ref
 from whereupon.records import (
     ClaimRun,
+    Delivery,
     Device,
     Entry,
     EntryState,
@@ -81,6 +82,7 @@ class BatchState:
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
         for tombstone in loaded.tombstones:
             self.tombstones[tombstone.digest][tombstone.of] = tombstone
+        self._deliveries = loaded.deliveries
         self.guards = loaded.guards
         self.spent = dict(loaded.guards.spent)
         self.breakers = dict(loaded.guards.breakers)
@@ -147,6 +149,14 @@ class BatchState:
         name = person.user_id if person is not None else ""
         place = (entry.rule, name, id_in_ref(entry.occasion), entry.entered_at)
         self.out.emitted.append(Ended(*place, entry.state, entry.ended))
+
+    def delivery(self, idempotency_key: str) -> Delivery | None:
+        """The delivery of that key, among those that the batch reports about or has made."""
+        found = self._deliveries.get(idempotency_key)
+        if found is not None:
+            return found
+        made = self.changes.deliveries
+        return next((each for each in made if each.idempotency_key == idempotency_key), None)
 
     # --- messages ---------------------------------------------------------------------------
 

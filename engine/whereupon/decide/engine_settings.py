@@ -18,6 +18,7 @@ class Settings:
         policies: what guard files say of actions, by the action's name.
         digest_key: the host's secret; without one, a reader of the store can test guesses of identifiers.
         former_keys: earlier secrets, under which tombstones may still be stored.
+        addresses: by channel, the attribute of a person that has the address.
     """
 
     identity: IdentityPolicy = field(default_factory=IdentityPolicy)
@@ -25,6 +26,7 @@ class Settings:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     digest_key: bytes = field(default=b"", repr=False)
     former_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    addresses: Mapping[str, str] = field(default_factory=lambda: {"email": "email", "sms": "phone"})
 
     def policy_on(self, action: str) -> Policy:
         """What the guard files say of an action; the default policy if they say nothing."""

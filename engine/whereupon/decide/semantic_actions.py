@@ -17,6 +17,7 @@ from whereupon.decide.evaluator import evaluate
 from whereupon.decide.guard_facts import current_plan, device_of, object_key, token_in
 from whereupon.decide.merges import merge
 from whereupon.decide.people import erase_person, person_for
+from whereupon.decide.reports import report_delivery
 from whereupon.decide.requests import (
     anonymized,
     audit,
@@ -251,23 +252,18 @@ def _delete_relationship(work: BatchState, message: Message, _instant: datetime)
         work.changes.relationships[tie] = False
 
 
-def _report(
-    kind: str, subject: str, metric: str
-) -> Callable[[BatchState, Message, datetime], None]:
-    def note(work: BatchState, message: Message, _instant: datetime) -> None:
-        data = message.data
-        work.changes.reports.append(
-            MetricReport(
-                ref=message.ref,
-                kind=kind,
-                subject=id_in(data.get(subject)) or "",
-                metric=id_in(data.get(metric)) or "",
-                person=message.user_id,
-                timestamp=message.timestamp,
-            )
+def _report_content(work: BatchState, message: Message, _instant: datetime) -> None:
+    data = message.data
+    work.changes.reports.append(
+        MetricReport(
+            ref=message.ref,
+            kind="content",
+            subject=id_in(data.get("deliveryId")) or "",
+            metric=id_in(data.get("actionType")) or "",
+            person=message.user_id,
+            timestamp=message.timestamp,
         )
-
-    return note
+    )
 
 
 _EFFECTS: dict[str, Callable[[BatchState, Message, datetime], None]] = {
@@ -278,6 +274,6 @@ _EFFECTS: dict[str, Callable[[BatchState, Message, datetime], None]] = {
     ActionName.DELETE_DEVICE: _delete_device,
     ActionName.DELETE_OBJECT: _delete_object,
     ActionName.DELETE_RELATIONSHIP: _delete_relationship,
-    ActionName.REPORT_DELIVERY: _report("delivery", "deliveryId", "metric"),
-    ActionName.REPORT_CONTENT: _report("content", "deliveryId", "actionType"),
+    ActionName.REPORT_DELIVERY: report_delivery,
+    ActionName.REPORT_CONTENT: _report_content,
 }

@@ -8,6 +8,7 @@ from whereupon.records import (
     Breaker,
     ClaimJob,
     ClaimRun,
+    Delivery,
     Device,
     Entry,
     Identifier,
@@ -68,6 +69,7 @@ class Snapshot:
             only begun (see `ClaimJob`).
         single_claims: the claims inside a run that the batch may split, by anonymous key.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
+        deliveries: by idempotency key, those that the batch reports about.
         given_up: keys of entries, claimed messages and persons of an audience on which the engine fails. The
             entries are ended, the messages evaluated against no rule, the persons left out.
     """
@@ -95,6 +97,7 @@ class Snapshot:
     guards: GuardSnapshot = field(default_factory=GuardSnapshot)
     rule_versions: dict[str, Rule] = field(default_factory=dict)
     given_up: set[int] = field(default_factory=set)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
 
     @property
     def claimable(self) -> int:

@@ -14,6 +14,8 @@ from datetime import datetime
 from threading import Lock, Thread
 from time import monotonic
 
+from whereupon.decide import Settings
+from whereupon.delivery.address_check import AddressCheck
 from whereupon.delivery.channel_lane import ChannelLane
 from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.event_loop import EventLoop
@@ -58,10 +60,11 @@ class Dispatcher(ForkAware):
             some process has their channel.
         is_paused: whether a rule is switched off. The deliveries that it has made already wait until it is on
             again.
+        settings: gives the settings in use, by whose keys addresses are hashed.
         when_idle: called when a channel's last call has ended.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it shares with the engine
         self,
         store: Store,
         fallback: Channel | None,
@@ -70,10 +73,12 @@ class Dispatcher(ForkAware):
         monitor: Monitor | None = None,
         *,
         is_paused: Callable[[str], bool] = lambda _: False,
+        settings: Callable[[], Settings] = Settings,
         when_idle: Callable[[], object] = lambda: None,
     ) -> None:
         self._is_paused = is_paused
         self._when_idle = when_idle
+        self._addresses = AddressCheck(settings)
         self._store = store
         self._fallback = fallback
         self._clock = clock
@@ -120,6 +125,7 @@ class Dispatcher(ForkAware):
             monitor=self._monitor,
             counts=self._counts,
             is_paused=self._is_paused,
+            addresses=self._addresses,
         )
         lane = ChannelLane(channel, settler, self._loop, self._when_idle)
         with self._lock:

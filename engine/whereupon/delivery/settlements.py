@@ -14,6 +14,7 @@ from threading import Lock
 from typing import NamedTuple, TypeAlias
 
 from whereupon.decide.consent import reason_to_withhold
+from whereupon.delivery.address_check import AddressCheck
 from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.channel_rests import Turn, after_calls, is_failure, turn_of
 from whereupon.delivery.host_code import NotRunError
@@ -112,6 +113,7 @@ class DeliverySettler:
     monitor: Monitor
     counts: Counts
     is_paused: Callable[[str], bool]
+    addresses: AddressCheck
     has_failed: bool = field(default=False, init=False)
     """Whether the stored state counts failures, as far as this process knows."""
     rests_until: datetime | None = field(default=None, init=False)
@@ -158,7 +160,7 @@ class DeliverySettler:
                     continue
                 if (rests and not leased.is_probe) or self.clock.now() > leased.latest:
                     ended.append(_as_it_was(leased.delivery))
-                elif (end := self._objection(leased.delivery, now)) is None:
+                elif (end := self._objection(session, leased.delivery, now)) is None:
                     recipient, person = now.attributes or {}, now.user_id or leased.delivery.person
                     delivery = leased.delivery._replace(person=person, recipient=recipient)
                     ready.append(leased._replace(delivery=delivery))
@@ -172,7 +174,7 @@ class DeliverySettler:
         self._give_back_places(session, len(keys) - sum(map(len, prepared)))
         return prepared, refused, turns
 
-    def _objection(self, delivery: Delivery, now: LeasedNow) -> Settlement | None:
+    def _objection(self, session: Session, delivery: Delivery, now: LeasedNow) -> Settlement | None:
         """Why a delivery is not handed over now: the rule is switched off, or the person may not be sent it."""
         instant = self.clock.now()
         key, attempts = delivery.key, delivery.attempts
@@ -180,6 +182,8 @@ class DeliverySettler:
             until = later(instant, PAUSE)
             return Settlement(key, DeliveryState.PENDING, attempts, until, delivery.reason)
         reason = reason_to_withhold(now.attributes, delivery.kind, delivery.topic)
+        if reason is None and self.policy.address is not None:
+            reason = self.addresses.reason_to_withhold(session, delivery, now, self.policy.address)
         if reason is None:
             return None
         return Settlement(key, DeliveryState.WITHHELD, attempts, instant, reason)

@@ -163,6 +163,7 @@ class Registry:
         "guarded",
         "lifting",
         "near_miss",
+        "reporting",
     )
 
     def __init__(self, actions: tuple[Action, ...] = BUILT_IN) -> None:
@@ -177,6 +178,11 @@ class Registry:
         )
         self.lifting = frozenset(
             event for event, action in self._by_event.items() if action.name == LIFTING
+        )
+        self.reporting = frozenset(
+            event
+            for event, action in self._by_event.items()
+            if action.name == ActionName.REPORT_DELIVERY
         )
         self._normalized = {normalized(event): event for event in self._by_event}
         self.near_miss = lru_cache(maxsize=4096)(

@@ -179,6 +179,11 @@ class DueWork(Reads, Writes, Protocol):
         ...
 
     @abstractmethod
+    def note_address(self, key: int, digest: bytes) -> None:
+        """Write down the keyed hash of the address that a delivery is about to be handed over to."""
+        ...
+
+    @abstractmethod
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down how tries ended. Deliveries that are no longer pending stay as they are."""
         ...

@@ -18,6 +18,7 @@ from whereupon.records import (
     BroadcastRun,
     ClaimJob,
     ClaimRun,
+    Delivery,
     Entry,
     EntryState,
     Identifier,
@@ -29,6 +30,7 @@ from whereupon.records import (
     PastEvent,
     Person,
     StoredMessage,
+    SuppressedAddress,
     Tombstone,
     Twin,
 )
@@ -234,6 +236,25 @@ class Reads(Protocol):
     def has_run(self, rule: str, occasion: str) -> bool:
         """Whether a broadcast's run for that occasion is recorded, done or not."""
         return any((r.rule, r.occasion) == (rule, occasion) for r in self.scan(BroadcastRun))
+
+    # --- deliveries and addresses -------------------------------------------------------------------
+
+    def deliveries_by_key(self, keys: Collection[str]) -> list[Delivery]:
+        """The deliveries that there are of these idempotency keys, in any order."""
+        return [each for each in self.scan(Delivery) if each.idempotency_key in set(keys)]
+
+    def suppressed(self, channel: str, digests: Collection[bytes]) -> SuppressedAddress | None:
+        """The suppressed address of a channel that one of these hashes stands for; None if none does."""
+        found = (
+            each
+            for each in self.scan(SuppressedAddress)
+            if each.channel == channel and each.digest in set(digests)
+        )
+        return min(found, key=lambda each: (each.since, each.digest), default=None)
+
+    def has_suppressed(self) -> bool:
+        """Whether any address is suppressed."""
+        return any(True for _ in self.scan(SuppressedAddress))
 
     @abstractmethod
     def kept_versions(self, digests: Collection[str]) -> set[str]:

@@ -50,12 +50,14 @@ class LeasedNow(NamedTuple):
         due_at: when its lease ends. It has changed if another process has leased it since.
         user_id: the person's first; None if the person is gone.
         attributes: the person's, as they are now; None likewise.
+        is_suppressing: whether any address of its channel is suppressed.
     """
 
     state: DeliveryState
     due_at: datetime
     user_id: str | None
     attributes: Mapping[str, JsonValue] | None
+    is_suppressing: bool = False
 
 
 class WaitingChannels(NamedTuple):

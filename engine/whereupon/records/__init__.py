@@ -7,6 +7,7 @@ whole numbers that the store gives out in blocks and never twice.
 For others: all names below.
 """
 
+from whereupon.records.addresses import BY_HAND, SuppressedAddress
 from whereupon.records.broadcasts import MISSED, OVERTAKEN, BroadcastRun
 from whereupon.records.changes import Changes
 from whereupon.records.channels import ChannelState
@@ -65,6 +66,7 @@ from whereupon.records.transfers import ALL_LIVE, Inert, MessageName, Transfer
 
 __all__ = [
     "ALL_LIVE",
+    "BY_HAND",
     "COUNTED_OUTCOMES",
     "DONE",
     "KEY",
@@ -122,6 +124,7 @@ __all__ = [
     "SkipVerdict",
     "Skips",
     "StoredMessage",
+    "SuppressedAddress",
     "Tombstone",
     "Transfer",
     "Twin",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from whereupon.records.addresses import SuppressedAddress
 from whereupon.records.broadcasts import BroadcastRun
 from whereupon.records.claims import ClaimJob, ClaimRun
 from whereupon.records.deliveries import Delivery
@@ -37,6 +38,9 @@ class Changes:
         erased_identifiers: identifiers of erased persons, known or not. Messages of theirs that were set
             aside go, and no request and no report names them any more.
         inbox: by key; None removes one.
+        reports: a report of a delivery also sets its bit in `Delivery.reports`.
+        suppressed: addresses, by (channel, digest). One that is suppressed already stays as it is; None lifts
+            it.
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 
@@ -69,6 +73,7 @@ class Changes:
     relationships: dict[Relationship, bool] = field(default_factory=dict)
     tombstones: dict[tuple[bytes, bytes], Tombstone | None] = field(default_factory=dict)
     reports: list[MetricReport] = field(default_factory=list)
+    suppressed: dict[tuple[str, bytes], SuppressedAddress | None] = field(default_factory=dict)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     rule_versions: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.messages.metrics import Metric
 from whereupon.messages.model import id_in_ref
 from whereupon.records.people import NOTHING
 
@@ -44,6 +45,9 @@ class Delivery(NamedTuple):
         reason: why it is held, withheld or dead, or the error of the last try.
         topic: what it is about; the person may have opted out of it.
         occasion: of its entry; None if the entry was erased.
+        reports: what was reported of it after it was handed over.
+        address_digest: the keyed hash of the address that it was handed over to, if that is not the one among
+            the attributes that the store keeps.
     """
 
     key: int
@@ -61,6 +65,8 @@ class Delivery(NamedTuple):
     occasion: str | None = None
     kind: SendKind = SendKind.MARKETING
     topic: str | None = None
+    reports: frozenset[Metric] = frozenset()
+    address_digest: bytes | None = None
 
     @property
     def message_id(self) -> str | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from whereupon.messages.metrics import METRIC_NAMES
+from whereupon.messages.metrics import METRIC_BITS, METRIC_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class MetricReport:
 
     Attributes:
         ref: the message that reports it (see `ref_of`).
+        subject: the idempotency key of the delivery, or the id of the content.
+        reason: what the provider said, in words.
     """
 
     ref: str
@@ -57,8 +59,15 @@ class MetricReport:
     metric: str
     person: str | None
     timestamp: datetime
+    reason: str | None = None
+
+    @property
+    def bits(self) -> int:
+        """The bit of its metric in `Delivery.reports`; 0 if it is about no delivery."""
+        metric = METRIC_NAMES.get(self.metric) if self.kind == "delivery" else None
+        return 0 if metric is None else METRIC_BITS[metric]
 
     def without_person(self, ref: str) -> "MetricReport":
         """What is kept when the person is erased, under another reference: that there was such a metric."""
         metric = self.metric if self.metric in METRICS else ""
-        return replace(self, ref=ref, person=None, subject="", metric=metric)
+        return replace(self, ref=ref, person=None, subject="", metric=metric, reason=None)

@@ -397,4 +397,4 @@ def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
         left = [connection.execute(f"SELECT * FROM whereupon_{t}").fetchall() for t in tables]  # noqa: S608 - our own names
     at = as_micros(NOON)
     things, reports = [("1", "acme", '{"seats":3}', at)], [(nameless, "delivery", "", "opened")]
-    assert left == [things, [(*reports[0], None, at)], [], []]
+    assert left == [things, [(*reports[0], None, at, None)], [], []]

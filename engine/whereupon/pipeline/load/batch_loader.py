@@ -1,10 +1,11 @@
 """The reads of one batch, in their order."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from whereupon.decide import ClaimChunk, Settings, Snapshot
+from whereupon.decide.reports import subject_of, unsubscribing
 from whereupon.identity.algebra import settled_until
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
@@ -18,7 +19,7 @@ from whereupon.pipeline.load.similar_ids import near_ids
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.work_scope import Versions, due_versions
 from whereupon.ports import Session
-from whereupon.records import ClaimRun, Entry, IdKind
+from whereupon.records import ClaimRun, Delivery, Entry, IdKind
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
@@ -92,8 +93,11 @@ class BatchLoader:
             CrowdedError: so many entries are due that waking them comes first.
         """
         index = self._versions.index
-        mentioned = BatchKeys(messages, index)
+        reported = self._reported(messages)
+        all_messages = [*messages, *_unsubscribing(messages, reported)] if reported else messages
+        mentioned = _mentioned(all_messages, reported, index)
         loaded, load_plan = self._held(mentioned, messages, until, versions=versions)
+        loaded.deliveries = reported
         if messages:
             loaded.known = self._session.known_messages(mentioned.refs)
             if loaded.known:
@@ -106,7 +110,7 @@ class BatchLoader:
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
                 loaded.guards.near = near_ids(self._session, asking, loaded.users)
-        self.past.plan(loaded, load_plan, mentioned, messages, until)
+        self.past.plan(loaded, load_plan, mentioned, all_messages, until)
         self.past.load(loaded, load_plan)
         if (
             messages and self._versions.index is not index
@@ -116,7 +120,15 @@ class BatchLoader:
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
-        self._held(BatchKeys(messages, self._versions.index), messages, until)
+        mentioned = _mentioned(messages, self._reported(messages), self._versions.index)
+        self._held(mentioned, messages, until)
+
+    def _reported(self, messages: Sequence[Message]) -> dict[str, Delivery]:
+        """The deliveries that the messages report about, by idempotency key."""
+        names = self._settings.registry.reporting
+        keys = {subject_of(each) for each in messages if each.name in names}
+        found = self._session.deliveries_by_key(keys) if keys else ()
+        return {delivery.idempotency_key: delivery for delivery in found}
 
     def for_ending(self, messages: Sequence[Message]) -> Snapshot:
         """What ending the requests of these messages asks: who is still there, and who is gone for good.
@@ -282,3 +294,19 @@ class BatchLoader:
             users = mentioned.user_ids()
             own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
             loaded.tombstones += self._session.tombstones_laid_with(own)
+
+
+def _unsubscribing(messages: Sequence[Message], reported: Mapping[str, Delivery]) -> list[Message]:
+    """The identifies that reports among the messages lead to."""
+    about = ((each, reported.get(subject_of(each))) for each in messages)
+    made = (unsubscribing(each, delivery) for each, delivery in about if delivery is not None)
+    return [each for each in made if each is not None]
+
+
+def _mentioned(
+    messages: Sequence[Message], reported: Mapping[str, Delivery], index: RuleIndex
+) -> BatchKeys:
+    """What a batch mentions; of a report, the person of its delivery, too."""
+    mentioned = BatchKeys(messages, index)
+    mentioned.pairs |= {(delivery.person, None) for delivery in reported.values()}
+    return mentioned

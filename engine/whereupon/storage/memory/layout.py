@@ -53,6 +53,7 @@ class Schema:
         tie_key = ("person_key", "type_id", "object_id")
         self.relationships = table(records.Relationship, *tie_key, owner="person_key")
         self.tombstones = table(records.Tombstone, "digest", "of")
+        self.suppressed = table(records.SuppressedAddress, "channel", "digest")
         self.reports = table(records.MetricReport, "ref")
         self.merges = table(records.Merge, "ref", owner="survivor_key")
         self.set_aside = table(records.SetAside, "ref")

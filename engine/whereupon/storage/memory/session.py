@@ -171,7 +171,16 @@ class MemorySession(Questions, DueWork):
             (d, self._in.persons.rows.get(d.person_key)) for d in self._in.deliveries.some(keys)
         ]
         whose = {d.key: (p.user_id, p.attributes) if p else (None, None) for d, p in found}
-        return {d.key: LeasedNow(d.state, d.due_at, *whose[d.key]) for d, _ in found}
+        having = {channel for channel, _ in self._in.suppressed.rows}
+        return {
+            d.key: LeasedNow(d.state, d.due_at, *whose[d.key], d.channel in having)
+            for d, _ in found
+        }
+
+    def note_address(self, key: int, digest: bytes) -> None:
+        """By key."""
+        found = self._in.deliveries.some([key])
+        self._in.deliveries.put(*(each._replace(address_digest=digest) for each in found))
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """By key."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import whereupon.records as records
+from whereupon.messages.metrics import from_bits
 from whereupon.messages.model import erased_digest, erased_name
 from whereupon.records import Changes, Delivery, DeliveryState, Entry, IdKind
 from whereupon.storage.memory.layout import WAITING, Named, Schema
@@ -41,6 +42,12 @@ def write(changes: Changes, to: Schema) -> None:
     to.approvals.put(*changes.approvals)
     to.inbox.put_or_drop(changes.inbox)
     to.reports.put(*changes.reports)
+    for report in changes.reports:
+        for sent in to.deliveries.some(to.idempotency_keys.keys(report.subject)):
+            now = sent.reports | from_bits(report.bits)
+            to.deliveries.put(sent._replace(reports=now))
+    old, kept = to.suppressed.rows, changes.suppressed.items()
+    to.suppressed.put_or_drop({key: each and old.get(key, each) for key, each in kept})
     to.audit.put(*changes.audit)
     to.audit_head.put(*filter(None, [changes.audit_head]))
     to.set_aside.put(*changes.set_aside)

@@ -176,6 +176,10 @@ class SqlDueWork(SqlReads, DueWork):
         found = self._queries.leased_now.fetch(self._connection, keys=members)
         return {int(row[0]): rule_rows.leased_now_from(row[1:]) for row in found}
 
+    def note_address(self, key: int, digest: bytes) -> None:
+        """Write down what it was handed over to."""
+        self._writes.note_address(key, digest)
+
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""
         self._writes.settle(settlements)

@@ -19,6 +19,7 @@ from whereupon.records import (
     LOOSE_EDGES,
     ClaimJob,
     ClaimRun,
+    Delivery,
     Entry,
     EntryState,
     Identifier,
@@ -31,6 +32,7 @@ from whereupon.records import (
     Person,
     Skips,
     StoredMessage,
+    SuppressedAddress,
     Tombstone,
     Twin,
 )
@@ -267,6 +269,22 @@ class SqlReads(SqlAccess, Reads):
         members = self._database.members([digest.hex() for digest in digests])
         found = self._queries.tombstones_laid_with.fetch(self._connection, digests=members)
         return list(map(rows.tombstone_from, found))
+
+    def deliveries_by_key(self, keys: Collection[str]) -> list[Delivery]:
+        """By idempotency key."""
+        members = self._database.members(keys)
+        found = self._queries.deliveries_by_key.fetch(self._connection, keys=members)
+        return list(map(rule_rows.delivery_from, found))
+
+    def suppressed(self, channel: str, digests: Collection[bytes]) -> SuppressedAddress | None:
+        """By the primary key."""
+        members = self._database.members([digest.hex() for digest in digests])
+        found = self._queries.suppressed.fetch(self._connection, channel=channel, digests=members)
+        return rows.suppressed_from(found[0]) if found else None
+
+    def has_suppressed(self) -> bool:
+        """Whether there is any."""
+        return bool(self._queries.any_suppressed.fetch(self._connection))
 
     def has_run(self, rule: str, occasion: str) -> bool:
         """Whether a run was recorded."""

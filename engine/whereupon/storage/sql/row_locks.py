@@ -233,6 +233,10 @@ class RowLocks:
         if leaves:
             found = self._locks.deliveries_of_persons.fetch(self._connection, keys=leaving)
             self.deliveries([*deliveries, *(key for (key,) in found)])
+        reported = {report.subject for report in changes.reports if report.bits}
+        if reported:
+            keys = self._texts(reported)
+            self._lock(Rank.DELIVERIES, self._locks.lock_reported, keys=keys)
         if leaves or changes.devices:
             tokens = self._texts(changes.devices)
             self._lock(Rank.DEVICES, self._locks.lock_devices, keys=leaving, tokens=tokens)

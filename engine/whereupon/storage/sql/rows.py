@@ -27,6 +27,7 @@ from whereupon.records import (
     Relationship,
     SetAside,
     StoredMessage,
+    SuppressedAddress,
     Tombstone,
 )
 from whereupon.storage.sql.dialects import Parameters
@@ -240,13 +241,24 @@ def relationship_from(row: Record) -> Relationship:
 def report_row(report: MetricReport) -> Parameters:
     """A report's row."""
     head = (report.ref, report.kind, report.subject, report.metric)
-    return (*head, report.person, as_micros(report.timestamp))
+    return (*head, report.person, as_micros(report.timestamp), report.reason)
 
 
 def report_from(row: Record) -> MetricReport:
     """A report."""
-    ref, kind, subject, metric, person, timestamp = row
-    return MetricReport(ref, kind, subject, metric, person, from_micros(timestamp))
+    ref, kind, subject, metric, person, timestamp, reason = row
+    return MetricReport(ref, kind, subject, metric, person, from_micros(timestamp), reason)
+
+
+def suppressed_row(address: SuppressedAddress) -> Parameters:
+    """The row of a suppressed address."""
+    return (address.channel, address.digest.hex(), address.reason, as_micros(address.since))
+
+
+def suppressed_from(row: Record) -> SuppressedAddress:
+    """A suppressed address."""
+    channel, digest, reason, since = row
+    return SuppressedAddress(channel, bytes.fromhex(digest), reason, from_micros(since))
 
 
 def merge_row(merge: Merge) -> Parameters:

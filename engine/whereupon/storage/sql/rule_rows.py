@@ -6,6 +6,7 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
+from whereupon.messages.metrics import as_bits, from_bits
 from whereupon.messages.model import SenderClass
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import LeasedNow
@@ -129,6 +130,8 @@ def delivery_row(delivery: Delivery) -> Parameters:
         delivery.occasion,
         None if delivery.kind is SendKind.MARKETING else str(delivery.kind),
         delivery.topic,
+        as_bits(delivery.reports),
+        None if delivery.address_digest is None else delivery.address_digest.hex(),
     )
 
 
@@ -150,6 +153,8 @@ def delivery_from(row: Record) -> Delivery:
         occasion=row[12],
         kind=SendKind.MARKETING if row[13] is None else SendKind(row[13]),
         topic=row[14],
+        reports=from_bits(row[15]),
+        address_digest=None if row[16] is None else bytes.fromhex(row[16]),
     )
 
 
@@ -189,9 +194,9 @@ def inbox_item_from(row: Record) -> InboxItem:
 
 def leased_now_from(row: Record) -> LeasedNow:
     """A leased delivery and its person, as they are now."""
-    state, due_at, user_id, attributes = row
+    state, due_at, user_id, attributes, suppressing = row
     said = None if attributes is None else mapping(attributes)
-    return LeasedNow(DeliveryState(state), from_micros(due_at), user_id, said)
+    return LeasedNow(DeliveryState(state), from_micros(due_at), user_id, said, bool(suppressing))
 
 
 def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:

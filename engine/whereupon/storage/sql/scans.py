@@ -32,6 +32,7 @@ from whereupon.storage.sql.tables import (
     RunRow,
     SetAsideRow,
     SkipsRow,
+    SuppressedRow,
     ThingRow,
     TombstoneRow,
 )
@@ -79,6 +80,7 @@ SCANNED: dict[type, Scanned] = {
     records.Merge: Scanned(MergeRow, rows.merge_from, "survivor_key"),
     records.SetAside: Scanned(SetAsideRow, rows.set_aside_from),
     records.MetricReport: Scanned(ReportRow, rows.report_from),
+    records.SuppressedAddress: Scanned(SuppressedRow, rows.suppressed_from),
     records.Tombstone: Scanned(TombstoneRow, rows.tombstone_from),
 }
 """Every kind of record that `Reads.scan` knows."""

@@ -62,6 +62,7 @@ __all__ = [
     "RunRow",
     "SetAsideRow",
     "SkipsRow",
+    "SuppressedRow",
     "ThingRow",
     "TombstoneRow",
     "table_of",
@@ -236,7 +237,7 @@ class EntryRow(Base, table=True):
 
 
 class DeliveryRow(Base, table=True):
-    """The outbox; `kind` is null for marketing, which most are."""
+    """The outbox; `kind` is null for marketing, which most are; `reports` has a bit for each metric."""
 
     __tablename__ = "whereupon_delivery"
     __table_args__ = (
@@ -272,6 +273,8 @@ class DeliveryRow(Base, table=True):
     message_id: str | None = Field(sa_type=CollatedText)
     kind: str | None = Field(sa_type=CollatedText)
     topic: str | None = Field(sa_type=CollatedText)
+    reports: int = Field(sa_column_kwargs={"server_default": text("0")})
+    address: str | None = Field(sa_type=CollatedText)
 
 
 class InboxRow(Base, table=True):
@@ -403,10 +406,23 @@ class ReportRow(Base, table=True):
 
     message_id: str = Field(primary_key=True, sa_type=CollatedText)
     kind: str = Field(sa_type=CollatedText)
-    subject: str = Field(sa_type=CollatedText)
+    subject: str = Field(sa_type=CollatedText, index=True)
     metric: str = Field(sa_type=CollatedText)
     person: str | None = Field(sa_type=CollatedText, index=True)
     timestamp: int = Field(sa_type=Int64)
+    reason: str | None = Field(sa_type=CollatedText)
+
+
+class SuppressedRow(Base, table=True):
+    """An address that gets nothing more on a channel; `digest` in hexadecimal."""
+
+    __tablename__ = "whereupon_suppressed"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    channel: str = Field(primary_key=True, sa_type=CollatedText)
+    digest: str = Field(primary_key=True, sa_type=CollatedText)
+    reason: str = Field(sa_type=CollatedText)
+    since: int = Field(sa_type=Int64)
 
 
 class MergeRow(Base, table=True):

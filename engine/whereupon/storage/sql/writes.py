@@ -190,6 +190,8 @@ class SqlWrites:
         shown = (rule_rows.inbox_item_row(item) for item in inbox.values() if item)
         self._many(queries.put_inbox_item, shown)
         self._many(queries.put_report, map(rows.report_row, changes.reports))
+        self._many(queries.report_delivery, _reported_bits(changes), _LAST)
+        self._suppressed(changes)
         self._keep(changes.rule_versions)
         discards = {
             IdKind.USER: queries.discard_asides_of_users,
@@ -201,6 +203,13 @@ class SqlWrites:
                 discards[kind].run(self._connection, ids=members)
         self._many(queries.put_set_aside, map(rows.set_aside_row, changes.set_aside))
         self._many(queries.drop_set_aside, ((name,) for name in changes.resumed))
+
+    def _suppressed(self, changes: Changes) -> None:
+        queries, addresses = self._queries, changes.suppressed
+        lifted = ((channel, d.hex()) for (channel, d), each in addresses.items() if each is None)
+        self._many(queries.drop_suppressed, lifted, _FIRST_TWO)
+        added = (rows.suppressed_row(each) for each in addresses.values() if each is not None)
+        self._many(queries.keep_suppressed, added, _FIRST_TWO)
 
     def _keep(self, versions: Mapping[str, tuple[str, bytes]]) -> None:
         if versions and self._names.side is not None:
@@ -258,6 +267,10 @@ class SqlWrites:
         state = DeliveryState.HELD.value
         self._many(self._queries.hold_delivery, ((state, NO_CHANNEL, key) for key in keys), _LAST)
 
+    def note_address(self, key: int, digest: bytes) -> None:
+        """Write down the hash of a delivery's address."""
+        self._queries.note_address.write(self._connection, [(digest.hex(), key)])
+
     def revive_some(self, keys: Iterable[int], due_at: int) -> None:
         """Put dead deliveries back."""
         state = DeliveryState.PENDING.value
@@ -279,6 +292,15 @@ class SqlWrites:
         """Put a dead delivery back; whether it was one."""
         done = self._queries.revive.run(self._connection, new_due_at=due_at, revived=key)
         return done.rowcount == 1
+
+
+def _reported_bits(changes: Changes) -> Iterable[Parameters]:
+    """The bits that each delivery gets, and its idempotency key."""
+    bits: dict[str, int] = {}
+    for report in changes.reports:
+        if report.bits:
+            bits[report.subject] = bits.get(report.subject, 0) | report.bits
+    return [(number, key) for key, number in bits.items()]
 
 
 def _changed_entries(

@@ -23,6 +23,7 @@ from whereupon.testing.contracts.erasure import ErasureContract
 from whereupon.testing.contracts.inbox import InboxContract
 from whereupon.testing.contracts.questions import QuestionsContract
 from whereupon.testing.contracts.reads import ReadsContract
+from whereupon.testing.contracts.reports import ReportsContract
 from whereupon.testing.contracts.transactions import TransactionsContract
 from whereupon.testing.contracts.writes import WritesContract
 
@@ -35,6 +36,7 @@ class StoreContract(
     DueWorkContract,
     QuestionsContract,
     InboxContract,
+    ReportsContract,
     TransactionsContract,
 ):
     """The tests. Each gets a store of its own, empty."""

@@ -133,7 +133,8 @@ LIMIT :limit
 FOR UPDATE SKIP LOCKED
 
 -- name: leased_now
-SELECT delivery.key, delivery.state, delivery.due_at, person.user_id, person.attributes
+SELECT delivery.key, delivery.state, delivery.due_at, person.user_id, person.attributes,
+    EXISTS (SELECT 1 FROM whereupon_suppressed AS address WHERE address.channel = delivery.channel)
 FROM whereupon_delivery AS delivery
 LEFT JOIN whereupon_person AS person ON person.key = delivery.person_key
 WHERE delivery.key = ANY(:keys)

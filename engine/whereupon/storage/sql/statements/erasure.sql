@@ -76,11 +76,13 @@ SET message_id = :new_id,
     subject = '',
     metric = CASE
         WHEN metric IN (
-            'delivered', 'opened', 'clicked', 'converted', 'bounced', 'dropped', 'deferred', 'spammed'
+            'sent', 'delivered', 'opened', 'clicked', 'converted', 'bounced', 'complained',
+            'unsubscribed', 'dropped', 'deferred', 'failed', 'spammed'
         ) THEN metric
         ELSE ''
     END,
-    person = NULL
+    person = NULL,
+    reason = NULL
 WHERE message_id = :changed
 
 -- name: drop_message

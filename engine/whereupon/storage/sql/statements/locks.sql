@@ -48,6 +48,12 @@ SELECT key FROM whereupon_delivery WHERE person_key = ANY(:keys)
 -- name: lock_deliveries
 SELECT key FROM whereupon_delivery WHERE key = ANY(:keys) ORDER BY key FOR UPDATE
 
+-- name: lock_reported
+SELECT key FROM whereupon_delivery
+WHERE idempotency_key = ANY(:keys)
+ORDER BY key
+FOR UPDATE
+
 -- name: lock_devices
 SELECT token FROM whereupon_device
 WHERE token = ANY(:tokens) OR person_key = ANY(:keys)

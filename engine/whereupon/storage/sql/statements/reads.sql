@@ -162,6 +162,18 @@ WHERE person_key = ANY(:keys) AND timestamp >= :since
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE person_key = ANY(:keys) AND state = 'active'
 
+-- name: deliveries_by_key
+SELECT whereupon_delivery.* FROM whereupon_delivery WHERE idempotency_key = ANY(:keys)
+
+-- name: suppressed
+SELECT whereupon_suppressed.* FROM whereupon_suppressed
+WHERE channel = :channel AND digest = ANY(:digests)
+ORDER BY since, digest
+LIMIT 1
+
+-- name: any_suppressed
+SELECT reason FROM whereupon_suppressed LIMIT 1
+
 -- name: has_run
 SELECT depth FROM whereupon_run WHERE rule = :rule AND occasion = :occasion
 

@@ -62,6 +62,9 @@ WHERE whereupon_run.cursor IS NOT NULL
 UPDATE whereupon_delivery SET state = 'withheld', reason = :why
 WHERE idempotency_key = :withdrawn AND state IN ('pending', 'held')
 
+-- name: report_delivery
+UPDATE whereupon_delivery SET reports = reports | :bits WHERE idempotency_key = :reported
+
 -- name: discard_asides_of_users
 DELETE FROM whereupon_set_aside WHERE user_id = ANY(:ids)
 
