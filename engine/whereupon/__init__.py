@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from whereupon.guards.audit_chain import Flaw
     from whereupon.identity.algebra import IdentityPolicy
     from whereupon.insight import Explanation, Identity, Preview
+    from whereupon.messages.metrics import Metric
     from whereupon.messages.model import Source
     from whereupon.operations.audit_log import Audit, Receipt
     from whereupon.operations.pruner import Pruned
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         RequestOutcome,
         SendKind,
         SetAside,
+        SuppressedAddress,
     )
     from whereupon.rules.model import Retention, Rulebook
     from whereupon.runtime.gc_pause import bulk
@@ -100,6 +102,7 @@ __all__ = [
     "Links",
     "MessageOptions",
     "MessageRejectedError",
+    "Metric",
     "Metrics",
     "Notice",
     "Outcome",
@@ -127,6 +130,7 @@ __all__ = [
     "StoreAddress",
     "StoreError",
     "Subscriptions",
+    "SuppressedAddress",
     "SystemClock",
     "UnknownChannels",
     "UnknownNameError",
@@ -171,6 +175,7 @@ _HOMES = {
     "Links": "delivery.links",
     "MessageOptions": "api.config",
     "MessageRejectedError": "errors",
+    "Metric": "messages.metrics",
     "Metrics": "api.config",
     "Notice": "decide",
     "Outcome": "decide.decisions",
@@ -198,6 +203,7 @@ _HOMES = {
     "StoreAddress": "storage",
     "StoreError": "errors",
     "Subscriptions": "delivery.subscriptions",
+    "SuppressedAddress": "records",
     "SystemClock": "scheduling",
     "UnknownChannels": "api.parts",
     "UnknownNameError": "errors",

@@ -42,9 +42,7 @@ from whereupon.storage import StoreAddress, open_store
 _LOG = logging.getLogger("whereupon.engine")
 
 
-class Engine(
-    AddressCalls, HostFunctions, InboxCalls, OperatorCalls, Questions, SubscriptionCalls
-):
+class Engine(AddressCalls, HostFunctions, InboxCalls, OperatorCalls, Questions, SubscriptionCalls):
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     An engine is thread-safe; several engines, in several processes, may share a store.

@@ -6,6 +6,7 @@ from typing import assert_never
 from pydantic import JsonValue
 
 import whereupon.decide.consent as consent
+from whereupon.decide.addresses import SUPPRESSED
 from whereupon.insight.clauses import as_clause
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState, EndReason, Entry, EntryEnd, EntryState
@@ -117,6 +118,7 @@ def why_withheld(delivery: Delivery) -> str:
 
 _WITHHELD: Mapping[str, str] = {
     consent.UNSUBSCRIBED: "they are unsubscribed",
+    SUPPRESSED: "their address is suppressed on this channel: it bounced, they complained, or an operator did it",
     consent.ERASED: "the person was erased",
     EndReason.MERGED: "they became one person with somebody whose entry kept them out",
     "no-channel": "no process has a channel of that name",
