@@ -217,7 +217,11 @@ def is_known_key(session: Session, settings: Settings) -> bool:
 
 def is_new_to_keys(session: Session) -> bool:
     """Whether nothing in the store is hashed yet, so that it takes any key."""
-    return session.audit_head() is None and not session.has_tombstones() and not session.has_suppressed()
+    return (
+        session.audit_head() is None
+        and not session.has_tombstones()
+        and not session.has_suppressed()
+    )
 
 
 def check_key(session: Session, settings: Settings) -> None:

@@ -173,7 +173,9 @@ class MemorySession(Questions, DueWork):
         whose = {d.key: (p.user_id, p.attributes) if p else (None, None) for d, p in found}
         having = {channel for channel, _ in self._in.suppressed.rows}
         return {
-            d.key: LeasedNow(d.state, d.due_at, *whose[d.key], d.channel in having)
+            d.key: LeasedNow(d.state, d.due_at, *whose[d.key])._replace(
+                is_suppressing=d.channel in having
+            )
             for d, _ in found
         }
 
