@@ -39,6 +39,7 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "test": Heading("rule_tests:run_tests_command", _RULES),
         "schema": Heading("checks:schema_command", _RULES),
         "doctor": Heading("doctor:doctor_command", _RUNNING),
+        "send-test": Heading("send_test:send_test_command", _RUNNING),
         "run": Heading("run:run_command", _RUNNING),
         "explain": Heading("questions:explain_command", _STORE),
         "identity": Heading("identity:identity_command", _STORE),

@@ -140,14 +140,20 @@ class StepContext(NamedTuple):
         return self.next_step(), StepMessage(event, data, f"step-{key}")
 
     def _rendered(self, content: Content, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """The content with its templates rendered; the engine's own names hide attributes of the same name."""
+        """The content with its templates rendered."""
         zone = self.rule.zone
-        data: dict[str, JsonValue] = {
-            **facts,
-            "person": {**self.person.attributes, "user_id": self.person.user_id},
-            "now": _written(self.now, zone),
-        }
-        return render_content(content, data, zone=zone)
+        return render_content(content, template_data(facts, self.person, self.now, zone), zone=zone)
+
+
+def template_data(
+    facts: Mapping[str, JsonValue], person: Person, now: datetime, zone: tzinfo
+) -> dict[str, JsonValue]:
+    """What templates read; the engine's own names hide attributes of the same name."""
+    return {
+        **facts,
+        "person": {**person.attributes, "user_id": person.user_id},
+        "now": _written(now, zone),
+    }
 
 
 @lru_cache(maxsize=64)
