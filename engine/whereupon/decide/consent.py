@@ -1,6 +1,7 @@
 """Whether a person may be sent a delivery: asked when a step is done, and right before each call of a channel."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -150,6 +151,55 @@ def _has_word(value: JsonValue) -> bool:
     if isinstance(value, dict):
         return any(map(_has_word, value.values()))
     return says_yes(value) or says_no(value)
+
+
+class Said(NamedTuple):
+    """What a person's attributes say, and when each was set (see `records.Person.stamps`)."""
+
+    attributes: Mapping[str, JsonValue]
+    stamps: Mapping[str, int]
+
+
+def later_topics(
+    attributes: Mapping[str, JsonValue], survivor: Said, loser: Said
+) -> dict[str, JsonValue]:
+    """The attributes to set in a merged person so that on each topic the newer of the two persons' words holds.
+
+    The two may have said it in different spellings, of which one *no* would be enough.
+
+    Args:
+        attributes: the merged ones; values in one spelling are joined already (see `later_word`).
+    """
+    named = [topic for said in (survivor, loser) for topic in _topics_named(said.attributes)]
+    topics: dict[str, bool] = {}
+    for topic in dict.fromkeys(named):
+        mine, theirs = _said_at(topic, survivor), _said_at(topic, loser)
+        if mine is not None and theirs is not None:
+            later = loser if theirs > mine else survivor
+            topics[topic] = is_subscribed(topic, later.attributes)
+    return attributes_that_say(attributes, unsubscribed=None, topics=topics)
+
+
+def _topics_named(attributes: Mapping[str, JsonValue]) -> list[str]:
+    preferences = attributes.get(_PREFERENCES)
+    nested = preferences.get(_TOPICS) if isinstance(preferences, Mapping) else None
+    places = (attributes.get(_TOPICS), nested)
+    found = [topic for place in places if isinstance(place, Mapping) for topic in place]
+    heads = (f"{_TOPICS}.", f"{_PREFERENCES}.{_TOPICS}.")
+    dotted = [name[len(head) :] for name in attributes for head in heads if name.startswith(head)]
+    return [*found, *dotted]
+
+
+def _said_at(topic: str, said: Said) -> int | None:
+    """When a person last said something on a topic, as far as is known; None if they never did."""
+    places = (_TOPICS, _PREFERENCES, *_dotted(topic))
+    times = [
+        said.stamps.get(place, 0)
+        for place in places
+        if place in said.attributes
+        and any(map(_has_word, _words_on(topic, {place: said.attributes[place]})))
+    ]
+    return max(times, default=None)
 
 
 def is_consent(attribute: str) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState, as_past_entry
-from whereupon.decide.consent import is_consent, later_word
+from whereupon.decide.consent import Said, is_consent, later_topics, later_word
 from whereupon.decide.people import limited, save_person
 from whereupon.decide.reentry import would_refuse
 from whereupon.decide.steps import ENTRANT, completed_keys
@@ -70,7 +70,8 @@ def _attributes(
             attributes[name] = later_word(name, known, value)
         if set_at is not None and (is_newer or known in _EMPTY):
             stamps[name] = set_at
-    return attributes, stamps
+    mine, theirs = (Said(each.attributes, each.stamps) for each in (survivor, loser))
+    return {**attributes, **later_topics(attributes, mine, theirs)}, stamps
 
 
 def _filled(winner: JsonValue, other: JsonValue) -> JsonValue:

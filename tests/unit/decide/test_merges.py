@@ -1,10 +1,13 @@
 """Merges: what is known of the merged person, and which of two entries goes on."""
 
+from collections.abc import Callable
+
 import pytest
 from pydantic import JsonValue
 from tests.rule_files import File, campaign
 from tests.worlds import HOUR, World, world
 
+from whereupon.decide.consent import is_subscribed
 from whereupon.ports import Store
 from whereupon.records import Changes, DeliveryState, Entry
 
@@ -208,6 +211,28 @@ def test_of_two_the_newer_word_on_consent_wins(
 ) -> None:
     """A missing value never replaces one; for all other attributes the survivor's value wins."""
     assert merged(home, mine, theirs, theirs_at=theirs_at) == found
+
+
+@pytest.mark.parametrize("is_newer", [True, False])
+@pytest.mark.parametrize("word", [True, False])
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        lambda word: {"topics.news": word},
+        lambda word: {"cio_subscription_preferences": {"topics": {"news": word}}},
+        lambda word: {"cio_subscription_preferences.topics.news": "yes" if word else "no"},
+    ],
+)
+def test_the_newer_word_on_a_topic_wins_in_whatever_spelling(
+    home: Store, theirs: Callable[[bool], JsonValue], *, word: bool, is_newer: bool
+) -> None:
+    """One person says it as our own attribute, the other as Customer.io does; other topics stay."""
+    mine: JsonValue = {"topics": {"news": not word, "tips": False}}
+    found = merged(home, mine, theirs(word), theirs_at=5 if is_newer else -5)
+    assert isinstance(found, dict)
+    assert is_subscribed("news", found) is (word if is_newer else not word)
+    assert not is_subscribed("tips", found)
+    assert is_subscribed("offers", found)
 
 
 def test_a_word_that_was_older_than_the_merged_one_stays_so(home: Store) -> None:
