@@ -274,6 +274,18 @@ def test_in_a_store_where_the_number_is_another_persons_the_link_is_nobodys(shop
     assert shop.engine.subscriptions(shop.path(news).rpartition("/")[2]).is_known
 
 
+def test_in_a_store_that_was_built_anew_the_delivery_leads_to_the_person(shop: _Shop) -> None:
+    """The same messages make the same delivery, for a person under another number."""
+    shop.buys("bob")
+    news, _ = shop.buys("ada")
+    for number in (news.person_key + 1_000_000, news.person_key - 1):
+        token = shop.path(news._replace(person_key=number)).rpartition("/")[2]
+        assert shop.engine.subscriptions(token).is_known
+        shop.engine.set_subscriptions(token, topics={"offers": False})
+    assert shop.says("ada")["topics"] == {"offers": False}
+    assert "topics" not in shop.says("bob")
+
+
 def test_the_link_works_when_the_delivery_is_gone(shop: _Shop) -> None:
     """A mail lies in its box for years; the delivery was pruned long ago."""
     news, _ = shop.buys()

@@ -4,7 +4,7 @@ A wish becomes an ``identify`` of the person's, as a server sends it. It is made
 which the person is held, so that two wishes at one time both count, and nobody comes back who was erased meanwhile.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -187,10 +187,19 @@ def _held(session: Session, said: UnsubscribeToken) -> Person | None:
 def _person_of(session: Session, said: UnsubscribeToken) -> Person | None:
     """The person for whom a token was made, or whom that person was merged into.
 
-    In another store the number may be another person's; then the person has none of the user ids.
+    In another store the number may be another person's; then the person has none of the user ids. In a store that
+    was built anew of the same messages, the delivery leads to the person, if it is there.
     """
     keys = (said.person_key, session.survivor_of(said.person_key))
-    for person in session.persons([key for key in keys if key is not None]):
+    found = _first_of(session, said, [key for key in keys if key is not None])
+    if found is not None:
+        return found
+    deliveries = session.deliveries_by_key([said.delivery])
+    return _first_of(session, said, [delivery.person_key for delivery in deliveries])
+
+
+def _first_of(session: Session, said: UnsubscribeToken, keys: Collection[int]) -> Person | None:
+    for person in session.persons(keys) if keys else ():
         known = session.identifiers_of([person.key])
         if said.is_of(each.value for each in known if each.kind is IdKind.USER):
             return person
