@@ -1,4 +1,4 @@
-"""``whereupon init``: a first rules folder, which has no errors and whose tests pass."""
+"""``whereupon init``: a first rules folder, which has no errors and whose tests pass, and a configuration."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ import typer
 
 from whereupon.cli.exit_status import exits_with_status, fail
 from whereupon.cli.options import RULES
+from whereupon.config.config import FILE
 from whereupon.rules.reader import json_schema
 
 _STARTER = "starter"
@@ -20,6 +21,7 @@ _SCHEMA = ".schema.json"
 _NEXT = """
   whereupon lint {folder}    checks every file, and prints all errors and warnings
   whereupon test {folder}    runs order-thanks.test.yaml on a frozen clock
+  whereupon run     does due work, by whereupon.toml; whereupon doctor says what is amiss
 
 Editors that know YAML complete the files with {folder}/{schema}. Begin your files with the line
 # yaml-language-server: $schema={schema}   (whereupon schema > {folder}/{schema} writes it again)
@@ -32,9 +34,9 @@ def init_command(
         Path, typer.Argument(metavar="[DIR]", file_okay=False, help="The rules folder to create.")
     ] = RULES,
 ) -> None:
-    """Create a first rules folder: a rule, its test, two events, the settings, and the schema.
+    """Create a first rules folder: a rule, its test, two events, the settings, the schema; and whereupon.toml.
 
-    The folder must be new or empty, since no file is overwritten.
+    The folder must be new or empty, since no file is overwritten. The configuration stands beside it.
     """
     if folder.is_dir() and any(folder.iterdir()):
         fail(f"{folder} has files already, and none is overwritten; name a new folder")
@@ -44,7 +46,20 @@ def init_command(
         with path.open("x", encoding="utf-8") as file:
             file.write(content)
         sys.stdout.write(f"created {path}\n")
+    _write_configuration(folder)
     sys.stdout.write(_NEXT.format(folder=folder, schema=_SCHEMA))
+
+
+def _write_configuration(folder: Path) -> None:
+    """Write a configuration beside the folder, unless there is one."""
+    path = folder.parent / FILE
+    if path.exists():
+        sys.stdout.write(f"kept {path}; name the folder in it: rules = {json.dumps(folder.name)}\n")
+        return
+    text = (files("whereupon.cli") / _STARTER / FILE).read_text(encoding="utf-8")
+    rules = json.dumps(folder.resolve().name, ensure_ascii=False)[1:-1]
+    path.write_text(text.replace("{rules}", rules), encoding="utf-8")
+    sys.stdout.write(f"created {path}\n")
 
 
 def _starter() -> list[tuple[str, str]]:
