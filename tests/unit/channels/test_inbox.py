@@ -1,15 +1,17 @@
 """The inbox: what is sent to it is there to be shown, once, to its person alone, until it expires."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from datetime import timedelta
+from functools import partial
+from itertools import product
 from threading import Barrier, Thread
 
 import pytest
 from tests.rule_files import book_of
 from tests.shop import NOON
 
-from whereupon import Engine, GiveUp, UnknownNameError
+from whereupon import Delivery, Engine, GiveUp, UnknownNameError
 from whereupon.channels import Inbox
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState, InboxItem, MetricReport, RetainedKind, SendKind
@@ -59,6 +61,25 @@ def opened(clock: FrozenClock, place: str) -> Iterator[Opened]:
             return engine
 
         yield opens
+
+
+def _run_at_once(*works: Callable[[], None]) -> list[BaseException]:
+    """Run each in a thread of its own; what they raised."""
+    ready, failed = Barrier(len(works)), list[BaseException]()
+
+    def run(work: Callable[[], None]) -> None:
+        ready.wait()
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - the test tells it
+            failed.append(error)
+
+    threads = [Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failed
 
 
 def _titles(items: list[InboxItem]) -> list[object]:
@@ -245,17 +266,7 @@ def test_calls_at_the_same_time_make_one_item(opened: Opened, clock: FrozenClock
     engine = opened(inbox=inbox)
     _send(engine, clock, _told(1))
     again = engine.deliveries()[0]._replace(idempotency_key="another")
-    ready = Barrier(4)
-
-    def call() -> None:
-        ready.wait()
-        inbox.send(again)
-
-    threads = [Thread(target=call) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    assert _run_at_once(*[lambda: inbox.send(again)] * 4) == []
     assert [item.key == "another" for item in engine.inbox("ada")] == [True, False]
 
 
@@ -299,3 +310,41 @@ def test_an_inbox_without_an_engine_says_how_to_register_it(clock: FrozenClock) 
         assert engine.run_due().dispatched == Dispatched(retried=1)
         (waiting,) = engine.deliveries()
     assert "engine.channel('inbox', Inbox())" in (waiting.reason or "")
+
+
+def _fill(inbox: Inbox, sent: Sequence[Delivery]) -> None:
+    """Have each delivery called three times, under other keys; who is erased gets nothing."""
+    for number, delivery in product(range(3), sent):
+        with suppress(GiveUp):
+            inbox.send(delivery._replace(idempotency_key=f"{delivery.person}-{number}"))
+
+
+def test_filling_reading_merging_and_erasing_at_once_leaves_nothing_of_nobody(
+    opened: Opened, clock: FrozenClock
+) -> None:
+    """Nobody waits for another in a circle, and each item that is left has its person."""
+    inbox = Inbox(keep=5)
+    engine = opened(inbox=inbox)
+    people = [f"u{number}" for number in range(8)]
+    _send(engine, clock, *(_told(number, user) for number, user in enumerate(people)))
+    sent = engine.deliveries()
+
+    def read() -> None:
+        for person in people * 3:
+            engine.mark_all_read(person)
+
+    def merge() -> None:
+        for first, second in zip(people[:4:2], people[1:4:2], strict=True):
+            engine.alias(first, previous_id=second)
+
+    def erase() -> None:
+        for person in people[4:]:
+            engine.track("Delete Person", user_id=person)
+
+    failed = _run_at_once(partial(_fill, inbox, sent), read, merge, erase)
+    assert failed == []
+    with engine.store.reading() as session:
+        items = [*session.scan(InboxItem)]
+        owners = {person.key for person in session.persons({item.person_key for item in items})}
+    assert {item.person_key for item in items} == owners
+    assert [bool(engine.inbox(person)) for person in people] == [True] * 4 + [False] * 4
