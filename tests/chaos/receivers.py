@@ -44,6 +44,8 @@ class Receivers:
             data = request.json["data"]
             is_refused = not seen[request.key] and is_refused_at_first(request.key)
             seen[request.key] += 1
+            if len(request.body) < int(request.headers["content-length"]):
+                continue  # the process was killed while it sent; nothing was taken
             outcome = "refused" if is_refused else "taken"
             yield [
                 request.key,

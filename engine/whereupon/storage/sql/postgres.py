@@ -294,7 +294,7 @@ def _guarded(driver: psycopg.Connection[Any]) -> GuardedConnection:
 
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     """An engine of the store's own. A connection that the server has closed is replaced."""
-    return create_engine(url, pool_pre_ping=True, pool_timeout=patience)
+    return create_engine(url, pool_pre_ping=True, pool_timeout=patience, hide_parameters=True)
 
 
 @contextmanager
