@@ -55,10 +55,10 @@ class Received:
         return message_from_bytes(self.content, _class=EmailMessage, policy=policy.default)
 
     def part(self, kind: str) -> str:
-        """The text of its first part of that kind, such as ``html``."""
+        """The text of its first part of that kind, such as ``html``, its lines ended by line feeds."""
         for part in self.parsed.walk():
             if part.get_content_type() == f"text/{kind}":
-                return str(part.get_content())
+                return str(part.get_content()).replace("\r\n", "\n")
         message = f"there is no text/{kind}"
         raise LookupError(message)
 

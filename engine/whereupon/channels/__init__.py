@@ -4,8 +4,8 @@ A channel is an object with `send(delivery)`. It raises `RetryLater` or `GiveUp`
 delivery tried again). It knows neither the rules nor the outbox; what it needs of the engine it gets in
 `attach` (see `ports.ChannelHost`). Packages that only one channel needs are extras, imported at its first use.
 
-For others: `Console` (prints deliveries), `Inbox` (keeps them for the host to show), `Webhook`
-(posts them, signed). Each name is imported at its first use.
+For others: `Console` (prints deliveries), `Email` (SMTP, with `Dkim` keys), `Inbox` (keeps them for the host
+to show), `Webhook` (posts them, signed). Each name is imported at its first use.
 """
 
 from importlib import import_module
@@ -13,12 +13,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from whereupon.channels.console import Console
+    from whereupon.channels.email import Dkim, Email
     from whereupon.channels.inbox import Inbox
     from whereupon.channels.webhook import Webhook
 
-__all__ = ["Console", "Inbox", "Webhook"]
+__all__ = ["Console", "Dkim", "Email", "Inbox", "Webhook"]
 
-_HOMES = {"Console": "console", "Inbox": "inbox", "Webhook": "webhook"}
+_HOMES = {
+    "Console": "console",
+    "Dkim": "email",
+    "Email": "email",
+    "Inbox": "inbox",
+    "Webhook": "webhook",
+}
 
 
 if not TYPE_CHECKING:  # else a type checker would accept every name
