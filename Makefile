@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   replay two real streams against rules/, and see what triggered and why"
+	@echo "make demo   replay two real streams against rules/, see what triggered and why, and mails arriving"
 	@echo "make test   run every test"
 	@echo "make quick  run most of them, for a verdict in a minute"
 	@echo "make check  test, then ruff, mypy, import-linter, whereupon lint, whereupon test"
@@ -54,9 +54,15 @@ $(VENV)/stamp-check: $(VENV)/stamp-test
 	$(call install,--group bench --group check)
 	@touch $@
 
-demo: $(VENV)/stamp-run
+$(VENV)/stamp-demo: $(VENV)/stamp-run
+	@echo "Installing a mail server, to show mails arriving."
+	$(call install,--group demo)
+	@touch $@
+
+demo: $(VENV)/stamp-demo
 	@$(BIN)/whereupon replay fixtures/streams/anonymous-shopping.jsonl
 	@$(BIN)/whereupon replay fixtures/streams/source-story.jsonl
+	@$(BIN)/python -m fixtures.examples.real_mail
 
 # Test processes at a time; 0 runs all in one, as a debugger wants it.
 JOBS ?= 2

@@ -17,12 +17,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import pytest
+from tests.smtp import mail_server
 
 import whereupon
 from whereupon import Delivery, Engine, GiveUp
@@ -34,6 +35,7 @@ SOURCE = ROOT / "engine"
 PAGES = sorted({ROOT / "README.md", *SOURCE.rglob("*.md"), *(ROOT / ".github").rglob("*.md")})
 ELISION = "…"
 POSTGRES = "postgresql://shop@localhost/shop"
+MAIL_PORT = "1025"
 _BLOCK = re.compile(r"^```(\w*)(.*?)\n(.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -86,6 +88,13 @@ FILES = [block for block in BLOCKS if block.note.startswith("file=")]
 PARTS = [block for block in BLOCKS if block.note.startswith("part=")]
 
 
+@pytest.fixture
+def mail_port() -> Iterator[int]:
+    """The port of a mail server."""
+    with mail_server() as server:
+        yield server.port
+
+
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_python_prints_what_the_page_says(
     block: Block,
@@ -93,10 +102,12 @@ def test_python_prints_what_the_page_says(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Each example runs on its own. A PostgreSQL server in it is the tests' own."""
+    """Each example runs on its own. A PostgreSQL or a mail server in it is the tests' own."""
     code = block.text
     if POSTGRES in code:
         code = code.replace(POSTGRES, request.getfixturevalue("postgres"))
+    if MAIL_PORT in code:
+        code = code.replace(MAIL_PORT, str(request.getfixturevalue("mail_port")))
     (tmp_path / "rules").symlink_to(ROOT / "rules", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
