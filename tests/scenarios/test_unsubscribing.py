@@ -229,6 +229,30 @@ def test_two_wishes_at_one_time_both_count(shop: _Shop) -> None:
     assert shop.says()["topics"] == {"offers": False, "product-news": False}
 
 
+def test_a_wish_during_an_erasure_brings_nobody_back(shop: _Shop) -> None:
+    """It comes before the erasure, which takes it along, or after it, and writes nothing."""
+    for number in range(5):
+        name = f"ada-{number}"
+        news, _ = shop.buys(name)
+        token = shop.path(news).rpartition("/")[2]
+        erased_at = shop.clock.now()
+        shop.clock.move_to(erased_at + timedelta(minutes=1))  # no tombstone reaches the wish
+        barrier = Barrier(2, timeout=60)
+
+        def wish(token: str = token, barrier: Barrier = barrier) -> None:
+            barrier.wait()
+            shop.engine.unsubscribe(token)
+
+        thread = Thread(target=wish)
+        thread.start()
+        barrier.wait()
+        shop.engine.track("Delete Person", user_id=name, timestamp=erased_at)
+        thread.join(60)
+        with shop.engine.store.reading() as session:
+            assert session.identifiers([name], []) == []
+        assert not shop.engine.subscriptions(token).is_known
+
+
 def test_the_link_follows_a_merge(shop: _Shop) -> None:
     """The person who stays is unsubscribed, also after further merges."""
     news, _ = shop.buys("ada")
