@@ -12,6 +12,7 @@ from whereupon.config import Config
 from whereupon.engine import Engine
 from whereupon.messages.times import format_duration
 from whereupon.rules.model import Send
+from whereupon.rules.steps.webhook import Webhook
 from whereupon.runtime.log_lines import JsonLines, log_event
 from whereupon.storage.addresses import shown_address
 
@@ -50,7 +51,9 @@ def log_started(engine: Engine, config: Config, store: str, rules: Path, *, once
         config=config.source,
         mode="once" if once else "until-signal",
     )
-    named = {step.channel for rule in book.rules for step in rule.steps if isinstance(step, Send)}
+    steps = [step for rule in book.rules for step in rule.steps]
+    named = {step.channel for step in steps if isinstance(step, Send)}
+    named |= {"webhook" for step in steps if isinstance(step, Webhook)}
     fallback = config.settings.unknown_channels == "console"
     for channel in sorted(named - channels) if not fallback else ():
         log_event(_LOG, logging.WARNING, "channel-missing", channel=channel)

@@ -123,6 +123,10 @@ def _read(value: object, path: Path, hint: object, faults: list[Diagnostic]) -> 
     """A value as the type asks for it; a table becomes the dataclass that the type names."""
     if isinstance(value, VariableText):
         value = str(value) if _takes_text(hint) else value.value
+    if isinstance(value, list):
+        inner = next((get_args(each)[0] for each in _members(hint) if get_args(each)), object)
+        read = [_read(each, (*path, n), inner, faults) for n, each in enumerate(value)]
+        return _REFUSED if _REFUSED in read else read
     made = next((each for each in _members(hint) if is_dataclass(each)), None)
     if not isinstance(value, dict) or not isinstance(made, type):
         return value

@@ -11,12 +11,16 @@ from whereupon.config.ready_channels import channel_named
 from whereupon.config.secrets import SecretReader
 from whereupon.config.toml_places import Path
 from whereupon.delivery.channel_policy import ChannelOptions, policy_of
+from whereupon.delivery.retries import as_duration
 from whereupon.engine import Engine
 from whereupon.errors import Diagnostic, UnknownNameError, WhereuponError
 from whereupon.ports import BatchSender, Channel, Sender
 from whereupon.rules.spelling import nearest
 
 _USE = "use"
+_TIMEOUT = "timeout"
+_OWN_PART = 0.8
+"""The part of a call's time that a channel with a time-out of its own gets, so that its own error comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ def _make(
     given = {key: value for key, value in table.items() if key != _USE}
     ours = {key: value for key, value in given.items() if key in policies}
     rest = {key: value for key, value in given.items() if key not in policies or key in taken}
+    if _TIMEOUT in rest:
+        rest[_TIMEOUT] = _own_timeout(rest[_TIMEOUT])
     beside = (_USE, *policies)
     values, wrong = read_arguments(rest, path, taken, beside=beside)
     policy, wrong_policy = read_arguments(ours, path, policies)
@@ -115,6 +121,14 @@ def policy_arguments() -> dict[str, Argument]:
     """The keywords of `Engine.channel`, which are keys of every channel's table."""
     hints = get_type_hints(ChannelOptions)
     return {name: Argument(name, hint, False, False, True) for name, hint in hints.items()}
+
+
+def _own_timeout(value: object) -> object:
+    """Seconds, as a part of the time for the whole call. A value that is none is left to the policy's check."""
+    try:
+        return as_duration(value).total_seconds() * _OWN_PART  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        return 1.0
 
 
 def _check_policy(

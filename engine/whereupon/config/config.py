@@ -113,7 +113,7 @@ class Config:
             ConfigInvalidError: it stands in a variable or file that is not there.
         """
         text = self._secret("digest_key") or ""
-        return tuple(part.strip().encode() for part in text.split(","))
+        return tuple(part.encode() for part in text.split(","))
 
     @property
     def written_secrets(self) -> tuple[str, ...]:

@@ -107,6 +107,63 @@ def test_everything_that_is_wrong_with_channels_is_reported_at_once(tmp_path: Pa
     ]
 
 
+KEYS = """\
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+@dataclass(frozen=True)
+class Key:
+    selector: str
+    age: timedelta = timedelta(days=1)
+
+class Signed:
+    def __init__(self, host: str, port: int = 25, *, keys: Key | Sequence[Key] = (), timeout: float = 20):
+        if host == "refused":
+            raise ValueError(f"the host {host} is refused")
+        self.said = (host, port, keys, timeout)
+    def send(self, delivery): ...
+"""
+
+
+def test_arguments_are_read_by_the_signature_and_types_of_a_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts, numbers, durations, and tables for dataclasses, one or a list; a time-out leaves room for its error."""
+    (tmp_path / "signed_channel.py").write_text(KEYS)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (
+        'store = "memory://"\n[channels.x]\nuse = "signed_channel:Signed"\nhost = "h"\ntimeout = "10s"\n'
+        '[[channels.x.keys]]\nselector = "a"\nage = "2h"\n[[channels.x.keys]]\nselector = "b"\n'
+    )
+    environ = {"WHEREUPON_CHANNELS__X__PORT": "587"}
+    (channel,) = read_config(_file(tmp_path, text), environ=environ).channels()
+    host, port, keys, timeout = channel.sender.said  # type: ignore[union-attr]
+    assert (host, port, timeout, channel.policy["timeout"]) == ("h", 587, 8.0, "10s")
+    assert [(key.selector, key.age) for key in keys] == [
+        ("a", timedelta(hours=2)),
+        ("b", timedelta(days=1)),
+    ]
+    wrong = text.replace('selector = "b"', 'selektor = "b"').replace('host = "h"\n', "")
+    assert [fault.partition(" there")[0] for fault in _faults(_file(tmp_path, wrong))] == [
+        "whereupon.toml:2:11: missing-key add host = …: a text",
+        "whereupon.toml:8:1: missing-key add selector = …: a text",
+        "whereupon.toml:9:1: unknown-key",
+    ]
+
+
+def test_what_a_channel_says_about_a_secret_is_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class of the host's may quote the value that it refuses."""
+    (tmp_path / "signed_channel.py").write_text(KEYS)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = '[channels.x]\nuse = "signed_channel:Signed"\nhost = {env = "HOST"}\n'
+    assert _faults(_file(tmp_path, text), HOST="refused") == [
+        "whereupon.toml:1:11: wrong-value the host … is …"
+    ]
+
+
 def test_a_file_that_is_not_toml_is_reported_with_its_place(tmp_path: Path) -> None:
     """The sentence says that texts stand in quotes, which is what people forget."""
     (fault,) = _faults(_file(tmp_path, "store = memory\n"))
