@@ -1,10 +1,12 @@
 """The pages in real servers and frameworks: wsgiref, uvicorn, FastAPI and a dispatcher as beside Django."""
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
+from subprocess import run
 from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.util import shift_path_info
@@ -215,3 +217,43 @@ def test_a_length_that_is_none_is_no_traceback(length: str) -> None:
         body = wsgi(engine)(environ, lambda status, _: started.append(status[:3]))
     assert started in (["400"], ["413"])
     assert b"".join(body)
+
+
+_DJANGO = """
+import sys
+from wsgiref.util import shift_path_info
+from wsgiref.validate import validator
+from django.conf import settings
+settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="of-the-test")
+import django
+django.setup()
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse
+from django.urls import path
+from whereupon import Engine
+from whereupon.web import wsgi
+urlpatterns = [path("orders", lambda request: HttpResponse("the shop's"))]
+shop, asked = WSGIHandler(), []
+with Engine.open("memory://", digest_key=b"k", public_url="https://shop.example/w") as engine:
+    pages = validator(wsgi(engine))
+    def application(environ, start_response):
+        if environ["PATH_INFO"].startswith("/w/"):
+            shift_path_info(environ)
+            return pages(environ, start_response)
+        return shop(environ, start_response)
+    from wsgiref.util import setup_testing_defaults
+    for place in ("/orders", "/w/u/not-a-link", "/elsewhere"):
+        environ = {"PATH_INFO": place, "QUERY_STRING": ""}
+        setup_testing_defaults(environ)
+        environ["SCRIPT_NAME"] = ""
+        result = application(environ, lambda status, headers, *rest: asked.append(status[:3]))
+        list(result)
+        result.close()
+print(asked)
+"""
+
+
+def test_the_pages_stand_beside_django() -> None:
+    """Below their mount, and all else is Django's."""
+    done = run([sys.executable, "-c", _DJANGO], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr.count("Traceback")) == ("['200', '404', '404']\n", 0)
