@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from whereupon.operations.audit_log import Audit, Receipt
     from whereupon.operations.pruner import Pruned
     from whereupon.operations.requests import Requests
+    from whereupon.operations.statistics import RuleStatistics, Statistics
     from whereupon.pipeline.ingestion import Ingested, Rejected, WireMessage
     from whereupon.pipeline.work_scope import LeftAlone, Why
     from whereupon.ports import Backlog, Channel, Clock, HostTransaction, Sender
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         Breaker,
         BroadcastRun,
         Delivery,
+        DeliveryFigures,
         DeliveryState,
         InboxItem,
         Plan,
@@ -82,6 +84,7 @@ __all__ = [
     "ConfigInvalidError",
     "Decision",
     "Delivery",
+    "DeliveryFigures",
     "DeliveryState",
     "Diagnostic",
     "Dispatched",
@@ -120,12 +123,14 @@ __all__ = [
     "Retention",
     "Retry",
     "RetryLater",
+    "RuleStatistics",
     "Rulebook",
     "RulesInvalidError",
     "SendKind",
     "Sender",
     "SetAside",
     "Source",
+    "Statistics",
     "Status",
     "StoreAddress",
     "StoreError",
@@ -155,6 +160,7 @@ _HOMES = {
     "ConfigInvalidError": "errors",
     "Decision": "decide.decisions",
     "Delivery": "records",
+    "DeliveryFigures": "records",
     "DeliveryState": "records",
     "Diagnostic": "errors",
     "Dispatched": "delivery.dispatcher",
@@ -193,12 +199,14 @@ _HOMES = {
     "Retention": "rules.model",
     "RetryLater": "delivery.retries",
     "Retry": "delivery.retries",
+    "RuleStatistics": "operations.statistics",
     "Rulebook": "rules.model",
     "RulesInvalidError": "errors",
     "SendKind": "records",
     "Sender": "ports",
     "SetAside": "records",
     "Source": "messages.model",
+    "Statistics": "operations.statistics",
     "Status": "api.config",
     "StoreAddress": "storage",
     "StoreError": "errors",

@@ -5,14 +5,16 @@ What explains is imported when it is first asked, since most processes never ask
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from whereupon.api.config import Metrics, Status, Waiting
 from whereupon.api.parts import EngineParts
 from whereupon.delivery.measures import Activity
+from whereupon.messages.times import earlier
 from whereupon.operations.outbox import resting_channels
 from whereupon.operations.pruner import kept_since
+from whereupon.operations.statistics import Statistics, statistics
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
 
 if TYPE_CHECKING:
@@ -83,6 +85,26 @@ class Questions(EngineParts):
         """A broadcast's runs, newest first: planned, under way, done, or missed and why (`reason`)."""
         with self.store.reading() as session:
             return session.runs_of(broadcast, limit)
+
+    def stats(
+        self, rule: str | None = None, *, since: timedelta | datetime | None = None
+    ) -> Statistics:
+        """How many people entered each rule, what was sent to them, and what became of it.
+
+        Each delivery counts once under each name, by what the store still keeps (see `Statistics`).
+
+        Args:
+            rule: only this one, by its id.
+            since: only entries opened, and deliveries that ended or are due, within this time or from this
+                instant on.
+
+        Raises:
+            UnknownNameError: there is no such rule, and nobody has entered one of that name.
+        """
+        start = earlier(self.clock.now(), since) if isinstance(since, timedelta) else since
+        known = self.pipeline.index.by_id
+        with self.store.reading() as session:
+            return statistics(session, rule, start, known)
 
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""

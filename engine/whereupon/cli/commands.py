@@ -46,6 +46,8 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "identify": Heading("identity:identify_command", _STORE),
         "deliveries": Heading("questions:deliveries_command", _STORE),
         "inbox": Heading("inbox:inbox_command", _STORE),
+        "stats": Heading("stats:stats_command", _STORE),
+        "suppression": Heading("suppression:suppression_command", _STORE),
         "retry": Heading("retry:retry_command", _STORE),
         "migrate": Heading("upkeep:migrate_command", _STORE),
         "prune": Heading("upkeep:prune_command", _STORE),

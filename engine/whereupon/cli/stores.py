@@ -38,10 +38,10 @@ def existing_store(url: str) -> Store:
 
 
 @contextmanager
-def keyed_engine(url: str, rules: Path = RULES) -> Iterator[Engine]:
+def keyed_engine(url: str, rules: Path | Rulebook = RULES) -> Iterator[Engine]:
     """An engine on an existing store, with the keys of the configuration. Its errors end the command."""
     own, *former = digest_keys(url)
-    book = open_rules(rules)
+    book = rules if isinstance(rules, Rulebook) else open_rules(rules)
     settings = settings_for(book, digest_key=own, former_keys=former)
     with Engine(existing_store(url), book, settings=settings) as engine:
         try:

@@ -24,6 +24,7 @@ from whereupon.records import (
     BroadcastRun,
     ClaimRun,
     Delivery,
+    DeliveryFigures,
     DeliveryState,
     Device,
     Entry,
@@ -44,6 +45,7 @@ from whereupon.records import (
     Skips,
     SkipSearch,
     StoredMessage,
+    figures_of,
     prune_action,
 )
 
@@ -122,6 +124,36 @@ class Questions(Reads, Protocol):
         recorded = self.twins([each.ref for each in found])
         left = [each for each in found if each.ref not in recorded]
         return sorted(left, key=lambda each: each.set_aside_at, reverse=True)[:limit]
+
+    # --- figures ------------------------------------------------------------------------------------
+
+    def count_entered(self, rule: str | None, since: datetime | None) -> dict[str, int]:
+        """How many entries were opened, by rule.
+
+        Args:
+            rule: only this one; None for all.
+            since: only those that were opened at this instant or later; None for all.
+        """
+        return Counter(
+            each.rule
+            for each in self.scan(Entry)
+            if rule in {None, each.rule} and (since is None or each.entered_at >= since)
+        )
+
+    def figures(
+        self, rule: str | None, since: datetime | None
+    ) -> dict[tuple[str, str], DeliveryFigures]:
+        """How many deliveries there are, by rule and channel.
+
+        Args:
+            rule: only this one; None for all.
+            since: only those that ended, or are due, at this instant or later; None for all.
+        """
+        found: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
+        for each in self.scan(Delivery):
+            if rule in {None, each.rule} and (since is None or each.due_at >= since):
+                found[each.rule, each.channel].append(each)
+        return {place: figures_of(found[place]) for place in sorted(found)}
 
     # --- deliveries ---------------------------------------------------------------------------------
 

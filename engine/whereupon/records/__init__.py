@@ -27,6 +27,7 @@ from whereupon.records.entries import (
     has_slot,
     is_any_active,
 )
+from whereupon.records.figures import ARRIVED, DeliveryFigures, figures_of
 from whereupon.records.inbox import InboxItem, is_storable, place_at
 from whereupon.records.objects import METRICS, Device, MetricReport, ObjectRecord, Relationship
 from whereupon.records.people import (
@@ -66,6 +67,7 @@ from whereupon.records.transfers import ALL_LIVE, Inert, MessageName, Transfer
 
 __all__ = [
     "ALL_LIVE",
+    "ARRIVED",
     "BY_HAND",
     "COUNTED_OUTCOMES",
     "DONE",
@@ -88,6 +90,7 @@ __all__ = [
     "ClaimJob",
     "ClaimRun",
     "Delivery",
+    "DeliveryFigures",
     "DeliveryState",
     "Device",
     "EndReason",
@@ -129,6 +132,7 @@ __all__ = [
     "Transfer",
     "Twin",
     "WaitingVersion",
+    "figures_of",
     "has_slot",
     "is_any_active",
     "is_storable",

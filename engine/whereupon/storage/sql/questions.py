@@ -16,6 +16,7 @@ from whereupon.records import (
     Breaker,
     BroadcastRun,
     Delivery,
+    DeliveryFigures,
     DeliveryState,
     Device,
     Entry,
@@ -32,12 +33,16 @@ from whereupon.records import (
     SkipSearch,
     StoredMessage,
 )
-from whereupon.storage.sql.access import LAST_KEY, bound
+from whereupon.storage.sql.access import LAST_KEY, bound, since_or_ever
 from whereupon.storage.sql.reads import SqlReads
 from whereupon.storage.sql.rows import instant_or_none
 
 _Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
 """A decision behind its place in time: timestamp, message key, entry key."""
+
+
+def _asked(rule: str | None, since: datetime | None) -> dict[str, object]:
+    return {"any_rule": int(rule is None), "rule": rule or "", "since": since_or_ever(since)}
 
 
 class SqlQuestions(SqlReads, Questions):
@@ -174,6 +179,18 @@ class SqlQuestions(SqlReads, Questions):
         """Keys behind the newest."""
         asked = {"person": person_key, "channel": channel, "skipped": skipped, "limit": limit}
         return [key for (key,) in self._queries.inbox_behind.fetch(self._connection, **asked)]
+
+    def count_entered(self, rule: str | None, since: datetime | None) -> dict[str, int]:
+        """How many entries, by rule."""
+        found = self._queries.count_entered.fetch(self._connection, **_asked(rule, since))
+        return {str(name): int(count) for name, count in found}
+
+    def figures(
+        self, rule: str | None, since: datetime | None
+    ) -> dict[tuple[str, str], DeliveryFigures]:
+        """How many deliveries, by rule and channel."""
+        found = self._queries.figures.fetch(self._connection, **_asked(rule, since))
+        return {(row[0], row[1]): DeliveryFigures(*map(int, row[2:])) for row in found}
 
     def request(self, key: int) -> Request | None:
         """A request by number."""

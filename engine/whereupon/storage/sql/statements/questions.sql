@@ -78,6 +78,36 @@ FROM (
 GROUP BY state, channel
 ORDER BY state, channel
 
+-- name: count_entered
+SELECT rule, count(*) FROM whereupon_entry
+WHERE entered_at >= :since AND (:any_rule = 1 OR rule = :rule)
+GROUP BY rule
+
+-- name: figures
+-- The numbers are the bits of metrics; 206 is every metric that says that a delivery has arrived.
+SELECT
+    rule,
+    channel,
+    sum(CASE WHEN state = 'pending' THEN 1 ELSE 0 END),
+    sum(CASE WHEN state = 'held' THEN 1 ELSE 0 END),
+    sum(CASE WHEN state = 'sent' THEN 1 ELSE 0 END),
+    sum(CASE WHEN state = 'withheld' THEN 1 ELSE 0 END),
+    sum(CASE WHEN state = 'dead' THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 206) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 4) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 8) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 16) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 32) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 64) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 128) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 256) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 512) <> 0 THEN 1 ELSE 0 END),
+    sum(CASE WHEN (reports & 1024) <> 0 THEN 1 ELSE 0 END)
+FROM whereupon_delivery
+WHERE due_at >= :since AND (:any_rule = 1 OR rule = :rule)
+GROUP BY rule, channel
+ORDER BY rule, channel
+
 -- name: request
 SELECT whereupon_request.* FROM whereupon_request WHERE key = :key
 
