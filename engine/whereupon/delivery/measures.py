@@ -1,7 +1,7 @@
 """Counts of what one process did: messages, decisions, events, calls of the host's functions, failures."""
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -80,15 +80,21 @@ class Measures(ForkAware):
 
     def count_decisions(self, emitted: Iterable[object]) -> None:
         """Count the decisions among what was emitted."""
-        found: Counter[tuple[str, str]] = Counter()
+        skipped: defaultdict[str | None, int] = defaultdict(int)
+        entered = 0
         for each in emitted:
-            if isinstance(each, Skipped):
-                found["skipped", each.reason or UNMATCHED] += len(each)
+            if isinstance(each, Skipped):  # nearly every message has one
+                skipped[each.reason] += each.rules.size(each.since, each.until)
             elif isinstance(each, Decision):
-                found[each.outcome.value, each.reason or ""] += 1
-        if found:
+                if each.reason is None:
+                    entered += 1
+                else:
+                    skipped[each.reason] += 1
+        if entered or skipped:
             with self._lock:
-                self._decisions.update(found)
+                self._decisions["entered", ""] += entered
+                for reason, number in skipped.items():
+                    self._decisions["skipped", reason or UNMATCHED] += number
 
     def count_event(self, event: str, name: str, number: int = 1) -> None:
         """Count an event of a channel or an action."""
