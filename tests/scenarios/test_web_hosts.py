@@ -1,5 +1,6 @@
 """The pages in real servers and frameworks: wsgiref, uvicorn, FastAPI and a dispatcher as beside Django."""
 
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -19,9 +20,11 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tests.rule_files import book_of
 from tests.shop import NOON, purchase, thanks
+from tests.smtp import mail_server
 from typing_extensions import override
 
-from whereupon import Delivery, Engine, FrozenClock
+from whereupon import Delivery, DeliveryState, Engine, FrozenClock
+from whereupon.channels import Email
 from whereupon.web import Answer, Request, asgi, wsgi
 
 RULES = book_of(thanks(whereupon=[{"send": "email", "topic": "news", "subject": "News"}]))
@@ -257,3 +260,41 @@ def test_the_pages_stand_beside_django() -> None:
     """Below their mount, and all else is Django's."""
     done = run([sys.executable, "-c", _DJANGO], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr.count("Traceback")) == ("['200', '404', '404']\n", 0)
+
+
+def test_a_mail_from_a_real_server_leads_to_pages_that_act() -> None:
+    """Its header unsubscribes by one POST, its link counts as clicked and its image as opened."""
+    html = '<p><a href="https://shop.example/socks">Socks</a></p>'
+    step = {"send": "email", "topic": "news", "subject": "News", "html": html}
+    settings = {"digest_key": b"of-the-test", "public_url": "http://127.0.0.1/w"}
+    clock = FrozenClock(NOON)
+    book = book_of(thanks(whereupon=[step]))
+    with (
+        mail_server() as server,
+        Engine.open("memory://", rules=book, clock=clock, **settings) as engine,  # type: ignore[arg-type]
+        _in_wsgiref(engine) as port,
+    ):
+        sender = Email(
+            "127.0.0.1",
+            server.port,
+            sender="Shop <hello@shop.example>",
+            security="none",
+            track_clicks=True,
+            track_opens=True,
+        )
+        engine.channel("email", sender)
+        engine.identify("ada", traits={"email": "ada@example.com"})
+        engine.ingest([purchase(1)])
+        engine.run_due()
+        (mail,) = server.wait_for(1)
+        unsubscribe = str(mail.parsed["List-Unsubscribe"]).strip("<>")
+        post = str(mail.parsed["List-Unsubscribe-Post"])
+        click, image = re.findall(r'"http://127\.0\.0\.1(/w/[co]/[^"]+)"', mail.part("html"))
+        assert _ask(port, "GET", click).getheader("Location") == "https://shop.example/socks"
+        assert _ask(port, "GET", image).getheader("Content-Type") == "image/gif"
+        assert _ask(port, "POST", unsubscribe.removeprefix("http://127.0.0.1"), post).status == 200
+        engine.ingest([purchase(2)])
+        engine.run_due()
+        withheld, sent = engine.deliveries()
+    assert (withheld.state, withheld.reason) == (DeliveryState.WITHHELD, "topic")
+    assert {"clicked", "opened", "unsubscribed"} <= {each.value for each in sent.reports}
