@@ -7,7 +7,7 @@ from typing import Unpack, overload
 from pydantic import BaseModel
 
 from whereupon.api.config import with_action, with_address
-from whereupon.api.parts import EngineParts
+from whereupon.api.device_calls import DeviceCalls
 from whereupon.api.report_calls import ReportCalls
 from whereupon.delivery.action_calls import Handler, Registration, fault_finder
 from whereupon.delivery.channel_policy import ChannelOptions, policy_of
@@ -18,7 +18,7 @@ from whereupon.ports import Attachable, BatchSender, Channel, Sender, Tracer
 from whereupon.records import Request
 
 
-class HostFunctions(EngineParts, ReportCalls):
+class HostFunctions(DeviceCalls, ReportCalls):
     """The calls that register functions of the host."""
 
     @overload

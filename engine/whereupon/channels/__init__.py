@@ -5,7 +5,8 @@ delivery tried again). It knows neither the rules nor the outbox; what it needs 
 `attach` (see `ports.ChannelHost`). Packages that only one channel needs are extras, imported at its first use.
 
 For others: `Console` (prints deliveries), `Email` (SMTP, with `Dkim` keys), `Inbox` (keeps them for the host
-to show), `Webhook` (posts them, signed). Each name is imported at its first use.
+to show), `Webhook` (posts them, signed), `Notify`, `Push`, `Slack` and `Sms` (hand them to a provider). Each
+name is imported at its first use.
 """
 
 from importlib import import_module
@@ -15,17 +16,15 @@ if TYPE_CHECKING:
     from whereupon.channels.console import Console
     from whereupon.channels.email import Dkim, Email
     from whereupon.channels.inbox import Inbox
+    from whereupon.channels.notify import Notify
+    from whereupon.channels.push import Push
+    from whereupon.channels.slack import Slack
+    from whereupon.channels.sms import Sms
     from whereupon.channels.webhook import Webhook
 
-__all__ = ["Console", "Dkim", "Email", "Inbox", "Webhook"]
+__all__ = ["Console", "Dkim", "Email", "Inbox", "Notify", "Push", "Slack", "Sms", "Webhook"]
 
-_HOMES = {
-    "Console": "console",
-    "Dkim": "email",
-    "Email": "email",
-    "Inbox": "inbox",
-    "Webhook": "webhook",
-}
+_HOMES = {name: name.lower() for name in __all__} | {"Dkim": "email"}
 
 
 if not TYPE_CHECKING:  # else a type checker would accept every name

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,9 +23,10 @@ from whereupon.delivery.retries import GiveUp
 from whereupon.errors import UnknownNameError
 from whereupon.insight.samples import Sample, SampleError, sample_delivery
 from whereupon.messages.codec import decode, encode
+from whereupon.operations.devices import devices_of
 from whereupon.ports import Attachable, BatchSender, Clock
 from whereupon.ports.host import LinkMaker
-from whereupon.records import Delivery
+from whereupon.records import Delivery, Device
 from whereupon.render.formatting import clean
 from whereupon.rules.loading import open_rules
 from whereupon.rules.spelling import nearest
@@ -74,7 +75,9 @@ def send_test_command(  # noqa: PLR0913, PLR0917 - one for each option
     question = f"No --to is given. Send it to the own address of {person}?"
     if to is None and not yes and not typer.confirm(question, err=True):
         fail("nothing was sent", FINDINGS)
-    _send(configured, delivery, config.settings.public_url)
+    with closing(existing_store(store)) as opened, opened.reading() as session:
+        devices = devices_of(session, delivery.person)
+    _send(configured, delivery, _TestHost(config.settings.public_url, devices))
     sys.stdout.write(f"Sent step {sample.step} of {clean(rule)} through {clean(channel)}.\n")
 
 
@@ -143,11 +146,11 @@ def _addressed(delivery: Delivery, channel: ConfiguredChannel, to: str | None) -
     return delivery._replace(recipient={**delivery.recipient, address: to})
 
 
-def _send(channel: ConfiguredChannel, delivery: Delivery, public_url: str | None) -> None:
+def _send(channel: ConfiguredChannel, delivery: Delivery, host: "_TestHost") -> None:
     """Call the channel once; what it raises ends the command."""
     sender = channel.sender
     if isinstance(sender, Attachable):
-        sender.attach(_TestHost(public_url))
+        sender.attach(host)
     try:
         if isinstance(sender, BatchSender):
             outcomes = _done(sender.send_many([delivery]))
@@ -192,7 +195,8 @@ def _print(sample: Sample) -> None:
 class _TestHost:
     """What a channel gets in place of an engine: it keeps nothing, reports nothing, and links to nobody."""
 
-    def __init__(self, public_url: str | None) -> None:
+    def __init__(self, public_url: str | None, devices: Sequence[Device]) -> None:
+        self._devices = devices
         self.clock: Clock = SystemClock()
         self.links: LinkMaker | None = None if public_url is None else _TestLinks(public_url)
 
@@ -201,6 +205,15 @@ class _TestHost:
         del delivery, expires, keep
         reason = "a test is not put into a person's inbox; use --dry-run"
         raise GiveUp(reason)
+
+    def devices(self, person: str) -> Sequence[Device]:
+        """Those of the person that the test is made for."""
+        del person
+        return self._devices
+
+    def delete_device(self, person: str, device: Device) -> None:
+        """Forget it: a test deletes nothing."""
+        del person, device
 
     def report(
         self,
@@ -235,6 +248,11 @@ class _TestLinks:
         """An address that counts nothing."""
         del delivery
         return f"{self._url}/o/test"
+
+    def callback(self, delivery: Delivery) -> str:
+        """An address whose reports are about no delivery."""
+        del delivery
+        return f"{self._url}/callbacks/test"
 
     def rewrite(
         self, html: str, delivery: Delivery, *, clicks: bool = True, opens: bool = True

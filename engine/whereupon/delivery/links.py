@@ -5,7 +5,7 @@ The pages behind them are `whereupon.web`'s, or the host's own.
 
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from whereupon.delivery.link_rewriting import rewritten
 from whereupon.delivery.link_tokens import TokenSigner
@@ -39,6 +39,11 @@ class Links:
     def opened(self, delivery: Delivery) -> str:
         """The address of an image that reports the delivery as opened."""
         return f"{self.public_url}/o/{self.signer.opened(delivery)}"
+
+    def callback(self, delivery: Delivery) -> str:
+        """Where a provider reports what became of a delivery: ``/callbacks/CHANNEL?key=KEY``."""
+        channel = quote(delivery.channel, safe="")
+        return f"{self.public_url}/callbacks/{channel}?key={delivery.idempotency_key}"
 
     def rewrite(
         self, html: str, delivery: Delivery, *, clicks: bool = True, opens: bool = True

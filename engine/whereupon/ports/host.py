@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from whereupon.records import Delivery
+from whereupon.records import Delivery, Device
 
 
 class Clock(Protocol):
@@ -65,6 +65,10 @@ class LinkMaker(Protocol):
         """The address of an image that reports the delivery as opened."""
         ...
 
+    def callback(self, delivery: Delivery) -> str:
+        """Where a provider reports what became of a delivery; it signs what it sends there."""
+        ...
+
     def rewrite(
         self, html: str, delivery: Delivery, *, clicks: bool = True, opens: bool = True
     ) -> str:
@@ -96,6 +100,14 @@ class ChannelHost(Protocol):
         Returns:
             Whether there was a person; False if they have been erased.
         """
+        ...
+
+    def devices(self, person: str) -> Sequence[Device]:
+        """The devices of a person; none if nobody has that user id."""
+        ...
+
+    def delete_device(self, person: str, device: Device) -> None:
+        """Delete a device that no longer exists, by the message ``Device Deleted`` of a server."""
         ...
 
     def report(

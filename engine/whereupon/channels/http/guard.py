@@ -341,3 +341,8 @@ def check_url(guard: Guard, url: str) -> None:
         guard.read(url)
     except RefusedUrlError as error:
         raise ValueError(error.reason) from None
+
+
+def origin_of(url: str) -> str:
+    """The scheme, host and port of a URL, for an allow-list."""
+    return "/".join(url.split("/", 3)[:3])
