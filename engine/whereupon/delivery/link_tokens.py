@@ -85,7 +85,7 @@ class TokenSigner:
         return self._signed(TokenKind.UNSUBSCRIBE, delivery, b"".join([*parts, topic]))
 
     def click(self, delivery: Delivery, url: str) -> str:
-        """A token of a click on a link that leads to an URL."""
+        """A token of a click on a link that leads to an URL; raises `ValueError` if that is too long."""
         return self._signed(TokenKind.CLICK, delivery, url.encode())
 
     def opened(self, delivery: Delivery) -> str:
@@ -127,7 +127,11 @@ class TokenSigner:
 
     def _signed(self, kind: TokenKind, delivery: Delivery, rest: bytes) -> str:
         content = bytes([kind]) + _delivery_part(delivery.idempotency_key) + rest
-        return _as_text(content + _tag(self._signer(), content))
+        token = _as_text(content + _tag(self._signer(), content))
+        if len(token) > MOST_CHARACTERS:
+            message = f"a token has at most {MOST_CHARACTERS:,} characters; this would have {len(token):,}"
+            raise ValueError(message)
+        return token
 
     def _read(self, kind: TokenKind, token: str) -> tuple[bytes, str, bytes]:
         """The key that verifies a token, its delivery, and the rest of it."""

@@ -32,7 +32,7 @@ class Links:
         """A link that reports the delivery as clicked, and leads on to an URL.
 
         Raises:
-            ValueError: it is not an ``http`` or ``https`` URL.
+            ValueError: it is not an ``http`` or ``https`` URL, or it has more than about 3,000 bytes.
         """
         return f"{self.public_url}/c/{self.signer.click(delivery, target(url))}"
 

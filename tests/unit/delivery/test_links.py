@@ -211,6 +211,20 @@ def test_an_image_reports_opens() -> None:
     assert links.rewrite("<p>x", _delivery()).startswith("<p>x<img")
 
 
+def test_a_link_that_is_too_long_for_a_token_stays() -> None:
+    """It leads where it did, instead of to a page that would refuse it."""
+    links = _links()
+    for length in (2_900, 3_100, 10_000):
+        html = f'<a href="https://shop.example/{"x" * length}">x</a>'
+        after = links.rewrite(html, _delivery(), opens=False)
+        (href,) = _Read(after).hrefs
+        if after != html:
+            said = SIGNER.read_click(str(href).rpartition("/")[2])
+            assert said.url in html
+    with pytest.raises(ValueError, match=r"4,096"):
+        links.click(_delivery(), f"https://shop.example/{'x' * 10_000}")
+
+
 PIECES = [
     *"<>a/=\"' !-\n&;x[",
     "<a href=",
