@@ -54,7 +54,7 @@ MAIL = """\
 VOID = {"meta", "link", "img", "br"}
 
 
-class _Page(HTMLParser):
+class Page(HTMLParser):
     """A page, parsed back: its texts and links; every element is closed in its order."""
 
     def __init__(self, html: str) -> None:
@@ -69,6 +69,7 @@ class _Page(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
         self.names.append(tag)
         self.attributes |= {name for name, _ in attrs}
         self.links += [value for name, value in attrs if name == "href" and tag == "a"]
@@ -76,9 +77,11 @@ class _Page(HTMLParser):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
+        """Hold the end of an element to its beginning."""
         assert tag in VOID or self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
+        """Note a text."""
         if self._open and self._open[-1] not in {"style", "title"}:
             self.texts += [data.strip()] if data.strip() else []
 
@@ -98,7 +101,7 @@ def test_a_mail_of_a_shop_is_sent_as_html() -> None:
     items = [{"name": "Socks <3", "price": "9.50"}, {"name": 'Shoes "wide"', "price": "99.00"}]
     content = _sent(MAIL, items=items, total=108.5)
     assert content.keys() == {"subject", "html"}
-    page = _Page(content["html"])
+    page = Page(content["html"])
     assert page.names.count("body") == 1
     assert page.links == ["https://shop.example/orders/A%2F1?a=1&b=2"]
     for text in ("a lot", "Socks <3", "9.50", 'Shoes "wide"', "99.00", "108.5", "See it"):
@@ -120,9 +123,9 @@ def test_a_mail_of_a_shop_is_sent_as_html() -> None:
 )
 def test_data_never_become_markup(evil: str) -> None:
     """Wherever MJML puts a value, also into attributes and titles, more than once."""
-    plain = _Page(_sent(MAIL, items=[{"name": "x", "price": "1"}], total=1)["html"])
+    plain = Page(_sent(MAIL, items=[{"name": "x", "price": "1"}], total=1)["html"])
     content = _sent(MAIL, number=evil, items=[{"name": evil, "price": evil}], total=1)
-    page = _Page(content["html"])
+    page = Page(content["html"])
     assert page.names == plain.names
     assert page.attributes == plain.attributes
     assert page.texts.count(evil) == 2

@@ -16,7 +16,8 @@ MAIL_KEYS: Final = ("subject", "preheader", "text", "body", "html", "from", "rep
 
 _PARTS: Final = ("html", "mjml", "text", "body")
 _STEP_KEYS: Final = frozenset(("send", "kind", "topic", "mjml"))
-_LINK: Final = "%unsubscribe_url%"
+UNSUBSCRIBE_PLACE: Final = "%unsubscribe_url%"
+"""Stands in a mail for the address to unsubscribe at."""
 
 
 def mail_warnings(steps: JsonValue) -> Iterator[Diagnostic]:
@@ -43,6 +44,6 @@ def _warnings(step: Mapping[str, JsonValue]) -> Iterator[tuple[str, str, str]]:
         yield key, "unknown-content", f"a mail has no {key}{hint}"
     shown = {key: text for key in ("html", "mjml") if isinstance(text := step.get(key), str)}
     is_marketing = step.get("kind", "marketing") == "marketing"
-    if is_marketing and shown and not any(_LINK in text for text in shown.values()):
-        message = f'marketing needs a way out: add <a href="{_LINK}">unsubscribe</a>, or say kind: transactional'
+    if is_marketing and shown and not any(UNSUBSCRIBE_PLACE in text for text in shown.values()):
+        message = f'marketing needs a way out: add <a href="{UNSUBSCRIBE_PLACE}">unsubscribe</a>, or say kind: transactional'
         yield next(iter(shown)), "no-unsubscribe", message
