@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.scenarios.commands import Finished, whereupon
+from tests.smtp import mail_server
 from tests.stores import tables_in
 
 from whereupon import Engine
@@ -162,3 +163,23 @@ def test_a_test_is_never_put_into_a_persons_inbox(shop: Shop) -> None:
     config.write_text(f"store = '{shop.url}'\n[channels.push]\nuse = 'inbox'\n")
     done = shop.sends("ada", "--channel", "push", "--step", "2", "--yes")
     assert (done.status, "use --dry-run" in done.stderr) == (1, True)
+
+
+def test_a_test_mail_arrives_at_a_mail_server(shop: Shop) -> None:
+    """By the ready channel of the file, with its doctor's word that it could deliver."""
+    with mail_server() as server:
+        config = shop.folder / "whereupon.toml"
+        config.write_text(
+            f"store = '{shop.url}'\npublic_url = 'https://shop.example/w'\ndigest_key = 'k'\n"
+            f"[channels.email]\nhost = '127.0.0.1'\nport = {server.port}\nsecurity = 'none'\n"
+            "sender = 'Shop <hello@shop.example>'\ntimeout = '10s'\nconcurrency = 2\n"
+        )
+        done = shop.sends("ada", "--channel", "email", "--to", "me@example.com")
+        assert done.status == 0, done.stderr
+        (mail,) = server.wait_for(1)
+        assert mail.parsed["To"].addresses[0].addr_spec == "me@example.com"
+        assert mail.parsed["Subject"] == "[test] Your socks"
+        assert "https://shop.example/w/u/test" in mail.parsed["List-Unsubscribe"]
+        examined = whereupon("doctor", "--config", config, "--rules", shop.folder / "rules")
+        assert "channels: email: " in examined.stdout
+        assert "ERROR   channels" not in examined.stdout

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.paths import ROOT
 
 from whereupon import ConfigInvalidError, FrozenClock, open_config
 from whereupon.config import read_config
@@ -162,6 +163,19 @@ def test_what_a_channel_says_about_a_secret_is_masked(
     assert _faults(_file(tmp_path, text), HOST="refused") == [
         "whereupon.toml:1:11: wrong-value the host … is …"
     ]
+
+
+def test_the_file_on_the_page_gives_its_channels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People begin by copying it."""
+    page = (ROOT / "engine" / "docs" / "configuration.md").read_text()
+    (tmp_path / "shop_channels.py").write_text("def push(delivery): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = _file(tmp_path, page.split("```toml\n")[1].split("```")[0])
+    config = read_config(file, environ={"SHOP_DIGEST_KEY": "k", "SMTP_PASSWORD": SECRET})
+    assert [channel.name for channel in config.channels()] == ["email", "push"]
+    assert config.written_secrets == ()
 
 
 def test_a_file_that_is_not_toml_is_reported_with_its_place(tmp_path: Path) -> None:
