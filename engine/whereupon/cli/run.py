@@ -82,6 +82,9 @@ def run_command(  # noqa: PLR0913, PLR0917 - one for each option
     named = str(store) if not isinstance(store, KnownStore) or store.is_given else None
     happenings: Happenings = SimpleQueue()
     import_beside(config)
+    watch = (
+        RuleWatch(rules) if reload else None
+    )  # before the rules are read, so that no change is missed
     engine = config.open_engine(store=named, rules=rules)
     ran: Ran | None = None
     with _handled_signals(happenings):
@@ -92,7 +95,7 @@ def run_command(  # noqa: PLR0913, PLR0917 - one for each option
             if once:
                 ran = _run_once(engine, happenings)
             else:
-                _run(engine, happenings, rules, reload=reload)
+                _run(engine, happenings, rules, watch)
         finally:
             log_stopping(grace)
             engine.close(timeout=grace.total_seconds())
@@ -101,15 +104,8 @@ def run_command(  # noqa: PLR0913, PLR0917 - one for each option
         print_lines(_counts(ran))
 
 
-def _run(
-    engine: Engine,
-    happenings: Happenings,
-    rules: Path,
-    *,
-    reload: bool,
-) -> None:
+def _run(engine: Engine, happenings: Happenings, rules: Path, watch: RuleWatch | None) -> None:
     """Do due work in the background until a signal; reload the rules when that is asked for."""
-    watch = RuleWatch(rules) if reload else None
     engine.start()
     while (happening := _next(happenings, _EVERY if watch else None)) != "stop":
         if happening == "reload" or (watch is not None and watch.has_changed()):
