@@ -13,20 +13,17 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from email.message import EmailMessage
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from smtplib import SMTP
 from typing import Any
 
 from sqlalchemy import Engine as Database
 from sqlalchemy import event
-from tests.chaos.receivers import KEY_HEADER
 from tests.chaos.script import POLICY, RULES
 
 from whereupon import Delivery, Engine, RetryLater, StoreError
-from whereupon.channels import Webhook
+from whereupon.channels import Email, Webhook
 from whereupon.messages.codec import encode
 from whereupon.messages.times import parse_instant
 from whereupon.records import DeliveryState
@@ -101,13 +98,17 @@ class OverTheNetwork:
 
     def __init__(self, places: list[str], points: Points) -> None:
         port, url = places
-        self._port, self._points = int(port), points
+        self._points = points
         origin = url.removesuffix("/hook")
+        self._email = Email(
+            "127.0.0.1", int(port), sender="shop@example.com", security="none", unsubscribe=False
+        )
         self._webhook = Webhook(url, secrets=[SECRET], allow=[origin])
 
     def register(self, engine: Engine) -> None:
         """Register both."""
         self._webhook.attach(engine)
+        self._email.attach(engine)
         engine.channel("push")(partial(self._send, self._webhook.send))
         engine.channel("email")(partial(self._send, self._mail))
         for end in ("sent", "failed"):
@@ -122,13 +123,10 @@ class OverTheNetwork:
             self._points.reach("written")
 
     def _mail(self, delivery: Delivery) -> None:
-        mail = EmailMessage()
-        mail["From"], mail["To"] = "shop@example.com", f"{delivery.person}@example.com"
-        mail["Subject"] = str(delivery.content["subject"])
-        mail[KEY_HEADER] = delivery.idempotency_key
-        mail.set_content(str(delivery.person))
-        with SMTP("127.0.0.1", self._port, timeout=60) as server:
-            server.send_message(mail)
+        """Send a mail to an address that the person of the script does not have."""
+        recipient = {**delivery.recipient, "email": f"{delivery.person}@example.com"}
+        content = {**delivery.content, "text": str(delivery.person)}
+        self._email.send(delivery._replace(recipient=recipient, content=content))
 
 
 def _say(mark: str, delivery: Delivery) -> None:
