@@ -14,11 +14,9 @@ from whereupon.errors import Diagnostic
 
 NO_SECRET = "no-secret"  # noqa: S105 - a code
 _FORMS = ("env", "file")
-_SECRET = re.compile(
-    r"(^|_)(pass|password|passwd|secrets?|tokens?|key|keys|credentials?|auth)$", re.I
-)
-_LOGIN = re.compile(r"://[^/\s@:]*:[^/\s@]+@")
-"""A password in a URL."""
+_SECRET = re.compile(r"(^|_)(pass|password|passwd|secrets?|tokens?|key|keys|auth|urls)$", re.I)
+_LOGIN = re.compile(r"://[^/\s@:]*:[^/\s@]+@|://hooks\.slack\.com/|^\s*\{.*private_key", re.S)
+"""A password in a URL, a URL that is a secret itself, or the file of an account."""
 
 
 @dataclass(slots=True)

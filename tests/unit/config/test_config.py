@@ -221,6 +221,17 @@ def test_no_secret_is_in_a_representation_or_an_error(tmp_path: Path) -> None:
     assert config.written_secrets == ("store", "digest_key", "channels.console.password")
 
 
+def test_urls_that_are_secrets_themselves_are_known_as_such(tmp_path: Path) -> None:
+    """Slack's and Apprise's URLs hold tokens; the path of a file of credentials holds none."""
+    text = (
+        '[channels.slack]\nurl = "https://hooks.slack.com/services/T0/B0/x"\n'
+        '[channels.notify]\nurls = ["tgram://token/chat"]\n'
+        '[channels.push]\ncredentials = "/run/secrets/fcm.json"\n'
+    )
+    config = read_config(_file(tmp_path, text), environ={})
+    assert config.written_secrets == ("channels.slack.url", "channels.notify.urls.0")
+
+
 def test_a_variable_that_names_no_setting_is_noted(tmp_path: Path) -> None:
     """It may be one of the platform's, such as Kubernetes' links to services; so it is no error."""
     config = read_config(_file(tmp_path, PLAIN), environ={"WHEREUPON_PORT": "tcp://10.0.0.1:80"})
