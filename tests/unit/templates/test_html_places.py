@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.rule_files import book_of
@@ -156,7 +156,9 @@ class _Attributes(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[object] = []
-        self.feed(html)
+        self.feed(
+            f"{html}-->"
+        )  # a comment that nothing ends goes to the end, and not to the next ">"
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -174,6 +176,7 @@ _EVIL = st.sampled_from(
 )
 
 
+@example(parts=["<!-- ", ">", "<p ", X, ">"], evil="x onclick=y")
 @given(
     parts=st.lists(_PARTS, max_size=12), evil=st.lists(_EVIL, min_size=1, max_size=4).map("".join)
 )
