@@ -1,12 +1,13 @@
 """A delivery of the outbox as one line for people."""
 
+from whereupon.messages.metrics import Metric
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery
 from whereupon.render.formatting import clean, headline, named
 
 
 def outbox_line(delivery: Delivery) -> str:
-    """The key, state, time, channel, person, title and reason of a delivery."""
+    """The key, state, time, channel, person, title, reason and reports of a delivery."""
     title = headline(delivery.content)
     tries = f", {delivery.attempts} tries" if delivery.attempts else ""
     parts = (
@@ -16,5 +17,6 @@ def outbox_line(delivery: Delivery) -> str:
         f"{clean(delivery.channel)} to {named(delivery.person)} ({delivery.rule})",
         f"“{title}”" if title else "",
         f"because {clean(delivery.reason)}" if delivery.reason else "",
+        ", ".join(metric for metric in Metric if metric in delivery.reports),
     )
     return "  ".join(part for part in parts if part)

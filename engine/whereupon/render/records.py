@@ -293,6 +293,7 @@ def outbox_object(delivery: Delivery) -> JsonObject:
     """A delivery of the outbox, with its state and the number of its attempts."""
     return {
         **delivery_object(delivery),
+        "reports": sorted(delivery.reports),
         "kind": "delivery",
         "state": delivery.state,
         "attempts": delivery.attempts,
