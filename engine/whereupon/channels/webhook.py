@@ -14,6 +14,7 @@ from whereupon.delivery.retries import GiveUp
 from whereupon.messages.codec import encode
 from whereupon.ports import ChannelHost, Clock
 from whereupon.records import Delivery
+from whereupon.rules.steps.webhook import CHANNEL_HEADERS
 from whereupon.scheduling import SystemClock
 
 STEP_CHANNEL: Final = "webhook"
@@ -22,13 +23,6 @@ STEP_CHANNEL: Final = "webhook"
 TYPE: Final = "whereupon.delivery"
 """The ``type`` of the body."""
 
-_OWN_HEADERS: Final = frozenset(
-    {
-        *("host", "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te"),
-        *("trailer", "keep-alive", "accept-encoding", "idempotency-key"),
-        *("webhook-id", "webhook-timestamp", "webhook-signature"),
-    }
-)
 _STEP_KEYS: Final = frozenset({"url", "method", "headers", "json", "body"})
 _METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE", "GET"})
 
@@ -173,7 +167,7 @@ def _headers(said: JsonValue) -> dict[str, str]:
         raise GiveUp(reason)
     headers = {name: " ".join(str(value).split("\n")) for name, value in (said or {}).items()}
     for name, value in headers.items():
-        if name.lower() in _OWN_HEADERS:
+        if name.lower() in CHANNEL_HEADERS:
             reason = f"the header {name} of a webhook is written by the channel; take it out"
             raise GiveUp(reason)
         if not value.replace("\t", " ").isprintable():

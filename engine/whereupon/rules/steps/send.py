@@ -98,6 +98,9 @@ class SendForm(StepForm):
             if key in RECIPIENT_KEYS:
                 message = f"a delivery goes to the person of the entry; take {key} out"
                 reader.report((*path, key), "unsupported-key", message)
+            elif key == "url" and self.send == "webhook":
+                message = "write the step webhook: URL instead, whose host is checked"
+                reader.report((*path, key), "unsupported-key", message)
             elif key in SENDER_KEYS and _has_template(value):
                 message = (
                     f"write {key} out: no template, so no event's data, ever chooses the sender"

@@ -21,6 +21,15 @@ _HOST = r"[^/?#@\s\\{}]+"
 _URL: Final = re.compile(rf"https?://({_HOST})(?:[/?#][^\s]*)?")
 _FIRST_HALF: Final = re.compile(r"(?:https?://)?[^/?#]*")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+CHANNEL_HEADERS: Final = frozenset(
+    {
+        *("host", "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te"),
+        *("trailer", "keep-alive", "accept-encoding", "idempotency-key"),
+        *("webhook-id", "webhook-timestamp", "webhook-signature"),
+    }
+)
+"""The headers, in lower case, that the channel writes itself."""
+
 MethodName: TypeAlias = Literal["POST", "PUT", "PATCH", "DELETE", "GET"]
 
 
@@ -73,6 +82,12 @@ def _header_name(name: str) -> str:
         raise invalid(
             code="wrong-value",
             text="a header's name is letters, digits and hyphens, such as X-Source; this is {found}",
+            found=shown(name),
+        )
+    if name.lower() in CHANNEL_HEADERS:
+        raise invalid(
+            code="wrong-value",
+            text="the channel writes this header itself, so take it out; this is {found}",
             found=shown(name),
         )
     return name
