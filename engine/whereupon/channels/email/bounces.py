@@ -15,6 +15,9 @@ MOST_BYTES: Final = 10 << 20
 """The largest mail that is read."""
 
 _KEY: Final = re.compile(r"(?<![0-9a-f])([0-9a-f]{32})(?![0-9a-f])")
+_ABOUT_THE_MAIL: Final = re.compile(r"5\.(?:2\.[23]|3\.4|[67]\.\d+)\b")
+"""Final, and not about the address: a full mailbox, the size, the content, a policy (RFC 3463)."""
+
 _STATUS: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}")
 _COMPLAINTS: Final = frozenset(("abuse", "fraud", "virus", "other"))
 _ABOUT_TIME: Final = frozenset(("delayed", "failed"))
@@ -64,7 +67,8 @@ def _delivery_status(mail: EmailMessage, key: str) -> Bounce | None:
     if not found:
         return None
     is_final, reason = max(found, key=lambda each: each[0])
-    return Bounce(key, "bounced" if is_final else "deferred", is_final, reason)
+    is_permanent = is_final and _ABOUT_THE_MAIL.match(reason) is None
+    return Bounce(key, "bounced" if is_final else "deferred", is_permanent, reason)
 
 
 def _of_recipient(fields: Message) -> tuple[bool, str] | None:

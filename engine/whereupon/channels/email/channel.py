@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol, assert_never, runtime_checkable
+from typing import Final, assert_never
 
 from whereupon.channels.email.addresses import Address, BadAddressError, read_address, read_named
 from whereupon.channels.email.checks import check_mail
@@ -24,6 +24,7 @@ from whereupon.channels.email.refusals import Meaning, RefusedError
 from whereupon.delivery.channel_policy import Breaker, ChannelPolicy
 from whereupon.delivery.retries import Duration, GiveUp, RetryLater, as_duration
 from whereupon.ports import ChannelHost, Finding
+from whereupon.ports.host import LinkMaker
 from whereupon.records import Delivery, SendKind
 from whereupon.runtime.log_lines import log_event
 from whereupon.scheduling import SystemClock
@@ -40,26 +41,6 @@ KEY: Final = "{key}"
 
 class MailSetupError(Exception):
     """No mail can be sent before somebody mends a setting. Deliveries wait meanwhile, and none is given up."""
-
-
-class LinkMaker(Protocol):
-    """Makes the links of a mail (see `Engine.links`)."""
-
-    def unsubscribe(self, delivery: Delivery) -> str:
-        """The link to unsubscribe."""
-        ...
-
-    def rewrite(self, html: str, delivery: Delivery, *, clicks: bool, opens: bool) -> str:
-        """The HTML with links that report clicks, and an image that reports that it was opened."""
-        ...
-
-
-@runtime_checkable
-class _HasLinks(Protocol):
-    """An engine with a public URL may make links."""
-
-    @property
-    def links(self) -> LinkMaker | None: ...
 
 
 class Email:
@@ -237,7 +218,7 @@ class Email:
 
     def _link_maker(self) -> LinkMaker | None:
         """What makes links; without it marketing mails lack theirs, which is said once."""
-        links = self._host.links if isinstance(self._host, _HasLinks) else None
+        links = None if self._host is None else self._host.links
         if links is None and self._unsubscribes and not self._has_warned:
             self._has_warned = True
             log_event(

@@ -100,7 +100,10 @@ def test_a_hard_bounce_names_its_delivery(returned: str) -> None:
 @pytest.mark.parametrize(
     ("action", "status", "expected"),
     [
-        ("failed", "5.2.2", ("bounced", True)),
+        ("failed", "5.2.1", ("bounced", True)),
+        ("failed", "5.2.2", ("bounced", False)),
+        ("failed", "5.3.4", ("bounced", False)),
+        ("failed", "5.7.1", ("bounced", False)),
         ("failed", "", ("bounced", True)),
         ("failed", "4.4.7", ("deferred", False)),
         ("delayed", "4.4.1", ("deferred", False)),
@@ -110,7 +113,7 @@ def test_a_hard_bounce_names_its_delivery(returned: str) -> None:
 def test_only_a_final_refusal_is_a_bounce(
     action: str, status: str, expected: tuple[str, bool]
 ) -> None:
-    """A delay, and a server that gave up on a full disk, say nothing against the address."""
+    """A delay, a full mailbox and a policy say nothing against the address."""
     found = read_bounce(dsn(action=action, status=status))
     assert found is not None
     assert (found.metric, found.permanent) == expected
