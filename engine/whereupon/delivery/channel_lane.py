@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from whereupon.delivery.channel_policy import is_whole
 from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.host_code import is_async
-from whereupon.delivery.lanes import Lane
+from whereupon.delivery.lanes import CallEnd, Lane
 from whereupon.delivery.monitor import delivery_facts
 from whereupon.delivery.settlements import (
     ChannelTimeoutError,
@@ -82,7 +82,7 @@ class ChannelLane:
             "channel",
             settler.channel,
             settler.monitor.watched("channel", settler.channel, call, _facts_of),
-            _Work(self.take, settler),
+            _Work(self.take, self._settle_and_prepare, settler),
             limit=seconds + _LATE * is_async(function),
             key_of=lambda parcel: parcel[0].delivery.idempotency_key,
             timeout_error=ChannelTimeoutError,
@@ -120,6 +120,16 @@ class ChannelLane:
             settler.monitor.measures.count_event("channel-waited", settler.channel)
         return [tuple(leased[at : at + self._size]) for at in range(0, len(leased), self._size)]
 
+    def _settle_and_prepare(
+        self, ended: CallEnd[Parcel] | None, following: Parcel | None
+    ) -> Parcel | None:
+        """Settle and prepare; if that ends a rest, look for what somebody left waiting during it."""
+        has_rested = self._settler.rests_until is not None
+        ready = self._settler.settle_and_prepare(ended, following)
+        if has_rested and self._settler.rests_until is None:
+            self.wake()
+        return ready
+
     def _lease(self, session: Session, *, wanted: int) -> tuple[list[Leased], datetime | None]:
         """Deliveries as many as the policy allows; when it allows more, if it allows none."""
         settler, now = self._settler, self._settler.clock.now()
@@ -151,9 +161,14 @@ class ChannelLane:
 class _Work:
     """A channel's work: what its lane leases, and what its settler records."""
 
-    def __init__(self, take: Callable[[int], Sequence[Parcel]], settler: DeliverySettler) -> None:
+    def __init__(
+        self,
+        take: Callable[[int], Sequence[Parcel]],
+        settle_and_prepare: Callable[[CallEnd[Parcel] | None, Parcel | None], Parcel | None],
+        settler: DeliverySettler,
+    ) -> None:
         self.take = take
-        self.settle_and_prepare = settler.settle_and_prepare
+        self.settle_and_prepare = settle_and_prepare
         self.settle = settler.settle
         self.put_back = settler.put_back
 

@@ -7,7 +7,7 @@ looked at before the call, and settled by its own outcome.
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -92,6 +92,7 @@ class _End(NamedTuple):
     delivery: Delivery
     error: BaseException | None
     settlement: Settlement
+    leased: Leased
 
 
 class _Turnover(NamedTuple):
@@ -171,6 +172,12 @@ class DeliverySettler:
             prepared.append(tuple(ready))
         session.settle(ended)
         turns = self._note_failures(session, [each.ends for each in asked])
+        dropped = [
+            each.following
+            for each, ready in zip(asked, prepared, strict=True)
+            if each.following and not ready
+        ]
+        self._allow_other_probe(session, [*dropped, *map(_without_word, (a.ends for a in asked))])
         self._give_back_places(session, len(keys) - sum(map(len, prepared)))
         return prepared, refused, turns
 
@@ -194,7 +201,9 @@ class DeliverySettler:
 
         def work(session: Session) -> list[Turn]:
             session.settle(end.settlement for end in settled)
-            return self._note_failures(session, [settled])
+            turns = self._note_failures(session, [settled])
+            self._allow_other_probe(session, [_without_word(settled)])
+            return turns
 
         self._tell_all(settled, self.store.transact(work))
 
@@ -205,6 +214,7 @@ class DeliverySettler:
         def work(session: Session) -> None:
             session.settle(ends)
             self._give_back_places(session, len(ends))
+            self._allow_other_probe(session, parcels)
 
         try:
             self.store.transact(work)
@@ -241,6 +251,14 @@ class DeliverySettler:
             state = session.lock_channel(self.channel)
             session.put_channel(state.without_calls(places))
 
+    def _allow_other_probe(self, session: Session, parcels: Sequence[Sequence[Leased]]) -> None:
+        """End the rests that probes began which say nothing about the channel: another probe may be made."""
+        rests = {each.until for parcel in parcels for each in parcel if each.is_probe}
+        if rests and (state := session.lock_channel(self.channel)).rests_until in rests:
+            state = replace(state, rests_until=None)
+            session.put_channel(state)
+            self.know(state)
+
     def _note_failures(self, session: Session, calls: Sequence[Sequence[_End]]) -> list[Turn]:
         """Keep what calls say about the channel; where it begins to rest, and where it goes on."""
         errors = [[end.error for end in ends] for ends in calls if ends]
@@ -262,7 +280,7 @@ class DeliverySettler:
 
     def _ends(self, end: CallEnd[Parcel]) -> Iterator[_End]:
         for leased, error in zip(end.item, _outcomes(end), strict=True):
-            yield _End(leased.delivery, error, self._settlement(leased.delivery, error))
+            yield _End(leased.delivery, error, self._settlement(leased.delivery, error), leased)
 
     def _settlement(self, delivery: Delivery, error: BaseException | None) -> Settlement:
         attempts, now = delivery.attempts + 1, self.clock.now()
@@ -322,6 +340,13 @@ class Outcomes:
             message = f"send_many returns None, or a list with None or an exception for each of {number} deliveries"
             return [BadOutcomesError(message)] * number
         return listed
+
+
+def _without_word(ends: Sequence[_End]) -> Parcel:
+    """What a call got that says nothing about the channel: each delivery was given up, or not tried."""
+    if any(end.error is None or is_failure(end.error) for end in ends):
+        return ()
+    return tuple(end.leased for end in ends)
 
 
 def _is_ours(now: LeasedNow, leased: Leased) -> bool:
