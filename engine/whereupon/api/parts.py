@@ -76,27 +76,7 @@ class EngineParts:
         self._monitor = Monitor()
         policy, kept = retry or Retry(), keep or (lambda _: None)
         self.claims = ClaimRunner(store, current)
-        self._workers = Workers(
-            self.claims,
-            Dispatcher(
-                store,
-                _fallback(unknown_channels),
-                self.clock,
-                policy,
-                self._monitor,
-                is_paused=current.is_paused,
-                settings=lambda: current.pipeline.settings,
-                when_idle=lambda: self._work.look_ahead(),  # noqa: PLW0108 - it is made below
-            ),
-            ActionCaller(store, current, self.clock, policy, self._monitor),
-            Scrubber(store),
-            Pruner(
-                store,
-                lambda: kept(current.pipeline.index.book),
-                lambda: current.pipeline.index,
-                self.clock,
-            ),
-        )
+        self._workers = self._workers_with(policy, kept, unknown_channels)
         self._work = work = BackgroundWork(
             store, current, self.clock, self._workers, self._monitor, poll
         )
@@ -118,6 +98,32 @@ class EngineParts:
         self.requests = Requests(store, current, self.clock, work.wake_up)
         self.audit = Audit(store, current)
         self._prepare_store()
+
+    def _workers_with(
+        self, policy: Retry, kept: Keep, unknown_channels: UnknownChannels
+    ) -> Workers:
+        """The services that do due work."""
+        return Workers(
+            self.claims,
+            Dispatcher(
+                self.store,
+                _fallback(unknown_channels),
+                self.clock,
+                policy,
+                self._monitor,
+                is_paused=self._current.is_paused,
+                settings=lambda: self._current.pipeline.settings,
+                when_idle=lambda: self._work.look_ahead(),  # noqa: PLW0108 - it is made below
+            ),
+            ActionCaller(self.store, self._current, self.clock, policy, self._monitor),
+            Scrubber(self.store),
+            Pruner(
+                self.store,
+                lambda: kept(self._current.pipeline.index.book),
+                lambda: self._current.pipeline.index,
+                self.clock,
+            ),
+        )
 
     @property
     def pipeline(self) -> Pipeline:
