@@ -168,6 +168,7 @@ class Engine(AddressCalls, HostFunctions, InboxCalls, OperatorCalls, Questions, 
         """
         if not self._work.close(timeout):
             log_event(_LOG, logging.WARNING, "close-timeout")
+        self._close_channels()
         self._is_closed = True
         self.store.close()
 

@@ -37,8 +37,12 @@ _UNLIKE: Mapping[str, frozenset[str]] = {
 _KEYS = frozenset({"owner", "entrant", "key"})
 
 
+_PLACES = ("next_key", "prune_kind", "prune_cursor")
+"""Marks of how far something has come: handing out keys, and a pruning that the next rounds go on with."""
+
+
 def _is_of_a_process(name: str) -> bool:
-    return name == "next_key" or name.startswith(PREFIX)
+    return name in _PLACES or name.startswith(PREFIX)
 
 
 def contents_of(url: str) -> Contents:

@@ -373,3 +373,32 @@ def test_what_a_process_knows_of_a_channel_is_in_the_store(place: str, clock: Fr
         with engine.store.session() as session:
             until = NOON + timedelta(minutes=10)
             assert session.channel("push") == ChannelState("push", (), 1, until)
+
+
+def test_one_delivery_that_is_to_come_again_makes_no_channel_rest(clock: FrozenClock) -> None:
+    """A mail server may greylist five recipients in a row."""
+    with Engine.open("memory://", rules=_PUSH, clock=clock) as engine:
+
+        @engine.channel("push", breaker=(3, "60s"))
+        def push(_: Delivery) -> None:
+            raise RetryLater(after=300, reason="greylisted")
+
+        _buy(engine, 9)
+        assert engine.run_due().dispatched == Dispatched(retried=9)
+
+
+def test_a_channel_that_was_attached_is_closed_with_the_engine() -> None:
+    """Its connections do not outlive the engine."""
+    closed = list[str]()
+
+    class Provider:
+        def attach(self, _: object) -> None: ...
+
+        def send(self, _: Delivery) -> None: ...
+
+        def close(self) -> None:
+            closed.append("provider")
+
+    with Engine.open("memory://", rules=_PUSH) as engine:
+        engine.channel("push", Provider())
+    assert closed == ["provider"]

@@ -1,6 +1,7 @@
 """The host's own functions: channels, hooks and actions that it registers with an engine."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Unpack, overload
 
@@ -68,6 +69,7 @@ class HostFunctions(DeviceCalls, ReportCalls):
         _check_is_no_class(sender)
         if isinstance(sender, Attachable):
             sender.attach(self)
+            self._attached.append(sender)
         if isinstance(sender, BatchSender) or callable(sender):
             self._add_channel(name, sender, options, sender)
         elif isinstance(sender, Sender):
@@ -76,6 +78,14 @@ class HostFunctions(DeviceCalls, ReportCalls):
             message = f"a channel is a function, or has send or send_many; this is {type(sender).__name__}"
             raise TypeError(message)
         return None
+
+    def _close_channels(self) -> None:
+        """Close the channels that were attached; one that fails harms no other."""
+        for channel in self._attached:
+            close = getattr(channel, "close", None)
+            if close is not None:
+                with suppress(Exception):
+                    close()
 
     def _add_channel(
         self, name: str, channel: Channel | BatchSender, options: ChannelOptions, owner: object

@@ -28,7 +28,7 @@ from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import is_all_scheduled, schedule_broadcasts
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
-from whereupon.ports import Channel, Clock, Store
+from whereupon.ports import Attachable, Channel, Clock, Store
 from whereupon.rules.model import Retention, Rulebook
 from whereupon.scheduling import SystemClock
 from whereupon.storage import closed
@@ -73,6 +73,7 @@ class EngineParts:
         current = CurrentPipeline(Pipeline(RuleIndex(rules), settings))
         self._current = current
         self._is_closed = False
+        self._attached: list[Attachable] = []
         self._monitor = Monitor()
         policy, kept = retry or Retry(), keep or (lambda _: None)
         self.claims = ClaimRunner(store, current)

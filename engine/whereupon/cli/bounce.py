@@ -3,7 +3,7 @@
 import sys
 
 from whereupon.channels.email.bounces import MOST_BYTES, read_bounce
-from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
+from whereupon.cli.exit_status import exits_with_status, print_to_stderr
 from whereupon.cli.options import RULES, RulesFolder, StoreUrl
 from whereupon.cli.stores import keyed_engine
 
@@ -13,11 +13,13 @@ def bounce_command(store: StoreUrl, rules: RulesFolder = RULES) -> None:
     """Report the bounce or complaint on standard input, a mail, for the delivery that it is about.
 
     For the pipe of a mail server: ``|"whereupon bounce --store postgresql:///shop"`` in an alias. A permanent bounce
-    and a complaint suppress the address. A mail that is no report changes nothing; the exit status is then 1.
+    and a complaint suppress the address. A mail that is no report changes nothing, and is no error: a mail server
+    would send an error back to whoever is on holiday.
     """
     found = read_bounce(sys.stdin.buffer.read(MOST_BYTES))
     if found is None:
-        fail("this mail reports nothing of a delivery of ours; nothing was done", FINDINGS)
+        print_to_stderr("this mail reports nothing of a delivery of ours; nothing was done")
+        return
     with keyed_engine(store, rules) as engine:
         done = engine.report(
             found.key, found.metric, reason=found.reason or None, permanent=found.permanent

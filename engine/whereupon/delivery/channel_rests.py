@@ -17,7 +17,13 @@ Turn: TypeAlias = tuple[Event, ChannelState]
 
 
 def is_failure(error: BaseException | None) -> bool:
-    """Whether an outcome speaks against the channel; `GiveUp` speaks only against its delivery."""
+    """Whether an outcome speaks against the channel.
+
+    `GiveUp`, and `RetryLater` without ``channel``, are only about their delivery: a mail server may ask one
+    recipient's mail to come again.
+    """
+    if isinstance(error, RetryLater):
+        return error.channel
     return error is not None and not isinstance(error, NotTriedError | GiveUp)
 
 

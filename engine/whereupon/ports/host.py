@@ -155,7 +155,10 @@ class Checkable(Protocol):
 
 @runtime_checkable
 class Attachable(Protocol):
-    """A channel that needs something of the engine that it is registered with."""
+    """A channel that needs something of the engine that it is registered with.
+
+    If it has `close`, the engine calls that when it is closed itself.
+    """
 
     def attach(self, host: ChannelHost) -> None:
         """Take what it needs; called once, when it is registered, before any delivery."""

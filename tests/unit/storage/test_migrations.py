@@ -115,7 +115,10 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
         tables = ("whereupon_request", "whereupon_entry", "whereupon_delivery", "whereupon_run")
         for wider in tables:
             earlier = expected.pop(wider)
-            assert [row[: len(earlier[0])] for row in after.pop(wider)] == earlier
+            found = [row[: len(earlier[0])] for row in after.pop(wider)]
+            assert list(map(_of_any_version, found)) == list(map(_of_any_version, earlier))
+        versions = expected.pop("whereupon_wording")
+        assert set(versions) <= set(after.pop("whereupon_wording"))  # and those in use now
         assert after == {name: expected.get(name, []) for name in after}
         assert engine.explain("bob", "sock-thanks")[0].message_id == "m-4"
         assert {(each.kind, each.topic) for each in engine.deliveries()} == {("marketing", None)}
@@ -125,6 +128,11 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
     keys = [int(str(row[0])) for row in rows["whereupon_message"]]
     assert len(keys) == len(set(keys)) == len(before["whereupon_message"]) + 1
     assert max(keys) >= 805
+
+
+def _of_any_version(row: tuple[object, ...]) -> tuple[object, ...]:
+    """A row without the digest of a broadcast's run, which waits for the version that is in use."""
+    return tuple(value for place, value in enumerate(row) if place != 2 or "@" not in str(row[1]))
 
 
 def _standing_for_themselves(

@@ -29,7 +29,7 @@ class Bounce(NamedTuple):
 
     Attributes:
         key: the delivery's idempotency key.
-        metric: ``bounced``, ``deferred`` or ``complained``.
+        metric: ``bounced``, ``deferred``, ``complained`` or ``unsubscribed``.
         permanent: whether the address takes no mail at all.
         reason: the status code and what the server said, without addresses; empty if the mail does not say it.
     """
@@ -88,6 +88,8 @@ def _complaint(mail: EmailMessage, key: str) -> Bounce | None:
         kind = str(fields.get("Feedback-Type", "")).strip().lower()
         if kind in _COMPLAINTS:
             return Bounce(key, "complained", permanent=True, reason=kind)
+        if kind.startswith("opt-out"):
+            return Bounce(key, "unsubscribed", permanent=True, reason=kind)
     return None
 
 
