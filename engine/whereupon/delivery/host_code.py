@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 _HAS_TO_RUN = (
     "it is called in a thread of its own, and has to do its work there: "
-    "write a plain function, and have it wait for `asyncio.run(...)` or for your own loop"
+    "write a plain function, or for a channel an `async` one that is registered as it is"
 )
 _GENERATORS = (inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
