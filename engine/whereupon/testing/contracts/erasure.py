@@ -151,6 +151,19 @@ class ErasureContract:
         assert blank == replace(opened, facts={}, occasion=blank.occasion)
         assert "m-10" not in blank.occasion
 
+    def test_a_run_that_was_blanked_is_blanked_again_if_it_is_made_again(
+        self, store: Store
+    ) -> None:
+        """One blank run is left of both."""
+        for key in (10, 20):
+            save(store, all_of(ADA, start=key))
+            opened = replace(run("m-10"), message_key=key)
+            save(store, Changes(runs={("news", "m-10"): opened}))
+            save(store, Changes(erased_persons=[ADA]))
+        with store.session() as session:
+            (blank,) = session.due_runs(NOON)
+        assert blank.occasion == erased_name("m-10")
+
     def test_erasing_blanks_what_a_message_opened_for_somebody_else(self, store: Store) -> None:
         """Bob had claimed it before it turned out to be Ada's: he entered, without what it said."""
         save(store, all_of(ADA, start=10))

@@ -139,7 +139,8 @@ WHERE key IN (
 )
 
 -- name: blank_run
--- The run, its entries, and what they sent.
+-- The run, its entries, and what they sent. A run of the same occasion may have been blanked before.
+DELETE FROM whereupon_run WHERE rule = :rule AND occasion = :new_occasion;
 UPDATE whereupon_run SET occasion = :new_occasion, facts = '{}'
 WHERE rule = :rule AND occasion = :occasion;
 UPDATE whereupon_entry SET occasion = :new_occasion, facts = '{}'
