@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.rule_files import book_of
-from tests.shop import NOON
+from tests.shop import NOON, purchase, thanks
 
 from whereupon import Delivery, Engine, StoreError
 from whereupon.delivery.retries import GiveUp, RetryLater
@@ -337,3 +337,17 @@ def test_reports_of_a_merged_person_are_the_survivors(opened: Opened) -> None:
     engine.report(sent.idempotency_key, "unsubscribed")
     assert _as_now(engine, sent).reports == {"opened", "unsubscribed"}
     assert _attributes(engine, "eve")["unsubscribed"] is True
+
+
+def test_explain_says_what_was_reported(place: str) -> None:
+    """In one order, whatever came first."""
+    clock = FrozenClock(NOON)
+    with Engine.open(place, rules=book_of(thanks()), clock=clock) as engine:
+        engine.channel("push", lambda _: None)
+        engine.ingest([purchase(1)])
+        engine.run_due()
+        key = engine.deliveries()[0].idempotency_key
+        for metric in ("clicked", "opened"):
+            engine.report(key, metric)
+        (entered,) = engine.explain("ada", "thanks")
+    assert "was sent at 2026-06-01T12:00:00Z, and reported as opened and clicked" in str(entered)

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 import whereupon.decide.consent as consent
 from whereupon.decide.addresses import SUPPRESSED
 from whereupon.insight.clauses import as_clause
+from whereupon.messages.metrics import Metric
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState, EndReason, Entry, EntryEnd, EntryState
 from whereupon.rules.model import Rule, Step
@@ -87,7 +88,7 @@ def delivered(delivery: Delivery) -> str:
     at, tries = format_instant(delivery.due_at), delivery.attempts
     match delivery.state:
         case DeliveryState.SENT:
-            return f"{what} was sent at {at}"
+            return f"{what} was sent at {at}{_reported(delivery)}"
         case DeliveryState.DEAD:
             return f"{what} was given up at {at}, after {_times(tries)}: {delivery.reason}"
         case DeliveryState.WITHHELD:
@@ -100,6 +101,12 @@ def delivered(delivery: Delivery) -> str:
             return f"{what} waits to be sent, due at {at}"
         case _:
             assert_never(delivery.state)
+
+
+def _reported(delivery: Delivery) -> str:
+    """What was reported of a delivery later, such as that it was opened."""
+    said = [metric.value for metric in Metric if metric in delivery.reports]
+    return f", and reported as {' and '.join(said)}" if said else ""
 
 
 def _times(count: int) -> str:
