@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from heapq import merge
 from itertools import islice, takewhile
+from operator import attrgetter
 from typing import Any, cast
 
 import whereupon.records as records
@@ -60,9 +61,7 @@ class MemorySession(Questions, DueWork):
         """From the moment on, owner by owner."""
         owned = self._in.messages.owned
         keys = [key for owner in set(owners) for key in owned.keys(owner, (since, 0))][:limit]
-        return sorted(
-            self._in.messages.some(keys), key=lambda message: (message.timestamp, message.key)
-        )
+        return sorted(self._in.messages.some(keys), key=attrgetter("timestamp", "key"))
 
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
@@ -78,9 +77,7 @@ class MemorySession(Questions, DueWork):
     def claims(self, anonymous_keys: Collection[int]) -> list[records.ClaimRun]:
         """Anonymous id by anonymous id."""
         keys = (place for key in set(anonymous_keys) for place in self._in.claims_of.keys(key))
-        return sorted(
-            self._in.claims.some(keys), key=lambda claim: (claim.since, claim.anonymous_key)
-        )
+        return sorted(self._in.claims.some(keys), key=attrgetter("since", "anonymous_key"))
 
     def kept_versions(self, digests: Collection[str]) -> set[str]:
         """By key."""
@@ -124,7 +121,7 @@ class MemorySession(Questions, DueWork):
         queues, rows = self._in.due_entries.groups, self._in.entries.rows
         first = ((rows[queue[0][1]], queue[0][0]) for queue in queues.values())
         found = [records.WaitingVersion(entry.rule, entry.digest, at) for entry, at in first]
-        return sorted(found, key=lambda version: version.digest)
+        return sorted(found, key=attrgetter("digest"))
 
     def persons_after(self, key: int, limit: int) -> list[records.Person]:
         """In the order of the index."""
@@ -167,17 +164,11 @@ class MemorySession(Questions, DueWork):
 
     def leased_now(self, keys: Collection[int]) -> Mapping[int, LeasedNow]:
         """By key."""
-        found = [
-            (d, self._in.persons.rows.get(d.person_key)) for d in self._in.deliveries.some(keys)
-        ]
-        whose = {d.key: (p.user_id, p.attributes) if p else (None, None) for d, p in found}
-        having = {channel for channel, _ in self._in.suppressed.rows}
-        return {
-            d.key: LeasedNow(d.state, d.due_at, *whose[d.key])._replace(
-                is_suppressing=d.channel in having
-            )
-            for d, _ in found
-        }
+        having, found = {name for name, _ in self._in.suppressed.rows}, dict[int, LeasedNow]()
+        for d in self._in.deliveries.some(keys):
+            p, has = self._in.persons.rows.get(d.person_key), d.channel in having
+            found[d.key] = LeasedNow(d.state, d.due_at, p and p.user_id, p and p.attributes, has)
+        return found
 
     def note_address(self, key: int, digest: bytes) -> None:
         """By key."""
@@ -191,10 +182,8 @@ class MemorySession(Questions, DueWork):
 
     def revive(self, key: int, due_at: datetime) -> bool:
         """By key."""
-        return self._try(
-            DeliveryState.DEAD,
-            Settlement(key, DeliveryState.PENDING, 0, due_at, None),
-        )
+        again = Settlement(key, DeliveryState.PENDING, 0, due_at, None)
+        return self._try(DeliveryState.DEAD, again)
 
     def _try(self, state: DeliveryState, end: Settlement) -> bool:
         found = [each for each in self._in.deliveries.some([end.key]) if each.state is state]

@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 import whereupon.records as records
 from whereupon.messages.metrics import from_bits
 from whereupon.messages.model import erased_digest, erased_name
 from whereupon.records import Changes, Delivery, DeliveryState, Entry, IdKind
 from whereupon.storage.memory.layout import WAITING, Named, Schema
+
+_BY_KEY = (
+    *("persons", "claims", "claim_jobs", "devices", "objects", "tombstones"),
+    *("requests", "breakers", "inbox"),
+)
+"""What `Changes` has by the keys of the tables of the same names; None for what goes."""
+
+
+_Made: TypeAlias = Entry | Delivery | records.InboxItem
 
 
 def write(changes: Changes, to: Schema) -> None:
@@ -25,27 +35,19 @@ def write(changes: Changes, to: Schema) -> None:
     _write_entries(changes, to)
     runs, versions = to.runs.rows, to.versions.rows
     to.runs.put(*(r for k, r in changes.runs.items() if _goes_on(runs.get(k), r.cursor)))
-    to.versions.put(
-        *(Named(d, kept) for d, kept in changes.rule_versions.items() if d not in versions)
-    )
+    new = {d: Named(d, text) for d, text in changes.rule_versions.items() if d not in versions}
+    to.versions.put_or_drop(new)
     keyed = {(r.person_key, r.type_id, r.object_id): r for r in changes.relationships}
     holds = {key: each if changes.relationships[each] else None for key, each in keyed.items()}
-    to.persons.put_or_drop(changes.persons)
-    to.claims.put_or_drop(changes.claims)
-    to.claim_jobs.put_or_drop(changes.claim_jobs)
-    to.devices.put_or_drop(changes.devices)
-    to.objects.put_or_drop(changes.objects)
+    for name in _BY_KEY:
+        getattr(to, name).put_or_drop(getattr(changes, name))
     to.relationships.put_or_drop(holds)
-    to.tombstones.put_or_drop(changes.tombstones)
-    to.requests.put_or_drop(changes.requests)
-    to.breakers.put_or_drop(changes.breakers)
     to.approvals.put(*changes.approvals)
-    to.inbox.put_or_drop(changes.inbox)
     to.reports.put(*changes.reports)
     for report in changes.reports:
-        for sent in to.deliveries.some(to.idempotency_keys.keys(report.subject)):
-            now = sent.reports | from_bits(report.bits)
-            to.deliveries.put(sent._replace(reports=now))
+        metrics, keys = from_bits(report.bits), to.idempotency_keys.keys(report.subject)
+        sent = to.deliveries.some(keys)
+        to.deliveries.put(*(each._replace(reports=each.reports | metrics) for each in sent))
     old, kept = to.suppressed.rows, changes.suppressed.items()
     to.suppressed.put_or_drop({key: each and old.get(key, each) for key, each in kept})
     to.audit.put(*changes.audit)
@@ -173,9 +175,7 @@ def _blank_opened(gone: set[int], messages: set[int], to: Schema) -> None:
         to.deliveries.put(blank)
 
 
-def _is_of(
-    made: Entry | Delivery | records.InboxItem, opened: Entry | records.BroadcastRun
-) -> bool:
+def _is_of(made: _Made, opened: Entry | records.BroadcastRun) -> bool:
     return (made.rule, made.occasion) == (opened.rule, opened.occasion)
 
 
