@@ -15,7 +15,6 @@ from whereupon.api.address_calls import AddressCalls
 from whereupon.api.background import POLL
 from whereupon.api.config import Ran, rulebook_from, settings_for, settings_under
 from whereupon.api.host_functions import HostFunctions
-from whereupon.api.inbox_calls import InboxCalls
 from whereupon.api.operator_calls import OperatorCalls
 from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
@@ -42,7 +41,7 @@ from whereupon.storage import StoreAddress, open_store
 _LOG = logging.getLogger("whereupon.engine")
 
 
-class Engine(AddressCalls, HostFunctions, InboxCalls, OperatorCalls, Questions, SubscriptionCalls):
+class Engine(AddressCalls, HostFunctions, OperatorCalls, Questions, SubscriptionCalls):
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     An engine is thread-safe; several engines, in several processes, may share a store.

@@ -400,5 +400,7 @@ def test_a_channel_that_was_attached_is_closed_with_the_engine() -> None:
             closed.append("provider")
 
     with Engine.open("memory://", rules=_PUSH) as engine:
+        with pytest.raises(ValueError, match="concurrency"):
+            engine.channel("push", Provider(), concurrency=0)
         engine.channel("push", Provider())
-    assert closed == ["provider"]
+    assert closed == ["provider"]  # and not the one that was refused

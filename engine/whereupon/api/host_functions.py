@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from whereupon.api.config import with_action, with_address
 from whereupon.api.device_calls import DeviceCalls
+from whereupon.api.inbox_calls import InboxCalls
 from whereupon.api.report_calls import ReportCalls
 from whereupon.delivery.action_calls import Handler, Registration, fault_finder
 from whereupon.delivery.channel_policy import ChannelOptions, policy_of
@@ -19,7 +20,7 @@ from whereupon.ports import Attachable, BatchSender, Channel, Sender, Tracer
 from whereupon.records import Request
 
 
-class HostFunctions(DeviceCalls, ReportCalls):
+class HostFunctions(DeviceCalls, InboxCalls, ReportCalls):
     """The calls that register functions of the host."""
 
     @overload
@@ -67,9 +68,6 @@ class HostFunctions(DeviceCalls, ReportCalls):
         if sender is None:
             return register
         _check_is_no_class(sender)
-        if isinstance(sender, Attachable):
-            sender.attach(self)
-            self._attached.append(sender)
         if isinstance(sender, BatchSender) or callable(sender):
             self._add_channel(name, sender, options, sender)
         elif isinstance(sender, Sender):
@@ -92,6 +90,9 @@ class HostFunctions(DeviceCalls, ReportCalls):
     ) -> None:
         check_callable(channel.send_many if isinstance(channel, BatchSender) else channel)
         policy = policy_of(name, options, owner)
+        if isinstance(owner, Attachable):
+            owner.attach(self)
+            self._attached.append(owner)
         if self.pipeline.settings.addresses.get(name) != policy.address:
             self._current.change(
                 lambda pipeline: pipeline.with_settings(
