@@ -25,7 +25,7 @@ from whereupon.web.callbacks import (
     TwilioCallback,
 )
 from whereupon.web.http import Request
-from whereupon.web.routes import answer
+from whereupon.web.site import Site
 
 RULE: dict[str, object] = {
     "campaign": "thanks",
@@ -74,7 +74,7 @@ def _post(
         body=body,
         origin="https://shop.example/w",
     )
-    answered = answer(engine, request, callbacks={"email": callback})
+    answered = Site(engine, callbacks={"email": callback}).answer(request)
     assert answered.status == 200 or answered.body == b""
     return answered.status
 

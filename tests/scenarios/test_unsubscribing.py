@@ -16,7 +16,7 @@ from whereupon import Delivery, DeliveryState, Engine, FrozenClock
 from whereupon.records import MetricReport
 from whereupon.web import Answer, PageOptions, Request, UnsubscribeTexts
 from whereupon.web.pages import answer
-from whereupon.web.routes import answer as answer_any
+from whereupon.web.site import Site
 
 KEY = b"of-the-test"
 RULES = book_of(
@@ -353,7 +353,7 @@ def test_a_wrong_link_is_told_what_to_do(path: str, method: str) -> None:
     shop = _Shop("memory://")
     shop.buys()
     before = shop.counts
-    answered = answer_any(shop.engine, Request(method=method, path=path, body=ONE_CLICK))
+    answered = Site(shop.engine).answer(Request(method=method, path=path, body=ONE_CLICK))
     assert answered.status in {404, 405}
     assert b"from the mail" in answered.body
     assert shop.counts == before

@@ -1,4 +1,4 @@
-"""The pages as an application of WSGI (PEP 3333) or ASGI (version 3), to be mounted anywhere.
+"""The site as an application of WSGI (PEP 3333) or ASGI (version 3), to be mounted anywhere.
 
 Each reads a body of at most `http.MOST_BYTES`. The ASGI application calls the engine in a thread, since a call may
 wait for the store.
@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import IO, Any, TypeAlias, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from whereupon.engine import Engine
+from whereupon.web.door.options import DEFAULT, DoorOptions
 from whereupon.web.http import MOST_BYTES, Answer, Request
 from whereupon.web.page_options import PageOptions
-from whereupon.web.routes import NO_CALLBACKS, Callback, answer
+from whereupon.web.site import NO_CALLBACKS, Callback, Site
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], object]
 WsgiApp: TypeAlias = Callable[[Mapping[str, object], StartResponse], Iterable[bytes]]
@@ -34,17 +35,14 @@ def wsgi(
     *,
     pages: PageOptions | None = None,
     callbacks: Mapping[str, Callback] = NO_CALLBACKS,
+    door: DoorOptions | None = DEFAULT,
 ) -> WsgiApp:
-    """The pages as a WSGI application.
-
-    Args:
-        pages: texts, labels and looks of the page to unsubscribe.
-        callbacks: what takes the reports of a channel's provider, by the channel's name.
-    """
+    """The site of an engine as a WSGI application; for the arguments see `Site`."""
+    site = Site(engine, pages=pages, callbacks=callbacks, door=door)
 
     def application(environ: Mapping[str, object], start_response: StartResponse) -> list[bytes]:
         request = _wsgi_request(environ)
-        answered = _TOO_LARGE if request is None else answer(engine, request, pages, callbacks)
+        answered = _TOO_LARGE if request is None else site.answer(request)
         body = _body(answered, str(environ["REQUEST_METHOD"]))
         status = f"{answered.status} {HTTPStatus(answered.status).phrase}"
         start_response(status, list(_headers(answered)))
@@ -73,11 +71,12 @@ def _wsgi_request(environ: Mapping[str, object]) -> Request | None:
     }
     host = headers.get("host") or text("SERVER_NAME")
     mount = quote(text("SCRIPT_NAME").encode("latin-1", "replace"), safe=_SAFE)
+    quoted = quote(text("PATH_INFO").encode("latin-1", "replace"), safe=_SAFE) or "/"
     if len(body) > MOST_BYTES:
         return None
     return Request(
         method=text("REQUEST_METHOD").upper(),
-        path=quote(text("PATH_INFO").encode("latin-1", "replace"), safe=_SAFE) or "/",
+        path=_raw_path(text("REQUEST_URI") or text("RAW_URI"), mount, quoted),
         query=text("QUERY_STRING"),
         headers={**headers, "content-type": text("CONTENT_TYPE")},
         body=body,
@@ -90,13 +89,10 @@ def asgi(
     *,
     pages: PageOptions | None = None,
     callbacks: Mapping[str, Callback] = NO_CALLBACKS,
+    door: DoorOptions | None = DEFAULT,
 ) -> AsgiApp:
-    """The pages as an ASGI application.
-
-    Args:
-        pages: as for `wsgi`.
-        callbacks: likewise.
-    """
+    """The site of an engine as an ASGI application; for the arguments see `Site`."""
+    site = Site(engine, pages=pages, callbacks=callbacks, door=door)
 
     async def application(scope: Event, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -112,7 +108,7 @@ def asgi(
             answered = _TOO_LARGE
         else:
             request = _asgi_request(scope, body)
-            answered = await asyncio.to_thread(answer, engine, request, pages, callbacks)
+            answered = await asyncio.to_thread(site.answer, request)
         await _respond(answered, scope["method"], send)
 
     return application
@@ -149,14 +145,30 @@ def _asgi_request(scope: Event, body: bytes) -> Request:
     if mount and (path == mount or path.startswith(f"{mount}/")):  # some servers leave it in
         path = path[len(mount) :]
     host = headers.get("host") or str((scope.get("server") or ("localhost",))[0])
+    quoted, sent = quote(path, safe=_SAFE, errors="replace") or "/", scope.get("raw_path") or b""
+    quoted_mount = quote(mount, safe=_SAFE, errors="replace")
     return Request(
         method=str(scope["method"]).upper(),
-        path=quote(path, safe=_SAFE, errors="replace") or "/",
+        path=_raw_path(sent.decode("latin-1"), quoted_mount, quoted),
         query=scope.get("query_string", b"").decode("latin-1"),
         headers=headers,
         body=body,
-        origin=f"{scope.get('scheme', 'http')}://{host}{quote(mount, safe=_SAFE, errors='replace')}",
+        origin=f"{scope.get('scheme', 'http')}://{host}{quoted_mount}",
     )
+
+
+def _raw_path(sent: str, mount: str, quoted: str) -> str:
+    """The path below the mount as the client sent it, where the server tells; else quoted anew.
+
+    A server that decodes paths loses the difference between a slash and ``%2F``. What it tells is taken only if it
+    is the same path.
+    """
+    path = sent.partition("?")[0]
+    for start in (mount, ""):
+        below = path[len(start) :] or "/"
+        if path.startswith(start) and unquote(below) == unquote(quoted):
+            return below
+    return quoted
 
 
 async def _respond(answered: Answer, method: str, send: Send) -> None:

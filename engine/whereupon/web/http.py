@@ -16,7 +16,7 @@ class Request:
 
     Attributes:
         method: in upper case.
-        path: below where the pages are mounted, percent-encoded, with a slash at its beginning.
+        path: below where the site is mounted, percent-encoded as the client sent it, with a slash at its beginning.
         query: what stands behind the question mark, as it came.
         headers: by names in lower case; of several with one name, the values with commas between.
         body: whole.

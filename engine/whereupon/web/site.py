@@ -1,0 +1,80 @@
+"""All that an engine answers on the web: which function answers a request, by its path."""
+
+import re
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TypeAlias
+from urllib.parse import unquote
+
+from whereupon.engine import Engine
+from whereupon.errors import StoreError
+from whereupon.web.door import Door, DoorOptions
+from whereupon.web.http import Answer, Request
+from whereupon.web.page_options import PageOptions
+from whereupon.web.pages import answer as answer_page
+
+Callback: TypeAlias = Callable[[Engine, Request], Answer]
+"""Takes what a provider reports about deliveries of one channel, and checks who it is."""
+
+Part: TypeAlias = Callable[[Request], Answer]
+"""Answers the requests of one part of the site."""
+
+_CALLBACKS = re.compile(r"/callbacks/([^/]+)/?")
+NO_CALLBACKS: Mapping[str, Callback] = {}
+"""No channel takes callbacks."""
+
+
+class Site:
+    """The pages behind the links of mails, the callbacks of providers, and the door for messages.
+
+    Args:
+        pages: texts, labels and looks of the page to unsubscribe.
+        callbacks: what takes the reports of a channel's provider, by the channel's name.
+        door: how messages are taken; None takes none.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        pages: PageOptions | None = None,
+        callbacks: Mapping[str, Callback] = NO_CALLBACKS,
+        door: DoorOptions | None = None,
+    ) -> None:
+        self._engine = engine
+        self._pages = pages
+        self._callbacks = callbacks
+        self._parts: list[tuple[re.Pattern[str], Part]] = [
+            (re.compile(r"/callbacks/"), self._answer_callback)
+        ]
+        if door is not None:
+            self._parts.append((Door.PATHS, Door(engine, _no_key, door).answer))
+
+    def answer(self, request: Request) -> Answer:
+        """Answer any request; what is not known is answered with 404."""
+        for paths, part in self._parts:
+            if paths.match(request.path):
+                return part(request)
+        return answer_page(self._engine, request, self._pages)
+
+    def _answer_callback(self, request: Request) -> Answer:
+        place = _CALLBACKS.fullmatch(request.path)
+        callback = self._callbacks.get(unquote(place[1])) if place is not None else None
+        if callback is None:
+            return _said(404)
+        if request.method != "POST":
+            return _said(405, ("Allow", "POST"))
+        try:
+            return callback(self._engine, request)
+        except StoreError:
+            return _said(503, ("Retry-After", "60"))
+
+
+def _no_key(_secret: str) -> None:
+    """No secret is that of a key."""
+
+
+def _said(status: int, *headers: tuple[str, str]) -> Answer:
+    """An answer to a program."""
+    own = (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"))
+    return Answer(status=status, headers=(*own, *headers), body=HTTPStatus(status).phrase.encode())
