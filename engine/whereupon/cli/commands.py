@@ -41,6 +41,7 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "doctor": Heading("doctor:doctor_command", _RUNNING),
         "send-test": Heading("send_test:send_test_command", _RUNNING),
         "run": Heading("run:run_command", _RUNNING),
+        "serve": Heading("serve:serve_command", _RUNNING),
         "bounce": Heading("bounce:bounce_command", _RUNNING),
         "explain": Heading("questions:explain_command", _STORE),
         "identity": Heading("identity:identity_command", _STORE),

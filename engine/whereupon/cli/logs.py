@@ -36,7 +36,15 @@ def configure_logging(form: str, level: str) -> None:
     logging.getLogger("whereupon").setLevel(level.upper())
 
 
-def log_started(engine: Engine, config: Config, store: str, rules: Path, *, once: bool) -> None:
+def log_started(
+    engine: Engine,
+    config: Config,
+    store: str,
+    rules: Path,
+    *,
+    once: bool = False,
+    port: int | None = None,
+) -> None:
     """Say in one line what the process does, and in others what it leaves to others."""
     book = engine.pipeline.index.book
     channels = set(config.settings.channels)
@@ -50,6 +58,7 @@ def log_started(engine: Engine, config: Config, store: str, rules: Path, *, once
         channels=",".join(sorted(channels)) or "none",
         config=config.source,
         mode="once" if once else "until-signal",
+        port=port,
     )
     steps = [step for rule in book.rules for step in rule.steps]
     named = {step.channel for step in steps if isinstance(step, Send)}

@@ -1,17 +1,9 @@
 """``whereupon run``: due work as a process of its own, until a signal ends it."""
 
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
-from os import _exit
-from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
-from types import FrameType
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -28,7 +20,13 @@ from whereupon.cli.logs import (
 )
 from whereupon.cli.options import RULES, RulesFolder, StoreUrl, duration
 from whereupon.cli.printing import print_lines
-from whereupon.cli.rule_reload import RuleWatch, reload_rules
+from whereupon.cli.rule_reload import RuleWatch
+from whereupon.cli.until_signal import (
+    Happenings,
+    handled_signals,
+    next_happening,
+    wait_for_stop,
+)
 from whereupon.engine import Engine
 from whereupon.render.formatting import counted
 
@@ -51,13 +49,6 @@ MetricsPort: TypeAlias = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Serve Prometheus metrics on this port of 127.0.0.1."),
 ]
-
-_EVERY = 1.0
-"""Seconds between two looks at the rules folder."""
-
-Happening: TypeAlias = Literal["stop", "reload"] | Ran | BaseException
-Happenings: TypeAlias = SimpleQueue[Happening]
-"""What the main thread waits for. Signal handlers may put into such a queue at any moment."""
 
 
 @exits_with_status
@@ -87,29 +78,22 @@ def run_command(  # noqa: PLR0913, PLR0917 - one for each option
     )  # before the rules are read, so that no change is missed
     engine = config.open_engine(store=named, rules=rules)
     ran: Ran | None = None
-    with _handled_signals(happenings):
+    with handled_signals(happenings):
         try:
             if metrics_port is not None:
-                _serve_metrics(engine, metrics_port)
+                serve_metrics(engine, metrics_port)
             log_started(engine, config, str(store), rules, once=once)
             if once:
                 ran = _run_once(engine, happenings)
             else:
-                _run(engine, happenings, rules, watch)
+                engine.start()
+                wait_for_stop(engine, happenings, rules, watch)
         finally:
             log_stopping(grace)
             engine.close(timeout=grace.total_seconds())
             log_stopped()
     if ran is not None:
         print_lines(_counts(ran))
-
-
-def _run(engine: Engine, happenings: Happenings, rules: Path, watch: RuleWatch | None) -> None:
-    """Do due work in the background until a signal; reload the rules when that is asked for."""
-    engine.start()
-    while (happening := _next(happenings, _EVERY if watch else None)) != "stop":
-        if happening == "reload" or (watch is not None and watch.has_changed()):
-            reload_rules(engine, rules)
 
 
 def _run_once(engine: Engine, happenings: Happenings) -> Ran | None:
@@ -122,22 +106,16 @@ def _run_once(engine: Engine, happenings: Happenings) -> Ran | None:
             happenings.put(error)
 
     Thread(target=work, name="whereupon-once", daemon=True).start()
-    happening = _next(happenings, None)
+    happening = next_happening(happenings, None)
     while happening == "reload":
-        happening = _next(happenings, None)
+        happening = next_happening(happenings, None)
     if isinstance(happening, BaseException):
         raise happening
     return happening if isinstance(happening, Ran) else None
 
 
-def _next(happenings: Happenings, seconds: float | None) -> Happening | None:
-    try:
-        return happenings.get(timeout=seconds)
-    except Empty:
-        return None
-
-
-def _serve_metrics(engine: Engine, port: int) -> None:
+def serve_metrics(engine: Engine, port: int) -> None:
+    """Serve the metrics of an engine on a port of their own; if that cannot be, the command ends."""
     try:
         from whereupon.contrib.prometheus import serve  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
@@ -146,34 +124,6 @@ def _serve_metrics(engine: Engine, port: int) -> None:
         serve(engine, port)
     except OSError as error:
         fail(f"the port {port} for metrics cannot be opened: {error.strerror}")
-
-
-@contextmanager
-def _handled_signals(happenings: Happenings) -> Iterator[None]:
-    """The first signal asks for the end, the second one ends the process at once."""
-    asked: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            sys.stderr.flush()
-            _exit(128 + number)
-        happenings.put("stop")
-
-    handlers = dict.fromkeys((signal.SIGTERM, signal.SIGINT), stop)
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    if hasattr(signal, "SIGHUP"):
-        hang_up = partial(_put_reload, happenings)
-        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _put_reload(happenings: Happenings, _number: int, _frame: FrameType | None) -> None:
-    happenings.put("reload")
 
 
 def _counts(ran: Ran) -> list[str]:
