@@ -45,13 +45,35 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What a server counts of an answer, beside its status. It says nothing about people.
+
+    Attributes:
+        key_id: the id of the API key that asked; empty if none did. Requests share a server fairly by it.
+        key_kind: the kind of that key: ``server``, ``client`` or ``management``.
+        rejected: how many items were not accepted, by their codes.
+        over_limit: how many messages were over a limit that only counts (see `ApiKey.shadow`).
+    """
+
+    key_id: str = ""
+    key_kind: str = ""
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    over_limit: int = 0
+
+
+_NOTHING = Counted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What is answered.
 
     Attributes:
         headers: names and values, in order; the adapters add ``Content-Length``.
+        counted: for the metrics of the server.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    counted: Counted = _NOTHING
