@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Diagnostic,
         LinkError,
         MessageRejectedError,
+        OperationError,
         RequestError,
         RulesInvalidError,
         StoreError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from whereupon.messages.metrics import Metric
     from whereupon.messages.model import Source
     from whereupon.operations.audit_log import Audit, Receipt
+    from whereupon.operations.broadcasts import Broadcasts, Triggered
     from whereupon.operations.pruner import Pruned
     from whereupon.operations.requests import Requests
     from whereupon.operations.statistics import RuleStatistics, Statistics
@@ -79,6 +81,7 @@ __all__ = [
     "Backlog",
     "Breaker",
     "BroadcastRun",
+    "Broadcasts",
     "Channel",
     "Clock",
     "ConfigInvalidError",
@@ -108,6 +111,7 @@ __all__ = [
     "Metric",
     "Metrics",
     "Notice",
+    "OperationError",
     "Outcome",
     "Plan",
     "Preview",
@@ -137,6 +141,7 @@ __all__ = [
     "Subscriptions",
     "SuppressedAddress",
     "SystemClock",
+    "Triggered",
     "UnknownChannels",
     "UnknownNameError",
     "WhereuponError",
@@ -155,6 +160,7 @@ _HOMES = {
     "Backlog": "ports",
     "Breaker": "records",
     "BroadcastRun": "records",
+    "Broadcasts": "operations.broadcasts",
     "Channel": "ports",
     "Clock": "ports",
     "ConfigInvalidError": "errors",
@@ -184,6 +190,7 @@ _HOMES = {
     "Metric": "messages.metrics",
     "Metrics": "api.config",
     "Notice": "decide",
+    "OperationError": "errors",
     "Outcome": "decide.decisions",
     "Plan": "records",
     "Preview": "insight",
@@ -213,6 +220,7 @@ _HOMES = {
     "Subscriptions": "delivery.subscriptions",
     "SuppressedAddress": "records",
     "SystemClock": "scheduling",
+    "Triggered": "operations.broadcasts",
     "UnknownChannels": "api.parts",
     "UnknownNameError": "errors",
     "WhereuponError": "errors",

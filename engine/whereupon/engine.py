@@ -5,7 +5,7 @@ engine neither commits nor rolls back.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Self
 
 from whereupon.api.address_calls import AddressCalls
 from whereupon.api.background import POLL
+from whereupon.api.broadcast_calls import BroadcastCalls
 from whereupon.api.config import Ran, rulebook_from, settings_for, settings_under
 from whereupon.api.host_functions import HostFunctions
 from whereupon.api.operator_calls import OperatorCalls
@@ -23,7 +24,6 @@ from whereupon.decide import BatchResult
 from whereupon.delivery.retries import Retry
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Message, Origin, Source
-from whereupon.pipeline.broadcasts import started_by_call
 from whereupon.pipeline.ingestion import (
     Ingested,
     WireMessage,
@@ -41,7 +41,9 @@ from whereupon.storage import StoreAddress, open_store
 _LOG = logging.getLogger("whereupon.engine")
 
 
-class Engine(AddressCalls, HostFunctions, OperatorCalls, Questions, SubscriptionCalls):
+class Engine(
+    AddressCalls, BroadcastCalls, HostFunctions, OperatorCalls, Questions, SubscriptionCalls
+):
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     An engine is thread-safe; several engines, in several processes, may share a store.
@@ -264,31 +266,3 @@ class Engine(AddressCalls, HostFunctions, OperatorCalls, Questions, Subscription
         """
         self._check_open()
         self._work.wake_up()
-
-    def trigger(
-        self,
-        broadcast: str,
-        *,
-        properties: Mapping[str, object] | None = None,
-        key: str | None = None,
-        connection: HostTransaction | None = None,
-    ) -> None:
-        """Start a broadcast whose ``when`` is ``api``.
-
-        It goes, once, to every person who is known by then and meets its `who` when their turn comes; a
-        person who becomes known during the run may get it too.
-
-        Args:
-            properties: what its templates and its `who` see as ``properties``.
-            key: makes the call idempotent: one key starts the broadcast once, ever.
-
-        Raises:
-            UnknownNameError: there is no such broadcast, or it does not take ``api``.
-        """
-        start = started_by_call(self.pipeline.index, broadcast, properties, key, self.clock.now())
-        if connection is None:
-            self.store.transact(start)
-            self._work.wake_up()
-        else:
-            with self.store.session(connection) as session:
-                start(session)

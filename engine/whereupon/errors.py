@@ -6,6 +6,7 @@
     ├── ConfigInvalidError     the configuration has errors: all its diagnostics
     ├── StoreError             the event store cannot do a call: unknown address, newer schema
     ├── RequestError           a request for an action cannot be approved, cancelled or retried
+    ├── OperationError         an operator's call cannot be done as things are: a broadcast, an entry
     ├── LinkError              the token of a link is not one of ours
     ├── UnknownNameError       there is no rule, person or channel of a name
     └── StreamError            a stream file cannot be read at all
@@ -87,6 +88,22 @@ class RequestError(WhereuponError):
     def __init__(self, *, code: str, key: int, reason: str) -> None:
         self.code = code
         self.key = key
+        self.reason = reason
+        super().__init__(f"{code}: {reason}")
+
+
+class OperationError(WhereuponError):
+    """A call about a broadcast, an entry or a rule cannot be done as things are; nothing has changed.
+
+    Attributes:
+        code: stable and kebab-case, such as ``inactive``.
+        name: the rule, run or entry that it is about.
+        reason: one sentence that says what stands in the way.
+    """
+
+    def __init__(self, *, code: str, name: str, reason: str) -> None:
+        self.code = code
+        self.name = name
         self.reason = reason
         super().__init__(f"{code}: {reason}")
 

@@ -419,6 +419,7 @@ _WRITING: list[Callable[[Engine, Connection], object]] = [
     lambda engine, c: engine.ingest([purchase(1)], connection=c),
     lambda engine, c: engine.track("Delete Person", user_id="bob", connection=c),
     lambda engine, c: engine.trigger("news", connection=c),
+    lambda engine, c: engine.trigger("news", people=["ada"], connection=c),
 ]
 
 

@@ -8,7 +8,7 @@ from whereupon.api.background import POLL, BackgroundWork, Workers
 from whereupon.api.config import check_key, is_known_key, settings_for
 from whereupon.api.intake import Intake
 from whereupon.channels.console import Console
-from whereupon.decide import Settings
+from whereupon.decide import BatchResult, Settings
 from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatcher
 from whereupon.delivery.link_tokens import TokenSigner
@@ -19,6 +19,7 @@ from whereupon.delivery.subscriptions import SubscriptionDesk
 from whereupon.matching import RuleIndex
 from whereupon.operations.addresses import Addresses
 from whereupon.operations.audit_log import Audit
+from whereupon.operations.broadcasts import Broadcasts
 from whereupon.operations.inbox import Inboxes
 from whereupon.operations.outbox import Outbox
 from whereupon.operations.pruner import Pruner
@@ -47,6 +48,7 @@ class EngineParts:
         store: where everything is kept.
         clock: says the time.
         requests: what semantic events asked for, to look at and to decide (see `Requests`).
+        broadcasts: starts broadcasts (see `Broadcasts`).
         audit: the log of everything that was asked, decided and done (see `Audit`).
         links: makes the links that stand in mails; None without a ``public_url``.
         claims: carries out large claims in steps; the engine's own calls do so by themselves.
@@ -98,6 +100,7 @@ class EngineParts:
         self._outbox = Outbox(store, self.clock, work.wake_up)
         self.requests = Requests(store, current, self.clock, work.wake_up)
         self.audit = Audit(store, current)
+        self.broadcasts = Broadcasts(store, current, self.clock, work.wake_up, self._note)
         self._prepare_store()
 
     def _workers_with(
@@ -142,6 +145,10 @@ class EngineParts:
             self.store.transact(lambda session: check_key(session, settings))
         if not is_scheduled:
             self.store.transact(lambda session: schedule_broadcasts(session, index, now))
+
+    def _note(self, done: BatchResult) -> None:
+        """Count what was decided."""
+        self._monitor.measures.count_decisions(done.emitted)
 
     def _check_open(self) -> None:
         if self._is_closed:

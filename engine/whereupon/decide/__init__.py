@@ -12,7 +12,14 @@ For others: all names below, `decisions` (`Decision`, `Reason`, `Outcome`) and `
 """
 
 from whereupon.decide.batch import decide
-from whereupon.decide.broadcasts import audience_of, broadcast_chunk, excluded_by, prefilter_for
+from whereupon.decide.broadcasts import (
+    NO_PROPERTIES,
+    OwnProperties,
+    audience_of,
+    broadcast_chunk,
+    excluded_by,
+    prefilter_for,
+)
 from whereupon.decide.claim_chunks import carry_on
 from whereupon.decide.decision_list import Decisions, Skipped
 from whereupon.decide.engine_settings import Settings
@@ -25,6 +32,7 @@ from whereupon.decide.snapshot import ClaimChunk, GuardSnapshot, Snapshot
 from whereupon.decide.verdicts import verdict_on_unmatched
 
 __all__ = [
+    "NO_PROPERTIES",
     "BatchResult",
     "ClaimChunk",
     "Decisions",
@@ -34,6 +42,7 @@ __all__ = [
     "GuardSnapshot",
     "KeysExhausted",
     "Notice",
+    "OwnProperties",
     "PoisonError",
     "Settings",
     "Skipped",

@@ -1,9 +1,12 @@
 """A broadcast: who is in its audience, and one chunk of the audience let in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from pydantic import JsonValue
 
 from whereupon.conditions import Failure
 from whereupon.conditions.prefilter import Prefilter
@@ -22,6 +25,10 @@ from whereupon.messages.model import MessageType, SenderClass
 from whereupon.records import NOTHING, BroadcastRun, Person
 from whereupon.rules.model import Rule
 
+OwnProperties: TypeAlias = Mapping[int, Mapping[str, JsonValue]]
+"""What a person's templates and `who` see as ``properties``, by the person's key."""
+NO_PROPERTIES: Final[OwnProperties] = {}
+
 
 def prefilter_for(run: BroadcastRun, rule: Rule) -> Prefilter:
     """What a store can check by itself of the broadcast's `who`."""
@@ -35,20 +42,28 @@ def audience_of(
     persons: Sequence[Person],
     index: RuleIndex,
     settings: Settings,
+    own: OwnProperties = NO_PROPERTIES,
 ) -> list[Person]:
     """The persons among these whom the broadcast's `who` admits.
 
     Args:
         loaded: holds the persons, and what the condition asks of their history.
+        own: the properties of persons who have others than the run.
     """
     work = BatchState(loaded, index, settings)
-    same, holds = _evaluation(run, rule, run.due_at).as_data(NOTHING), rule.who.holds
+    shared, holds = _evaluation(run, rule, run.due_at).as_data(NOTHING), rule.who.holds
+
+    def data_of(person: Person) -> dict[str, JsonValue]:
+        if person.key not in own:
+            return shared
+        return _evaluation(run, rule, run.due_at, own[person.key]).as_data(NOTHING)
+
     with _blaming(persons) as each:
         return [
             person
             for person in each
             if holds(
-                {**same, "person": person.attributes},  # type: ignore[dict-item]  # read only
+                {**data_of(person), "person": person.attributes},  # type: ignore[dict-item]  # read only
                 HistoryUntil(work.history, person.key, run.timestamp),
             )
         ]
@@ -83,6 +98,7 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
     *,
     cursor: int | None,
     now: datetime | None = None,
+    own: OwnProperties = NO_PROPERTIES,
 ) -> BatchResult:
     """Let persons of the audience in, and move the run's cursor.
 
@@ -91,9 +107,11 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
         rule: None if the rulebook no longer has it; then no person is let in, and the run ends.
         cursor: the key of the last person that was looked at; None if no person comes after.
         now: what the clock says; a run that is late is done as of now.
+        own: the properties of persons who have others than the run.
     """
     work = state_of(loaded, index, settings)
-    evaluation = _evaluation(run, rule, max(run.due_at, now or run.due_at))
+    at = max(run.due_at, now or run.due_at)
+    evaluation = _evaluation(run, rule, at)
     done = replace(run, cursor=cursor, admitted=run.admitted + len(admitted))
     if rule is None:
         done = replace(run, cursor=None)
@@ -104,6 +122,9 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
         facts = evaluation.facts()
         with _blaming(admitted) as each:
             for person in each:
+                if person.key in own:
+                    evaluation = _evaluation(run, rule, at, own[person.key])
+                    facts = evaluation.facts()
                 evaluation.person_key = person.key
                 let_in(work, evaluation, rule, ENTERED, facts=facts)
         evaluation.person_key = 0
@@ -131,11 +152,17 @@ def _blaming(persons: Sequence[Person]) -> Iterator[Iterator[Person]]:
         raise PoisonError(error, person=current[0].key if current else None) from error
 
 
-def _evaluation(run: BroadcastRun, rule: Rule | None, at: datetime) -> Evaluation:
-    """The message that started a run, or the run's time, as no person's."""
+def _evaluation(
+    run: BroadcastRun,
+    rule: Rule | None,
+    at: datetime,
+    own: Mapping[str, JsonValue] | None = None,
+) -> Evaluation:
+    """The message that started a run, or the run's time, as no person's; ``own`` are its properties, if given."""
     facts = run.facts
     type_ = facts.get("type")
-    properties, context = facts.get("properties"), facts.get("context")
+    properties = facts.get("properties") if own is None else own
+    context = facts.get("context")
     return Evaluation(
         run.message_key,
         run.occasion,
@@ -149,6 +176,6 @@ def _evaluation(run: BroadcastRun, rule: Rule | None, at: datetime) -> Evaluatio
         0,
         at,
         zone=UTC if rule is None else rule.zone,
-        _properties=properties if isinstance(properties, dict) else NOTHING,
+        _properties=properties if isinstance(properties, Mapping) else NOTHING,
         _context=context if isinstance(context, dict) else NOTHING,
     )

@@ -14,7 +14,7 @@ from whereupon.insight.redecision import DecidedAgain
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
 from whereupon.ports import HistoryNeed, Session
-from whereupon.records import MISSED, OVERTAKEN, BroadcastRun, Person
+from whereupon.records import MISSED, NAMED, OVERTAKEN, BroadcastRun, Person
 from whereupon.rules.model import Rule, Rulebook
 
 
@@ -68,6 +68,8 @@ def _left_out(
     if run.cursor is not None and run.cursor < person.key:
         begun = "their turn has not come yet" if run.cursor else "it has not begun"
         return "pending", f"{begun}, and was due at {format_instant(run.due_at)}"
+    if run.reason == NAMED:
+        return "not-named", "it went to people whom the call named, as far as `who` admitted them"
     if run.reason is not None:
         return run.reason, _MISSED[run.reason]
     if rule is None:

@@ -1,11 +1,17 @@
 """Broadcasts: the next chunk of an audience enters."""
 
 import logging
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from operator import attrgetter
+
+from pydantic import JsonValue
 
 from whereupon.decide import (
+    NO_PROPERTIES,
     BatchResult,
     Notice,
+    OwnProperties,
     PoisonError,
     Snapshot,
     audience_of,
@@ -47,10 +53,61 @@ class AudienceRounds(DecisionRounds):
             run.cursor or 0, AUDIENCE_CHUNK, prefilter_for(run, rule), AUDIENCE_REACH
         )
         self._loader(session).gate_all()  # or the prefilter may have missed a person
+        return self._send_around(session, run, rule, stretch, now)
+
+    def send_to_people(
+        self,
+        session: Session,
+        run: BroadcastRun,
+        rule: Rule,
+        people: Mapping[str, Mapping[str, JsonValue]],
+    ) -> tuple[BatchResult, Mapping[str, Person]]:
+        """Let named people in whom `who` admits, all in this transaction, and record the run as done.
+
+        Args:
+            people: by user id, what the templates and the `who` see as ``properties``.
+
+        Returns:
+            What it led to; and by user id the persons who are known.
+        """
+        known = self.lock_people(session, people)
+        own = {known[named]: people[named] for named in reversed([*people]) if named in known}
+        persons = sorted(session.persons(own), key=attrgetter("key"))
+        whole = BatchResult()
+        for begun in range(0, len(persons) or 1, AUDIENCE_CHUNK):
+            end = begun + AUDIENCE_CHUNK
+            cursor = 0 if end < len(persons) else None
+            stretch = Stretch(persons[begun:end], cursor)
+            part = self._send_around(session, run, rule, stretch, run.due_at, own)
+            run = part.changes.runs[run.rule, run.occasion]
+            whole.join(part)
+        there = {person.key: person for person in persons}
+        return whole, {named: there[key] for named, key in known.items() if key in there}
+
+    def lock_people(self, session: Session, user_ids: Collection[str]) -> dict[str, int]:
+        """The keys of the persons who have these user ids; nobody else changes them any more."""
+        while True:
+            found = session.identifiers(user_ids, ())
+            known = {each.value: each.key for each in found}
+            if not session.lock(set(known.values()), ()):
+                break
+        self._loader(session).gate(set(known.values()))
+        return known
+
+    def _send_around(
+        self,
+        session: Session,
+        run: BroadcastRun,
+        rule: Rule,
+        stretch: Stretch,
+        now: datetime | None,
+        own: OwnProperties = NO_PROPERTIES,
+    ) -> BatchResult:
+        """Let a stretch of persons in; a person on whom deciding fails is left out."""
         left_out: list[Notice] = []
         while True:
             try:
-                result = self._send_to(session, run, rule, stretch, now)
+                result = self._send_to(session, run, rule, stretch, now, own)
             except PoisonError as poison:
                 person = next(each for each in stretch.persons if each.key == poison.person)
                 others = [each for each in stretch.persons if each is not person]
@@ -69,15 +126,15 @@ class AudienceRounds(DecisionRounds):
         rule: Rule | None,
         stretch: Stretch,
         now: datetime | None,
+        own: OwnProperties = NO_PROPERTIES,
     ) -> BatchResult:
         admitted: list[Person] = []
         snapshot = Snapshot(0, 0)
         if rule is not None and stretch.persons:
             past = self._loader(session).past
             known = past.for_audience(stretch.persons, rule, run.timestamp)
-            admitted = past.without_entrants(
-                audience_of(known, run, rule, stretch.persons, self.index, self.settings), run
-            )
+            meant = audience_of(known, run, rule, stretch.persons, self.index, self.settings, own)
+            admitted = past.without_entrants(meant, run)
             snapshot = past.for_entering(admitted, rule, run.timestamp)
         return self._decide_and_write(
             session,
@@ -92,5 +149,6 @@ class AudienceRounds(DecisionRounds):
                 self.settings,
                 cursor=stretch.cursor,
                 now=now,
+                own=own,
             ),
         )

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
+from pydantic import JsonValue
+
 from whereupon.errors import UnknownNameError
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import decode
@@ -138,8 +140,8 @@ def started_by_call(
     properties: Mapping[str, object] | None,
     key: str | None,
     now: datetime,
-) -> Callable[[Session], None]:
-    """What starts a run of a broadcast whose ``when`` is ``api``, within a session.
+) -> tuple[BroadcastRun, Callable[[Session], bool]]:
+    """A run of a broadcast whose ``when`` is ``api``, and what starts it within a session, once.
 
     Args:
         index: the rules in use.
@@ -151,32 +153,47 @@ def started_by_call(
     Raises:
         UnknownNameError: there is no such broadcast, or it does not take ``api``.
     """
-    rule = _callable(index, name)
-    occasion = f"{rule.id}:{key or fresh_id()}"
-    run = BroadcastRun(
+    rule = callable_broadcast(index, name)
+    run = called_run(rule, key, now, as_properties(properties))
+    changes = Changes(runs={(rule.id, run.occasion): run})
+    changes.rule_versions[rule.digest] = (rule.id, index.version_text(rule))
+
+    def start(session: Session) -> bool:
+        is_new = not session.has_run(rule.id, run.occasion)
+        if is_new:
+            session.flush(changes)
+        return is_new
+
+    return run, start
+
+
+def as_properties(properties: Mapping[str, object] | None) -> Mapping[str, JsonValue]:
+    """What a host gives as properties, repaired where JSON cannot hold it, as in a message."""
+    read = decode(as_text(dict(properties or {})).text)
+    return read if isinstance(read, dict) else {}
+
+
+def called_run(
+    rule: Rule, key: str | None, now: datetime, properties: Mapping[str, JsonValue]
+) -> BroadcastRun:
+    """The run that a call starts, at its beginning."""
+    return BroadcastRun(
         rule=rule.id,
         digest=rule.digest,
-        occasion=occasion,
+        occasion=f"{rule.id}:{key or fresh_id()}",
         timestamp=now,
         due_at=now,
         cursor=0,
         facts={
             "timestamp": format_instant(now),
-            "properties": decode(as_text(dict(properties or {})).text),
+            "properties": dict(properties),
             "context": {},
         },
     )
-    changes = Changes(runs={(rule.id, occasion): run})
-    changes.rule_versions[rule.digest] = (rule.id, index.version_text(rule))
-
-    def start(session: Session) -> None:
-        if not session.has_run(rule.id, occasion):
-            session.flush(changes)
-
-    return start
 
 
-def _callable(index: RuleIndex, name: str) -> Rule:
+def callable_broadcast(index: RuleIndex, name: str) -> Rule:
+    """The broadcast of that name; raises `UnknownNameError` if there is none that takes ``api``."""
     known = [r for r in index.book.rules if any(isinstance(t, OnCall) for t in r.triggers)]
     for rule in known:
         if rule.id == name:

@@ -106,6 +106,13 @@ class DueWork(Reads, Writes, Protocol):
         same = (run.rule, run.occasion)
         return next((r for r in self.waiting_runs() if (r.rule, r.occasion) == same), None)
 
+    def begin_run(self, rule: str, occasion: str) -> bool:
+        """Whether no run is recorded for that occasion; nobody else begins it until the transaction ends.
+
+        Comes before every other lock.
+        """
+        return not self.has_run(rule, occasion)
+
     def lock_runs(self) -> list[BroadcastRun]:
         """Every broadcast run that is not done, by due time; nobody else adds or sends one meanwhile.
 

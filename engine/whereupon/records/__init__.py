@@ -8,7 +8,7 @@ For others: all names below.
 """
 
 from whereupon.records.addresses import BY_HAND, SuppressedAddress
-from whereupon.records.broadcasts import MISSED, OVERTAKEN, BroadcastRun
+from whereupon.records.broadcasts import MISSED, NAMED, OVERTAKEN, BroadcastRun
 from whereupon.records.changes import Changes
 from whereupon.records.channels import ChannelState
 from whereupon.records.claims import ClaimJob, ClaimRun
@@ -75,6 +75,7 @@ __all__ = [
     "LOOSE_EDGES",
     "METRICS",
     "MISSED",
+    "NAMED",
     "NOTHING",
     "NO_STAMPS",
     "OVERTAKEN",

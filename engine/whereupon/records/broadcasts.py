@@ -13,6 +13,10 @@ OVERTAKEN = "overtaken"
 """The reason of a run whose time passed, and instead of which a newer time ran that had passed as well."""
 
 
+NAMED = "named"
+"""The reason of a run that went to the people whom its call named, and not to an audience."""
+
+
 @dataclass(frozen=True, slots=True)
 class BroadcastRun:
     """One sending of a broadcast to its audience, in chunks that survive a restart.
@@ -22,7 +26,7 @@ class BroadcastRun:
         cursor: the key of the last person that was looked at; None if the audience is done.
         facts: as of an `Entry`.
         admitted: how many persons have entered so far.
-        reason: `MISSED` or `OVERTAKEN` if it did not run; else None.
+        reason: `MISSED` or `OVERTAKEN` if it did not run; `NAMED`; else None.
     """
 
     rule: str

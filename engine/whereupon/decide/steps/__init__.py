@@ -3,7 +3,7 @@
 A step is a pure function from the step and its context to the entry after it and an effect; `entries` carries
 the effect out. A new kind of step is a module here with its row in `_RUNNERS`, and a module in `rules.steps`.
 
-For others in `decide`: `advance`, the effects `StepMessage` and `StepFailed`, `completed_keys`.
+For others in `decide`: `advance`, the effects `StepMessage` and `StepFailed`, `completed_keys`, `possible_keys`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 from whereupon.decide.steps.context import StepContext, StepFailed, StepMessage, StepResult
 from whereupon.decide.steps.exit import run_exit
-from whereupon.decide.steps.idempotency import ENTRANT, completed_keys
+from whereupon.decide.steps.idempotency import ENTRANT, completed_keys, possible_keys
 from whereupon.decide.steps.send import run_send
 from whereupon.decide.steps.set import run_set
 from whereupon.decide.steps.track import run_track
@@ -35,6 +35,7 @@ __all__ = [
     "StepResult",
     "advance",
     "completed_keys",
+    "possible_keys",
 ]
 
 _Runner: TypeAlias = Callable[[Step, StepContext], StepResult]

@@ -36,6 +36,20 @@ def completed_keys(entry: Entry, user_id: str) -> list[str]:
     return [_key(entry, entrant, position) for position in range(entry.position)]
 
 
+def possible_keys(rule: str, occasion: str, entrant: str, steps: int) -> list[str]:
+    """The keys that the first steps of an entry have, done or not.
+
+    Args:
+        entrant: the user id that entered.
+    """
+    return [_hash(rule, occasion, entrant, position) for position in range(steps)]
+
+
 def _key(entry: Entry, entrant: str, position: int) -> str:
-    parts = (entry.rule, entry.occasion, entrant, str(position))
-    return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return _hash(entry.rule, entry.occasion, entrant, position)
+
+
+def _hash(*parts: str | int) -> str:
+    return blake2b(
+        "\x1f".join(map(str, parts)).encode("utf-8", "replace"), digest_size=16
+    ).hexdigest()

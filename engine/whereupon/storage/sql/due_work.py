@@ -117,6 +117,12 @@ class SqlDueWork(SqlReads, DueWork):
         """A run for this transaction to send."""
         return run if self._locks is None else self._locks.run(run)
 
+    def begin_run(self, rule: str, occasion: str) -> bool:
+        """Whether this transaction is the first with that run."""
+        if self._locks is not None:
+            self._locks.begin_run(rule, occasion)
+        return not self.has_run(rule, occasion)
+
     def lock_runs(self) -> list[BroadcastRun]:
         """Every broadcast run that is not done."""
         return self.waiting_runs() if self._locks is None else self._locks.runs()

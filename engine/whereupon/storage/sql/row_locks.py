@@ -19,6 +19,7 @@ locked rows (due work, leases) never wait.
 
 from collections.abc import Collection, Iterable
 from enum import IntEnum
+from hashlib import blake2b
 
 from sqlalchemy import Connection
 
@@ -208,6 +209,13 @@ class RowLocks:
         found = list(map(rule_rows.run_from, self._locks.lock_runs.fetch(self._connection)))
         self._runs = {(run.rule, run.occasion) for run in found}
         return sorted(found, key=lambda run: (run.due_at, run.rule, run.occasion))
+
+    def begin_run(self, rule: str, occasion: str) -> None:
+        """Wait for a transaction that begins the same run; a hash of its name stands for a row not there yet."""
+        self.reach(Rank.RUNS, again=True)
+        digest = blake2b(f"{rule}\x1f{occasion}".encode(), digest_size=8).digest()
+        number = int.from_bytes(digest, signed=True)
+        self._locks.advisory_lock.run(self._connection, number=number)
 
     def check_runs(self, runs: Collection[tuple[str, str]]) -> None:
         """Begin again if one of these broadcasts was begun after `runs` was asked."""

@@ -1,0 +1,66 @@
+"""The call that starts a broadcast."""
+
+from collections.abc import Iterable, Mapping
+
+from whereupon.api.parts import EngineParts
+from whereupon.operations.broadcasts import Triggered
+from whereupon.ports import HostTransaction
+
+
+class BroadcastCalls(EngineParts):
+    """The call that starts a broadcast; `EngineParts.broadcasts` has those that look after its runs."""
+
+    def trigger(
+        self,
+        broadcast: str,
+        *,
+        people: Iterable[str] | None = None,
+        per_person: Mapping[str, Mapping[str, object]] | None = None,
+        properties: Mapping[str, object] | None = None,
+        key: str | None = None,
+        connection: HostTransaction | None = None,
+    ) -> Triggered:
+        """Start a broadcast whose ``when`` is ``api``.
+
+        Without ``people`` it goes, once, to every person who is known by then and meets its `who` when their turn
+        comes; a person who becomes known during the run may get it too. With ``people`` it goes to those of them who
+        are known and meet its `who`, all within this call, so that the answer has their deliveries.
+
+        Args:
+            people: user ids, at most 10,000. Two ids of one person count as one. Nobody is created.
+            per_person: by user id, properties of one person's own, over those of all. Without ``people`` its
+                keys are the people.
+            properties: what its templates and its `who` see as ``properties``.
+            key: makes the call idempotent: one key starts the broadcast once, ever. A second call with people
+                answers with the deliveries of the first.
+            connection: the host's connection, whose transaction is used.
+
+        Raises:
+            UnknownNameError: there is no such broadcast, or it does not take ``api``.
+            OperationError: with ``people``: there are none (``no-people``) or too many (``too-many-people``), the
+                broadcast is switched off (``inactive``), or ``per_person`` has another person (``not-named``).
+        """
+        named = _named(people, per_person)
+        if named is None:
+            return self.broadcasts.trigger(
+                broadcast, properties=properties, key=key, connection=connection
+            )
+        return self.broadcasts.trigger_people(
+            broadcast,
+            named,
+            per_person or {},
+            properties=properties,
+            key=key,
+            connection=connection,
+        )
+
+
+def _named(
+    people: Iterable[str] | None, per_person: Mapping[str, Mapping[str, object]] | None
+) -> list[str] | None:
+    if people is None:
+        return None if per_person is None else list(per_person)
+    if isinstance(people, str):
+        message = "people is a list of user ids, not one user id"
+        raise TypeError(message)
+    return list(dict.fromkeys(people))
