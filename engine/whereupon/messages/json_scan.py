@@ -52,6 +52,12 @@ def _openings(text: bytes) -> int:
 
 def batch_members(text: bytes) -> dict[str, bytes] | None:
     """The members of a ``batch`` body as text; None if the text is not recognised as such a body."""
+    members = object_members(text)
+    return members if members is not None and members.get("batch", b"")[:1] == b"[" else None
+
+
+def object_members(text: bytes) -> dict[str, bytes] | None:
+    """The members of an object as text; None if the text is not recognised as one."""
     if text[:1] != b"{":
         return None
     members = {}
@@ -63,7 +69,7 @@ def batch_members(text: bytes) -> dict[str, bytes] | None:
             members[str(decode_leniently(found[1]))] = found[2].strip()
     except JsonError:
         return None
-    return members if members.get("batch", b"")[:1] == b"[" else None
+    return members
 
 
 def elements(text: bytes) -> Iterator[bytes]:

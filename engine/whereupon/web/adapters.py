@@ -1,14 +1,15 @@
 """The site as an application of WSGI (PEP 3333) or ASGI (version 3), to be mounted anywhere.
 
-Each reads a body of at most `http.MOST_BYTES`. The ASGI application calls the engine in a thread, since a call may
-wait for the store.
+Each keeps a body of at most `http.MOST_BYTES`. Of a larger one it reads and forgets some more, since a client that may
+not send its body to the end gets no answer, and sends again. The ASGI application calls the engine in a thread, since
+a call may wait for the store.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import IO, Any, TypeAlias, cast
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from whereupon.engine import Engine
 from whereupon.web.door.options import DEFAULT, DoorOptions
@@ -22,12 +23,20 @@ Event: TypeAlias = MutableMapping[str, Any]  # as servers and frameworks spell i
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
 AsgiApp: TypeAlias = Callable[[Event, Receive, Send], Awaitable[None]]
+Respond: TypeAlias = Callable[[Request], Awaitable[Answer]]
+"""Answers a request whose body is there, without holding up the event loop."""
+
+MOST_FORGOTTEN = 16 * MOST_BYTES
+"""The most bytes of a body that are read; of a larger one the client sees its connection closed."""
 
 _SAFE = "/:@!$&'()*+,;=-._~"
 _DIGITS = 18
 """So many digits of a length are read; that much is too large anyway."""
+_STEP = 1 << 16
 _TEXT = ("Content-Type", "text/plain; charset=utf-8")
-_TOO_LARGE = Answer(status=413, body=b"The body is too large.")
+
+
+# --- WSGI -------------------------------------------------------------------------------------------
 
 
 def wsgi(
@@ -42,28 +51,19 @@ def wsgi(
 
     def application(environ: Mapping[str, object], start_response: StartResponse) -> list[bytes]:
         request = _wsgi_request(environ)
-        answered = _TOO_LARGE if request is None else site.answer(request)
-        body = _body(answered, str(environ["REQUEST_METHOD"]))
+        answered = site.answer(request)
         status = f"{answered.status} {HTTPStatus(answered.status).phrase}"
         start_response(status, list(_headers(answered)))
-        return [body]
+        return [_body(answered, request.method)]
 
     return application
 
 
-def _wsgi_request(environ: Mapping[str, object]) -> Request | None:
-    """The request; None if its body is too large."""
-
+def _wsgi_request(environ: Mapping[str, object]) -> Request:
     def text(name: str) -> str:
         return str(environ.get(name, ""))
 
-    length = text("CONTENT_LENGTH").strip()
-    size = int(length[:_DIGITS]) if length.isascii() and length.isdigit() else 0
-    if length == "" and environ.get("wsgi.input_terminated"):  # chunked
-        size = MOST_BYTES + 1
-    elif size > MOST_BYTES:
-        return None
-    body = cast("IO[bytes]", environ["wsgi.input"]).read(size) if size else b""
+    body = _wsgi_body(environ)
     headers = {
         name[5:].replace("_", "-").lower(): str(value)
         for name, value in environ.items()
@@ -71,17 +71,35 @@ def _wsgi_request(environ: Mapping[str, object]) -> Request | None:
     }
     host = headers.get("host") or text("SERVER_NAME")
     mount = quote(text("SCRIPT_NAME").encode("latin-1", "replace"), safe=_SAFE)
-    quoted = quote(text("PATH_INFO").encode("latin-1", "replace"), safe=_SAFE) or "/"
-    if len(body) > MOST_BYTES:
-        return None
+    path = quote(text("PATH_INFO").encode("latin-1", "replace"), safe=_SAFE) or "/"
     return Request(
         method=text("REQUEST_METHOD").upper(),
-        path=_raw_path(text("REQUEST_URI") or text("RAW_URI"), mount, quoted),
+        path=_raw_path(text("REQUEST_URI") or text("RAW_URI"), mount, path),
         query=text("QUERY_STRING"),
         headers={**headers, "content-type": text("CONTENT_TYPE")},
-        body=body,
+        body=b"" if body is None else body,
         origin=f"{text('wsgi.url_scheme') or 'http'}://{host}{mount}",
+        is_too_large=body is None,
     )
+
+
+def _wsgi_body(environ: Mapping[str, object]) -> bytes | None:
+    """The body; None if it is too large. One without a length ends where the server says so."""
+    length = str(environ.get("CONTENT_LENGTH", "")).strip()
+    size = int(length[:_DIGITS]) if length.isascii() and length.isdigit() else 0
+    if length == "" and environ.get("wsgi.input_terminated"):  # chunked
+        size = MOST_FORGOTTEN
+    if size > MOST_FORGOTTEN:
+        return None
+    stream, body, left = cast("IO[bytes]", environ["wsgi.input"]), bytearray(), size
+    while left and (step := stream.read(min(left, _STEP))):
+        left -= len(step)
+        if len(body) <= MOST_BYTES:
+            body += step
+    return bytes(body) if len(body) <= MOST_BYTES else None
+
+
+# --- ASGI -------------------------------------------------------------------------------------------
 
 
 def asgi(
@@ -94,22 +112,23 @@ def asgi(
     """The site of an engine as an ASGI application; for the arguments see `Site`."""
     site = Site(engine, pages=pages, callbacks=callbacks, door=door)
 
+    async def respond(request: Request) -> Answer:
+        return await asyncio.to_thread(site.answer, request)
+
+    return asgi_application(respond)
+
+
+def asgi_application(respond: Respond) -> AsgiApp:
+    """An ASGI application that answers whole requests."""
+
     async def application(scope: Event, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
-            return
-        if scope["type"] != "http":
+        elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
-            return
-        body = await _read_body(receive)
-        if body is None:
-            return
-        if len(body) > MOST_BYTES:
-            answered = _TOO_LARGE
-        else:
-            request = _asgi_request(scope, body)
-            answered = await asyncio.to_thread(site.answer, request)
-        await _respond(answered, scope["method"], send)
+        elif (body := await _asgi_body(receive)) is not None:
+            request = asgi_request(scope, body)
+            await send_answer(await respond(request), request.method, send)
 
     return application
 
@@ -123,19 +142,23 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _read_body(receive: Receive) -> bytes | None:
-    """The body, or of one that is too large a little more than may be; None if the client has gone."""
-    body = bytearray()
+async def _asgi_body(receive: Receive) -> bytes | None:
+    """The body, or of one that is too large more than may be; None if the client has gone."""
+    body, size = bytearray(), 0
     while True:
         event = await receive()
         if event["type"] == "http.disconnect":
             return None
-        body += event.get("body", b"")
-        if len(body) > MOST_BYTES or not event.get("more_body", False):
+        step = event.get("body", b"")
+        size += len(step)
+        if len(body) <= MOST_BYTES:
+            body += step
+        if size > MOST_FORGOTTEN or not event.get("more_body", False):
             return bytes(body)
 
 
-def _asgi_request(scope: Event, body: bytes) -> Request:
+def asgi_request(scope: Event, body: bytes) -> Request:
+    """The request of a connection scope of ASGI, with its body; one of more than `MOST_BYTES` is left out."""
     headers: dict[str, str] = {}
     for raw_name, raw in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw.decode("latin-1")
@@ -147,34 +170,46 @@ def _asgi_request(scope: Event, body: bytes) -> Request:
     host = headers.get("host") or str((scope.get("server") or ("localhost",))[0])
     quoted, sent = quote(path, safe=_SAFE, errors="replace") or "/", scope.get("raw_path") or b""
     quoted_mount = quote(mount, safe=_SAFE, errors="replace")
+    is_too_large = len(body) > MOST_BYTES
     return Request(
         method=str(scope["method"]).upper(),
         path=_raw_path(sent.decode("latin-1"), quoted_mount, quoted),
         query=scope.get("query_string", b"").decode("latin-1"),
         headers=headers,
-        body=body,
+        body=b"" if is_too_large else body,
         origin=f"{scope.get('scheme', 'http')}://{host}{quoted_mount}",
+        is_too_large=is_too_large,
     )
+
+
+async def send_answer(answered: Answer, method: str, send: Send) -> None:
+    """Send an answer to a request with that method."""
+    headers = [(n.lower().encode(), v.encode("latin-1")) for n, v in _headers(answered)]
+    await send({"type": "http.response.start", "status": answered.status, "headers": headers})
+    await send({"type": "http.response.body", "body": _body(answered, method)})
+
+
+# --- both -------------------------------------------------------------------------------------------
 
 
 def _raw_path(sent: str, mount: str, quoted: str) -> str:
     """The path below the mount as the client sent it, where the server tells; else quoted anew.
 
     A server that decodes paths loses the difference between a slash and ``%2F``. What it tells is taken only if it
-    is the same path.
+    is the same path, with the mount or without: a host may have led the request elsewhere.
     """
     path = sent.partition("?")[0]
-    for start in (mount, ""):
-        below = path[len(start) :] or "/"
-        if path.startswith(start) and unquote(below) == unquote(quoted):
+    if not path.startswith("/"):  # the absolute form of a target (RFC 9112, 3.2.2)
+        path = urlsplit(path).path
+    place, wanted, mounted = 0, unquote(quoted), unquote(mount)
+    for _ in range(mount.count("/") + 1):
+        below = path[place:] or "/"
+        if unquote(below) == wanted and unquote(path[:place]) in {"", mounted}:
             return below
+        place = path.find("/", place + 1)
+        if place < 0:
+            break
     return quoted
-
-
-async def _respond(answered: Answer, method: str, send: Send) -> None:
-    headers = [(n.lower().encode(), v.encode("latin-1")) for n, v in _headers(answered)]
-    await send({"type": "http.response.start", "status": answered.status, "headers": headers})
-    await send({"type": "http.response.body", "body": _body(answered, method)})
 
 
 def _headers(answered: Answer) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from whereupon.web.forms import Fields, read_form
 
 MOST_BYTES = 1 << 20
-"""The most bytes of a body that the adapters read; a larger one is answered with 413."""
+"""The most bytes of a body that the adapters keep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,8 @@ class Request:
         path: below where the site is mounted, percent-encoded as the client sent it, with a slash at its beginning.
         query: what stands behind the question mark, as it came.
         headers: by names in lower case; of several with one name, the values with commas between.
-        body: whole.
+        body: whole, and encoded as it came.
+        is_too_large: whether the body has more than `MOST_BYTES`; then it is empty here.
         origin: scheme, host and mount, as the client used them: ``https://shop.example/w``.
     """
 
@@ -29,6 +30,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     origin: str = ""
+    is_too_large: bool = False
 
     @property
     def url(self) -> str:

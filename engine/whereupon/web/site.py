@@ -19,6 +19,7 @@ Callback: TypeAlias = Callable[[Engine, Request], Answer]
 Part: TypeAlias = Callable[[Request], Answer]
 """Answers the requests of one part of the site."""
 
+_PAGES = re.compile(r"/[uco]/")
 _CALLBACKS = re.compile(r"/callbacks/([^/]+)/?")
 NO_CALLBACKS: Mapping[str, Callback] = {}
 """No channel takes callbacks."""
@@ -47,14 +48,22 @@ class Site:
         self._parts: list[tuple[re.Pattern[str], Part]] = [
             (re.compile(r"/callbacks/"), self._answer_callback)
         ]
-        if door is not None:
-            self._parts.append((Door.PATHS, Door(engine, _no_key, door).answer))
+        self._door = None if door is None else Door(engine, _no_key, door)
+        if self._door is not None:
+            self._parts.append((Door.PATHS, self._door.answer))
 
     def answer(self, request: Request) -> Answer:
-        """Answer any request; what is not known is answered with 404."""
+        """Answer any request; what is not known is answered with 404: clients get JSON, readers a page."""
         for paths, part in self._parts:
             if paths.match(request.path):
                 return part(request)
+        if self._door is None or _is_for_reader(request):
+            return self._answer_page(request)
+        return self._door.not_found(request)
+
+    def _answer_page(self, request: Request) -> Answer:
+        if request.is_too_large:
+            return _said(413)
         return answer_page(self._engine, request, self._pages)
 
     def _answer_callback(self, request: Request) -> Answer:
@@ -64,10 +73,18 @@ class Site:
             return _said(404)
         if request.method != "POST":
             return _said(405, ("Allow", "POST"))
+        if request.is_too_large:
+            return _said(413)
         try:
             return callback(self._engine, request)
         except StoreError:
             return _said(503, ("Retry-After", "60"))
+
+
+def _is_for_reader(request: Request) -> bool:
+    """Whether a page is the answer: a link of a mail, or a browser that shows what it gets."""
+    is_link = _PAGES.match(request.path) is not None
+    return is_link or "text/html" in request.headers.get("accept", "")
 
 
 def _no_key(_secret: str) -> None:

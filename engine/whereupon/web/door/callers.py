@@ -1,52 +1,121 @@
-"""Who asks: the key of a request, and whether it may ask for this."""
+"""Who asks: the key that a request brings, and whether it opens the address that is asked.
 
+The key comes as the user of Basic authentication, as a bearer token, in the header ``X-Write-Key``, in the query, or as
+``writeKey`` in the body, and the first of these that is not empty counts. Where a key has an id beside its secret
+(Customer.io's Track API), Basic authentication is ``ID:SECRET``.
+"""
+
+import binascii
 from base64 import b64decode
-from binascii import Error
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
-from urllib.parse import parse_qs
+from typing import NamedTuple, TypeAlias
+from urllib.parse import unquote_plus
 
 from whereupon.messages.model import SenderClass
-from whereupon.messages.write_keys import write_key_in
-from whereupon.records.api_keys import ApiKey, KeyKind
+from whereupon.messages.outer_fields import outer_fields
+from whereupon.records.api_keys import ApiKey, KeyKind, Scope
+from whereupon.web.door.problems import (
+    MISSING_KEY,
+    MISSING_SCOPE,
+    UNKNOWN_KEY,
+    WRONG_KIND_OF_KEY,
+    WRONG_ORIGIN,
+    Problem,
+)
 from whereupon.web.http import Request
 
 Verify: TypeAlias = Callable[[str], ApiKey | None]
 """The key with a secret; None if there is none, or it is no longer good (see `Keys.verify`)."""
 
+_LONGEST = 500
+"""Characters of a secret; a longer one is not looked up."""
+_CLASSES = {KeyKind.SERVER: SenderClass.SERVER, KeyKind.CLIENT: SenderClass.CLIENT}
+
+
+class Credentials(NamedTuple):
+    """What a request brings: a secret, or none; and the id of its key, where it names one."""
+
+    secret: str = ""
+    key_id: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and as which class of sender."""
+    """Who asks, as which class of sender, and with which secret."""
 
     key: ApiKey
     source: SenderClass
+    credentials: Credentials
 
 
-def caller_of(request: Request, body: bytes, verify: Verify) -> Caller | None:
-    """Who sends messages; None if no key says so."""
-    secret = secret_of(request, body)
-    key = verify(secret) if secret else None
-    if key is None or key.kind is KeyKind.MANAGEMENT:
-        return None
-    return Caller(key, SenderClass(key.kind.value))
+def caller_of(
+    request: Request,
+    body: bytes,
+    verify: Verify,
+    *,
+    scope: Scope,
+    kinds: frozenset[KeyKind] = frozenset({KeyKind.SERVER}),
+) -> Caller | Problem:
+    """Who asks; or why the request is refused: the problems with 401 of `problems`.
+
+    Args:
+        body: of the request, unpacked; it is read only if the key is nowhere else.
+        scope: what the key has to be good for.
+        kinds: the kinds of keys that open the address; a client's opens only the door for messages.
+
+    Raises:
+        StoreError: the store is away, and the key is not known without it.
+    """
+    credentials = credentials_of(request) or _in_body(body)
+    if not credentials.secret:
+        return MISSING_KEY
+    key = verify(credentials.secret) if len(credentials.secret) <= _LONGEST else None
+    if key is None or credentials.key_id not in {"", key.id}:
+        return UNKNOWN_KEY
+    source = _CLASSES.get(key.kind)
+    if source is None or key.kind not in kinds:
+        return WRONG_KIND_OF_KEY
+    if scope not in key.scopes:
+        return MISSING_SCOPE
+    if key.origins and request.headers.get("origin", "").lower() not in key.origins:
+        return WRONG_ORIGIN
+    return Caller(key, source, credentials)
 
 
-def secret_of(request: Request, body: bytes) -> str:
-    """The secret that a request brings: by Basic or Bearer, a header, the query or the body; else empty."""
+def credentials_of(request: Request) -> Credentials | None:
+    """What the headers and the query bring; None if they bring nothing."""
     kind, _, value = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "basic":
-        try:
-            return b64decode(value, validate=True).decode().partition(":")[0]
-        except (Error, UnicodeDecodeError):
-            return ""
-    if kind.lower() == "bearer":
-        return value.strip()
-    header = request.headers.get("x-write-key")
-    if header:
-        return header
-    query = parse_qs(request.query).get("writeKey")
-    if query:
-        return query[0]
-    return write_key_in(body)
+    kind = kind.lower()
+    found = None
+    if kind == "basic":
+        found = _basic(value.strip())
+    elif kind == "bearer":
+        found = Credentials(value.strip())
+    if found is None or not found.secret:
+        secret = request.headers.get("x-write-key", "").strip() or _in_query(request.query)
+        found = Credentials(secret) if secret else None
+    return found
+
+
+def _basic(value: str) -> Credentials:
+    """``SECRET:`` of the pipelines' clients, or ``ID:SECRET`` (RFC 7617)."""
+    try:
+        pair = b64decode(value, validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return Credentials()
+    user, _, password = pair.partition(":")
+    return Credentials(password, user) if password else Credentials(user)
+
+
+def _in_query(query: str) -> str:
+    for each in query.split("&"):
+        name, _, value = each.partition("=")
+        if name == "writeKey" and value:
+            return unquote_plus(value)
+    return ""
+
+
+def _in_body(body: bytes) -> Credentials:
+    secret = outer_fields(body).write_key
+    return Credentials(secret.strip() if isinstance(secret, str) else "")

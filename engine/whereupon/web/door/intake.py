@@ -1,0 +1,83 @@
+"""From the body of a request to `Engine.ingest`, and from its result to an answer.
+
+An answer of 200 says that every message that it does not name is stored; it is given after the commit. Messages that
+are not accepted are named by their place, and do not hold up the others.
+"""
+
+from whereupon.engine import Engine
+from whereupon.messages.outer_fields import outer_fields, with_type, without_key
+from whereupon.pipeline.ingestion import Ingested, Rejected
+from whereupon.web.door.callers import Caller
+from whereupon.web.door.problems import EMPTY_BODY, MISSING_BATCH, ProblemError
+
+BATCH = ""
+"""In place of a type: the path takes a batch, whose messages have their types."""
+
+_MISSING_TYPE = "missing-type"
+
+
+def ingested(engine: Engine, caller: Caller, body: bytes, type_: str) -> Ingested:
+    """Take the messages of a body.
+
+    Args:
+        body: unpacked.
+        type_: the type that the path names, for a message that has none; or `BATCH`.
+
+    Raises:
+        ProblemError: the body has no messages.
+        StoreError: the messages could not be stored.
+    """
+    if not body:
+        raise ProblemError(EMPTY_BODY)
+    text = without_key(body, caller.credentials.secret)
+    if type_ != BATCH:
+        text = with_type(text, outer_fields(text), type_)
+    result = engine.ingest(text, source=caller.source.value)
+    if type_ == BATCH and _lacks_type(result.rejected) and not outer_fields(text).has_batch:
+        raise ProblemError(MISSING_BATCH)
+    return result
+
+
+def _lacks_type(rejected: list[Rejected]) -> bool:
+    return len(rejected) == 1 and rejected[0].code == _MISSING_TYPE
+
+
+def said_of(result: Ingested, *, strict: bool) -> tuple[int, dict[str, object]]:
+    """The status and the members of the answer.
+
+    Args:
+        strict: whether one bad message makes it 400; the good ones are in all the same.
+    """
+    accepted, rejected = result.accepted + result.duplicates, result.rejected
+    if not rejected:
+        return 200, {"success": True}
+    named = [_named(each) for each in rejected]
+    if accepted and not strict:
+        return 200, {"success": True, "accepted": accepted, "rejected": named}
+    code, message = _fault(accepted, rejected)
+    return 400, {
+        "code": code,
+        "message": message,
+        "error": message,
+        "accepted": accepted,
+        "rejected": named,
+    }
+
+
+def _named(each: Rejected) -> dict[str, object]:
+    return {
+        "index": each.index,
+        "code": each.code,
+        "field": each.field,
+        "message": each.message,
+    }
+
+
+def _fault(accepted: int, rejected: list[Rejected]) -> tuple[str, str]:
+    first, count = rejected[0], accepted + len(rejected)
+    if count == 1:
+        return first.code, first.message
+    about = f"{len(rejected)} of {count} messages were not accepted"
+    rest = "the others are stored" if accepted else "none is stored"
+    code = "partly-rejected" if accepted else "all-rejected"
+    return code, f"{about}, {rest}; the first, at {first.index}: {first.message}"
