@@ -18,6 +18,7 @@ from whereupon.delivery.retries import Retry
 from whereupon.delivery.subscriptions import SubscriptionDesk
 from whereupon.matching import RuleIndex
 from whereupon.operations.addresses import Addresses
+from whereupon.operations.answers import Answers
 from whereupon.operations.audit_log import Audit
 from whereupon.operations.broadcasts import Broadcasts
 from whereupon.operations.inbox import Inboxes
@@ -49,6 +50,7 @@ class EngineParts:
         clock: says the time.
         requests: what semantic events asked for, to look at and to decide (see `Requests`).
         broadcasts: starts broadcasts (see `Broadcasts`).
+        answers: keeps what was answered to requests that may be sent twice (see `Answers`).
         audit: the log of everything that was asked, decided and done (see `Audit`).
         links: makes the links that stand in mails; None without a ``public_url``.
         claims: carries out large claims in steps; the engine's own calls do so by themselves.
@@ -98,6 +100,7 @@ class EngineParts:
         self._addresses = Addresses(store, current, self.clock)
         self._inboxes = Inboxes(store, self.clock)
         self._outbox = Outbox(store, self.clock, work.wake_up)
+        self.answers = Answers(store, current, self.clock)
         self.requests = Requests(store, current, self.clock, work.wake_up)
         self.audit = Audit(store, current)
         self.broadcasts = Broadcasts(store, current, self.clock, work.wake_up, self._note)

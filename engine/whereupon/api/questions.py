@@ -15,10 +15,18 @@ from whereupon.messages.times import earlier
 from whereupon.operations.outbox import resting_channels
 from whereupon.operations.pruner import kept_since
 from whereupon.operations.statistics import Statistics, statistics
+from whereupon.ports import DeliveryFilter
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
 
 if TYPE_CHECKING:
-    from whereupon.insight import Explanation, Identity, Preview
+    from whereupon.insight import (
+        Explanation,
+        Happening,
+        Identity,
+        Preview,
+        Profile,
+        TimelinePlace,
+    )
 
 
 class Questions(EngineParts):
@@ -59,6 +67,38 @@ class Questions(EngineParts):
         with self.store.reading() as session:
             return identify_person(session, person, index.book, policy, limit)
 
+    def profile(self, person: str) -> "Profile":
+        """What is known of a person now: ids, attributes, segments, consent, devices.
+
+        Args:
+            person: one of the person's user ids.
+
+        Raises:
+            UnknownNameError: nobody has that user id.
+        """
+        from whereupon.insight import profile  # noqa: PLC0415 - see above
+
+        with self.store.reading() as session:
+            return profile(session, person, self.pipeline.index.book, self.clock.now())
+
+    def timeline(
+        self, person: str, *, limit: int = 50, before: "TimelinePlace | None" = None
+    ) -> "list[Happening]":
+        """What happened to a person, newest first: messages and what each led to, and scheduled broadcasts.
+
+        Args:
+            person: one of the person's user ids.
+            limit: the most happenings.
+            before: the `place` of the last happening of the page before.
+
+        Raises:
+            UnknownNameError: nobody has that user id.
+        """
+        from whereupon.insight import timeline  # noqa: PLC0415 - see above
+
+        with self.store.reading() as session:
+            return timeline(session, person, self.pipeline.index.book, limit, before)
+
     def preview_identify(
         self,
         user_id: str,
@@ -81,10 +121,18 @@ class Questions(EngineParts):
             lambda session: preview_identify(session, pipeline, said, now)
         )
 
-    def runs(self, broadcast: str, *, limit: int = 20) -> list[BroadcastRun]:
-        """A broadcast's runs, newest first: planned, under way, done, or missed and why (`reason`)."""
+    def runs(
+        self, broadcast: str, *, limit: int = 20, before: tuple[datetime, str] | None = None
+    ) -> list[BroadcastRun]:
+        """A broadcast's runs, newest first: planned, under way, done, or missed and why (`reason`).
+
+        Args:
+            broadcast: its id.
+            limit: the most runs.
+            before: the `timestamp` and `occasion` of the last run of the page before.
+        """
         with self.store.reading() as session:
-            return session.runs_of(broadcast, limit)
+            return session.runs_of(broadcast, limit, before)
 
     def stats(
         self, rule: str | None = None, *, since: timedelta | datetime | None = None
@@ -106,9 +154,30 @@ class Questions(EngineParts):
         with self.store.reading() as session:
             return statistics(session, rule, start, known)
 
-    def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
-        """Deliveries in these states (all by default), newest first."""
-        return self._outbox.deliveries(*states, limit=limit)
+    def deliveries(
+        self,
+        *states: DeliveryState,
+        limit: int = 100,
+        channel: str | None = None,
+        rule: str | None = None,
+        person: str | None = None,
+        before: int | None = None,
+    ) -> list[Delivery]:
+        """Deliveries in these states (all by default), newest first.
+
+        Args:
+            states: at least one of them; none for all.
+            limit: the most deliveries.
+            channel: only those of this channel.
+            rule: only those of this rule.
+            person: only those of the person with this user id.
+            before: the `key` of the last delivery of the page before.
+
+        Raises:
+            UnknownNameError: nobody has that user id.
+        """
+        which = DeliveryFilter(channel, rule, None, before)
+        return self._outbox.deliveries(*states, limit=limit, which=which, person=person)
 
     def set_aside(self, limit: int = 100) -> list[SetAside]:
         """Messages on which the engine itself failed (rejected as ``poison``), newest first."""

@@ -21,6 +21,7 @@ _NOUNS = {
     "entries": "entries",
     "set_aside": "messages that were set aside",
     "inbox": "inbox items",
+    "answers": "answers of the management API",
 }
 
 

@@ -5,8 +5,9 @@ store keeps one word for many rules.
 
 Modules, from below: `clauses` (why a rule skipped a message), `outcomes` (what an entry sent, how it ended),
 `redecision` (deciding again what is stored as one word), `explanations` (one a message), `audiences`
-(broadcasts that did not go to a person), `rule_report` (one person, one rule), `person_report` (who a person
-is), `identify_preview` (what an identify would claim).
+(broadcasts that did not go to a person), `rule_report` (one person, one rule), `person_report` (how it became
+known who a person is), `person_profile` (what is known of them now), `person_timeline` (what happened to them),
+`identify_preview` (what an identify would claim).
 
 For others: all names below.
 """
@@ -21,6 +22,7 @@ from whereupon.insight.identify_preview import (
     preview_identify,
 )
 from whereupon.insight.outcomes import delivered, ended_by, headline_of, next_step, why_withheld
+from whereupon.insight.person_profile import Profile, known_person, profile
 from whereupon.insight.person_report import (
     BroughtMessage,
     ClaimedId,
@@ -29,6 +31,7 @@ from whereupon.insight.person_report import (
     MergedPerson,
     identify_person,
 )
+from whereupon.insight.person_timeline import Happening, TimelinePlace, timeline
 from whereupon.insight.rule_report import explain_rule
 
 __all__ = [
@@ -38,9 +41,12 @@ __all__ = [
     "ClaimedMessage",
     "EndedEntry",
     "Explanation",
+    "Happening",
     "Identity",
     "MergedPerson",
     "Preview",
+    "Profile",
+    "TimelinePlace",
     "WaitingEntry",
     "delivered",
     "describe",
@@ -49,10 +55,13 @@ __all__ = [
     "explain_rule",
     "headline_of",
     "identify_person",
+    "known_person",
     "next_step",
     "preview_identify",
+    "profile",
     "sentence_for",
     "subject_of",
+    "timeline",
     "told_once",
     "why_withheld",
 ]

@@ -6,8 +6,17 @@ from functools import partial
 
 from whereupon.errors import UnknownNameError
 from whereupon.messages.times import earlier
-from whereupon.ports import Backlog, Clock, DeadLetters, HostTransaction, Session, Store
-from whereupon.records import ChannelState, Delivery, DeliveryState
+from whereupon.ports import (
+    ANY_DELIVERY,
+    Backlog,
+    Clock,
+    DeadLetters,
+    DeliveryFilter,
+    HostTransaction,
+    Session,
+    Store,
+)
+from whereupon.records import ChannelState, Delivery, DeliveryState, is_storable
 
 _STEP = 1_000
 """Deliveries that one transaction puts back."""
@@ -32,10 +41,22 @@ class Outbox:
         self._clock = clock
         self._wake = wake
 
-    def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
-        """Deliveries in these states (all by default), newest first."""
+    def deliveries(
+        self,
+        *states: DeliveryState,
+        limit: int = 100,
+        which: DeliveryFilter = ANY_DELIVERY,
+        person: str | None = None,
+    ) -> list[Delivery]:
+        """Deliveries in these states (all by default) that pass the filter, newest first.
+
+        Args:
+            person: only those of the person with this user id.
+        """
         with self._store.reading() as session:
-            return session.deliveries(states or tuple(DeliveryState), limit)
+            if person is not None:
+                which = which._replace(person_key=_key_of(session, person))
+            return session.deliveries(states or tuple(DeliveryState), limit, which)
 
     def backlog(self) -> list[Backlog]:
         """How many deliveries are pending, held and dead, by channel, and how old the oldest is."""
@@ -91,6 +112,13 @@ class Outbox:
         return DeadLetters(
             channel, rule, None if since is None else earlier(self._clock.now(), since)
         )
+
+
+def _key_of(session: Session, user_id: str) -> int:
+    known = session.identifiers([user_id], []) if is_storable(user_id) else []
+    if not known:
+        raise UnknownNameError(kind="person", name=user_id)
+    return known[0].key
 
 
 def _revive(session: Session, *, which: DeadLetters, now: datetime, most: int) -> int:

@@ -39,7 +39,8 @@ class Pruned:
     """What a pruning removed.
 
     Attributes:
-        gone: rows by kind: ``skips``, ``deliveries``, ``entries``, ``set_aside``, ``inbox``.
+        gone: rows by kind: ``skips``, ``deliveries``, ``entries``, ``set_aside``, ``inbox``,
+            ``answers``.
         emptied: entries that stay without the data of their messages, since they keep their persons from entering
             again.
     """
@@ -114,6 +115,7 @@ class Pruner:
             if time is not None:
                 yield RetainedKind(each.name), time
         yield RetainedKind.INBOX, ZERO
+        yield RetainedKind.ANSWERS, ZERO
 
     def _all(self, now: datetime) -> Iterator[RetentionCutoff]:
         times = dict(self._times())

@@ -64,10 +64,12 @@ class Requests:
         """What was asked for, and what became of it, newest first."""
         return self.list(limit=limit)
 
-    def list(self, *outcomes: RequestOutcome, limit: int = 100) -> RequestList:
-        """Requests with these outcomes (all by default), newest first."""
+    def list(
+        self, *outcomes: RequestOutcome, limit: int = 100, before: int | None = None
+    ) -> RequestList:
+        """Requests with these outcomes (all by default), newest first, behind that number if one is given."""
         with self._store.reading() as session:
-            return session.requests(outcomes or tuple(RequestOutcome), limit)
+            return session.requests(outcomes or tuple(RequestOutcome), limit, before)
 
     def show(self, key: int) -> Request:
         """One request, by its number; raises `UnknownNameError`."""

@@ -26,9 +26,11 @@ from whereupon.ports.reads import Reads
 from whereupon.ports.store import Session, Store, Watch
 from whereupon.ports.tracing import NoTracer, Span, SpanFacts, Tracer
 from whereupon.ports.types import (
+    ANY_DELIVERY,
     Backlog,
     Counts,
     DeadLetters,
+    DeliveryFilter,
     HistoryNeed,
     LeasedNow,
     Settlement,
@@ -39,6 +41,7 @@ from whereupon.ports.types import (
 from whereupon.ports.writes import Writes
 
 __all__ = [
+    "ANY_DELIVERY",
     "FOOTPRINT",
     "NO_CHANNEL",
     "Attachable",
@@ -50,6 +53,7 @@ __all__ = [
     "Clock",
     "Counts",
     "DeadLetters",
+    "DeliveryFilter",
     "DueWork",
     "Finding",
     "FindingLevel",

@@ -13,7 +13,14 @@ from typing import Protocol
 
 from whereupon.messages.times import FIRST_INSTANT
 from whereupon.ports.reads import Reads
-from whereupon.ports.types import Backlog, Counts, DeadLetters, is_meant
+from whereupon.ports.types import (
+    ANY_DELIVERY,
+    Backlog,
+    Counts,
+    DeadLetters,
+    DeliveryFilter,
+    is_meant,
+)
 from whereupon.records import (
     COUNTED_OUTCOMES,
     PRUNED_RECORDS,
@@ -30,6 +37,7 @@ from whereupon.records import (
     Entry,
     Identifier,
     InboxItem,
+    KeptAnswer,
     Merge,
     ObjectRecord,
     Person,
@@ -113,10 +121,34 @@ class Questions(Reads, Protocol):
         found = (merge for merge in self.scan(Merge) if merge.loser_key == person_key)
         return next((merge.survivor_key for merge in found), None)
 
-    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
-        """A broadcast's runs, done or not, newest first by timestamp then occasion."""
+    def messages_before(
+        self, person_key: int, before: tuple[datetime, int] | None, limit: int
+    ) -> list[StoredMessage]:
+        """A person's messages, newest first by timestamp then key.
+
+        Args:
+            person_key: the person's.
+            before: the timestamp and key of the message behind which to begin; None for the newest.
+            limit: the most messages to return.
+        """
+        owned = self.owned_messages([person_key], FIRST_INSTANT)
+        return [m for m in reversed(owned) if before is None or (m.timestamp, m.key) < before][
+            :limit
+        ]
+
+    def runs_of(
+        self, rule: str, limit: int, before: tuple[datetime, str] | None = None
+    ) -> list[BroadcastRun]:
+        """A broadcast's runs, done or not, newest first by timestamp then occasion.
+
+        Args:
+            rule: the broadcast's id.
+            limit: the most runs to return.
+            before: the timestamp and occasion of the run behind which to begin; None for the newest.
+        """
         runs = [run for run in self.scan(BroadcastRun) if run.rule == rule]
-        return nlargest(limit, runs, key=lambda run: (run.timestamp, run.occasion))
+        found = (run for run in runs if before is None or (run.timestamp, run.occasion) < before)
+        return nlargest(limit, found, key=lambda run: (run.timestamp, run.occasion))
 
     def set_aside(self, limit: int) -> list[SetAside]:
         """Messages that were set aside and are not recorded yet, newest first."""
@@ -157,10 +189,16 @@ class Questions(Reads, Protocol):
 
     # --- deliveries ---------------------------------------------------------------------------------
 
-    def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
-        """Deliveries in these states, newest first."""
-        found = [delivery for delivery in self.scan(Delivery) if delivery.state in set(states)]
-        return nlargest(limit, found, key=lambda delivery: delivery.key)
+    def deliveries(
+        self,
+        states: Collection[DeliveryState],
+        limit: int,
+        which: DeliveryFilter = ANY_DELIVERY,
+    ) -> list[Delivery]:
+        """Deliveries in these states that pass the filter, newest first."""
+        wanted = set(states)
+        found = (d for d in self.scan(Delivery, which.person_key) if d.state in wanted)
+        return nlargest(limit, filter(which.passes, found), key=lambda delivery: delivery.key)
 
     def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
         """The deliveries of a person's entries that these occasions opened, oldest first."""
@@ -268,10 +306,14 @@ class Questions(Reads, Protocol):
         """Where the audit log ends, locked until this transaction ends; None before its first row."""
         return next(iter(self.scan(AuditHead)), None)
 
-    def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
-        """Requests with these outcomes, newest first."""
-        found = [request for request in self.scan(Request) if request.outcome in set(outcomes)]
-        return nlargest(limit, found, key=lambda request: request.key)
+    def requests(
+        self, outcomes: Collection[RequestOutcome], limit: int, before: int | None = None
+    ) -> list[Request]:
+        """Requests with these outcomes, newest first, behind that number if one is given."""
+        wanted = set(outcomes)
+        found = (request for request in self.scan(Request) if request.outcome in wanted)
+        behind = (request for request in found if before is None or request.key < before)
+        return nlargest(limit, behind, key=lambda request: request.key)
 
     def count_ran(self, actions: Collection[str], source: str, since: datetime) -> int:
         """The number of requests for these actions that ran after an instant.
@@ -297,6 +339,10 @@ class Questions(Reads, Protocol):
     def audit_rows_of(self, request: int) -> list[AuditRow]:
         """Rows of the audit log about one request, in order."""
         return [row for row in self.audit_rows(0, _ALL) if row.facts.get("request") == request]
+
+    def answer(self, digest: str) -> KeptAnswer | None:
+        """What is kept of the request with that digest, over or not."""
+        return next((kept for kept in self.scan(KeptAnswer) if kept.digest == digest), None)
 
     # --- numbers ------------------------------------------------------------------------------------
 

@@ -80,6 +80,32 @@ class DeadLetters(NamedTuple):
     since: datetime | None = None
 
 
+class DeliveryFilter(NamedTuple):
+    """A filter on deliveries. None means any.
+
+    Attributes:
+        before: only deliveries with smaller keys, which are older.
+    """
+
+    channel: str | None = None
+    rule: str | None = None
+    person_key: int | None = None
+    before: int | None = None
+
+    def passes(self, delivery: Delivery) -> bool:
+        """Whether a delivery passes."""
+        return (
+            self.channel in {None, delivery.channel}
+            and self.rule in {None, delivery.rule}
+            and self.person_key in {None, delivery.person_key}
+            and (self.before is None or delivery.key < self.before)
+        )
+
+
+ANY_DELIVERY = DeliveryFilter()
+"""Every delivery passes."""
+
+
 class Backlog(NamedTuple):
     """The number of deliveries of one channel in one state: pending, held or dead.
 

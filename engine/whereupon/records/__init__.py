@@ -8,6 +8,7 @@ For others: all names below.
 """
 
 from whereupon.records.addresses import BY_HAND, SuppressedAddress
+from whereupon.records.answers import KeptAnswer
 from whereupon.records.broadcasts import MISSED, NAMED, OVERTAKEN, BroadcastRun
 from whereupon.records.changes import Changes
 from whereupon.records.channels import ChannelState
@@ -102,6 +103,7 @@ __all__ = [
     "Identifier",
     "InboxItem",
     "Inert",
+    "KeptAnswer",
     "KeysAsked",
     "Merge",
     "MessageName",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from whereupon.records.addresses import SuppressedAddress
+from whereupon.records.answers import KeptAnswer
 from whereupon.records.broadcasts import BroadcastRun
 from whereupon.records.claims import ClaimJob, ClaimRun
 from whereupon.records.deliveries import Delivery
@@ -38,6 +39,7 @@ class Changes:
         erased_identifiers: identifiers of erased persons, known or not. Messages of theirs that were set
             aside go, and no request and no report names them any more.
         inbox: by key; None removes one.
+        answers: by digest; None removes one.
         reports: a report of a delivery also sets its bit in `Delivery.reports`.
         suppressed: addresses, by (channel, digest). One that is suppressed already stays as it is; None lifts
             it.
@@ -79,4 +81,5 @@ class Changes:
     set_aside: list[SetAside] = field(default_factory=list)
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)
     inbox: dict[str, InboxItem | None] = field(default_factory=dict)
+    answers: dict[str, KeptAnswer | None] = field(default_factory=dict)
     resumed: list[str] = field(default_factory=list)

@@ -7,6 +7,7 @@ from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
+from whereupon.records.answers import KeptAnswer
 from whereupon.records.deliveries import Delivery, DeliveryState
 from whereupon.records.entries import Entry, EntryState
 from whereupon.records.inbox import InboxItem
@@ -18,16 +19,20 @@ DONE = (DeliveryState.SENT, DeliveryState.WITHHELD, DeliveryState.DEAD)
 
 
 class RetainedKind(StrEnum):
-    """What is pruned; the names are those of ``keep`` in the settings file, and ``inbox``: each item says itself."""
+    """What is pruned; the names are those of ``keep`` in the settings file.
+
+    An item of ``inbox`` and of ``answers`` says itself how long it is kept.
+    """
 
     SKIPS = "skips"
     DELIVERIES = "deliveries"
     ENTRIES = "entries"
     SET_ASIDE = "set_aside"
     INBOX = "inbox"
+    ANSWERS = "answers"
 
 
-PrunedRecord: TypeAlias = Skips | Delivery | Entry | SetAside | InboxItem
+PrunedRecord: TypeAlias = Skips | Delivery | Entry | SetAside | InboxItem | KeptAnswer
 
 PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyType(
     {
@@ -36,6 +41,7 @@ PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyT
         RetainedKind.ENTRIES: Entry,
         RetainedKind.SET_ASIDE: SetAside,
         RetainedKind.INBOX: InboxItem,
+        RetainedKind.ANSWERS: KeptAnswer,
     }
 )
 """The records of each kind."""
@@ -87,6 +93,8 @@ def prune_action(record: PrunedRecord, cutoff: RetentionCutoff) -> PruneAction |
         is_old = record.state in DONE and record.due_at < cutoff.before
     elif isinstance(record, InboxItem):
         is_old = not record.is_shown(cutoff.before)
+    elif isinstance(record, KeptAnswer):
+        is_old = record.expires_at <= cutoff.before
     elif isinstance(record, Skips):
         is_old = record.decided_at < cutoff.before
     else:

@@ -215,6 +215,7 @@ def test_pruning_now_says_how_much_went(shop: Shop) -> None:
         "entries": 1,
         "set_aside": 0,
         "inbox": 0,
+        "answers": 0,
     }
     assert shop.engine.prune() == would
     assert sum(shop.engine.prune().gone.values()) == 0

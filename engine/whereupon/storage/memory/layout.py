@@ -41,6 +41,7 @@ class Schema:
         indexes = [self.idempotency_keys, self.waiting]
         self.deliveries = table(records.Delivery, "key", indexes=indexes, owner="person_key")
         self.inbox = table(records.InboxItem, "key", owner="person_key")
+        self.answers = table(records.KeptAnswer, "digest")
         self.runs = table(records.BroadcastRun, "rule", "occasion")
         self.requests = table(records.Request, "key")
         self.approvals = table(records.Approval, "request", "actor", "plan")

@@ -16,6 +16,8 @@ from whereupon.storage.memory.layout import Named, Schema
 from whereupon.storage.memory.tables import R
 from whereupon.storage.memory.writes import write
 
+_OLD_BY = {"set_aside": "set_aside_at", "inbox": "expires_at", "answers": "expires_at"}
+
 
 class MemorySession(Questions, DueWork):
     """What an in-memory store answers itself, since it has an index for it."""
@@ -195,7 +197,7 @@ class MemorySession(Questions, DueWork):
     def prune(self, cutoff: records.RetentionCutoff, after: int, reach: int) -> records.PruneStep:
         """The next by key; the oldest of those whose keys are texts."""
         table = self._in.tables[records.PRUNED_RECORDS[cutoff.kind]]
-        if time := {"set_aside": "set_aside_at", "inbox": "expires_at"}.get(cutoff.kind):
+        if time := _OLD_BY.get(cutoff.kind):
             old = [(k, each) for k, each in table.rows.items() if prune_action(each, cutoff)]
             oldest = sorted((getattr(each, time), key) for key, each in old)[:reach]
             table.drop(*(key for _, key in oldest))

@@ -5,6 +5,7 @@ from typing import ClassVar
 from sqlalchemy import (
     BigInteger,
     Column,
+    Index,
     LargeBinary,
     Sequence,
     String,
@@ -54,6 +55,22 @@ class ChannelRow(Base, table=True):
     calls: str = Field(sa_type=CollatedText)
     failures: int
     rests_until: int | None = Field(sa_type=Int64)
+
+
+class AnswerRow(Base, table=True):
+    """A request with an idempotency key; `answer` is JSON, null while the request is being answered."""
+
+    __tablename__ = "whereupon_answer"
+    __table_args__ = (
+        Index("whereupon_answer_expiry", "expires_at"),
+        {"sqlite_with_rowid": False},
+    )
+
+    digest: str = Field(primary_key=True, sa_type=CollatedText)
+    asked: str = Field(sa_type=CollatedText)
+    begun_at: int = Field(sa_type=Int64)
+    expires_at: int = Field(sa_type=Int64)
+    answer: str | None = Field(sa_type=CollatedText)
 
 
 VERSIONS = Table(

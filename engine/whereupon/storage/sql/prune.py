@@ -7,6 +7,9 @@ from whereupon.records import PruneStep, RetainedKind, RetentionCutoff
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.queries import Queries
 
+_WITHOUT_NUMBERS = frozenset({RetainedKind.SET_ASIDE, RetainedKind.INBOX, RetainedKind.ANSWERS})
+"""Kinds whose keys are texts; each has an index, or few rows."""
+
 
 class Pruner:
     """One session's pruning."""
@@ -19,7 +22,7 @@ class Pruner:
     def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop old records among the next rows."""
         given = self._given(cutoff)
-        if cutoff.kind in {RetainedKind.SET_ASIDE, RetainedKind.INBOX}:
+        if cutoff.kind in _WITHOUT_NUMBERS:
             oldest = self._of("prune", cutoff.kind)
             gone = oldest.run(self._connection, reach=reach, **given).rowcount
             return PruneStep(gone, cursor=after if gone == reach else None)

@@ -9,7 +9,15 @@ import whereupon.storage.sql.request_rows as request_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.messages.times import as_micros, from_micros
-from whereupon.ports import FOOTPRINT, Backlog, Counts, DeadLetters, Questions
+from whereupon.ports import (
+    ANY_DELIVERY,
+    FOOTPRINT,
+    Backlog,
+    Counts,
+    DeadLetters,
+    DeliveryFilter,
+    Questions,
+)
 from whereupon.records import (
     Approval,
     AuditRow,
@@ -21,6 +29,7 @@ from whereupon.records import (
     Device,
     Entry,
     InboxItem,
+    KeptAnswer,
     Merge,
     PersonFootprint,
     PruneStep,
@@ -39,6 +48,9 @@ from whereupon.storage.sql.rows import instant_or_none
 
 _Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
 """A decision behind its place in time: timestamp, message key, entry key."""
+
+
+_UNFINISHED = frozenset({DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.DEAD})
 
 
 def _asked(rule: str | None, since: datetime | None) -> dict[str, object]:
@@ -107,9 +119,30 @@ class SqlQuestions(SqlReads, Questions):
         found = self._queries.survivor_of.fetch(self._connection, loser=person_key)
         return found[0][0] if found else None
 
-    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+    def messages_before(
+        self, person_key: int, before: tuple[datetime, int] | None, limit: int
+    ) -> list[StoredMessage]:
+        """A person's messages."""
+        found = self._queries.messages_before.fetch(
+            self._connection,
+            person=person_key,
+            before=LAST_KEY if before is None else as_micros(before[0]),
+            key_before=LAST_KEY if before is None else before[1],
+            limit=limit,
+        )
+        return list(map(rows.message_from, found))
+
+    def runs_of(
+        self, rule: str, limit: int, before: tuple[datetime, str] | None = None
+    ) -> list[BroadcastRun]:
         """A broadcast's newest runs."""
-        found = self._queries.runs_of.fetch(self._connection, rule=rule, limit=limit)
+        found = self._queries.runs_of.fetch(
+            self._connection,
+            rule=rule,
+            before=LAST_KEY if before is None else as_micros(before[0]),
+            occasion_before="" if before is None else before[1],
+            limit=limit,
+        )
         return list(map(rule_rows.run_from, found))
 
     def set_aside(self, limit: int) -> list[SetAside]:
@@ -117,10 +150,30 @@ class SqlQuestions(SqlReads, Questions):
         found = self._queries.set_aside.fetch(self._connection, limit=limit)
         return list(map(rows.set_aside_from, found))
 
-    def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
-        """Deliveries in these states."""
-        members = self._database.members([state.value for state in states])
-        found = self._queries.deliveries.fetch(self._connection, states=members, limit=limit)
+    def deliveries(
+        self,
+        states: Collection[DeliveryState],
+        limit: int,
+        which: DeliveryFilter = ANY_DELIVERY,
+    ) -> list[Delivery]:
+        """Deliveries in these states; those that are not over, or are a person's, by an index of theirs."""
+        select = self._queries.deliveries
+        given: dict[str, object] = {}
+        if which.person_key is not None:
+            select, given = self._queries.person_deliveries, {"person": which.person_key}
+        elif _UNFINISHED.issuperset(states):
+            select = self._queries.unfinished_deliveries
+        found = select.fetch(
+            self._connection,
+            states=self._database.members([state.value for state in states]),
+            limit=limit,
+            before=LAST_KEY if which.before is None else which.before,
+            any_channel=int(which.channel is None),
+            channel=which.channel or "",
+            any_rule=int(which.rule is None),
+            rule=which.rule or "",
+            **given,
+        )
         return list(map(rule_rows.delivery_from, found))
 
     def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
@@ -197,10 +250,15 @@ class SqlQuestions(SqlReads, Questions):
         found = self._queries.request.fetch(self._connection, key=key)
         return request_rows.request_from(found[0]) if found else None
 
-    def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
+    def requests(
+        self, outcomes: Collection[RequestOutcome], limit: int, before: int | None = None
+    ) -> list[Request]:
         """The newest requests."""
         wanted = self._database.members([outcome.value for outcome in outcomes])
-        found = self._queries.requests.fetch(self._connection, outcomes=wanted, limit=limit)
+        first = LAST_KEY if before is None else before
+        found = self._queries.requests.fetch(
+            self._connection, outcomes=wanted, limit=limit, before=first
+        )
         return list(map(request_rows.request_from, found))
 
     def open_requests_of(self, user_ids: Collection[str]) -> list[Request]:
@@ -244,6 +302,11 @@ class SqlQuestions(SqlReads, Questions):
         ids = self._database.members({tie.object_id for tie in asked})
         found = self._queries.relationships.fetch(self._connection, persons=persons, ids=ids)
         return {Relationship(*tie) for tie in found} & set(asked)
+
+    def answer(self, digest: str) -> KeptAnswer | None:
+        """A kept answer."""
+        found = self._queries.answer.fetch(self._connection, digest=digest)
+        return request_rows.answer_from(found[0]) if found else None
 
     def audit_rows(self, after: int, limit: int) -> list[AuditRow]:
         """Rows of the log."""

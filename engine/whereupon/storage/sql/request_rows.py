@@ -1,4 +1,4 @@
-"""Rows and values of the ledger: requests, approvals, breakers, the audit log."""
+"""Rows and values of the ledger: requests, approvals, breakers, the audit log; and kept answers."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -12,6 +12,7 @@ from whereupon.records import (
     AuditRow,
     Breaker,
     Device,
+    KeptAnswer,
     Plan,
     Request,
     RequestOutcome,
@@ -140,6 +141,18 @@ def head_from(row: Record) -> AuditHead:
     """The head."""
     _, sequence, own, seal = row
     return AuditHead(sequence, own, seal)
+
+
+def answer_row(kept: KeptAnswer) -> Parameters:
+    """A kept answer's row."""
+    begun_at, expires_at = as_micros(kept.begun_at), as_micros(kept.expires_at)
+    return (kept.digest, kept.asked, begun_at, expires_at, kept.answer)
+
+
+def answer_from(row: Record) -> KeptAnswer:
+    """A kept answer."""
+    digest, asked, begun_at, expires_at, answer = row
+    return KeptAnswer(digest, asked, from_micros(begun_at), from_micros(expires_at), answer)
 
 
 def device_from(row: Record) -> Device:

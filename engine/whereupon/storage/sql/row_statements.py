@@ -12,6 +12,7 @@ from sqlalchemy import Table
 
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.tables import (
+    AnswerRow,
     ApprovalRow,
     AuditHeadRow,
     AuditRowRow,
@@ -121,6 +122,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "put_merge": _puts(MergeRow),
         "put_set_aside": _puts(SetAsideRow),
         "put_inbox_item": _puts(InboxRow),
+        "put_answer": _puts(AnswerRow),
         "put_request": _puts(RequestRow),
         "put_approval": _puts(ApprovalRow),
         "put_breaker": _puts(BreakerRow),
@@ -140,6 +142,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "drop_relationship": _drops(RelationshipRow),
         "drop_tombstone": _drops(TombstoneRow),
         "drop_inbox_item": _drops(InboxRow),
+        "drop_answer": _drops(AnswerRow),
         "drop_suppressed": _drops(SuppressedRow),
         "drop_set_aside": _drops(SetAsideRow),
         "change_owner": _changes(MessageRow, "owner"),

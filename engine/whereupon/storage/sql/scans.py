@@ -10,6 +10,7 @@ import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.storage.sql.rows import Record
 from whereupon.storage.sql.tables import (
+    AnswerRow,
     ApprovalRow,
     AuditHeadRow,
     AuditRowRow,
@@ -66,6 +67,7 @@ SCANNED: dict[type, Scanned] = {
     records.ClaimJob: Scanned(ClaimJobRow, rows.claim_job_from, "person_key"),
     records.Entry: Scanned(EntryRow, rule_rows.entry_from, "person_key"),
     records.Delivery: Scanned(DeliveryRow, rule_rows.delivery_from, "person_key"),
+    records.KeptAnswer: Scanned(AnswerRow, ledger_rows.answer_from),
     records.InboxItem: Scanned(InboxRow, rule_rows.inbox_item_from, "person_key"),
     records.BroadcastRun: Scanned(RunRow, rule_rows.run_from),
     records.Request: Scanned(RequestRow, ledger_rows.request_from),

@@ -69,7 +69,7 @@ class SqlSession(SqlQuestions, SqlDueWork):
         return self.cache.learned.block
 
     def _write_requests(self, changes: Changes) -> None:
-        """Write a batch's requests, approvals, breakers and audit rows."""
+        """Write a batch's requests, approvals, breakers, audit rows and kept answers."""
         to = self._queries
         self._write_rows(to.put_request, map(request_rows.request_row, changes.requests.values()))
         self._write_rows(to.put_approval, map(request_rows.approval_row, changes.approvals))
@@ -77,6 +77,10 @@ class SqlSession(SqlQuestions, SqlDueWork):
         self._write_rows(
             to.add_audit_row, (request_rows.audit_row(row, row.request) for row in changes.audit)
         )
+        gone = ((key,) for key, kept in changes.answers.items() if kept is None)
+        self._write_rows(to.drop_answer, gone)
+        kept = (request_rows.answer_row(each) for each in changes.answers.values() if each)
+        self._write_rows(to.put_answer, kept)
         if changes.audit_head is not None:
             self._write_rows(to.put_audit_head, [request_rows.head_row(changes.audit_head)])
 

@@ -232,6 +232,16 @@ WHERE key IN (
     FOR UPDATE SKIP LOCKED
 )
 
+-- name: prune_answers
+DELETE FROM whereupon_answer
+WHERE digest IN (
+    SELECT digest FROM whereupon_answer
+    WHERE expires_at <= :before
+    ORDER BY expires_at, digest
+    LIMIT :reach
+    FOR UPDATE SKIP LOCKED
+)
+
 -- name: empty_entries
 UPDATE whereupon_entry SET facts = '{}'
 WHERE key IN (

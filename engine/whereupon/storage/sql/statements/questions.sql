@@ -38,8 +38,18 @@ SELECT survivor_key FROM whereupon_merge WHERE loser_key = :loser
 
 -- name: runs_of
 SELECT whereupon_run.* FROM whereupon_run
-WHERE rule = :rule
+WHERE rule = :rule AND (timestamp, occasion) < (:before, :occasion_before)
 ORDER BY timestamp DESC, occasion DESC
+LIMIT :limit
+
+-- name: messages_before
+-- The first condition is one that the index by owner and timestamp has.
+SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+FROM whereupon_message
+JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
+WHERE whereupon_message.owner = :person AND whereupon_message.timestamp <= :before
+    AND (whereupon_message.timestamp, whereupon_message.key) < (:before, :key_before)
+ORDER BY whereupon_message.timestamp DESC, whereupon_message.key DESC
 LIMIT :limit
 
 -- name: set_aside
@@ -53,7 +63,27 @@ LIMIT :limit
 
 -- name: deliveries
 SELECT whereupon_delivery.* FROM whereupon_delivery
-WHERE state = ANY(:states)
+WHERE key < :before AND state = ANY(:states)
+    AND (:any_channel = 1 OR channel = :channel) AND (:any_rule = 1 OR rule = :rule)
+ORDER BY key DESC
+LIMIT :limit
+
+-- name: unfinished_deliveries
+-- Two parts, each with an index of its own.
+SELECT * FROM (
+    SELECT whereupon_delivery.* FROM whereupon_delivery WHERE state = 'pending'
+    UNION ALL
+    SELECT whereupon_delivery.* FROM whereupon_delivery WHERE state = 'held' OR state = 'dead'
+) AS unfinished
+WHERE key < :before AND state = ANY(:states)
+    AND (:any_channel = 1 OR channel = :channel) AND (:any_rule = 1 OR rule = :rule)
+ORDER BY key DESC
+LIMIT :limit
+
+-- name: person_deliveries
+SELECT whereupon_delivery.* FROM whereupon_delivery
+WHERE person_key = :person AND key < :before AND state = ANY(:states)
+    AND (:any_channel = 1 OR channel = :channel) AND (:any_rule = 1 OR rule = :rule)
 ORDER BY key DESC
 LIMIT :limit
 
@@ -113,7 +143,7 @@ SELECT whereupon_request.* FROM whereupon_request WHERE key = :key
 
 -- name: requests
 SELECT whereupon_request.* FROM whereupon_request
-WHERE outcome = ANY(:outcomes)
+WHERE outcome = ANY(:outcomes) AND key < :before
 ORDER BY key DESC
 LIMIT :limit
 
@@ -146,6 +176,9 @@ WHERE type_id = ANY(:types) AND object_id = ANY(:ids)
 -- name: relationships
 SELECT whereupon_relationship.* FROM whereupon_relationship
 WHERE person_key = ANY(:persons) AND object_id = ANY(:ids)
+
+-- name: answer
+SELECT whereupon_answer.* FROM whereupon_answer WHERE digest = :digest
 
 -- name: audit_head
 SELECT whereupon_audit_head.* FROM whereupon_audit_head WHERE id = 1
@@ -214,6 +247,9 @@ LIMIT :limit OFFSET :skipped
 
 -- name: count_prunable_inbox
 SELECT count(*) FROM whereupon_inbox WHERE expires_at <= :before
+
+-- name: count_prunable_answers
+SELECT count(*) FROM whereupon_answer WHERE expires_at <= :before
 
 -- name: count_prunable_skips
 SELECT count(*) FROM whereupon_skips WHERE decided_at < :before

@@ -1,0 +1,119 @@
+"""What happened to a person, newest first: messages, what each of them led to in sentences, and scheduled broadcasts."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+
+from whereupon.insight.clauses import subject_of
+from whereupon.insight.explanations import Explanation, explain, told_once
+from whereupon.insight.person_profile import known_person
+from whereupon.insight.redecision import DecidedAgain
+from whereupon.ports import Session
+from whereupon.records import Delivery, Entry, Person, Skips, StoredMessage
+from whereupon.rules.model import Rulebook
+
+Verdict: TypeAlias = Entry | Skips
+
+
+class TimelinePlace(NamedTuple):
+    """A place in a person's timeline.
+
+    Attributes:
+        message_key: of the message; 0 for a scheduled broadcast.
+        entry_key: of the entry that a scheduled broadcast opened; 0 for a message.
+    """
+
+    timestamp: datetime
+    message_key: int = 0
+    entry_key: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """A message of a person's, or a scheduled broadcast that they got.
+
+    Attributes:
+        message: as it was recorded; None for a scheduled broadcast.
+        subject: the message's name or type; for a scheduled broadcast, its time.
+        decisions: one for each rule that was evaluated: entered and what came of it, or not and why.
+    """
+
+    place: TimelinePlace
+    message: StoredMessage | None
+    subject: str
+    decisions: tuple[Explanation, ...]
+
+
+def timeline(
+    session: Session,
+    user_id: str,
+    book: Rulebook,
+    limit: int,
+    before: TimelinePlace | None = None,
+) -> list[Happening]:
+    """What happened to a person, newest first.
+
+    Args:
+        book: the rules, for what the decisions say.
+        limit: the most happenings.
+        before: the place behind which to begin; None for the newest.
+
+    Raises:
+        UnknownNameError: nobody has that user id.
+    """
+    person = known_person(session, user_id)
+    behind = None if before is None else (before.timestamp, before.message_key)
+    messages = session.messages_before(person.key, behind, limit)
+    entries = (each for each in session.scan(Entry, person.key) if each.message_key == 0)
+    items: list[tuple[TimelinePlace, StoredMessage | Entry]] = [
+        *((TimelinePlace(m.timestamp, m.key), m) for m in messages),
+        *((TimelinePlace(e.timestamp, 0, e.key), e) for e in entries),
+    ]
+    newest = sorted((i for i in items if before is None or i[0] < before), key=_place)[-limit:]
+    shown = [(place, item) for place, item in reversed(newest)] if limit else []
+    return list(_happenings(session, person, book, shown))
+
+
+def _place(item: tuple[TimelinePlace, object]) -> TimelinePlace:
+    return item[0]
+
+
+def _happenings(
+    session: Session,
+    person: Person,
+    book: Rulebook,
+    shown: Sequence[tuple[TimelinePlace, StoredMessage | Entry]],
+) -> Iterator[Happening]:
+    led_to: dict[TimelinePlace, list[Verdict]] = defaultdict(list)
+    places = {item.key: place for place, item in shown if isinstance(item, StoredMessage)}
+    for verdict in session.decided_on(person.key, list(places)) if places else ():
+        led_to[places[verdict.message_key]].append(verdict)
+    for place, item in shown:
+        if isinstance(item, Entry):
+            led_to[place].append(item)
+    of_all = [each for verdicts in led_to.values() for each in verdicts]
+    occasions = {each.occasion for each in of_all if isinstance(each, Entry)}
+    sent = session.deliveries_of(person.key, occasions) if occasions else []
+    again = DecidedAgain(session.rule_version, book.rule)
+    for place, item in shown:
+        message = item if isinstance(item, StoredMessage) else None
+        decisions = told_once(_explained(led_to[place], message, person, again, sent))
+        occasion = item.occasion if isinstance(item, Entry) else ""
+        subject = subject_of(message, occasion)
+        yield Happening(place=place, message=message, subject=subject, decisions=tuple(decisions))
+
+
+def _explained(
+    verdicts: Sequence[Verdict],
+    message: StoredMessage | None,
+    person: Person,
+    again: DecidedAgain,
+    sent: Sequence[Delivery],
+) -> Iterator[Explanation]:
+    name = person.user_id
+    for verdict in verdicts:
+        rules = (verdict.rule,) if isinstance(verdict, Entry) else again.rules_of(verdict)
+        for rule_id in rules:
+            yield from explain(verdict, message, name, rule_id, again, sent)
