@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from whereupon.delivery.subscriptions import Subscriptions
     from whereupon.engine import Engine
     from whereupon.errors import (
+        ApiKeyError,
         ConfigInvalidError,
         Diagnostic,
         LinkError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from whereupon.insight import Explanation, Identity, Preview
     from whereupon.messages.metrics import Metric
     from whereupon.messages.model import Source
+    from whereupon.operations.api_keys import Keys, NewKey
     from whereupon.operations.audit_log import Audit, Receipt
     from whereupon.operations.broadcasts import Broadcasts, Triggered
     from whereupon.operations.pruner import Pruned
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from whereupon.pipeline.work_scope import LeftAlone, Why
     from whereupon.ports import Backlog, Channel, Clock, HostTransaction, Sender
     from whereupon.records import (
+        ApiKey,
         Approval,
         AuditHead,
         AuditRow,
@@ -60,6 +63,8 @@ if TYPE_CHECKING:
         DeliveryFigures,
         DeliveryState,
         InboxItem,
+        KeyKind,
+        KeyLimit,
         Plan,
         Request,
         RequestOutcome,
@@ -74,6 +79,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionCall",
+    "ApiKey",
+    "ApiKeyError",
     "Approval",
     "Audit",
     "AuditHead",
@@ -103,6 +110,9 @@ __all__ = [
     "IdentityPolicy",
     "InboxItem",
     "Ingested",
+    "KeyKind",
+    "KeyLimit",
+    "Keys",
     "LeftAlone",
     "LinkError",
     "Links",
@@ -110,6 +120,7 @@ __all__ = [
     "MessageRejectedError",
     "Metric",
     "Metrics",
+    "NewKey",
     "Notice",
     "OperationError",
     "Outcome",
@@ -154,6 +165,8 @@ __all__ = [
 _HOMES = {
     "ActionCall": "delivery.action_calls",
     "Approval": "records",
+    "ApiKey": "records",
+    "ApiKeyError": "errors",
     "Audit": "operations.audit_log",
     "AuditHead": "records",
     "AuditRow": "records",
@@ -182,6 +195,9 @@ _HOMES = {
     "IdentityPolicy": "identity.algebra",
     "InboxItem": "records",
     "Ingested": "pipeline.ingestion",
+    "KeyKind": "records",
+    "KeyLimit": "records",
+    "Keys": "operations.api_keys",
     "LeftAlone": "pipeline.work_scope",
     "LinkError": "errors",
     "Links": "delivery.links",
@@ -189,6 +205,7 @@ _HOMES = {
     "MessageRejectedError": "errors",
     "Metric": "messages.metrics",
     "Metrics": "api.config",
+    "NewKey": "operations.api_keys",
     "Notice": "decide",
     "OperationError": "errors",
     "Outcome": "decide.decisions",

@@ -170,6 +170,7 @@ class Engine(
         if not self._work.close(timeout):
             log_event(_LOG, logging.WARNING, "close-timeout")
         self._close_channels()
+        self.keys.close()
         self._is_closed = True
         self.store.close()
 

@@ -7,6 +7,7 @@
     ├── StoreError             the event store cannot do a call: unknown address, newer schema
     ├── RequestError           a request for an action cannot be approved, cancelled or retried
     ├── OperationError         an operator's call cannot be done as things are: a broadcast, an entry
+    ├── ApiKeyError            an API key cannot be made, changed or rotated
     ├── LinkError              the token of a link is not one of ours
     ├── UnknownNameError       there is no rule, person or channel of a name
     └── StreamError            a stream file cannot be read at all
@@ -104,6 +105,20 @@ class OperationError(WhereuponError):
     def __init__(self, *, code: str, name: str, reason: str) -> None:
         self.code = code
         self.name = name
+        self.reason = reason
+        super().__init__(f"{code}: {reason}")
+
+
+class ApiKeyError(WhereuponError):
+    """An API key cannot be made, changed or rotated.
+
+    Attributes:
+        code: stable and kebab-case, such as ``weak-secret``.
+        reason: one sentence that says what is accepted. It contains no secret.
+    """
+
+    def __init__(self, *, code: str, reason: str) -> None:
+        self.code = code
         self.reason = reason
         super().__init__(f"{code}: {reason}")
 

@@ -19,6 +19,7 @@ from whereupon.delivery.subscriptions import SubscriptionDesk
 from whereupon.matching import RuleIndex
 from whereupon.operations.addresses import Addresses
 from whereupon.operations.answers import Answers
+from whereupon.operations.api_keys import Keys
 from whereupon.operations.audit_log import Audit
 from whereupon.operations.broadcasts import Broadcasts
 from whereupon.operations.inbox import Inboxes
@@ -52,6 +53,7 @@ class EngineParts:
         broadcasts: starts broadcasts (see `Broadcasts`).
         answers: keeps what was answered to requests that may be sent twice (see `Answers`).
         audit: the log of everything that was asked, decided and done (see `Audit`).
+        keys: the API keys of those who call the HTTP service (see `Keys`).
         links: makes the links that stand in mails; None without a ``public_url``.
         claims: carries out large claims in steps; the engine's own calls do so by themselves.
     """
@@ -102,6 +104,7 @@ class EngineParts:
         self._outbox = Outbox(store, self.clock, work.wake_up)
         self.answers = Answers(store, current, self.clock)
         self.requests = Requests(store, current, self.clock, work.wake_up)
+        self.keys = Keys(store, current, self.clock)
         self.audit = Audit(store, current)
         self.broadcasts = Broadcasts(store, current, self.clock, work.wake_up, self._note)
         self._prepare_store()

@@ -9,6 +9,16 @@ For others: all names below.
 
 from whereupon.records.addresses import BY_HAND, SuppressedAddress
 from whereupon.records.answers import KeptAnswer
+from whereupon.records.api_keys import (
+    ROLES,
+    SCOPES_OF,
+    ApiKey,
+    ApiSecret,
+    KeyKind,
+    KeyLimit,
+    KeyState,
+    Scope,
+)
 from whereupon.records.broadcasts import MISSED, NAMED, OVERTAKEN, BroadcastRun
 from whereupon.records.changes import Changes
 from whereupon.records.channels import ChannelState
@@ -81,6 +91,10 @@ __all__ = [
     "NO_STAMPS",
     "OVERTAKEN",
     "PRUNED_RECORDS",
+    "ROLES",
+    "SCOPES_OF",
+    "ApiKey",
+    "ApiSecret",
     "Approval",
     "AuditHead",
     "AuditRecord",
@@ -104,6 +118,9 @@ __all__ = [
     "InboxItem",
     "Inert",
     "KeptAnswer",
+    "KeyKind",
+    "KeyLimit",
+    "KeyState",
     "KeysAsked",
     "Merge",
     "MessageName",
@@ -123,6 +140,7 @@ __all__ = [
     "RequestOutcome",
     "RetainedKind",
     "RetentionCutoff",
+    "Scope",
     "SendKind",
     "SetAside",
     "SkipSearch",

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from whereupon.records.addresses import SuppressedAddress
 from whereupon.records.answers import KeptAnswer
+from whereupon.records.api_keys import ApiKey, ApiSecret
 from whereupon.records.broadcasts import BroadcastRun
 from whereupon.records.claims import ClaimJob, ClaimRun
 from whereupon.records.deliveries import Delivery
@@ -43,6 +44,8 @@ class Changes:
         reports: a report of a delivery also sets its bit in `Delivery.reports`.
         suppressed: addresses, by (channel, digest). One that is suppressed already stays as it is; None lifts
             it.
+        api_keys: by id.
+        api_secrets: by digest; None removes one.
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 
@@ -82,4 +85,6 @@ class Changes:
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)
     inbox: dict[str, InboxItem | None] = field(default_factory=dict)
     answers: dict[str, KeptAnswer | None] = field(default_factory=dict)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    api_secrets: dict[bytes, ApiSecret | None] = field(default_factory=dict)
     resumed: list[str] = field(default_factory=list)

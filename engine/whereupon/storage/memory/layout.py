@@ -55,6 +55,8 @@ class Schema:
         self.relationships = table(records.Relationship, *tie_key, owner="person_key")
         self.tombstones = table(records.Tombstone, "digest", "of")
         self.suppressed = table(records.SuppressedAddress, "channel", "digest")
+        self.api_keys = table(records.ApiKey, "id")
+        self.api_secrets = table(records.ApiSecret, "digest")
         self.reports = table(records.MetricReport, "ref")
         self.merges = table(records.Merge, "ref", owner="survivor_key")
         self.set_aside = table(records.SetAside, "ref")

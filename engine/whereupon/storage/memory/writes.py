@@ -12,7 +12,7 @@ from whereupon.storage.memory.layout import WAITING, Named, Schema
 
 _BY_KEY = (
     *("persons", "claims", "claim_jobs", "devices", "objects", "tombstones"),
-    *("requests", "breakers", "inbox", "answers"),
+    *("requests", "breakers", "inbox", "answers", "api_keys", "api_secrets"),
 )
 """What `Changes` has by the keys of the tables of the same names; None for what goes."""
 

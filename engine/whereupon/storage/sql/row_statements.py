@@ -13,6 +13,8 @@ from sqlalchemy import Table
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.tables import (
     AnswerRow,
+    ApiKeyRow,
+    ApiSecretRow,
     ApprovalRow,
     AuditHeadRow,
     AuditRowRow,
@@ -128,6 +130,8 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "put_breaker": _puts(BreakerRow),
         "put_channel": _puts(ChannelRow),
         "keep_channel": _keeps(ChannelRow),
+        "put_api_key": _puts(ApiKeyRow),
+        "put_api_secret": _puts(ApiSecretRow),
         "put_audit_head": _puts(AuditHeadRow),
         "put_mark": _puts(MetaRow),
         "keep_rule_version": _keeps(RuleVersionRow),
@@ -144,6 +148,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "drop_inbox_item": _drops(InboxRow),
         "drop_answer": _drops(AnswerRow),
         "drop_suppressed": _drops(SuppressedRow),
+        "drop_api_secret": _drops(ApiSecretRow),
         "drop_set_aside": _drops(SetAsideRow),
         "change_owner": _changes(MessageRow, "owner"),
         # Every column that is mentioned costs its indexes, changed or not.

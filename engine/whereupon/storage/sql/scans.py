@@ -5,12 +5,15 @@ from functools import partial
 from typing import NamedTuple
 
 import whereupon.records as records
+import whereupon.storage.sql.api_key_rows as api_key_rows
 import whereupon.storage.sql.request_rows as ledger_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.storage.sql.rows import Record
 from whereupon.storage.sql.tables import (
     AnswerRow,
+    ApiKeyRow,
+    ApiSecretRow,
     ApprovalRow,
     AuditHeadRow,
     AuditRowRow,
@@ -82,6 +85,8 @@ SCANNED: dict[type, Scanned] = {
     records.Merge: Scanned(MergeRow, rows.merge_from, "survivor_key"),
     records.SetAside: Scanned(SetAsideRow, rows.set_aside_from),
     records.MetricReport: Scanned(ReportRow, rows.report_from),
+    records.ApiKey: Scanned(ApiKeyRow, api_key_rows.api_key_from),
+    records.ApiSecret: Scanned(ApiSecretRow, api_key_rows.api_secret_from),
     records.SuppressedAddress: Scanned(SuppressedRow, rows.suppressed_from),
     records.Tombstone: Scanned(TombstoneRow, rows.tombstone_from),
 }

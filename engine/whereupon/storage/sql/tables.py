@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
+from whereupon.storage.sql.api_key_tables import ApiKeyRow, ApiSecretRow
 from whereupon.storage.sql.base import GIVEN, Base, CollatedText, Int64, table_of
 from whereupon.storage.sql.delivery_tables import DeliveryRow, InboxRow, ReportRow, SuppressedRow
 from whereupon.storage.sql.meta_tables import (
@@ -39,6 +40,8 @@ __all__ = [
     "KEYS",
     "VERSIONS",
     "AnswerRow",
+    "ApiKeyRow",
+    "ApiSecretRow",
     "ApprovalRow",
     "AuditHeadRow",
     "AuditRowRow",

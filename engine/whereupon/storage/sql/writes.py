@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
+import whereupon.storage.sql.api_key_rows as api_key_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.messages.codec import object_text
@@ -192,6 +193,7 @@ class SqlWrites:
         self._many(queries.put_report, map(rows.report_row, changes.reports))
         self._many(queries.report_delivery, _reported_bits(changes), _LAST)
         self._suppressed(changes)
+        self._api_keys(changes)
         self._keep(changes.rule_versions)
         discards = {
             IdKind.USER: queries.discard_asides_of_users,
@@ -210,6 +212,13 @@ class SqlWrites:
         self._many(queries.drop_suppressed, lifted, _FIRST_TWO)
         added = (rows.suppressed_row(each) for each in addresses.values() if each is not None)
         self._many(queries.keep_suppressed, added, _FIRST_TWO)
+
+    def _api_keys(self, changes: Changes) -> None:
+        queries, secrets = self._queries, changes.api_secrets
+        self._many(queries.put_api_key, map(api_key_rows.api_key_row, changes.api_keys.values()))
+        self._many(queries.drop_api_secret, ((d.hex(),) for d, each in secrets.items() if not each))
+        kept = (api_key_rows.api_secret_row(each) for each in secrets.values() if each)
+        self._many(queries.put_api_secret, kept)
 
     def _keep(self, versions: Mapping[str, tuple[str, bytes]]) -> None:
         if versions and self._names.side is not None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from whereupon.ports import Store
+from whereupon.testing.contracts.api_keys import ApiKeysContract
 from whereupon.testing.contracts.due_work import DueWorkContract
 from whereupon.testing.contracts.entries import EntriesContract
 from whereupon.testing.contracts.erasure import ErasureContract
@@ -39,6 +40,7 @@ class StoreContract(
     InboxContract,
     PagesContract,
     ReportsContract,
+    ApiKeysContract,
     TransactionsContract,
 ):
     """The tests. Each gets a store of its own, empty."""
