@@ -241,7 +241,7 @@ class Keys(KeyChecks):
     def _changed(self, event: str, work: Callable[[Session], ApiKey]) -> ApiKey:
         key = self._store.transact(work)
         self._cache.forget()
-        log_event(_LOG, logging.INFO, event, key=key.id)
+        log_event(_LOG, logging.INFO, event, api_key=key.id)
         return key
 
     def _write(
