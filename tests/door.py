@@ -2,18 +2,18 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from tests.shop import NOON
 
 from whereupon import Engine, FrozenClock
 from whereupon.messages.model import Message
 from whereupon.records import StoredMessage
-from whereupon.records.api_keys import ApiKey, KeyKind, Scope
 from whereupon.web.door import Door, DoorOptions
+from whereupon.web.door.callers import Verify
 from whereupon.web.http import Answer, Request
 
 SERVER = "wk_server-0123456789abcdef"
@@ -24,24 +24,26 @@ MANAGER = "wm_manager-0123456789abcdef"
 ORIGIN = "https://shop.example"
 
 
-def _key(name: str, kind: KeyKind, *scopes: Scope, origins: tuple[str, ...] = ()) -> ApiKey:
-    return ApiKey(
-        id=f"k-{name}",
-        name=name,
-        kind=kind,
-        scopes=frozenset(scopes),
-        created_at=NOON,
-        origins=origins,
-    )
+class _Made(TypedDict, total=False):
+    kind: str
+    scopes: tuple[str, ...]
+    origins: tuple[str, ...]
 
 
-KEYS = {
-    SERVER: _key("server", KeyKind.SERVER, Scope.MESSAGES, Scope.SEND, Scope.READ),
-    CLIENT: _key("client", KeyKind.CLIENT, Scope.MESSAGES),
-    PAGE: _key("page", KeyKind.CLIENT, Scope.MESSAGES, origins=(ORIGIN,)),
-    READER: _key("reader", KeyKind.SERVER, Scope.READ),
-    MANAGER: _key("manager", KeyKind.MANAGEMENT, Scope.ADMIN),
+_KEYS: dict[str, _Made] = {
+    SERVER: {"kind": "server"},
+    CLIENT: {"kind": "client"},
+    PAGE: {"kind": "client", "origins": (ORIGIN,)},
+    READER: {"kind": "server", "scopes": ("read",)},
+    MANAGER: {"kind": "management", "scopes": ("admin",)},
 }
+
+
+def make_keys(engine: Engine) -> None:
+    """Make a key for each of the secrets of the tests; its id follows from its secret."""
+    for secret, made in _KEYS.items():
+        name = secret[3:].partition("-")[0]
+        engine.keys.create(name, adopt=secret, key_id=f"k-{name}", **made)
 
 
 class DoorOfTest(NamedTuple):
@@ -78,13 +80,17 @@ def stored_in(engine: Engine) -> list[Message]:
 @contextmanager
 def opened_door(
     options: DoorOptions | None = None,
-    verify: Callable[[str], ApiKey | None] = KEYS.get,
+    verify: Verify | None = None,
     store: str = "memory://",
     **settings: Any,
 ) -> Iterator[DoorOfTest]:
     """A door with an empty store behind it."""
-    with Engine.open(store, clock=FrozenClock(NOON), **settings) as engine:
-        yield DoorOfTest(engine, Door(engine, verify, options or DoorOptions()))
+    settings = {"clock": FrozenClock(NOON), **settings}
+    with Engine.open(store, **settings) as engine:
+        make_keys(engine)
+        yield DoorOfTest(
+            engine, Door(engine, verify or engine.keys.check, options or DoorOptions())
+        )
 
 
 def basic(user: str, password: str = "") -> str:

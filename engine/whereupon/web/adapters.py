@@ -47,11 +47,15 @@ def wsgi(
     door: DoorOptions | None = DEFAULT,
 ) -> WsgiApp:
     """The site of an engine as a WSGI application; for the arguments see `Site`."""
-    site = Site(engine, pages=pages, callbacks=callbacks, door=door)
+    return wsgi_application(Site(engine, pages=pages, callbacks=callbacks, door=door).answer)
+
+
+def wsgi_application(respond: Callable[[Request], Answer]) -> WsgiApp:
+    """A WSGI application that answers whole requests."""
 
     def application(environ: Mapping[str, object], start_response: StartResponse) -> list[bytes]:
         request = _wsgi_request(environ)
-        answered = site.answer(request)
+        answered = respond(request)
         status = f"{answered.status} {HTTPStatus(answered.status).phrase}"
         start_response(status, list(_headers(answered)))
         return [_body(answered, request.method)]

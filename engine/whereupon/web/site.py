@@ -48,7 +48,7 @@ class Site:
         self._parts: list[tuple[re.Pattern[str], Part]] = [
             (re.compile(r"/callbacks/"), self._answer_callback)
         ]
-        self._door = None if door is None else Door(engine, _no_key, door)
+        self._door = None if door is None else Door(engine, engine.keys.check, door)
         if self._door is not None:
             self._parts.append((Door.PATHS, self._door.answer))
 
@@ -85,10 +85,6 @@ def _is_for_reader(request: Request) -> bool:
     """Whether a page is the answer: a link of a mail, or a browser that shows what it gets."""
     is_link = _PAGES.match(request.path) is not None
     return is_link or "text/html" in request.headers.get("accept", "")
-
-
-def _no_key(_secret: str) -> None:
-    """No secret is that of a key."""
 
 
 def _said(status: int, *headers: tuple[str, str]) -> Answer:

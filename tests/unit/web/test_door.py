@@ -13,6 +13,7 @@ from whereupon import Engine, FrozenClock
 from whereupon.errors import StoreError
 from whereupon.messages.model import SenderClass
 from whereupon.messages.size_limits import MAX_MESSAGE_BYTES
+from whereupon.operations.key_checks import KeyCheck
 from whereupon.web.door.problems import PROBLEMS
 
 LONG = ("identify", "track", "page", "screen", "group", "alias")
@@ -331,7 +332,7 @@ def test_a_store_that_is_away_is_503_and_nothing_is_lost(door: DoorOfTest) -> No
 def test_keys_that_cannot_be_looked_up_are_503() -> None:
     """A client gives up on 401, and its key may be good."""
 
-    def fail(_: str) -> None:
+    def fail(_: str) -> KeyCheck:
         raise StoreError(code="unreachable", reason="the database is not there")
 
     with opened_door(verify=fail) as door:
@@ -343,7 +344,7 @@ def test_keys_that_cannot_be_looked_up_are_503() -> None:
 def test_a_fault_of_the_service_is_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     """In JSON as well; what failed stands in the log, not in the answer."""
 
-    def fail(_: str) -> None:
+    def fail(_: str) -> KeyCheck:
         message = "quoted"
         raise RuntimeError(message)
 

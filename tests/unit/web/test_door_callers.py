@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from tests.door import (
@@ -20,6 +21,10 @@ from tests.door import (
     opened_door,
     posted,
 )
+from tests.shop import NOON
+
+from whereupon import FrozenClock
+from whereupon.web.door import DoorOptions
 
 MESSAGE = {"type": "track", "event": "purchase", "userId": "ada"}
 BATCH = {"batch": [MESSAGE]}
@@ -120,6 +125,26 @@ def test_a_key_that_does_not_open_the_door_is_401(
     assert door.stored() == []
 
 
+def test_a_key_that_is_no_longer_good_says_why() -> None:
+    """Expired, revoked, or with a secret that was replaced; the person on call sees which."""
+    clock = FrozenClock(NOON)
+    with opened_door(clock=clock) as door:
+        keys = door.engine.keys
+        short = keys.create("short", kind="server", expires=timedelta(hours=1)).secret
+        gone = keys.create("gone", kind="server")
+        old = keys.create("old", kind="server")
+        new = keys.rotate(old.key.id, overlap=timedelta(hours=1))
+        for secret in (short, gone.secret, old.secret, new.secret):
+            assert door.post("/v1/batch", BATCH, secret)[0] == 200
+        keys.revoke(gone.key.id)
+        clock.move_to(NOON + timedelta(hours=1))
+        codes = {
+            secret: door.post("/v1/batch", BATCH, secret)[1].get("code")
+            for secret in (short, gone.secret, old.secret, new.secret)
+        }
+    assert list(codes.values()) == ["expired-key", "revoked-key", "replaced-secret", None]
+
+
 @pytest.mark.parametrize("key", [1, None, True, [SERVER], {"x": SERVER}])
 def test_a_key_in_a_body_is_a_text(door: DoorOfTest, key: object) -> None:
     """Any other value is none."""
@@ -181,8 +206,6 @@ def test_a_preflight_needs_no_key(door: DoorOfTest, path: str, origin: str) -> N
 
 def test_a_host_allows_further_headers() -> None:
     """Such as those of a page that is traced."""
-    from whereupon.web.door import DoorOptions
-
     with opened_door(DoorOptions(allowed_headers=("traceparent",))) as door:
         answer = door.ask(asked("/v1/t", "OPTIONS", origin=ORIGIN))
     assert "traceparent" in headers_of(answer)["access-control-allow-headers"].split(", ")

@@ -14,10 +14,14 @@ from urllib.parse import unquote_plus
 
 from whereupon.messages.model import SenderClass
 from whereupon.messages.outer_fields import outer_fields
+from whereupon.operations.key_checks import KeyCheck, KeyRefusal
 from whereupon.records.api_keys import ApiKey, KeyKind, Scope
 from whereupon.web.door.problems import (
+    EXPIRED_KEY,
     MISSING_KEY,
     MISSING_SCOPE,
+    REPLACED_SECRET,
+    REVOKED_KEY,
     UNKNOWN_KEY,
     WRONG_KIND_OF_KEY,
     WRONG_ORIGIN,
@@ -25,11 +29,15 @@ from whereupon.web.door.problems import (
 )
 from whereupon.web.http import Request
 
-Verify: TypeAlias = Callable[[str], ApiKey | None]
-"""The key with a secret; None if there is none, or it is no longer good (see `Keys.verify`)."""
+Verify: TypeAlias = Callable[[str], KeyCheck]
+"""What is known of a secret (see `Keys.check`)."""
 
-_LONGEST = 500
-"""Characters of a secret; a longer one is not looked up."""
+_REFUSALS = {
+    KeyRefusal.UNKNOWN: UNKNOWN_KEY,
+    KeyRefusal.EXPIRED: EXPIRED_KEY,
+    KeyRefusal.REVOKED: REVOKED_KEY,
+    KeyRefusal.REPLACED: REPLACED_SECRET,
+}
 _CLASSES = {KeyKind.SERVER: SenderClass.SERVER, KeyKind.CLIENT: SenderClass.CLIENT}
 
 
@@ -70,15 +78,17 @@ def caller_of(
     credentials = credentials_of(request) or _in_body(body)
     if not credentials.secret:
         return MISSING_KEY
-    key = verify(credentials.secret) if len(credentials.secret) <= _LONGEST else None
+    key, refusal = verify(credentials.secret)
+    if refusal is not None:
+        return _REFUSALS[refusal]
     if key is None or credentials.key_id not in {"", key.id}:
         return UNKNOWN_KEY
     source = _CLASSES.get(key.kind)
     if source is None or key.kind not in kinds:
         return WRONG_KIND_OF_KEY
-    if scope not in key.scopes:
+    if not key.allows(scope):
         return MISSING_SCOPE
-    if key.origins and request.headers.get("origin", "").lower() not in key.origins:
+    if not key.allows_origin(request.headers.get("origin")):
         return WRONG_ORIGIN
     return Caller(key, source, credentials)
 

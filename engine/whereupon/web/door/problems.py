@@ -74,7 +74,14 @@ MISSING_KEY = Problem(
 UNKNOWN_KEY = Problem(
     status=401,
     code="unknown-key",
-    message="the key is not known here, or has expired, or was revoked",
+    message="the key is not known here",
+)
+EXPIRED_KEY = Problem(status=401, code="expired-key", message="the key has expired")
+REVOKED_KEY = Problem(status=401, code="revoked-key", message="the key was revoked")
+REPLACED_SECRET = Problem(
+    status=401,
+    code="replaced-secret",
+    message="the key has a new secret, and the time for this one is over",
 )
 WRONG_KIND_OF_KEY = Problem(
     status=401,
@@ -115,7 +122,8 @@ STORE_AWAY = Problem(
 
 PROBLEMS = (
     *(BODY_TOO_LARGE, UNKNOWN_ENCODING, BAD_ENCODING, EMPTY_BODY, MISSING_BATCH),
-    *(MISSING_KEY, UNKNOWN_KEY, WRONG_KIND_OF_KEY, MISSING_SCOPE, WRONG_ORIGIN),
+    *(MISSING_KEY, UNKNOWN_KEY, EXPIRED_KEY, REVOKED_KEY, REPLACED_SECRET),
+    *(WRONG_KIND_OF_KEY, MISSING_SCOPE, WRONG_ORIGIN),
     *(NO_SUCH_PATH, WRONG_METHOD, OVER_LIMIT, FAILED, STORE_AWAY),
 )
 """Every problem of a whole request. The codes of single messages are those of `Engine.ingest`."""
