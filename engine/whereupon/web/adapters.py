@@ -83,6 +83,7 @@ def _wsgi_request(environ: Mapping[str, object]) -> Request:
         headers={**headers, "content-type": text("CONTENT_TYPE")},
         body=b"" if body is None else body,
         origin=f"{text('wsgi.url_scheme') or 'http'}://{host}{mount}",
+        address=text("REMOTE_ADDR"),
         is_too_large=body is None,
     )
 
@@ -182,6 +183,7 @@ def asgi_request(scope: Event, body: bytes) -> Request:
         headers=headers,
         body=b"" if is_too_large else body,
         origin=f"{scope.get('scheme', 'http')}://{host}{quoted_mount}",
+        address=str((scope.get("client") or ("",))[0]),
         is_too_large=is_too_large,
     )
 

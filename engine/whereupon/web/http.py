@@ -20,6 +20,7 @@ class Request:
         query: what stands behind the question mark, as it came.
         headers: by names in lower case; of several with one name, the values with commas between.
         body: whole, and encoded as it came.
+        address: the IP address of the client, as the server tells it; empty if it does not.
         is_too_large: whether the body has more than `MOST_BYTES`; then it is empty here.
         origin: scheme, host and mount, as the client used them: ``https://shop.example/w``.
     """
@@ -30,6 +31,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     origin: str = ""
+    address: str = ""
     is_too_large: bool = False
 
     @property
@@ -53,12 +55,14 @@ class Counted:
     Attributes:
         key_id: the id of the API key that asked; empty if none did. Requests share a server fairly by it.
         key_kind: the kind of that key: ``server``, ``client`` or ``management``.
+        refused: the code of the problem with which a whole request was refused; empty if it was not.
         rejected: how many items were not accepted, by their codes.
         over_limit: how many messages were over a limit that only counts (see `ApiKey.shadow`).
     """
 
     key_id: str = ""
     key_kind: str = ""
+    refused: str = ""
     rejected: Mapping[str, int] = field(default_factory=dict)
     over_limit: int = 0
 

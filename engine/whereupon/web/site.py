@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import unquote
 
 from whereupon.engine import Engine
 from whereupon.errors import StoreError
+from whereupon.records import KeyLimit
 from whereupon.web.door import Door, DoorOptions
+from whereupon.web.door.limits import Guesses
+from whereupon.web.door.problems import TOO_MANY_GUESSES, UNKNOWN_KEY, as_json
 from whereupon.web.http import Answer, Request
 from whereupon.web.page_options import PageOptions
 from whereupon.web.pages import answer as answer_page
@@ -23,6 +28,8 @@ _PAGES = re.compile(r"/[uco]/")
 _CALLBACKS = re.compile(r"/callbacks/([^/]+)/?")
 NO_CALLBACKS: Mapping[str, Callback] = {}
 """No channel takes callbacks."""
+GUESSES = KeyLimit(20, timedelta(minutes=1), burst=60)
+"""How often one address may show keys that are not known."""
 
 
 class Site:
@@ -48,6 +55,7 @@ class Site:
         self._parts: list[tuple[re.Pattern[str], Part]] = [
             (re.compile(r"/callbacks/"), self._answer_callback)
         ]
+        self._guesses = Guesses(GUESSES)
         self._door = None if door is None else Door(engine, engine.keys.check, door)
         if self._door is not None:
             self._parts.append((Door.PATHS, self._door.answer))
@@ -56,10 +64,26 @@ class Site:
         """Answer any request; what is not known is answered with 404: clients get JSON, readers a page."""
         for paths, part in self._parts:
             if paths.match(request.path):
-                return part(request)
+                return self._slowed(request, part(request))
         if self._door is None or _is_for_reader(request):
             return self._answer_page(request)
         return self._door.not_found(request)
+
+    def _slowed(self, request: Request, answered: Answer) -> Answer:
+        """The answer; or, to an address that shows unknown keys too often, that it has to wait."""
+        if answered.counted.refused != UNKNOWN_KEY.code or not request.address:
+            return answered
+        wait = self._guesses.note(request.address)
+        if not wait:
+            return answered
+        problem = replace(TOO_MANY_GUESSES, retry_after=wait)
+        return replace(
+            answered,
+            status=problem.status,
+            headers=(*answered.headers, *problem.headers()),
+            body=as_json({**problem.members(), "meta": {"error": problem.message}}),
+            counted=replace(answered.counted, refused=problem.code),
+        )
 
     def _answer_page(self, request: Request) -> Answer:
         if request.is_too_large:

@@ -1,13 +1,20 @@
 """Limits of keys and of guesses, as a process keeps them."""
 
+import json
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 
+from whereupon import Engine
 from whereupon.records import ApiKey, KeyKind, KeyLimit, Scope
+from whereupon.web.adapters import asgi_request, wsgi
+from whereupon.web.door import DoorOptions
 from whereupon.web.door.limits import SECOND, Guesses, KeyLimits, Taken
+from whereupon.web.http import Request
+from whereupon.web.site import Site
 
 KEY = ApiKey(
     id="key_1",
@@ -160,3 +167,69 @@ def test_guesses_from_everywhere_fill_no_memory(ticks: Ticks) -> None:
         guesses.note(f"10.0.2.{number}")
     assert guesses.note("10.0.0.1") == 0
     assert guesses.note("no address" * 1_000) == 0
+
+
+def shown(secret: str, address: str) -> Request:
+    """A request with one message, from an address."""
+    return Request(
+        method="POST",
+        path="/v1/track",
+        headers={"authorization": f"Bearer {secret}", "origin": "https://shop.example"},
+        body=b'{"userId": "ada", "event": "seen"}',
+        address=address,
+    )
+
+
+def test_a_neighbours_guesses_lock_nobody_out() -> None:
+    """Good keys come in from the same address, other addresses are told the truth, and there is an end to guessing."""
+    with Engine.open("memory://") as engine:
+        secret = engine.keys.create("shop", kind="server").secret
+        site = Site(engine, door=DoorOptions())
+        answers = (site.answer(shown("wk_guess", "192.0.2.1")) for _ in range(1_000_000))
+        refused = next(each for each in answers if each.status != 401)
+        assert refused.status == 429
+        assert int(dict(refused.headers)["Retry-After"]) in {1, 2, 3}
+        assert dict(refused.headers)["Access-Control-Allow-Origin"] == "https://shop.example"
+        said = json.loads(refused.body)
+        assert said["code"] == refused.counted.refused == "too-many-guesses"
+        assert said["message"] == said["error"] == said["meta"]["error"]
+        assert site.answer(shown(secret, "192.0.2.1")).status == 200
+        assert site.answer(shown("wk_guess", "192.0.2.2")).status == 401
+
+
+def test_only_unknown_keys_are_guesses() -> None:
+    """Who has a key that is not good any more, or forgets it, is told so each time."""
+    with Engine.open("memory://") as engine:
+        made = engine.keys.create("shop", kind="server")
+        engine.keys.revoke(made.key.id)
+        site = Site(engine, door=DoorOptions())
+        for secret in ("", made.secret):
+            answers = {site.answer(shown(secret, "192.0.2.1")).status for _ in range(200)}
+            assert answers == {401}
+
+
+def test_where_no_address_is_told_guesses_are_not_counted() -> None:
+    """A server that tells none, such as one on a socket of Unix, has one neighbour for all."""
+    with Engine.open("memory://") as engine:
+        site = Site(engine, door=DoorOptions())
+        assert {site.answer(shown("wk_guess", "")).status for _ in range(200)} == {401}
+
+
+def test_the_address_is_the_one_that_the_server_tells() -> None:
+    """In WSGI ``REMOTE_ADDR``, in ASGI ``client``, which may be missing."""
+    with Engine.open("memory://") as engine:
+        application, told = wsgi(engine), list[str]()
+
+        def ask(address: str) -> str:
+            environ = {"HTTP_X_WRITE_KEY": "wk_guess", "REMOTE_ADDR": address}
+            setup_testing_defaults(environ)
+            environ |= {"REQUEST_METHOD": "POST", "PATH_INFO": "/v1/t"}
+            application(environ, lambda status, _: told.append(status[:3]))
+            return told[-1]
+
+        while ask("192.0.2.1") == "401":
+            pass
+        assert [ask("192.0.2.1"), ask("192.0.2.2")] == ["429", "401"]
+    scope: dict[str, object] = {"method": "GET", "path": "/", "headers": []}
+    assert asgi_request({**scope, "client": ("192.0.2.1", 443)}, b"").address == "192.0.2.1"
+    assert asgi_request({**scope, "client": None}, b"").address == ""

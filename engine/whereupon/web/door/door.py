@@ -115,7 +115,8 @@ class Door:
     def _refused(self, request: Request, problem: Problem, *more: tuple[str, str]) -> Answer:
         log_event(_LOG, logging.INFO, "door-refused", status=problem.status, code=problem.code)
         headers = (*_UNKEPT, *problem.headers(), *more, *cors_headers(request))
-        return Answer(status=problem.status, headers=headers, body=as_json(problem.members()))
+        body, counted = as_json(problem.members()), Counted(refused=problem.code)
+        return Answer(status=problem.status, headers=headers, body=body, counted=counted)
 
     # --- calls ------------------------------------------------------------------------------------
 

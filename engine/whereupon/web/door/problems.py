@@ -108,6 +108,12 @@ OVER_LIMIT = Problem(
     message="more was sent under the key than its limit allows; send again later",
     retry_after=SOON,
 )
+TOO_MANY_GUESSES = Problem(
+    status=429,
+    code="too-many-guesses",
+    message="keys that are not known here come from your address too often; check the key, and send again later",
+    retry_after=SOON,
+)
 FAILED = Problem(
     status=500,
     code="failed",
@@ -124,7 +130,7 @@ PROBLEMS = (
     *(BODY_TOO_LARGE, UNKNOWN_ENCODING, BAD_ENCODING, EMPTY_BODY, MISSING_BATCH),
     *(MISSING_KEY, UNKNOWN_KEY, EXPIRED_KEY, REVOKED_KEY, REPLACED_SECRET),
     *(WRONG_KIND_OF_KEY, MISSING_SCOPE, WRONG_ORIGIN),
-    *(NO_SUCH_PATH, WRONG_METHOD, OVER_LIMIT, FAILED, STORE_AWAY),
+    *(NO_SUCH_PATH, WRONG_METHOD, OVER_LIMIT, TOO_MANY_GUESSES, FAILED, STORE_AWAY),
 )
 """Every problem of a whole request. The codes of single messages are those of `Engine.ingest`."""
 
