@@ -1,0 +1,84 @@
+"""A whole session of each Python client, against a running door: what arrives is what was sent, field by field."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.clients.doors import Shop, open_shop
+from tests.clients.expected import body_of, differences, instant, stored_in
+from tests.clients.python_clients import ALL, PYTHON, PythonClient
+from tests.clients.session import Call, Json, ask, use, visit
+
+from whereupon import DeliveryState
+from whereupon.messages.metrics import Metric
+from whereupon.records import Delivery, Person
+
+each_client = pytest.mark.parametrize("sdk", ALL, ids=lambda sdk: sdk.distribution)
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:datetime.datetime.utc"
+)  # the clients', from Python 3.12 on
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - of the app, which has no Clock
+
+
+def _say(sdk: PythonClient, shop: Shop, calls: list[Call], **options: object) -> None:
+    """Send calls through a client's queue and threads; it reports no error."""
+    errors: list[tuple[Exception, list[Json]]] = []
+    told = lambda error, batch: errors.append((error, batch))  # noqa: E731
+    with sdk.client(shop.key, shop.url, on_error=told, **options) as client:
+        for call in calls:
+            sdk.say(client, call)
+    assert errors == []
+
+
+def _assert_arrived(sdk: PythonClient, shop: Shop, calls: list[Call], since: datetime) -> None:
+    """Each message stands in the store once, with every field that was sent, and with no other but ``sentAt``."""
+    stored = stored_in(shop.engine)
+    for call in calls:
+        body = body_of(stored[call.message_id])
+        sent_at = instant(str(body.pop("sentAt")))
+        assert since <= sent_at <= _now()
+        assert differences(sdk.sends(call), body) == [], call.message_id
+
+
+@each_client
+@pytest.mark.parametrize("gzip", [False, True], ids=["plain", "gzip"])
+def test_a_session_arrives_as_it_was_sent(sdk: PythonClient, gzip: bool) -> None:
+    """Every field of every call, with the option to compress and without."""
+    since = _now()
+    calls = [*visit(since - timedelta(minutes=5)), *use(since - timedelta(minutes=4), PYTHON)]
+    with open_shop() as shop:
+        _say(sdk, shop, calls, gzip=gzip)
+        _assert_arrived(sdk, shop, calls, since)
+        assert len(stored_in(shop.engine)) == len(calls)
+
+
+@each_client
+def test_a_session_does_what_it_says(sdk: PythonClient, place: str) -> None:
+    """It claims, triggers, merges, registers devices, reports and deletes, in every kind of store."""
+    since = _now()
+    with open_shop(place) as shop:
+        engine = shop.engine
+        engine.channel("push")(lambda _: None)
+        first = [*visit(since - timedelta(minutes=5)), *use(since - timedelta(minutes=4), PYTHON)]
+        _say(sdk, shop, first)
+        engine.run_due()
+        (thanks,) = engine.deliveries(DeliveryState.SENT)
+        assert (thanks.person, thanks.content) == ("ada", {"title": "Thanks for the socks"})
+        _say(sdk, shop, ask(since - timedelta(minutes=3), thanks.idempotency_key))
+        engine.run_due()
+        ada = engine.identity("ada")
+        assert set(ada.user_ids) == {"ada", "ada@example.com"}
+        assert [device.token for device in engine.devices("ada")] == ["token-1"]
+        with engine.store.session() as session:
+            (person,) = session.scan(Person)  # and nobody else: nia is deleted
+            (reported,) = session.scan(Delivery)
+        assert differences(_ada(), person.attributes) == []
+        assert reported.reports == {Metric.OPENED}
+
+
+def _ada() -> Json:
+    """The attributes of Ada after the session."""
+    first: Json = {"first_name": "Ada", "email": "ada@example.com", "address": {"city": "Łódź"}}
+    return {**first, **PYTHON.arrives, "plan": "pro"}
