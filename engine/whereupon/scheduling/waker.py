@@ -104,8 +104,13 @@ class Waker(ForkAware):
         with self._lock:
             if self._running:
                 self._again = min(self._again or instant, instant)
-            elif self._scheduler is not None and instant < (self._planned or instant + _PAUSE):
+            elif self._scheduler is not None and self._is_too_late(instant):
                 self._plan(self._scheduler, instant)
+
+    def _is_too_late(self, instant: datetime) -> bool:
+        """Whether the next round is planned for later. One whose time has come does all that is due."""
+        planned = self._planned
+        return planned is None or (instant < planned and planned > self._clock.now())
 
     def _plan(self, scheduler: "BackgroundScheduler", instant: datetime) -> None:
         """Set the time of the next round; now, if the instant has passed.

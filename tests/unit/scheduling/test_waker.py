@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from whereupon.scheduling import SystemClock, Waker
 
 _PATIENCE = 5.0  # seconds; only a failing test ever waits so long
@@ -165,3 +167,15 @@ def test_what_was_stopped_can_be_started_again() -> None:
         waker.start()
         assert rounds.reach(count)
         waker.stop()
+
+
+def test_work_that_was_due_ever_earlier_asks_for_one_round(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A round that is planned for now does all that is due; APScheduler would warn of every further one."""
+    rounds, now = _Rounds(), SystemClock().now()
+    with _started(rounds) as waker, _restless_threads():
+        for seconds in range(2_000):
+            waker.wake_by(now - timedelta(seconds=seconds))
+        assert rounds.reach(1)
+    assert [each for each in caplog.records if each.name.startswith("apscheduler")] == []
