@@ -16,7 +16,8 @@ help:
 	@echo "make mutants  change the core in one place at a time: which changes does no test notice?"
 	@echo "            (CORE='identity.algebra guards.audit_chain' for a part of it)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
-	@echo "            (VICTIM=delivery kills them while they send mail and webhooks, VICTIM=server kills PostgreSQL)"
+	@echo "            (VICTIM=delivery kills them while they send mail and webhooks, VICTIM=server kills PostgreSQL,"
+	@echo "            VICTIM=door kills whereupon serve under load)"
 	@echo "make storm  everybody at the same people at once, on PostgreSQL, for SECONDS=60: no deadlock, no call too late"
 
 # One stamp for each set of packages; a change of pyproject.toml installs anew. The first time takes a minute, so

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from tests.chaos import serving
 from tests.chaos.harness import Verdict, disturbed_and_not
 from tests.chaos.killing import PHASES, Victim
 from tests.servers import Server, mortal
@@ -17,6 +18,7 @@ _KILLED = {
     Victim.PROCESS: "processes",
     Victim.SERVER: "its server",
     Victim.DELIVERY: "processes that deliver by mail and HTTP",
+    Victim.DOOR: "servers under load",
 }
 
 
@@ -32,7 +34,8 @@ def main() -> int:
     databases = chosen.database or ["sqlite", "postgresql"]
     if chosen.victim == Victim.SERVER:
         databases = ["postgresql"]
-    return max([_run(database, chosen) for database in databases])
+    run = _serve if chosen.victim == Victim.DOOR else _run
+    return max([run(database, chosen) for database in databases])
 
 
 def _run(database: str, chosen: argparse.Namespace) -> int:
@@ -54,6 +57,28 @@ def _run(database: str, chosen: argparse.Namespace) -> int:
     killed = _KILLED[Victim(chosen.victim)]
     sys.stdout.write(f"{database}, {chosen.workers} processes, seed {chosen.seed}, {killed}: ")
     return _report(verdict, perf_counter() - began)
+
+
+def _serve(database: str, chosen: argparse.Namespace) -> int:
+    began, write = perf_counter(), sys.stdout.write
+    processes = 1 if database == "sqlite" else chosen.workers
+    with (
+        TemporaryDirectory(prefix="whereupon-chaos-") as folder,
+        _stores(database, folder) as ((url, _), _),
+    ):
+        served = serving.run(
+            url, Path(folder), kills=chosen.kills, seed=chosen.seed, processes=processes
+        )
+    write(f"{database}, {processes} processes, seed {chosen.seed}, {_KILLED[Victim.DOOR]}: ")
+    write(f"{served.kills.total()} kills in {perf_counter() - began:.0f} s\n")
+    for victim, count in served.kills.items():
+        write(f"  {count:5}  {victim}\n")
+    write(f"{served.messages} messages acknowledged; {served.resent} requests sent again\n")
+    write(f"answers: {dict(served.answers)}\n")
+    for line in served.faults[:_MOST_LINES]:
+        write(f"{line}\n")
+    write(f"{len(served.faults)} faults\n" if served.faults else "nothing lost, nothing twice\n")
+    return 1 if served.faults or served.kills.total() < chosen.kills else 0
 
 
 @contextmanager

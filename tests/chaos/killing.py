@@ -13,12 +13,14 @@ _LATEST_OPENING = 40_000
 class Victim(StrEnum):
     """What is killed: one of our processes, or the database server under all of them.
 
-    ``delivery`` is a process while it delivers to receivers over the network.
+    ``delivery`` is a process while it delivers to receivers over the network, ``door`` is ``whereupon serve`` under
+    load.
     """
 
     PROCESS = "process"
     SERVER = "server"
     DELIVERY = "delivery"
+    DOOR = "door"
 
 
 @dataclass(frozen=True, slots=True)

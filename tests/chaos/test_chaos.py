@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from tests.chaos import serving
 from tests.chaos.contents import Handed, contents_of, differences
 from tests.chaos.harness import Verdict, compare, disturbed_and_not
 from tests.chaos.killing import PHASES
@@ -93,6 +94,24 @@ def test_what_is_delivered_over_the_network_arrives_and_twice_only_if_its_call_w
     assert verdict.figures.kills == 6
     assert verdict.dispatched > 100
     assert verdict.figures.under_way
+
+
+@pytest.mark.parametrize(("database", "processes"), [("sqlite", 1)])
+def test_a_server_that_is_killed_under_load_loses_nothing_that_it_acknowledged(
+    database: str, processes: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Every acknowledged message is there after each kill, and has led to one entry and one delivery."""
+    with ExitStack() as stores:
+        if database == "sqlite":
+            url = f"sqlite:///{tmp_path}/store.db"
+        else:
+            server: Server = request.getfixturevalue("server")
+            url = stores.enter_context(server.empty())
+        served = serving.run(url, tmp_path, kills=6, seed=7, processes=processes)
+    assert served.faults == []
+    assert served.kills.total() == 6
+    assert served.messages > 6
+    assert served.resent
 
 
 def test_a_delivery_that_arrives_twice_without_a_kill_is_a_difference(sqlite: Stores) -> None:
