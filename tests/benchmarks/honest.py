@@ -14,6 +14,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -54,9 +55,7 @@ class _Honest:
         self._connection.request("POST", "/v1/track", body, self._headers)
         answer = self._connection.getresponse()
         answer.read()
-        if answer.status != 200:
-            message = f"an honest client was answered with {answer.status}"
-            raise AssertionError(message)
+        assert answer.status == 200, f"an honest client was answered with {answer.status}"
         return perf_counter() - began
 
 
@@ -76,6 +75,14 @@ def _beside(module: str, *arguments: str) -> Iterator[None]:
         sys.stderr.write(f"{module} {' '.join(arguments[1:])}: {said}\n")
 
 
+def _crowd(port: int, _: str, *, count: int, kind: str) -> tuple[str, ...]:
+    return "crowding", str(port), str(count), kind
+
+
+def _flood(port: int, flooder: str) -> tuple[str, ...]:
+    return "flooding", str(port), flooder, "16"
+
+
 def _p99(waits: list[float]) -> float:
     return statistics.quantiles(waits, n=100)[98]
 
@@ -87,15 +94,11 @@ def rows(connections: int = 10_000, requests: int = 3_000) -> list[Row]:
             _row(
                 f"an honest client's p99 beside {connections:,} connections that {what}",
                 requests,
-                lambda port, _, kind=kind: ("crowding", str(port), str(connections), kind),
+                partial(_crowd, count=connections, kind=kind),
             )
             for kind, what in CROWDS.items()
         ),
-        _row(
-            "an honest client's p99 beside another key's flood on 16 connections",
-            requests,
-            lambda port, flooder: ("flooding", str(port), flooder, "16"),
-        ),
+        _row("an honest client's p99 beside another key's flood", requests, _flood),
     ]
 
 

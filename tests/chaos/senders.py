@@ -90,6 +90,7 @@ class Sender(Thread):
         """Send until it is over; what was begun is sent until it is acknowledged."""
         for place in count():
             if self._is_over.is_set():
+                self._hang_up()
                 return
             sending = self._sending(place)
             for attempts in count(1):
@@ -106,9 +107,7 @@ class Sender(Thread):
             answer = self._connection.getresponse()
             answer.read()
         except (OSError, HTTPException):
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+            self._hang_up()
             return False
         with self._ledger.changed:
             self._ledger.answers[answer.status] += 1
@@ -116,6 +115,11 @@ class Sender(Thread):
             message = f"{sending.path} was answered with {answer.status}"
             raise AssertionError(message)
         return answer.status == 200
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _sending(self, place: int) -> Sending:
         name = f"{self._number}-{place}"
