@@ -11,9 +11,10 @@ from tests.shop import NOON
 
 from whereupon import Engine, FrozenClock
 from whereupon.messages.model import Message
+from whereupon.operations.key_checks import KeyCheck
 from whereupon.records import StoredMessage
 from whereupon.web.door import Door, DoorOptions
-from whereupon.web.door.callers import Verify
+from whereupon.web.door.callers import Callers, Check
 from whereupon.web.http import Answer, Request
 
 SERVER = "wk_server-0123456789abcdef"
@@ -80,17 +81,26 @@ def stored_in(engine: Engine) -> list[Message]:
 @contextmanager
 def opened_door(
     options: DoorOptions | None = None,
-    verify: Verify | None = None,
+    check: Check | None = None,
     store: str = "memory://",
+    alias: tuple[str, str] = ("", ""),
     **settings: Any,
 ) -> Iterator[DoorOfTest]:
-    """A door with an empty store behind it."""
+    """A door with an empty store behind it.
+
+    Args:
+        alias: a secret that is too short to be a key's, and the secret that it stands for.
+    """
     settings = {"clock": FrozenClock(NOON), **settings}
     with Engine.open(store, **settings) as engine:
         make_keys(engine)
-        yield DoorOfTest(
-            engine, Door(engine, verify or engine.keys.check, options or DoorOptions())
-        )
+        options = options or DoorOptions()
+
+        def check_alias(secret: str) -> KeyCheck:
+            return engine.keys.check(alias[1] if secret == alias[0] else secret)
+
+        callers = Callers(check or check_alias)
+        yield DoorOfTest(engine, Door(engine, callers, options))
 
 
 def basic(user: str, password: str = "") -> str:

@@ -15,7 +15,6 @@ from tests.shop import NOON
 
 from whereupon import Engine, FrozenClock
 from whereupon.messages.model import Message
-from whereupon.operations.key_checks import KeyCheck
 from whereupon.web.http import Answer, Request
 
 CORPUS = ROOT / "fixtures" / "wire"
@@ -59,16 +58,8 @@ CLIENTS = sorted(recorded())
 @pytest.fixture
 def door() -> Iterator[DoorOfTest]:
     """A door that knows the key of the recordings."""
-    with opened_door() as door:
-
-        def verify(secret: str) -> KeyCheck:
-            return door.engine.keys.check(SERVER if secret == KEY else secret)
-
-        yield DoorOfTest(door.engine, type(door.door)(door.engine, verify, _options(door)))
-
-
-def _options(door: DoorOfTest) -> Any:
-    return vars(door.door)["_options"]
+    with opened_door(alias=(KEY, SERVER)) as door:
+        yield door
 
 
 def plain(request: Request, body: Any) -> Any:

@@ -26,8 +26,17 @@ class OuterFields(msgspec.Struct, rename="camel", gc=False):
         """Whether the body is a batch, which holds messages."""
         return bytes(self.batch)[:1] == b"["
 
+    @property
+    def count(self) -> int:
+        """How many messages it holds; of a batch that is only almost JSON, and of batches within it, one."""
+        try:
+            return len(_ITEMS.decode(self.batch)) if self.has_batch else 1
+        except ValueError:
+            return 1
+
 
 _READER = msgspec.json.Decoder(OuterFields)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 UNREADABLE = OuterFields(type=False)
 """What is known of a body that is not a JSON object; it gets no type."""
 

@@ -12,6 +12,7 @@ from whereupon.engine import Engine
 from whereupon.errors import StoreError
 from whereupon.records import KeyLimit
 from whereupon.web.door import Door, DoorOptions
+from whereupon.web.door.callers import Callers
 from whereupon.web.door.limits import Guesses
 from whereupon.web.door.problems import TOO_MANY_GUESSES, UNKNOWN_KEY, as_json
 from whereupon.web.http import Answer, Request
@@ -56,8 +57,9 @@ class Site:
             (re.compile(r"/callbacks/"), self._answer_callback)
         ]
         self._guesses = Guesses(GUESSES)
-        self._door = None if door is None else Door(engine, engine.keys.check, door)
-        if self._door is not None:
+        self._door = None
+        if door is not None:
+            self._door = Door(engine, Callers(engine.keys.check), door)
             self._parts.append((Door.PATHS, self._door.answer))
 
     def answer(self, request: Request) -> Answer:

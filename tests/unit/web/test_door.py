@@ -335,7 +335,7 @@ def test_keys_that_cannot_be_looked_up_are_503() -> None:
     def fail(_: str) -> KeyCheck:
         raise StoreError(code="unreachable", reason="the database is not there")
 
-    with opened_door(verify=fail) as door:
+    with opened_door(check=fail) as door:
         status, said = door.post("/v1/batch", {"batch": [track(1)]})
     assert (status, said["code"]) == (503, "store-away")
     assert "database" not in json.dumps(said)
@@ -348,7 +348,7 @@ def test_a_fault_of_the_service_is_answered_and_logged(caplog: pytest.LogCapture
         message = "quoted"
         raise RuntimeError(message)
 
-    with opened_door(verify=fail) as door:
+    with opened_door(check=fail) as door:
         status, said = door.post("/v1/batch", {"batch": [track(1)]})
     assert (status, said["code"]) == (500, "failed")
     assert "RuntimeError" not in json.dumps(said)

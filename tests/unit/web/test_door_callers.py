@@ -228,3 +228,43 @@ def test_without_an_origin_nothing_is_allowed(door: DoorOfTest) -> None:
     headers = headers_of(door.ask(posted("/v1/batch", BATCH)))
     assert not [name for name in headers if name.startswith("access-control-allow")]
     assert headers["vary"] == "Origin"
+
+
+# --- limits -----------------------------------------------------------------------------------------
+
+
+def batch_of(count: int) -> dict[str, object]:
+    """So many good messages."""
+    return {"batch": [MESSAGE] * count}
+
+
+def test_messages_over_a_keys_limit_are_429(door: DoorOfTest) -> None:
+    """Messages count, not requests; nothing of the batch is stored, and the answer says when to send it again."""
+    key = door.engine.keys.create("small", kind="server", limit="10 per 1h").secret
+    assert door.post("/v1/batch", batch_of(9), key) == (200, {"success": True})
+    answer = door.ask(posted("/v1/batch", batch_of(2), key))
+    assert (answer.status, json.loads(answer.body)["code"]) == (429, "over-limit")
+    assert 0 < int(headers_of(answer)["retry-after"]) <= 360
+    assert len(door.stored()) == 9
+    assert door.post("/v1/track", MESSAGE, key)[0] == 200
+    assert door.post("/v1/track", MESSAGE, key)[0] == 429
+    assert door.post("/v1/batch", batch_of(50)) == (200, {"success": True})
+
+
+def test_bad_messages_and_batches_within_batches_count_too(door: DoorOfTest) -> None:
+    """What was not seen before is owed afterwards."""
+    keys = door.engine.keys
+    key = keys.create("small", kind="server", limit="10 per 1h").secret
+    assert door.post("/v1/batch", {"batch": [{}] * 10}, key)[0] == 400
+    assert door.post("/v1/track", MESSAGE, key)[0] == 429
+    nested = keys.create("nested", kind="server", limit="10 per 1h").secret
+    assert door.post("/v1/batch", {"batch": [batch_of(5), batch_of(5)]}, nested)[0] == 200
+    assert door.post("/v1/track", MESSAGE, nested)[0] == 429
+
+
+def test_a_limit_in_shadow_counts_and_lets_in(door: DoorOfTest) -> None:
+    """The server's metrics get the number of messages over it."""
+    key = door.engine.keys.create("s", kind="client", limit="10 per 1h", shadow=True).secret
+    assert door.ask(posted("/v1/batch", batch_of(10), key)).counted.over_limit == 0
+    answer = door.ask(posted("/v1/batch", batch_of(3), key))
+    assert (answer.status, answer.counted.over_limit) == (200, 3)

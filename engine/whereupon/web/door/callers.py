@@ -8,7 +8,7 @@ The key comes as the user of Basic authentication, as a bearer token, in the hea
 import binascii
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote_plus
 
@@ -16,28 +16,31 @@ from whereupon.messages.model import SenderClass
 from whereupon.messages.outer_fields import outer_fields
 from whereupon.operations.key_checks import KeyCheck, KeyRefusal
 from whereupon.records.api_keys import ApiKey, KeyKind, Scope
+from whereupon.web.door.limits import KeyLimits
 from whereupon.web.door.problems import (
     EXPIRED_KEY,
     MISSING_KEY,
     MISSING_SCOPE,
+    OVER_LIMIT,
     REPLACED_SECRET,
     REVOKED_KEY,
     UNKNOWN_KEY,
     WRONG_KIND_OF_KEY,
     WRONG_ORIGIN,
-    Problem,
+    ProblemError,
 )
 from whereupon.web.http import Request
 
-Verify: TypeAlias = Callable[[str], KeyCheck]
+Check: TypeAlias = Callable[[str], KeyCheck]
 """What is known of a secret (see `Keys.check`)."""
 
 _REFUSALS = {
-    KeyRefusal.UNKNOWN: UNKNOWN_KEY,
     KeyRefusal.EXPIRED: EXPIRED_KEY,
     KeyRefusal.REVOKED: REVOKED_KEY,
     KeyRefusal.REPLACED: REPLACED_SECRET,
 }
+SERVERS = frozenset({KeyKind.SERVER})
+SENDERS = frozenset({KeyKind.SERVER, KeyKind.CLIENT})
 _CLASSES = {KeyKind.SERVER: SenderClass.SERVER, KeyKind.CLIENT: SenderClass.CLIENT}
 
 
@@ -57,40 +60,67 @@ class Caller:
     credentials: Credentials
 
 
-def caller_of(
-    request: Request,
-    body: bytes,
-    verify: Verify,
-    *,
-    scope: Scope,
-    kinds: frozenset[KeyKind] = frozenset({KeyKind.SERVER}),
-) -> Caller | Problem:
-    """Who asks; or why the request is refused: the problems with 401 of `problems`.
+class Callers:
+    """Finds who asks, and counts what comes in under a key, for all the parts of a site.
 
     Args:
-        body: of the request, unpacked; it is read only if the key is nowhere else.
-        scope: what the key has to be good for.
-        kinds: the kinds of keys that open the address; a client's opens only the door for messages.
-
-    Raises:
-        StoreError: the store is away, and the key is not known without it.
+        check: says what is known of a secret.
     """
-    credentials = credentials_of(request) or _in_body(body)
-    if not credentials.secret:
-        return MISSING_KEY
-    key, refusal = verify(credentials.secret)
-    if refusal is not None:
-        return _REFUSALS[refusal]
-    if key is None or credentials.key_id not in {"", key.id}:
-        return UNKNOWN_KEY
-    source = _CLASSES.get(key.kind)
-    if source is None or key.kind not in kinds:
-        return WRONG_KIND_OF_KEY
-    if not key.allows(scope):
-        return MISSING_SCOPE
-    if not key.allows_origin(request.headers.get("origin")):
-        return WRONG_ORIGIN
-    return Caller(key, source, credentials)
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._limits = KeyLimits()
+
+    def find(
+        self,
+        request: Request,
+        body: bytes = b"",
+        *,
+        scope: Scope,
+        kinds: frozenset[KeyKind] = SERVERS,
+    ) -> Caller:
+        """Who asks.
+
+        Args:
+            body: of the request, unpacked; it is read only if the key is nowhere else.
+            scope: what the key has to be good for.
+            kinds: the kinds of keys that open the address; a client's opens only the door for messages.
+
+        Raises:
+            ProblemError: the request is refused, with 401.
+            StoreError: the store is away, and the key is not known without it.
+        """
+        credentials = credentials_of(request) or _in_body(body)
+        if not credentials.secret:
+            raise ProblemError(MISSING_KEY)
+        key, refusal = self._check(credentials.secret)
+        if refusal is KeyRefusal.UNKNOWN or key is None or credentials.key_id not in {"", key.id}:
+            raise ProblemError(UNKNOWN_KEY)
+        if refusal is not None:
+            raise ProblemError(_REFUSALS[refusal])
+        source = _CLASSES.get(key.kind)
+        if source is None or key.kind not in kinds:
+            raise ProblemError(WRONG_KIND_OF_KEY)
+        if not key.allows(scope):
+            raise ProblemError(MISSING_SCOPE)
+        if not key.allows_origin(request.headers.get("origin")):
+            raise ProblemError(WRONG_ORIGIN)
+        return Caller(key, source, credentials)
+
+    def admit(self, caller: Caller, messages: int) -> int:
+        """Count messages under the caller's key; returns how many are over a limit that only counts.
+
+        Raises:
+            ProblemError: they are over the limit; 429 says when to send again.
+        """
+        taken = self._limits.take(caller.key, messages)
+        if taken.wait:
+            raise ProblemError(replace(OVER_LIMIT, retry_after=taken.wait))
+        return taken.over
+
+    def owe(self, caller: Caller, messages: int) -> None:
+        """Count more messages under the key, of a request that had more of them than could be seen before."""
+        self._limits.owe(caller.key, messages)
 
 
 def credentials_of(request: Request) -> Credentials | None:

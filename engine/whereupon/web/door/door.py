@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeAlias
 from whereupon.engine import Engine
 from whereupon.errors import StoreError
 from whereupon.messages.model import MessageType
-from whereupon.records.api_keys import KeyKind, Scope
+from whereupon.records.api_keys import Scope
 from whereupon.runtime.log_lines import log_event
 from whereupon.web.door.bodies import body_of
-from whereupon.web.door.callers import Verify, caller_of, credentials_of
+from whereupon.web.door.callers import SENDERS, Callers, credentials_of
 from whereupon.web.door.cors import cors_headers, preflight
-from whereupon.web.door.intake import BATCH, ingested, said_of
+from whereupon.web.door.intake import BATCH, Intake, said_of
 from whereupon.web.door.options import DoorOptions
 from whereupon.web.door.problems import (
     FAILED,
@@ -35,7 +35,6 @@ from whereupon.web.door.settings import place_of, project_settings, source_confi
 from whereupon.web.http import Answer, Counted, Request
 
 _LOG = logging.getLogger("whereupon.web")
-_KINDS = frozenset({KeyKind.SERVER, KeyKind.CLIENT})
 
 _JSON = (("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff"))
 _UNKEPT = (*_JSON, ("Cache-Control", "no-store"))
@@ -67,7 +66,7 @@ class Door:
     """Answers the requests of clients that send messages.
 
     Args:
-        verify: finds the key with a secret.
+        callers: find who asks.
 
     Raises:
         ValueError: an option names a folder that has no scripts.
@@ -77,9 +76,10 @@ class Door:
         r"/v1/|/api/s/|/sourceConfig(?:/|\Z)|/beacon/|/analytics\.js/|/analytics-next/"
     )
 
-    def __init__(self, engine: Engine, verify: Verify, options: DoorOptions) -> None:
+    def __init__(self, engine: Engine, callers: Callers, options: DoorOptions) -> None:
         self._engine = engine
-        self._verify = verify
+        self._callers = callers
+        self._intake = Intake(engine, callers)
         self._options = options
         self._scripts = Scripts(options)
 
@@ -123,13 +123,11 @@ class Door:
     def messages(self, request: Request, type_: str) -> Answer:
         """Take messages."""
         body = body_of(request)
-        caller = caller_of(request, body, self._verify, scope=Scope.MESSAGES, kinds=_KINDS)
-        if isinstance(caller, Problem):
-            raise ProblemError(caller)
-        result = ingested(self._engine, caller, body, type_)
+        caller = self._callers.find(request, body, scope=Scope.MESSAGES, kinds=SENDERS)
+        result, over = self._intake.take(caller, body, type_)
         headers, key = (*_UNKEPT, *cors_headers(request)), caller.key
         if not result.rejected:
-            counted = Counted(key_id=key.id, key_kind=key.kind.value)
+            counted = Counted(key_id=key.id, key_kind=key.kind.value, over_limit=over)
             return Answer(status=200, headers=headers, body=_SUCCESS, counted=counted)
         counts = Counter(each.code for each in result.rejected)
         status, members = said_of(result, strict=_is_strict(request))
@@ -143,7 +141,7 @@ class Door:
             rejected=len(result.rejected),
             codes=",".join(f"{code}={count}" for code, count in sorted(counts.items())),
         )
-        counted = Counted(key_id=key.id, key_kind=key.kind.value, rejected=counts)
+        counted = Counted(key_id=key.id, key_kind=key.kind.value, rejected=counts, over_limit=over)
         return Answer(status=status, headers=headers, body=as_json(members), counted=counted)
 
     def measures(self, request: Request, _: str) -> Answer:

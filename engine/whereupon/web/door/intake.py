@@ -4,10 +4,12 @@ An answer of 200 says that every message that it does not name is stored; it is 
 are not accepted are named by their place, and do not hold up the others.
 """
 
+from typing import NamedTuple
+
 from whereupon.engine import Engine
 from whereupon.messages.outer_fields import outer_fields, with_type, without_key
 from whereupon.pipeline.ingestion import Ingested, Rejected
-from whereupon.web.door.callers import Caller
+from whereupon.web.door.callers import Caller, Callers
 from whereupon.web.door.problems import EMPTY_BODY, MISSING_BATCH, ProblemError
 
 BATCH = ""
@@ -16,26 +18,54 @@ BATCH = ""
 _MISSING_TYPE = "missing-type"
 
 
-def ingested(engine: Engine, caller: Caller, body: bytes, type_: str) -> Ingested:
-    """Take the messages of a body.
+class Taken(NamedTuple):
+    """What became of the messages of a body.
+
+    Attributes:
+        over: how many of them are over a limit that only counts.
+    """
+
+    result: Ingested
+    over: int = 0
+
+
+class Intake:
+    """Takes the messages of bodies.
 
     Args:
-        body: unpacked.
-        type_: the type that the path names, for a message that has none; or `BATCH`.
-
-    Raises:
-        ProblemError: the body has no messages.
-        StoreError: the messages could not be stored.
+        callers: count what comes in under a key.
     """
-    if not body:
-        raise ProblemError(EMPTY_BODY)
-    text = without_key(body, caller.credentials.secret)
-    if type_ != BATCH:
-        text = with_type(text, outer_fields(text), type_)
-    result = engine.ingest(text, source=caller.source.value)
-    if type_ == BATCH and _lacks_type(result.rejected) and not outer_fields(text).has_batch:
-        raise ProblemError(MISSING_BATCH)
-    return result
+
+    def __init__(self, engine: Engine, callers: Callers) -> None:
+        self._engine = engine
+        self._callers = callers
+
+    def take(self, caller: Caller, body: bytes, type_: str) -> Taken:
+        """Take the messages of a body.
+
+        Args:
+            body: unpacked.
+            type_: the type that the path names, for a message that has none; or `BATCH`.
+
+        Raises:
+            ProblemError: the body has no messages, or they are over the limit of the key.
+            StoreError: the messages could not be stored.
+        """
+        if not body:
+            raise ProblemError(EMPTY_BODY)
+        text, count, over = without_key(body, caller.credentials.secret), 1, 0
+        if caller.key.limit is not None:
+            count = outer_fields(text).count
+            over = self._callers.admit(caller, count)
+        if type_ != BATCH:
+            text = with_type(text, outer_fields(text), type_)
+        result = self._engine.ingest(text, source=caller.source.value)
+        self._callers.owe(
+            caller, result.accepted + result.duplicates + len(result.rejected) - count
+        )
+        if type_ == BATCH and _lacks_type(result.rejected) and not outer_fields(text).has_batch:
+            raise ProblemError(MISSING_BATCH)
+        return Taken(result, over)
 
 
 def _lacks_type(rejected: list[Rejected]) -> bool:
