@@ -38,12 +38,13 @@ def recorded() -> dict[str, list[tuple[Request, Any]]]:
     for each in lines_of("requests.jsonl.gz"):
         text = bodies[each["line"]] if "line" in each else ""
         path, _, query = each["path"].partition("?")
-        encode = ENCODED[each["headers"].get("content-encoding", "")]
+        headers = {name.lower(): value for name, value in each["headers"].items()}
+        encode = ENCODED[headers.get("content-encoding", "")]
         request = Request(
             method=each["method"],
             path=path,
             query=query,
-            headers=each["headers"],
+            headers=headers,
             body=encode(text.encode()),
             origin="https://events.shop.example",
         )
