@@ -54,6 +54,7 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "migrate": Heading("upkeep:migrate_command", _STORE),
         "prune": Heading("upkeep:prune_command", _STORE),
         "status": Heading("status:status_command", _STORE),
+        "keys": Heading("keys:keys_commands", _STORE),
         "erase": Heading("deletions:erase_command", _DELETIONS),
         "scrub": Heading("deletions:scrub_command", _DELETIONS),
         "requests": Heading("requests:requests_commands", _DELETIONS),

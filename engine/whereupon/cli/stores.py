@@ -38,12 +38,19 @@ def existing_store(url: str) -> Store:
 
 
 @contextmanager
-def keyed_engine(url: str, rules: Path | Rulebook = RULES) -> Iterator[Engine]:
-    """An engine on an existing store, with the keys of the configuration. Its errors end the command."""
+def keyed_engine(
+    url: str, rules: Path | Rulebook = RULES, *, make: bool = False
+) -> Iterator[Engine]:
+    """An engine on a store, with the keys of the configuration. Its errors end the command.
+
+    Args:
+        make: whether to make the store if there is none.
+    """
     own, *former = digest_keys(url)
     book = rules if isinstance(rules, Rulebook) else open_rules(rules)
     settings = settings_for(book, digest_key=own, former_keys=former)
-    with Engine(existing_store(url), book, settings=settings) as engine:
+    store = open_store(url) if make else existing_store(url)
+    with Engine(store, book, settings=settings) as engine:
         try:
             yield engine
         except (RequestError, UnknownNameError) as error:

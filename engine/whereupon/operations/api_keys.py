@@ -137,9 +137,7 @@ class Keys(KeyChecks):
         def work(session: Session) -> ApiKey:
             session.lock_requests()
             if any(each.id == key.id for each in session.scan(ApiKey)):
-                raise ApiKeyError(
-                    code="id-in-use", reason=f"there is a key with the id {shown_id(key.id)}"
-                )
+                raise ApiKeyError(code="id-in-use", reason=f"there is a key with the id {key.id}")
             if any(each.digest == added.digest for each in session.scan(ApiSecret)):
                 raise ApiKeyError(code="secret-in-use", reason="there is a key with this secret")
             facts = {"name": key.name, **_facts(key), "adopted": adopt is not None}
@@ -201,7 +199,7 @@ class Keys(KeyChecks):
             session.lock_requests()
             key = _key(session, key_id)
             if (state := key.state(now)) is not KeyState.GOOD:
-                reason = f"the key {shown_id(key.id)} is {state.value}: create another"
+                reason = f"the key {key.id} is {state.value}: create another"
                 raise ApiKeyError(code=f"key-{state.value}", reason=reason)
             secrets = [each for each in session.scan(ApiSecret) if each.key_id == key.id]
             ended = [replace(each, ends_at=min(each.ends_at or until, until)) for each in secrets]
@@ -302,7 +300,7 @@ def _key(session: Session, key_id: str) -> ApiKey:
 
 def _changed(key: ApiKey, changes: KeyChanges, now: datetime) -> ApiKey:
     if key.revoked_at is not None:
-        raise ApiKeyError(code="key-revoked", reason=f"the key {shown_id(key.id)} is revoked")
+        raise ApiKeyError(code="key-revoked", reason=f"the key {key.id} is revoked")
     return replace(
         key,
         name=checked_name(changes["name"]) if "name" in changes else key.name,
@@ -318,7 +316,7 @@ def _changed(key: ApiKey, changes: KeyChanges, now: datetime) -> ApiKey:
 
 def _facts(key: ApiKey) -> dict[str, JsonValue]:
     """What the audit log says of a key."""
-    return {
+    facts: dict[str, JsonValue] = {
         "key-kind": key.kind.value,
         "scopes": [*sorted(key.scopes)],
         "origins": [*key.origins],
@@ -326,3 +324,4 @@ def _facts(key: ApiKey) -> dict[str, JsonValue]:
         "limit": None if key.limit is None else str(key.limit),
         "shadow": key.shadow,
     }
+    return {name: value for name, value in facts.items() if value is not None}

@@ -67,26 +67,18 @@ class KeyCache(ForkAware):
         self._asked_at: float | None = None
         self._again_at = _NEVER
 
-    def find(self, digest: bytes, *, ask: bool) -> tuple[ApiKey, ApiSecret] | None:
-        """The key with a secret; None if there is none.
-
-        Args:
-            digest: of the secret.
-            ask: whether to ask the store about a secret that is not known. Otherwise what was read lately is
-                the answer.
+    def find(self, digest: bytes) -> tuple[ApiKey, ApiSecret] | None:
+        """The key with a secret, by the secret's digest; None if there is none.
 
         Raises:
             StoreError: the store is away, and the key is not known, or was read more than `GRACE` seconds ago.
         """
         began = self._ticks()
-        known = self._refreshed(FRESH, wait=False)
-        found, longest = known.by_digest.get(digest), GRACE
-        if found is None:
-            if ask:
-                known = self._refreshed(FRESH_FOR_UNKNOWN, wait=True)
-                found = known.by_digest.get(digest)
-            longest = FRESH_FOR_UNKNOWN if ask and found is None else _FRESH_ENOUGH
-        if began - known.read_at >= longest:
+        known, longest = self._refreshed(FRESH, wait=False), GRACE
+        if digest not in known.by_digest:
+            known, longest = self._refreshed(FRESH_FOR_UNKNOWN, wait=True), FRESH_FOR_UNKNOWN
+        found = known.by_digest.get(digest)
+        if began - known.read_at >= (longest if found is None else GRACE):
             raise self._away()
         return found
 

@@ -37,6 +37,9 @@ class KeyCheck(NamedTuple):
     refusal: KeyRefusal | None
 
 
+_UNKNOWN = KeyCheck(None, KeyRefusal.UNKNOWN)
+
+
 class KeyChecks:
     """The calls that check secrets.
 
@@ -60,7 +63,7 @@ class KeyChecks:
         check = self.check(secret)
         return check.key if check.refusal is None else None
 
-    def check(self, secret: str, *, ask: bool = True) -> KeyCheck:
+    def check(self, secret: str) -> KeyCheck:
         """Find out whose a secret is and whether it is good; if it is, its use is noted.
 
         It is answered from memory. The store is asked at most every two seconds whether a key has changed, and at
@@ -69,24 +72,30 @@ class KeyChecks:
 
         Args:
             secret: as the caller sent it.
-            ask: whether a secret that is not known is worth asking the store.
 
         Raises:
             StoreError: the store is away, and the secret is not known; or the engine is closed.
         """
+        check, is_replaced = self._found(secret)
+        if check.key is not None and check.refusal is None:
+            self._uses.note(check.key.id, self._clock.now(), replaced=is_replaced)
+        return check
+
+    def identify(self, secret: str) -> KeyCheck:
+        """As `check`, for people who look: it is no use of the key."""
+        return self._found(secret)[0]
+
+    def _found(self, secret: str) -> tuple[KeyCheck, bool]:
+        """What is known of a secret, and whether its key has a newer one."""
         if self._is_closed:
             raise closed()
         if not 0 < len(secret) <= LONGEST_SECRET:
-            return KeyCheck(None, KeyRefusal.UNKNOWN)
-        found = self._cache.find(digest_of(secret), ask=ask)
+            return _UNKNOWN, False
+        found = self._cache.find(digest_of(secret))
         if found is None:
-            return KeyCheck(None, KeyRefusal.UNKNOWN)
+            return _UNKNOWN, False
         key, kept = found
-        now = self._clock.now()
-        refusal = _refusal(key, kept, now)
-        if refusal is None:
-            self._uses.note(key.id, now, replaced=kept.ends_at is not None)
-        return KeyCheck(key, refusal)
+        return KeyCheck(key, _refusal(key, kept, self._clock.now())), kept.ends_at is not None
 
     def write_uses(self) -> None:
         """Write down now when keys were used last, which otherwise happens soon afterwards in a thread."""

@@ -64,7 +64,7 @@ class KeyLimit:
             raise ValueError(message)
 
     def __str__(self) -> str:
-        return f"{self.messages} per {self.span.total_seconds():g} s, {self.burst} at once"
+        return f"{self.messages} per {self.span.total_seconds():g}s, {self.burst} at once"
 
     @property
     def interval(self) -> float:

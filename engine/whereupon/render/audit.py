@@ -7,7 +7,17 @@ from whereupon.render.formatting import clean
 from whereupon.render.records import JsonObject
 
 _SHORT_HASH = 12
-_SHOWN_FACTS = ("action", "guard", "outcome", "reason", "limit", "actor", "requester", "error")
+_SHOWN_FACTS = (
+    "action",
+    "key",
+    "guard",
+    "outcome",
+    "reason",
+    "limit",
+    "actor",
+    "requester",
+    "error",
+)
 
 
 def audit_line(row: AuditRow) -> str:

@@ -324,7 +324,7 @@ def test_every_change_is_in_the_audit_log(engine: Engine) -> None:
         ("key-revoked", "dan", made.key.id),
     ]
     assert rows[0]["origins"] == ["https://a.example"]
-    assert rows[2]["limit"] == "5 per 60 s, 10 at once"
+    assert rows[2]["limit"] == "5 per 60s, 10 at once"
     assert engine.audit.verify() == []
     for secret in (made.secret, rotated.secret):
         assert secret not in str(rows)

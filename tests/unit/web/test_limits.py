@@ -130,8 +130,8 @@ def test_a_flood_is_recorded_once_a_minute(
         limits.take(shadow, 20)
         limits.take(shadow, 7)
     assert [record.getMessage() for record in caplog.records] == [
-        'key-over-limit api_key=key_1 messages=3 limit="10 per 1 s, 20 at once" shadow=yes',
-        'key-over-limit api_key=key_1 messages=134 limit="10 per 1 s, 20 at once" shadow=yes',
+        'key-over-limit api_key=key_1 messages=3 limit="10 per 1s, 20 at once" shadow=yes',
+        'key-over-limit api_key=key_1 messages=134 limit="10 per 1s, 20 at once" shadow=yes',
     ]
 
 
