@@ -46,6 +46,7 @@ def door() -> Iterator[DoorOfTest]:
         ("/v1/batch", {"authorization": basic("k-server", SERVER)}),
         ("/v1/batch", {"authorization": f"Bearer {SERVER}"}),
         ("/v1/batch", {"x_write_key": SERVER}),
+        ("/v1/batch", {"x_write_key": f"k-server:{SERVER}"}),
         (f"/v1/batch?writeKey={SERVER}", {}),
         (f"/beacon/v1/batch?x=&y&writeKey={SERVER.replace('_', '%5F')}&z=1", {}),
         (f"/v1/batch?writeKey={SERVER}", {"authorization": basic("")}),
@@ -107,6 +108,7 @@ def test_the_first_place_that_is_not_empty_counts(door: DoorOfTest) -> None:
             "unknown-key",
         ),
         (None, {"authorization": basic("k-other", SERVER)}, "unknown-key"),
+        (None, {"x_write_key": f"k-other:{SERVER}"}, "unknown-key"),
         (None, {"authorization": basic(SERVER, "x")}, "unknown-key"),
         (MANAGER, {}, "wrong-kind-of-key"),
         (READER, {}, "missing-scope"),
@@ -200,6 +202,7 @@ def test_a_preflight_needs_no_key(door: DoorOfTest, path: str, origin: str) -> N
         allowed
     )
     assert {"x-write-key", "content-encoding", "x-strict-mode"} < set(allowed)
+    assert {"rsa-retry-attempt", "rsa-retry-reason", "rsa-since-last-attempt"} < set(allowed)
     wanted = "GET" if path == "/sourceConfig/" else "POST"
     assert wanted in headers["access-control-allow-methods"].split(", ")
 

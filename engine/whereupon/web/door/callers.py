@@ -2,7 +2,7 @@
 
 The key comes as the user of Basic authentication, as a bearer token, in the header ``X-Write-Key``, in the query, or as
 ``writeKey`` in the body, and the first of these that is not empty counts. Where a key has an id beside its secret
-(Customer.io's Track API), Basic authentication is ``ID:SECRET``.
+(Customer.io's Track API, Jitsu's client), Basic authentication and ``X-Write-Key`` are ``ID:SECRET``.
 """
 
 import binascii
@@ -133,8 +133,9 @@ def credentials_of(request: Request) -> Credentials | None:
     elif kind == "bearer":
         found = Credentials(value.strip())
     if found is None or not found.secret:
-        secret = request.headers.get("x-write-key", "").strip() or _in_query(request.query)
-        found = Credentials(secret) if secret else None
+        named = request.headers.get("x-write-key", "").strip()
+        secret = _in_query(request.query)
+        found = _of_pair(named) if named else Credentials(secret) if secret else None
     return found
 
 
@@ -144,6 +145,10 @@ def _basic(value: str) -> Credentials:
         pair = b64decode(value, validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return Credentials()
+    return _of_pair(pair)
+
+
+def _of_pair(pair: str) -> Credentials:
     user, _, password = pair.partition(":")
     return Credentials(password, user) if password else Credentials(user)
 

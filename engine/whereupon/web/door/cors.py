@@ -17,6 +17,11 @@ ALLOWED = (
     "sentat",
     "x-write-key",
     "x-strict-mode",
+    "rsa-retry-attempt",  # RudderStack's, with what it sends again
+    "rsa-retry-reason",
+    "rsa-since-first-attempt",
+    "rsa-since-last-attempt",
+    "rsa-recovered",
 )
 """The headers that pages may send: those that the clients of browsers do send, and the door's own."""
 
