@@ -83,10 +83,29 @@ def serving(folder: Path, *options: str) -> Iterator[Serving]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_it_answers_until_a_signal_and_ends_with_status_0(tmp_path: Path) -> None:
-    """A service manager stops it by SIGTERM."""
-    with serving(tmp_path, "--store", "sqlite:///shop.db") as running:
+    """A service manager stops it by SIGTERM: a balancer is told first, and what still comes is answered."""
+    with serving(tmp_path, "--store", "sqlite:///shop.db", "--drain", "1m") as running:
         assert running.ask("GET", "/u/abc").status == 404
         assert running.ask("POST", "/v1/track", "{}").status == 401
+        assert running.ask("GET", "/readyz").status == 200
         running.process.send_signal(signal.SIGTERM)
+        running.await_event("draining")
+        assert running.ask("GET", "/readyz").status == 503
+        assert running.ask("GET", "/healthz").status == 200
+        last = running.ask("POST", "/v1/track", "{}")
+        assert (last.status, last.getheader("Connection")) == (401, "close")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.ended() == 128 + signal.SIGTERM
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_status_0(tmp_path: Path, number: signal.Signals) -> None:
+    """At a terminal nobody waits for a balancer."""
+    options = ("--drain", "0s") if number == signal.SIGTERM else ("--drain", "1h")
+    with serving(tmp_path, "--store", "sqlite:///shop.db", *options) as running:
+        running.process.send_signal(number)
+        running.await_event("stopped")
         assert running.ended() == 0

@@ -68,6 +68,11 @@ def log_started(
         log_event(_LOG, logging.WARNING, "channel-missing", channel=channel)
 
 
+def log_draining(length: timedelta) -> None:
+    """Say that requests are still taken, and that a balancer should send no more."""
+    log_event(_LOG, logging.INFO, "draining", length=format_duration(length))
+
+
 def log_stopping(grace: timedelta) -> None:
     """Say that calls under way may end, and no other begins."""
     log_event(_LOG, logging.INFO, "stopping", grace=format_duration(grace))

@@ -25,7 +25,7 @@ from whereupon.cli.until_signal import (
     Happenings,
     handled_signals,
     next_happening,
-    wait_for_stop,
+    wait_for_end,
 )
 from whereupon.engine import Engine
 from whereupon.render.formatting import counted
@@ -87,7 +87,7 @@ def run_command(  # noqa: PLR0913, PLR0917 - one for each option
                 ran = _run_once(engine, happenings)
             else:
                 engine.start()
-                wait_for_stop(engine, happenings, rules, watch)
+                wait_for_end(engine, happenings, rules, watch)
         finally:
             log_stopping(grace)
             engine.close(timeout=grace.total_seconds())

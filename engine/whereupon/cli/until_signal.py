@@ -15,7 +15,9 @@ from whereupon.api.config import Ran
 from whereupon.cli.rule_reload import RuleWatch, reload_rules
 from whereupon.engine import Engine
 
-Happening: TypeAlias = Literal["stop", "reload"] | Ran | BaseException
+Ending: TypeAlias = Literal["stop", "interrupt"]
+"""What asked for the end: a service manager, or a person at a terminal."""
+Happening: TypeAlias = Ending | Literal["reload"] | Ran | BaseException
 Happenings: TypeAlias = SimpleQueue[Happening]
 """What the main thread waits for. Signal handlers may put into such a queue at any moment."""
 
@@ -33,7 +35,7 @@ def handled_signals(happenings: Happenings) -> Iterator[None]:
         if len(asked) > 1:
             sys.stderr.flush()
             _exit(128 + number)
-        happenings.put("stop")
+        happenings.put("interrupt" if number == signal.SIGINT else "stop")
 
     handlers = dict.fromkeys((signal.SIGTERM, signal.SIGINT), stop)
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
@@ -59,10 +61,15 @@ def next_happening(happenings: Happenings, seconds: float | None) -> Happening |
         return None
 
 
-def wait_for_stop(
+def wait_for_end(
     engine: Engine, happenings: Happenings, rules: Path, watch: RuleWatch | None
-) -> None:
+) -> Ending:
     """Return when a signal asks for the end; reload the rules meanwhile when that is asked for."""
-    while (happening := next_happening(happenings, _EVERY if watch else None)) != "stop":
-        if happening == "reload" or (watch is not None and watch.has_changed()):
-            reload_rules(engine, rules)
+    while True:
+        match next_happening(happenings, _EVERY if watch else None):
+            case "stop" | "interrupt" as ending:
+                return ending
+            case "reload":
+                reload_rules(engine, rules)
+            case _ if watch is not None and watch.has_changed():
+                reload_rules(engine, rules)

@@ -12,6 +12,7 @@ from whereupon.config.arguments import arguments_of, read_arguments
 from whereupon.config.channels import ConfiguredChannel, make_channels
 from whereupon.config.environment import CONFIG_VARIABLE, Table, overlay
 from whereupon.config.secrets import SecretReader, is_reference, written_secrets
+from whereupon.config.server import ServerOptions
 from whereupon.config.toml_places import Places, syntax_error
 from whereupon.delivery.retries import Retry
 from whereupon.engine import Engine
@@ -32,6 +33,7 @@ class Settings:
     Attributes:
         store: as written; may be a reference to a secret, as `digest_key` may.
         rules: the rules folder.
+        server: how `whereupon serve` takes requests; no argument of an engine.
     """
 
     store: str | None = field(default=None, repr=False)  # its URL may have a password
@@ -45,6 +47,7 @@ class Settings:
     migrate: bool | None = None
     identity: IdentityPolicy | None = None
     retry: Retry | None = None
+    server: ServerOptions | None = None
     channels: dict[str, object] = field(default_factory=dict, repr=False)
 
 

@@ -1,0 +1,109 @@
+"""How many bytes of bodies a process keeps, and how much of it is whose. The thread of the event loop counts."""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from typing import NamedTuple
+
+_FOR_WAITING = 0.25
+"""The part of the budget that is kept for requests that wait for room."""
+_SMALLEST_SHARE = 64 << 10
+
+
+class Sharer(NamedTuple):
+    """Who shares the server: a key; and for a key that many hold, and for requests without one, an address.
+
+    Attributes:
+        key_id: empty as long as the key is not known.
+        address: empty for a server's key.
+        is_server: whether it is known to be a server, which asks again when it is refused.
+    """
+
+    key_id: str = ""
+    address: str = ""
+    is_server: bool = False
+
+
+class Budget:
+    """Bytes of bodies that are being received, wait, or are worked on.
+
+    New requests come in while three quarters of it are free of them; a key has a share of it at most. The last
+    quarter is for what is on its way already, and nothing is ever taken beyond the whole.
+
+    Args:
+        most: bytes.
+        share: the part of it that one key may take.
+    """
+
+    def __init__(self, most: int, share: float) -> None:
+        self._most = most
+        self._usual = max(1, int(most * (1 - _FOR_WAITING)))
+        self._share = min(most, max(_SMALLEST_SHARE, int(most * share)))
+        self.held = 0
+        self._by_key: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    def held_by(self, sharer: Sharer) -> int:
+        """How many bytes the requests of a key hold."""
+        return self._by_key[sharer.key_id]
+
+    def has_room(self, sharer: Sharer) -> bool:
+        """Whether a new request of a sharer may come in."""
+        return self._has_room(sharer.key_id)
+
+    def _has_room(self, key_id: str) -> bool:
+        return self.held < self._usual and self._by_key[key_id] < self._share
+
+    def hold(self, sharer: Sharer | None, size: int) -> bool:
+        """Count bytes; False if there is no room for them."""
+        if self.held + size > self._most:
+            return False
+        if sharer is not None:
+            if self._by_key[sharer.key_id] + size > self._share + self._most * _FOR_WAITING:
+                return False
+            self._by_key[sharer.key_id] += size
+        self.held += size
+        return True
+
+    def move(self, before: Sharer | None, after: Sharer, size: int) -> None:
+        """Count bytes that are held as those of another sharer."""
+        if before is not None:
+            self._take_off(before, size)
+        self._by_key[after.key_id] += size
+
+    def release(self, sharer: Sharer | None, size: int) -> None:
+        """Give bytes back, and let the next in."""
+        self.held -= size
+        if sharer is not None:
+            self._take_off(sharer, size)
+        if self._waiting:
+            self._let_in()
+
+    def _take_off(self, sharer: Sharer, size: int) -> None:
+        left = self._by_key[sharer.key_id] - size
+        if left > 0:
+            self._by_key[sharer.key_id] = left
+        else:
+            self._by_key.pop(sharer.key_id, None)
+
+    async def room(self, sharer: Sharer, seconds: float) -> bool:
+        """Wait until a request of a sharer may come in; False if there is no room in that time."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(sharer.key_id, deque()).append(waiting)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiting
+        except TimeoutError:
+            return waiting.done() and not waiting.cancelled()
+        return True
+
+    def _let_in(self) -> None:
+        """Wake those that wait and have room: each key in turn, one at a time."""
+        for key_id in list(self._waiting):
+            turns = self._waiting[key_id]
+            while turns and turns[0].done():
+                turns.popleft()
+            if turns and self._has_room(key_id):
+                turns.popleft().set_result(None)
+                self._waiting.move_to_end(key_id)
+            if not turns:
+                self._waiting.pop(key_id, None)

@@ -1,0 +1,66 @@
+"""One request and its answer, as the connection, the queue and the application share it."""
+
+from typing import Protocol
+
+from whereupon.web.serving.budget import Budget, Sharer
+
+EXTENSION = "whereupon.exchange"
+"""The name under which the scope of ASGI has the exchange."""
+
+
+class Client(Protocol):
+    """The other end."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has closed the connection."""
+        ...
+
+
+class Exchange:
+    """What a request holds of the budget for bodies, and whether somebody still waits for the answer.
+
+    Attributes:
+        held: bytes of the body that are counted.
+        sharer: whose request it is; None before that was looked for.
+        begun: when a thread began with it, by the monotonic clock.
+    """
+
+    __slots__ = ("_budget", "_client", "_is_forgotten", "begun", "held", "sharer")
+
+    def __init__(self, client: Client, budget: Budget) -> None:
+        self._client = client
+        self._budget = budget
+        self._is_forgotten = False
+        self.held = 0
+        self.begun = 0.0
+        self.sharer: Sharer | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client has closed the connection."""
+        return self._client.is_gone
+
+    def hold(self, size: int) -> bool:
+        """Count bytes of the body; False if there is no room for them."""
+        if self._is_forgotten:
+            return True
+        if not self._budget.hold(self.sharer, size):
+            return False
+        self.held += size
+        return True
+
+    def count_as(self, sharer: Sharer) -> None:
+        """Say whose request it is."""
+        self._budget.move(self.sharer, sharer, self.held)
+        self.sharer = sharer
+
+    def forget(self) -> None:
+        """Count no more of the body: what still comes is thrown away at once."""
+        self._is_forgotten = True
+        self.release()
+
+    def release(self) -> None:
+        """Give back what is held, since the body is gone."""
+        self._budget.release(self.sharer, self.held)
+        self.held = 0

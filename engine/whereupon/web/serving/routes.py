@@ -1,0 +1,69 @@
+"""The template of a path, by which requests are counted and logged: ids and keys in paths are no names of metrics."""
+
+import re
+
+OTHER = "other"
+
+_EXACT = frozenset(
+    {
+        *("/healthz", "/readyz", "/metrics"),
+        *("/v1/batch", "/v1/b", "/v1/import", "/v1/m", "/beacon/v1/batch", "/sourceConfig"),
+        *("/api/s/batch", "/api/s/s2s/batch"),
+        *(f"/v1/{name}" for name in ("i", "t", "p", "s", "g", "a")),
+        *(
+            f"{start}{name}"
+            for name in ("identify", "track", "page", "screen", "group", "alias")
+            for start in ("/v1/", "/api/s/", "/api/s/s2s/")
+        ),
+        *("/api/v1/events", "/api/v1/merge_customers", "/api/v1/push/events", "/api/v1/metrics"),
+        *("/api/v1/accounts/region", "/api/v2/entity", "/api/v2/batch", "/v1/customers"),
+    }
+)
+_TEMPLATES = tuple(
+    (re.compile(pattern), template)
+    for pattern, template in (
+        (r"/v1/projects/[^/]+/settings/?", "/v1/projects/{key}/settings"),
+        (r"/(?:analytics\.js|analytics-next|v1/analytics-js)/.*", "/analytics.js/{script}"),
+        (r"/api/v1/customers/[^/]+", "/api/v1/customers/{id}"),
+        (r"/api/v1/customers/[^/]+/events", "/api/v1/customers/{id}/events"),
+        (r"/api/v1/customers/[^/]+/devices", "/api/v1/customers/{id}/devices"),
+        (r"/api/v1/customers/[^/]+/devices/[^/]+", "/api/v1/customers/{id}/devices/{token}"),
+        (r"/api/v1/customers/[^/]+/suppress", "/api/v1/customers/{id}/suppress"),
+        (r"/api/v1/customers/[^/]+/unsuppress", "/api/v1/customers/{id}/unsuppress"),
+        (r"/v1/customers/[^/]+/attributes", "/v1/customers/{id}/attributes"),
+        (r"/v1/send/[^/]+", "/v1/send/{channel}"),
+        (r"/v1/(?:api/)?campaigns/[^/]+/triggers", "/v1/campaigns/{id}/triggers"),
+        (r"/u/.*", "/u/{token}"),
+        (r"/c/.*", "/c/{token}"),
+        (r"/o/.*", "/o/{token}"),
+        (r"/callbacks/.*", "/callbacks/{channel}"),
+    )
+)
+
+_PAGES = re.compile(r"/[uco]/")
+_MANAGEMENT = re.compile(
+    r"/api/(?!s/|v1/(?:customers|events|merge_customers|push|metrics|accounts)(?:/|\Z)|v2/(?:entity|batch)/?\Z)"
+)
+
+
+def is_page(path: str) -> bool:
+    """Whether a reader of a mail asks, who gets an answer without the store, too."""
+    return _PAGES.match(path) is not None
+
+
+def is_management(path: str) -> bool:
+    """Whether the management API answers a path, and not the calls of Customer.io or Jitsu below ``/api/``."""
+    return _MANAGEMENT.match(path) is not None
+
+
+def route_of(path: str) -> str:
+    """The template of a path of the site; `OTHER` if there is none."""
+    if path in _EXACT:
+        return path
+    plain = path.removesuffix("/")
+    if plain in _EXACT:
+        return plain
+    for pattern, template in _TEMPLATES:
+        if pattern.fullmatch(path):
+            return template
+    return OTHER

@@ -1,0 +1,124 @@
+"""A fixed pool of threads that answer requests, and how fast they do it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from math import ceil
+from threading import Thread
+from time import monotonic
+from typing import Generic, TypeVar
+
+from whereupon.web.serving.budget import Budget, Sharer
+from whereupon.web.serving.fair_queue import FairQueue
+
+T = TypeVar("T")
+
+_WINDOW = 10.0
+"""Seconds over which the rate is measured."""
+_SHORTEST, _LONGEST = 1, 60
+"""Seconds in which a refused client may come again."""
+
+
+class DrainRate:
+    """How many bytes of bodies are worked off in a second, over the last seconds."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._second = int(self._began)
+        self._now = 0
+        self._done: deque[tuple[int, int]] = deque()
+        self._total = 0
+
+    def count(self, size: int) -> None:
+        """Count what a finished request held."""
+        second = int(self._clock())
+        if second != self._second:
+            self._turn(second)
+        self._now += size
+
+    def _turn(self, second: int) -> None:
+        self._done.append((self._second, self._now))
+        self._total += self._now
+        self._second, self._now = second, 0
+        while self._done and self._done[0][0] < second - _WINDOW:
+            self._total -= self._done.popleft()[1]
+
+    @property
+    def per_second(self) -> float:
+        """Bytes in a second; 0 if nothing was finished."""
+        now = self._clock()
+        self._turn(int(now))
+        return self._total / max(1.0, min(_WINDOW, now - self._began))
+
+
+def seconds_to_wait(budget: Budget, rate: DrainRate, sharer: Sharer, keys: int) -> int:
+    """When a client that is refused should come again: once what its key has here is worked off.
+
+    Args:
+        keys: how many keys share the threads.
+    """
+    held = budget.held_by(sharer) * max(1, keys) or budget.held
+    per_second = rate.per_second
+    if not held:
+        return _SHORTEST
+    if not per_second:
+        return _LONGEST
+    return min(_LONGEST, max(_SHORTEST, ceil(held / per_second)))
+
+
+class Workers(Generic[T]):
+    """Threads that take jobs fairly, and give the results back to the event loop.
+
+    Args:
+        threads: how many.
+        loop: that waits for the results.
+    """
+
+    def __init__(self, threads: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.queue = FairQueue(threads)
+        self._loop = loop
+        self._done: deque[tuple[asyncio.Future[T], T | BaseException]] = deque()
+        self._is_waking = False
+        self._threads = [
+            Thread(target=self.queue.work, name=f"whereupon-answer-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, sharer: Sharer, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Have work done by a thread, when it is the sharer's turn."""
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def job() -> None:
+            try:
+                result: T | BaseException = work()
+            except BaseException as error:  # noqa: BLE001 - the event loop gets it
+                result = error
+            self._done.append((future, result))
+            if not self._is_waking:  # one call for all that end meanwhile
+                self._is_waking = True
+                self._loop.call_soon_threadsafe(self._deliver)
+
+        self.queue.put(sharer, job)
+        return future
+
+    def _deliver(self) -> None:
+        self._is_waking = False
+        while self._done:
+            future, result = self._done.popleft()
+            if future.done():
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    def close(self, seconds: float) -> bool:
+        """Let the threads end what is under way; whether they did in so many seconds."""
+        self.queue.close()
+        until = monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
