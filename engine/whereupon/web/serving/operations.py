@@ -5,11 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import TypeAlias
 
-import orjson
-
 from whereupon.errors import StoreError
 from whereupon.records.api_keys import ApiKey, KeyKind
 from whereupon.runtime.log_lines import log_event
+from whereupon.web.door.problems import as_json
 from whereupon.web.http import Answer
 from whereupon.web.serving.refusals import problem
 from whereupon.web.serving.store_watch import StoreWatch
@@ -93,4 +92,4 @@ class Operations:
 
 
 def _said(status: int, members: dict[str, object]) -> Answer:
-    return Answer(status=status, headers=_JSON, body=orjson.dumps(members))
+    return Answer(status=status, headers=_JSON, body=as_json(members))

@@ -3,8 +3,7 @@
 from enum import Enum
 from http import HTTPStatus
 
-import orjson
-
+from whereupon.web.door.problems import as_json
 from whereupon.web.http import Answer
 
 
@@ -41,8 +40,9 @@ class Refusal(Enum):
 
 def problem_body(code: str, message: str) -> bytes:
     """A JSON object that every client finds its sentence in."""
-    said = {"code": code, "message": message, "error": message, "meta": {"error": message}}
-    return orjson.dumps(said)
+    told: dict[str, object] = {"code": code, "message": message, "error": message}
+    said = {**told, "meta": {"error": message}}
+    return as_json(said)
 
 
 def problem(status: int, code: str, message: str, *headers: tuple[str, str]) -> Answer:

@@ -21,7 +21,8 @@ from whereupon.web.http import Answer
 from whereupon.web.page_options import PageOptions
 from whereupon.web.serving.application import Application
 from whereupon.web.serving.budget import Budget
-from whereupon.web.serving.connections import Connections, Limits
+from whereupon.web.serving.connections import Connections
+from whereupon.web.serving.limits import Limits
 from whereupon.web.serving.operations import Figures, Operations
 from whereupon.web.serving.sockets import files_for_connections, listen
 from whereupon.web.serving.store_watch import StoreWatch, question_to
