@@ -13,7 +13,7 @@ from whereupon import Engine, GiveUp
 from whereupon.config import read_config
 from whereupon.doctor import examine
 from whereupon.ports import FindingLevel
-from whereupon.scheduling import SystemClock
+from whereupon.scheduling import FrozenClock, SystemClock
 
 SECRET = "k3y-that-nobody-may-see"  # noqa: S105 - made up
 KEY = '{file = "key"}'
@@ -222,3 +222,41 @@ def test_without_a_configuration_it_says_what_to_write(tmp_path: Path) -> None:
     done = whereupon_process("doctor", "--rules", tmp_path, WHEREUPON_STORE="")
     assert done.status == 1
     assert "ERROR   store: No store is named.\n        → Set store = " in done.stdout
+
+
+def test_api_keys_that_somebody_should_look_at_are_found(instance: Instance) -> None:
+    """Those that end soon or have ended, those that nobody uses, and an old secret that somebody still has."""
+    clock = FrozenClock(SystemClock().now() - timedelta(days=100))
+    day = timedelta(days=1)
+    with Engine.open(instance.url, digest_key=SECRET.encode(), clock=clock) as engine:
+        keys = engine.keys
+        never = keys.create("never", kind="server").key.id
+        unused = keys.create("unused", kind="server")
+        expired = keys.create("expired", kind="server", expires=99 * day).key.id
+        ends = keys.create("ends", kind="server", expires=110 * day)
+        rotated = keys.create("rotated", kind="server")
+        keys.revoke(keys.create("revoked", kind="server").key.id)
+        keys.verify(unused.secret)
+        keys.write_uses()
+        clock.move_to(clock.now() + 99 * day)
+        keys.rotate(rotated.key.id, overlap=5 * day)
+        for secret in (ends.secret, rotated.secret):
+            keys.verify(secret)
+        keys.write_uses()
+        fine = keys.create("fine", kind="client", expires=365 * day).key.id
+    shown = instance.examined().stdout
+    said = {
+        line.partition("API key ")[2].split()[0]: line.partition(") ")[2].partition(" at ")[0]
+        for line in shown.splitlines()
+        if "The API key " in line
+    }
+    assert said == {
+        never: "was never used.",
+        unused.key.id: "was used last",
+        expired: "expired",
+        ends.key.id: "expires",
+        rotated.key.id: "was rotated, and its old secret is still used,",
+    }
+    assert fine not in shown
+    assert "5 API keys are good." in shown
+    assert unused.secret not in shown

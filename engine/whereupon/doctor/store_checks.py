@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from whereupon.api.config import is_known_key, is_new_to_keys, settings_for
 from whereupon.config import Config
+from whereupon.doctor.api_key_checks import check_api_keys
 from whereupon.doctor.findings import error, ok, warning
 from whereupon.errors import ConfigInvalidError, StoreError
 from whereupon.messages.times import format_duration
@@ -113,6 +114,7 @@ def _contents(config: Config, store: str, now: datetime) -> Iterator[Finding]:
     with closing(kept), kept.reading() as session:
         yield from _key(config, session)
         yield from _backlog(session.backlog(), now)
+        yield from check_api_keys(session, now)
 
 
 def _key(config: Config, session: Session) -> Iterator[Finding]:
