@@ -69,7 +69,7 @@ class KeyChanges(TypedDict, total=False):
 class Keys(KeyChecks):
     """The API keys of a store. Every change of a key is in the audit log, never with a secret.
 
-    Other processes see a change within two seconds, and a new key at once.
+    Other processes see a change within two seconds, and a new key within a tenth of one.
 
     Args:
         ticks: seconds that never go back.
