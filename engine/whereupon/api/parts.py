@@ -105,7 +105,7 @@ class EngineParts:
         self.answers = Answers(store, current, self.clock)
         self.requests = Requests(store, current, self.clock, work.wake_up)
         self.keys = Keys(store, current, self.clock)
-        self.audit = Audit(store, current)
+        self.audit = Audit(store, current, self.clock)
         self.broadcasts = Broadcasts(store, current, self.clock, work.wake_up, self._note)
         self._prepare_store()
 

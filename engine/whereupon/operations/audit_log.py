@@ -8,8 +8,8 @@ from pydantic import JsonValue
 from whereupon.errors import UnknownNameError
 from whereupon.guards.audit_chain import Flaw, verify
 from whereupon.pipeline.current import CurrentPipeline
-from whereupon.ports import Store
-from whereupon.records import AuditHead, AuditRow
+from whereupon.ports import Clock, Session, Store
+from whereupon.records import AuditHead, AuditRecord, AuditRow, Changes
 
 _PAGE = 1_000
 
@@ -55,9 +55,10 @@ class Receipt:
 class Audit:
     """An append-only log of every request, verdict, approval, cancellation and execution."""
 
-    def __init__(self, store: Store, current: CurrentPipeline) -> None:
+    def __init__(self, store: Store, current: CurrentPipeline, clock: Clock) -> None:
         self._store = store
         self._current = current
+        self._clock = clock
 
     def rows(self, after: int = 0) -> Iterator[AuditRow]:
         """Every row after a sequence number, in order."""
@@ -68,6 +69,36 @@ class Audit:
                 return
             yield from page
             after = page[-1].sequence
+
+    def page(self, *, after: int = 0, limit: int = _PAGE) -> list[AuditRow]:
+        """The first rows after a sequence number, in order."""
+        with self._store.reading() as session:
+            return session.audit_rows(after, limit)
+
+    def newest(self, *, before: int | None = None, limit: int = _PAGE) -> list[AuditRow]:
+        """The last rows, or the last before a sequence number; the newest first."""
+        with self._store.reading() as session:
+            head = next(iter(session.scan(AuditHead)), None)  # unlocked: nothing is written
+            last = 0 if head is None else head.sequence
+            end = last + 1 if before is None else min(before, last + 1)
+            rows = session.audit_rows(max(end - 1 - limit, 0), limit)
+        return [row for row in reversed(rows) if row.sequence < end]
+
+    def note(self, kind: str, *, by: str, **facts: JsonValue) -> None:
+        """Note what an operator did that no request asked for.
+
+        Args:
+            kind: what was done, kebab-case.
+            by: who did it, by name.
+            facts: what else is to be known of it, without personal data.
+        """
+        record = AuditRecord(self._clock.now(), 0, {"kind": kind, "actor": by, **facts})
+
+        def work(session: Session) -> None:
+            session.lock_requests()
+            self._current.pipeline.write(session, Changes(records=[record]))
+
+        self._store.transact(work)
 
     def head(self) -> AuditHead | None:
         """The number and hash of the last row. Keep it elsewhere, to find out later whether rows were removed."""

@@ -39,6 +39,7 @@ from whereupon.records import (
     InboxItem,
     KeptAnswer,
     Merge,
+    MetricReport,
     ObjectRecord,
     Person,
     PersonFootprint,
@@ -205,6 +206,11 @@ class Questions(Reads, Protocol):
         wanted = set(occasions)
         found = [each for each in self.scan(Delivery, person_key) if each.occasion in wanted]
         return sorted(found, key=lambda delivery: delivery.key)
+
+    def reports_of(self, key: str) -> list[MetricReport]:
+        """What was reported of the delivery with that idempotency key, oldest first."""
+        found = (r for r in self.scan(MetricReport) if r.subject == key and r.kind == "delivery")
+        return sorted(found, key=lambda report: (report.timestamp, report.ref))
 
     def dead(self, which: DeadLetters) -> int:
         """The number of dead deliveries that pass the filter."""

@@ -262,6 +262,11 @@ class Reads(Protocol):
         ...
 
     @abstractmethod
+    def versions_of(self, rule: str) -> set[str]:
+        """The digests of all versions of a rule that are kept."""
+        ...
+
+    @abstractmethod
     def rule_version(self, digest: str) -> bytes | None:
         """The source of a rule, as it was when it was first used under that digest."""
         ...

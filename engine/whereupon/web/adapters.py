@@ -8,12 +8,14 @@ a call may wait for the store.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from whereupon.engine import Engine
 from whereupon.web.door.options import DEFAULT, DoorOptions
 from whereupon.web.http import MOST_BYTES, Answer, Request
+from whereupon.web.management import PATHS
 from whereupon.web.page_options import PageOptions
 from whereupon.web.site import NO_CALLBACKS, Callback, Site
 
@@ -113,14 +115,45 @@ def asgi(
     pages: PageOptions | None = None,
     callbacks: Mapping[str, Callback] = NO_CALLBACKS,
     door: DoorOptions | None = DEFAULT,
+    management: bool = False,
+    rules: Path | None = None,
 ) -> AsgiApp:
-    """The site of an engine as an ASGI application; for the arguments see `Site`."""
+    """The site of an engine as an ASGI application; for the other arguments see `Site`.
+
+    Args:
+        management: whether the management API is answered, too. It needs the extra ``api``.
+        rules: the folder that a call of that API to reload reads again; None if there is none.
+
+    Raises:
+        ImportError: the extra is not installed.
+    """
     site = Site(engine, pages=pages, callbacks=callbacks, door=door)
 
     async def respond(request: Request) -> Answer:
         return await asyncio.to_thread(site.answer, request)
 
-    return asgi_application(respond)
+    whole = asgi_application(respond)
+    return with_management(whole, engine, rules=rules) if management else whole
+
+
+def with_management(site: AsgiApp, engine: Engine, *, rules: Path | None = None) -> AsgiApp:
+    """An application that answers the management API of an engine, and leaves the rest to another one.
+
+    Raises:
+        ImportError: the extra ``api`` is not installed.
+    """
+    try:
+        from whereupon.web.management.application import management_app  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        message = "the management API needs the extra api: pip install 'whereupon[api]'"
+        raise ImportError(message) from error
+    api = management_app(engine, rules=rules)
+
+    async def application(scope: Event, receive: Receive, send: Send) -> None:
+        is_call = scope["type"] == "http" and PATHS.match(asgi_request(scope, b"").path)
+        await (api if is_call else site)(scope, receive, send)
+
+    return application
 
 
 def asgi_application(respond: Respond) -> AsgiApp:

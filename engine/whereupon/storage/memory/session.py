@@ -85,6 +85,10 @@ class MemorySession(Questions, DueWork):
         """By key."""
         return self._in.versions.rows.keys() & set(digests)
 
+    def versions_of(self, rule: str) -> set[str]:
+        """One by one."""
+        return {name for name, (_, kept) in self._in.versions.rows.items() if kept[0] == rule}
+
     def rule_version(self, digest: str) -> bytes | None:
         """By key."""
         found = self._in.versions.rows.get(digest)

@@ -31,6 +31,7 @@ from whereupon.records import (
     InboxItem,
     KeptAnswer,
     Merge,
+    MetricReport,
     PersonFootprint,
     PruneStep,
     Relationship,
@@ -113,6 +114,16 @@ class SqlQuestions(SqlReads, Questions):
         members = self._database.members(person_keys)
         found = self._queries.merges.fetch(self._connection, keys=members)
         return list(map(rows.merge_from, found))
+
+    def versions_of(self, rule: str) -> set[str]:
+        """Kept versions."""
+        found = self._queries.versions_of.fetch(self._connection, rule=rule)
+        return {str(digest) for (digest,) in found}
+
+    def reports_of(self, key: str) -> list[MetricReport]:
+        """Reports of a delivery."""
+        found = self._queries.reports_of.fetch(self._connection, key=key)
+        return list(map(rows.report_from, found))
 
     def survivor_of(self, person_key: int) -> int | None:
         """The survivor of a merge, by who was lost in it."""

@@ -33,6 +33,14 @@ SELECT whereupon_merge.* FROM whereupon_merge
 WHERE survivor_key = ANY(:keys)
 ORDER BY merged_at, message_id
 
+-- name: versions_of
+SELECT digest FROM whereupon_wording WHERE rule = :rule
+
+-- name: reports_of
+SELECT whereupon_report.* FROM whereupon_report
+WHERE subject = :key AND kind = 'delivery'
+ORDER BY timestamp, message_id
+
 -- name: survivor_of
 SELECT survivor_key FROM whereupon_merge WHERE loser_key = :loser
 

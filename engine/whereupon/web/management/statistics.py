@@ -1,0 +1,109 @@
+"""Statistics: how many people entered each rule, what was sent to them, and what became of it."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from whereupon.operations.statistics import RuleStatistics, Statistics
+from whereupon.records import DeliveryFigures, Scope
+from whereupon.web.management.forms import RuleId
+from whereupon.web.management.routing import EngineGiven, needs, router
+
+routes = router("statistics")
+
+
+class FiguresShown(BaseModel):
+    """How many deliveries are, or were, what the names say; each delivery counts once under a name."""
+
+    pending: int
+    held: int
+    sent: int
+    withheld: int
+    dead: int
+    delivered: int
+    opened: int
+    clicked: int
+    converted: int
+    bounced: int
+    complained: int
+    unsubscribed: int
+    dropped: int
+    deferred: int
+    failed: int
+
+
+class RuleStatisticsShown(BaseModel):
+    """The figures of one rule, in all and by channel."""
+
+    rule: str = Field(examples=["sock-thanks"])
+    entered: int
+    total: FiguresShown
+    channels: dict[str, FiguresShown]
+
+
+class StatisticsShown(BaseModel):
+    """The figures of rules, by what the store still keeps.
+
+    Attributes:
+        since: from when on was counted; null for all.
+        entries_kept_since, deliveries_kept_since: from when on all are kept; null if none were pruned.
+    """
+
+    rules: list[RuleStatisticsShown]
+    since: AwareDatetime | None
+    entries_kept_since: AwareDatetime | None
+    deliveries_kept_since: AwareDatetime | None
+
+
+def _figures(figures: DeliveryFigures) -> FiguresShown:
+    return FiguresShown.model_validate(asdict(figures))
+
+
+def _rule_shown(found: RuleStatistics) -> RuleStatisticsShown:
+    return RuleStatisticsShown(
+        rule=found.rule,
+        entered=found.entered,
+        total=_figures(found.total),
+        channels={name: _figures(each) for name, each in found.channels.items()},
+    )
+
+
+def _shown(found: Statistics) -> StatisticsShown:
+    return StatisticsShown(
+        rules=list(map(_rule_shown, found.rules)),
+        since=found.since,
+        entries_kept_since=found.entries_kept_since,
+        deliveries_kept_since=found.deliveries_kept_since,
+    )
+
+
+Since = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=10**9,
+        description="Only entries opened, and deliveries that ended or are due, in so many seconds.",
+        examples=[604_800],
+    ),
+]
+
+
+def _span(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+@routes.get("/stats", **needs(Scope.VIEWER))
+def get_statistics(engine: EngineGiven, since_seconds: Since = None) -> StatisticsShown:
+    """The figures of every rule."""
+    return _shown(engine.stats(since=_span(since_seconds)))
+
+
+@routes.get("/stats/{rule}", **needs(Scope.VIEWER, 404))
+def get_rule_statistics(
+    rule: RuleId, engine: EngineGiven, since_seconds: Since = None
+) -> StatisticsShown:
+    """The figures of one rule."""
+    return _shown(engine.stats(rule, since=_span(since_seconds)))
