@@ -141,22 +141,24 @@ class GuardedRoute(APIRoute):
             except WhereuponError as error:
                 return problem_of(error).as_response()
             except Exception as error:  # noqa: BLE001 - a fault of ours is an answer, too, and a record
-                log_event(
-                    _LOG, logging.ERROR, "request-failed", operation=self.name, **_kind(error)
-                )
+                _log_failure(self.name, error)
                 return unforeseen().as_response()
 
         return guarded
 
 
-def _kind(error: Exception) -> dict[str, str]:
-    """What failed and where, without what the error says: it may quote personal data."""
+def _log_failure(operation: str, error: Exception) -> None:
+    """Log what failed and where, without what the error says: it may quote personal data."""
     frames = extract_tb(error.__traceback__)
-    own = [each for each in frames if "whereupon" in each.filename] or frames
-    return {
-        "error": type(error).__name__,
-        "place": f"{Path(own[-1].filename).name}:{own[-1].lineno}",
-    }
+    last = next((each for each in reversed(frames) if "whereupon" in each.filename), frames[-1])
+    log_event(
+        _LOG,
+        logging.ERROR,
+        "request-failed",
+        operation=operation,
+        error=type(error).__name__,
+        place=f"{Path(last.filename).name}:{last.lineno}",
+    )
 
 
 # --- requests that are sent twice -------------------------------------------------------------------
