@@ -36,8 +36,10 @@ JUNK_IDS = frozenset(
     )
 )
 
-WITHOUT_PERSON = frozenset(("Report Delivery Event", "Report Content Event"))
-"""Events that need neither id: the delivery or content that they are about has a person already."""
+WITHOUT_PERSON = frozenset(
+    ("Report Delivery Event", "Report Content Event", "Delete Object", "Object Deleted")
+)
+"""Events that need neither id: a delivery or content has a person already, and an object has none of its own."""
 
 ValidTexts: TypeAlias = dict[object, str]
 """Ids or names that were found valid, so that each is checked once; cleared when there are many."""

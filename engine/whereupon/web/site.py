@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from whereupon.engine import Engine
 from whereupon.errors import StoreError
 from whereupon.records import KeyLimit
+from whereupon.web.customerio import CustomerIo
 from whereupon.web.door import Door, DoorOptions
 from whereupon.web.door.callers import Callers
 from whereupon.web.door.limits import Guesses
@@ -59,7 +60,9 @@ class Site:
         self._guesses = Guesses(GUESSES)
         self._door = None
         if door is not None:
-            self._door = Door(engine, Callers(engine.keys.check), door)
+            callers = Callers(engine.keys.check)
+            self._door = Door(engine, callers, door)
+            self._parts.append((CustomerIo.PATHS, CustomerIo(engine, callers).answer))
             self._parts.append((Door.PATHS, self._door.answer))
 
     def answer(self, request: Request) -> Answer:

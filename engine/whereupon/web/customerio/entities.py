@@ -1,0 +1,225 @@
+"""Entities of the Track API, version 2, as messages: by type and action."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple, TypeAlias
+
+from whereupon.messages.codec import JsonError, encode
+from whereupon.messages.size_limits import MAX_MESSAGE_BYTES
+from whereupon.messages.times import format_instant
+from whereupon.web.customerio import messages
+from whereupon.web.customerio.answers import RefusedError
+from whereupon.web.customerio.asked import Body, flag_in, id_at, object_in, required_id
+from whereupon.web.customerio.messages import Who, Wire
+from whereupon.web.customerio.persons import Persons
+
+NO_UPDATE = "nobody has that id, and _update changes only people who are there"
+
+
+class NothingToDo(Exception):  # noqa: N818 - it is no error
+    """An entity asks for nothing as things are; says why."""
+
+
+class _Entity(NamedTuple):
+    body: Body
+    persons: Persons
+    now: datetime
+
+    @property
+    def person(self) -> str:
+        """The user id of the person whom it is about."""
+        return self.persons.named(object_in(self.body, "identifiers"))
+
+    @property
+    def object(self) -> Wire:
+        """The object that it is about."""
+        return messages.object_named(object_in(self.body, "identifiers"), "identifiers")
+
+
+_Make: TypeAlias = Callable[[_Entity], list[Wire]]
+
+
+def messages_of(entity: object, persons: Persons, now: datetime) -> list[Wire]:
+    """The messages of one entity.
+
+    Raises:
+        RefusedError: it is not one that can be done.
+        NothingToDo: there is nobody whom it would change.
+    """
+    if not isinstance(entity, Mapping):
+        raise RefusedError(code="not-an-object", reason="an entity must be a JSON object")
+    if _size(entity) > MAX_MESSAGE_BYTES:
+        raise RefusedError(
+            code="message-too-large", reason=f"an entity has at most {MAX_MESSAGE_BYTES} bytes"
+        )
+    type_, action = entity.get("type"), entity.get("action")
+    actions = _ACTIONS.get(type_) if isinstance(type_, str) else None
+    if actions is None:
+        reason = f"type must be one of {', '.join(_ACTIONS)}"
+        raise RefusedError(code="unknown-type", reason=reason, field="type")
+    make = actions.get(action) if isinstance(action, str) else None
+    if make is None:
+        reason = f"action of a {type_} must be one of {', '.join(actions)}"
+        raise RefusedError(code="unknown-action", reason=reason, field="action")
+    return make(_Entity(entity, persons, now))
+
+
+def _size(entity: Body) -> int:
+    try:
+        return len(encode(entity))
+    except JsonError:
+        raise RefusedError(
+            code="too-deep", reason="the entity nests too many objects and lists"
+        ) from None
+
+
+def updated(made: list[Wire], user_id: str, persons: Persons, now: datetime) -> list[Wire]:
+    """The messages of an identify with ``_update``; raises `NothingToDo` if nobody has the id.
+
+    They are of the time before it was asked whether the person is there. So a deletion that comes in between is
+    later, and suppresses them.
+    """
+    made[0].setdefault("timestamp", format_instant(now))
+    if not persons.is_known(user_id):
+        raise NothingToDo(NO_UPDATE)
+    return made
+
+
+# --- people -----------------------------------------------------------------------------------------
+
+
+def _identify(entity: _Entity) -> list[Wire]:
+    beside = ("anonymous_id", "cio_relationships")
+    own = {name: entity.body[name] for name in beside if name in entity.body}
+    attributes = {**object_in(entity.body, "attributes"), **own}
+    if entity.body.get("timestamp") is not None:
+        attributes["_timestamp"] = entity.body["timestamp"]
+    user_id = entity.person
+    made = messages.identify(user_id, attributes)
+    if flag_in(attributes, "_update"):
+        return updated(made, user_id, entity.persons, entity.now)
+    return made
+
+
+def _event(kind: str, entity: _Entity) -> list[Wire]:
+    identifiers = object_in(entity.body, "identifiers")
+    anonymous_id = id_at(entity.body, "anonymous_id") or id_at(
+        identifiers, "anonymous_id", "identifiers."
+    )
+    named = {name: value for name, value in identifiers.items() if name != "anonymous_id"}
+    is_anonymous = anonymous_id is not None and not named
+    user_id = None if is_anonymous else entity.persons.named(named)
+    who = Who(user_id=user_id, anonymous_id=anonymous_id)
+    return [messages.event(who, entity.body, data="attributes", kind=kind)]
+
+
+def _asking(event: str, entity: _Entity) -> list[Wire]:
+    return [messages.asking(event, entity.person)]
+
+
+def _merge(entity: _Entity) -> list[Wire]:
+    survivor, loser = (
+        entity.persons.existing(object_in(entity.body, name), name)
+        for name in ("primary", "secondary")
+    )
+    return [messages.merge(survivor, loser)]
+
+
+def _relate(entity: _Entity) -> list[Wire]:
+    who = Who(user_id=entity.person)
+    return [messages.relate(who, named) for named in _objects_of(entity)]
+
+
+def _unrelate(entity: _Entity) -> list[Wire]:
+    user_id = entity.person
+    return [messages.unrelate(user_id, named) for named in _objects_of(entity)]
+
+
+def _objects_of(entity: _Entity) -> list[Wire]:
+    return [messages.object_named(*each) for each in _required_relationships(entity)]
+
+
+def _add_device(entity: _Entity) -> list[Wire]:
+    return [messages.add_device(entity.person, object_in(entity.body, "device"), field="token")]
+
+
+def _delete_device(entity: _Entity) -> list[Wire]:
+    token = required_id(object_in(entity.body, "device"), "token", "device.")
+    return [messages.delete_device(entity.person, token)]
+
+
+# --- objects ----------------------------------------------------------------------------------------
+
+
+def _identify_object(entity: _Entity) -> list[Wire]:
+    named, attributes = entity.object, object_in(entity.body, "attributes")
+    return [messages.relate(who, named, attributes) for who in _people_of(entity)]
+
+
+def _relate_object(entity: _Entity) -> list[Wire]:
+    named = entity.object
+    return [messages.relate(who, named) for who in _people_of(entity)]
+
+
+def _unrelate_object(entity: _Entity) -> list[Wire]:
+    named = entity.object
+    people = [entity.persons.named(*each) for each in _required_relationships(entity)]
+    return [messages.unrelate(user_id, named) for user_id in people]
+
+
+def _delete_object(entity: _Entity) -> list[Wire]:
+    return [messages.delete_object(entity.object)]
+
+
+def _people_of(entity: _Entity) -> list[Who]:
+    found = []
+    for identifiers, place in _required_relationships(entity):
+        if set(identifiers) == {"anonymous_id"}:
+            found.append(Who(anonymous_id=required_id(identifiers, "anonymous_id", f"{place}.")))
+        else:
+            found.append(Who(user_id=entity.persons.named(identifiers, place)))
+    return found
+
+
+def _required_relationships(entity: _Entity) -> list[tuple[Body, str]]:
+    found = list(messages.relationships_in(entity.body))
+    if not found:
+        reason = (
+            "cio_relationships needs at least one relationship; an object is known by its people"
+        )
+        raise RefusedError(code="missing-field", reason=reason, field="cio_relationships")
+    return [(identifiers, place) for identifiers, place in found]
+
+
+# --- deliveries -------------------------------------------------------------------------------------
+
+
+def _report(entity: _Entity) -> list[Wire]:
+    return [messages.report(entity.body, delivery="id", metric="name", place="identifiers")]
+
+
+_ACTIONS: Mapping[str, Mapping[str, _Make]] = {
+    "person": {
+        "identify": _identify,
+        "delete": partial(_asking, "Delete Person"),
+        "event": partial(_event, "event"),
+        "screen": partial(_event, "screen"),
+        "page": partial(_event, "page"),
+        "add_relationships": _relate,
+        "delete_relationships": _unrelate,
+        "add_device": _add_device,
+        "delete_device": _delete_device,
+        "merge": _merge,
+        "suppress": partial(_asking, "Suppress Person"),
+        "unsuppress": partial(_asking, "Unsuppress Person"),
+    },
+    "object": {
+        "identify": _identify_object,
+        "identify_anonymous": _identify_object,
+        "delete": _delete_object,
+        "add_relationships": _relate_object,
+        "delete_relationships": _unrelate_object,
+    },
+    "delivery": {"event": _report},
+}
