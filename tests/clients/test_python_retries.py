@@ -12,7 +12,7 @@ from tests.clients.expected import stored_in
 from tests.clients.python_clients import ALL, CUSTOMERIO, SEGMENT, PythonClient
 from tests.clients.session import Call, Json
 from tests.http_receiver import Reply
-from tests.servers import mortal
+from tests.servers import Server, mortal
 
 from whereupon.records import Delivery
 
@@ -84,31 +84,56 @@ def test_a_connection_that_breaks_loses_and_doubles_nothing(sdk: PythonClient, h
         _assert_all_there_once(shop, calls)
 
 
+@pytest.fixture(scope="module")
+def mortal_postgres() -> Iterator[Server]:
+    """A server to stop and to start again."""
+    with mortal() as server:
+        yield server
+
+
 @pytest.mark.postgres
 @each_client
-def test_a_store_that_is_away_for_a_while_loses_nothing(sdk: PythonClient) -> None:
+def test_a_store_that_is_away_for_a_while_loses_nothing(
+    sdk: PythonClient, mortal_postgres: Server
+) -> None:
     """The door answers 503 with a time to wait, and the client sends the same again until it is taken."""
     calls = _purchases()
-    with mortal() as postgres:
-        where = postgres.url("public")
-        with open_shop(where, patience=timedelta(seconds=1)) as shop, between(shop.url) as proxy:
-            postgres.stop()
-            back = Thread(target=postgres.start)
+    with (
+        mortal_postgres.empty() as url,
+        open_shop(url, patience=timedelta(seconds=1)) as shop,
+        between(shop.url) as proxy,
+    ):
+        mortal_postgres.stop()
+        back = Thread(target=mortal_postgres.start)
 
-            def come_back(answer: Reply) -> None:
-                assert answer.status in (200, 503)
-                if answer.status == 503 and back.ident is None:
-                    back.start()
+        def come_back(answer: Reply) -> None:
+            if answer.status == 503 and back.ident is None:
+                back.start()
 
-            proxy.on_answer = come_back
-            with _told(sdk, shop.key, proxy.url) as (client, told):
-                for call in calls:
-                    sdk.say(client, call)
-            back.join()
-            assert told.errors == []
-            assert 503 in proxy.statuses
-            _assert_all_hold_back(proxy, 503)
-            _assert_all_there_once(shop, calls)
+        proxy.on_answer = come_back
+        with _told(sdk, shop.key, proxy.url) as (client, told):
+            for call in calls:
+                sdk.say(client, call)
+        back.join()
+        assert told.errors == []
+        assert {*proxy.statuses} == {200, 503}
+        _assert_all_hold_back(proxy, 503)
+        _assert_all_there_once(shop, calls)
+
+
+@each_client
+def test_a_key_over_its_limit_loses_nothing(sdk: PythonClient) -> None:
+    """The door answers 429 with a time to wait, and what is sent in the end is everything, once."""
+    calls = _purchases()
+    with open_shop() as shop, between(shop.url) as proxy:
+        key = shop.engine.keys.create("slow", kind="server", limit="10 per 1s").secret
+        with _told(sdk, key, proxy.url) as (client, told):
+            for call in calls:
+                sdk.say(client, call)
+        assert told.errors == []
+        assert {*proxy.statuses} == {200, 429}
+        _assert_all_hold_back(proxy, 429)
+        _assert_all_there_once(shop, calls)
 
 
 def _assert_all_hold_back(proxy: Between, status: int) -> None:
