@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test quick mutants check lint bench bench-peers chaos storm clean
+.PHONY: help demo test quick test-clients mutants check lint bench bench-peers chaos storm clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   replay two real streams against rules/, see what triggered and why, and mails arriving"
 	@echo "make test   run every test"
 	@echo "make quick  run most of them, for a verdict in a minute"
+	@echo "make test-clients  the clients of Node and of browsers, from npm, against a real server"
 	@echo "make check  test, then ruff, mypy, import-linter, whereupon lint, whereupon test"
 	@echo "make bench  measure, against named references: one table (BENCH=pipeline for one part of it;"
 	@echo "            make bench-peers installs the other libraries, whose figures are then in it)"
@@ -76,6 +77,30 @@ quick: $(VENV)/stamp-test
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal --maxfail=10 -m 'not slow and not postgres' \
 		tests/core tests/unit tests/contracts
 
+# The clients of Node and of browsers, as npm has them. A change of their versions, or of how pages use them, sets
+# them up anew; without the network, npm takes what it has in its cache.
+CLIENTS := tests/js_clients
+
+test-clients: $(VENV)/stamp-clients $(CLIENTS)/node_modules/.stamp
+	@command -v chromium || command -v google-chrome \
+		|| { echo "make test-clients needs Chromium: apt-get install chromium"; exit 1; }
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(CLIENTS)
+
+$(VENV)/stamp-clients: $(VENV)/stamp-test
+	@echo "Installing what drives a browser."
+	$(call install,--group clients)
+	@touch $@
+
+$(CLIENTS)/node_modules/.stamp: $(CLIENTS)/package.json $(CLIENTS)/browser/clients.mjs
+	@command -v npm > /dev/null \
+		|| { echo "make test-clients needs Node 18 or later, and npm: apt-get install nodejs npm"; exit 1; }
+	@echo "Installing the clients of Node and of browsers."
+	@npm install --prefix $(CLIENTS) --no-package-lock --no-audit --no-fund --ignore-scripts --prefer-offline --loglevel=error
+	@rm -rf $(CLIENTS)/node_modules/.bundled
+	@$(CLIENTS)/node_modules/.bin/esbuild $(CLIENTS)/browser/clients.mjs --bundle --splitting --format=esm \
+		--outdir=$(CLIENTS)/node_modules/.bundled --log-level=warning
+	@touch $@
+
 check: test lint
 
 # All of `check` but the tests.
@@ -122,4 +147,4 @@ storm: $(VENV)/stamp-test
 	$(BIN)/python -m tests.chaos.storm --seconds $(SECONDS) --seed $(SEED)
 
 clean:
-	rm -rf $(VENV) .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

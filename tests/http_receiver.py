@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._send(self.server.receiver.take(request))
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_CONNECT = _serve  # noqa: N815
 
     def _send(self, reply: Reply) -> None:
         if reply.raw is not None or reply.mode != "answer":

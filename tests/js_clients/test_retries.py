@@ -1,0 +1,133 @@
+"""What clients send again: after it, everything is there once."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+from tests.http_receiver import Reply
+from tests.js_clients import browser_clients, node_clients
+from tests.js_clients.forwarder import Exchange, Forwarder, forwarder
+from tests.js_clients.node import run_node
+from tests.js_clients.pages import Visitor
+from tests.js_clients.serving import Serving, serving
+from tests.js_clients.session import members
+
+from whereupon.records.api_keys import KeyKind
+
+MANY = 40
+BROWSERS = sorted(browser_clients.CLIENTS.keys() - {"customerio", "jitsu"})
+"""Those that send again; Customer.io's and Jitsu's send each message once, whatever is answered."""
+
+
+@pytest.fixture
+def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
+    """A shop whose store waits for other writers for a second only."""
+    monkeypatch.setenv("WHEREUPON_PATIENCE", "1s")
+    with serving(tmp_path) as shop:
+        yield shop
+
+
+class Lock:
+    """Another writer, which keeps all others from the store until an answer says that it is away."""
+
+    def __init__(self, shop: Serving) -> None:
+        path = shop.folder / "shop.db"
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database.execute("BEGIN IMMEDIATE")
+
+    def release_at_503(self, exchange: Exchange) -> None:
+        """End when a client is told; what it sends again finds the store."""
+        if exchange.reply.status == 503:
+            self.close()
+
+    def close(self) -> None:
+        """End."""
+        self._database.close()
+
+
+def arrived_once(shop: Serving) -> bool:
+    """Whether every message is in the store, and no second time."""
+    numbers = [members(one.body["properties"])["n"] for one in shop.arrived()]
+    return Counter(numbers) == Counter(range(MANY))
+
+
+@pytest.mark.parametrize("name", node_clients.CLIENTS)
+def test_a_client_of_node_sends_again_when_the_store_is_away(name: str, hasty: Serving) -> None:
+    """503 says that the store is away; nothing of it was recorded, and the client sends it again."""
+    key = hasty.key(KeyKind.SERVER).secret
+    with forwarder(hasty.url) as wire, closing(Lock(hasty)) as lock:
+        wire.before_answer = lock.release_at_503
+        ended = run_node(name, wire.url, key, numbered=MANY)
+    assert wire.posts(503)
+    assert ended.failed == []
+    assert arrived_once(hasty)
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_a_client_of_browsers_sends_again_when_the_store_is_away(
+    name: str, hasty: Serving, visitor: Visitor
+) -> None:
+    """It reads Retry-After, which it may, since the answer allows it to pages of other origins."""
+    key = hasty.key(KeyKind.CLIENT).secret
+    with forwarder(hasty.url) as wire:
+        visitor.open_client(name, wire.url, key)
+        with closing(Lock(hasty)) as lock:
+            wire.before_answer = lock.release_at_503
+            visitor.count(MANY)
+            wire.wait_for(lambda: wire.accepted() == MANY)
+    assert wire.posts(503)
+    assert arrived_once(hasty)
+
+
+class Loss:
+    """A network that loses the first answer after the server has recorded what was sent."""
+
+    def __init__(self) -> None:
+        self.happened = False
+
+    def __call__(self, exchange: Exchange) -> Reply | None:
+        """Say that something between failed."""
+        if self.happened or exchange.request.method != "POST":
+            return None
+        self.happened = True
+        return Reply(502, {"Access-Control-Allow-Origin": "*"}, b"{}")
+
+
+@pytest.mark.parametrize("name", node_clients.CLIENTS)
+def test_what_a_client_of_node_sends_twice_counts_once(
+    name: str, shop: Serving, wire: Forwarder
+) -> None:
+    """What is sent again has the same message ids."""
+    wire.before_answer = Loss()
+    ended = run_node(name, wire.url, shop.key(KeyKind.SERVER).secret, numbered=MANY)
+    assert ended.failed == []
+    assert arrived_once(shop)
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_what_a_client_of_browsers_sends_twice_counts_once(
+    name: str, shop: Serving, wire: Forwarder, visitor: Visitor
+) -> None:
+    """What is sent again has the same message ids."""
+    visitor.open_client(name, wire.url, shop.key(KeyKind.CLIENT).secret)
+    wire.before_answer = Loss()
+    visitor.count(MANY)
+    wire.wait_for(lambda: wire.accepted() == MANY)
+    assert arrived_once(shop)
+
+
+@pytest.mark.parametrize("name", node_clients.CLIENTS)
+def test_a_client_of_node_sends_again_when_its_key_is_over_its_limit(
+    name: str, shop: Serving, wire: Forwarder
+) -> None:
+    """429 says when to send again; Customer.io's client does not read it, and is told to try more often."""
+    key = shop.key(KeyKind.SERVER, limit="20 per 1s")
+    options: JsonValue = {"maxRetries": 20} if name == "customerio" else {}
+    ended = run_node(name, wire.url, key.secret, numbered=MANY, options=options)
+    assert wire.posts(429)
+    assert ended.failed == []
+    assert arrived_once(shop)
