@@ -18,7 +18,7 @@ from whereupon.insight import ended_by, why_withheld
 from whereupon.insight.outcomes import TEMPLATE
 from whereupon.messages.times import format_instant
 from whereupon.ports import NO_CHANNEL
-from whereupon.records import DeliveryState, EndReason, EntryEnd, RequestOutcome
+from whereupon.records import WITHDRAWN, DeliveryState, EndReason, EntryEnd, RequestOutcome
 from whereupon.render.phrases import requested
 from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.testing.case_reader import read_test_file
@@ -36,7 +36,7 @@ REASONS: Mapping[str, frozenset[str]] = {
     _HELD_BACK: frozenset(
         {
             *(consent.UNSUBSCRIBED, consent.TOPIC, consent.ERASED),
-            *(TEMPLATE.rstrip(": "), NO_CHANNEL, EndReason.MERGED),
+            *(TEMPLATE.rstrip(": "), NO_CHANNEL, EndReason.MERGED, WITHDRAWN),
         }
     ),
     _DID_NOT_RUN: frozenset(Refusal),

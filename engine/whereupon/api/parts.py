@@ -22,6 +22,7 @@ from whereupon.operations.answers import Answers
 from whereupon.operations.api_keys import Keys
 from whereupon.operations.audit_log import Audit
 from whereupon.operations.broadcasts import Broadcasts
+from whereupon.operations.entries import Entries
 from whereupon.operations.inbox import Inboxes
 from whereupon.operations.outbox import Outbox
 from whereupon.operations.pruner import Pruner
@@ -50,6 +51,7 @@ class EngineParts:
         store: where everything is kept.
         clock: says the time.
         requests: what semantic events asked for, to look at and to decide (see `Requests`).
+        entries: who is inside which rule, and what to do about it (see `Entries`).
         broadcasts: starts broadcasts (see `Broadcasts`).
         answers: keeps what was answered to requests that may be sent twice (see `Answers`).
         audit: the log of everything that was asked, decided and done (see `Audit`).
@@ -106,6 +108,7 @@ class EngineParts:
         self.requests = Requests(store, current, self.clock, work.wake_up)
         self.keys = Keys(store, current, self.clock)
         self.audit = Audit(store, current, self.clock)
+        self.entries = Entries(store, current, self.clock, work.wake_up)
         self.broadcasts = Broadcasts(store, current, self.clock, work.wake_up, self._note)
         self._prepare_store()
 

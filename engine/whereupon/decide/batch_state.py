@@ -13,10 +13,12 @@ from whereupon.decide.history import HistoryEvent
 from whereupon.decide.reentry import with_current_slot
 from whereupon.decide.result import BatchResult, Ended, KeysExhausted
 from whereupon.decide.snapshot import Snapshot
+from whereupon.decide.steps.idempotency import completed_keys
 from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, id_in_ref
 from whereupon.records import (
+    WITHDRAWN,
     ClaimRun,
     Delivery,
     Device,
@@ -42,6 +44,7 @@ class BatchState:
     Not thread-safe, and used once.
 
     Attributes:
+        paused: ids of the rules that operators have paused.
         waiting: keys of the anonymous ids that have messages waiting to be claimed.
         ordinary_events: names of events that are neither semantic nor nearly so.
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
@@ -99,6 +102,7 @@ class BatchState:
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         self.timers: list[tuple[datetime, int, int]] = []
         self._entries_before = loaded.active
+        self.paused = loaded.paused
         self._add_running(loaded.active)
         self.versions_used: set[str] = set()
         self.take_message: Callable[[Message], None] = _refuse
@@ -130,16 +134,26 @@ class BatchState:
     def save_entry(self, entry: Entry) -> None:
         """Save the new state of an entry."""
         self.changes.entries[entry.key] = entry
-        if entry.state is EntryState.ACTIVE:
+        if entry.is_inside:
             self.active[entry.person_key][entry.key] = entry
             if entry.due_at is not None and self.may_run(entry):
                 heappush(self.timers, (entry.due_at, entry.key, entry.person_key))
             return
+        self._withdraw_paused(entry)
         self.emit_end(entry)
         self.active.get(entry.person_key, {}).pop(entry.key, None)
         place = (entry.rule, entry.person_key)
         if earlier_ones := self.past_entries.get(place):
             earlier_ones.end(entry.occasion, entry.slot)
+
+    def _withdraw_paused(self, entry: Entry) -> None:
+        """Withdraw what an ended entry made, if it was paused: nobody would resume it."""
+        was = self.active.get(entry.person_key, {}).get(entry.key)
+        person = self.persons.get(entry.person_key)
+        if was is None or was.state is not EntryState.PAUSED or entry.ended is None or not person:
+            return
+        for key in completed_keys(was, person.user_id):
+            self.changes.withdrawn[key] = WITHDRAWN
 
     def emit_end(self, entry: Entry) -> None:
         """Emit that an entry ended before its last step was done."""
@@ -318,12 +332,14 @@ class BatchState:
         return self.past_entries.get((rule.id, person_key), ())
 
     def may_run(self, entry: Entry) -> bool:
-        """Whether the entry's steps may run here: the rulebook has the rule, and the rule is switched on.
+        """Whether the entry's steps may run here: the rulebook has the rule, and nobody has switched it off.
 
         An exit ends the entry in any case.
         """
         rule = self.index.by_id.get(entry.rule)
-        return rule is not None and rule.active.on and self.rule_of(entry) is not None
+        if rule is None or entry.state is not EntryState.ACTIVE or entry.rule in self.paused:
+            return False
+        return rule.active.on and self.rule_of(entry) is not None
 
     def rule_of(self, entry: Entry) -> Rule | None:
         """The rule in the version that the entry follows; None if the version cannot be read."""

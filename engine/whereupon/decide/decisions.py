@@ -32,6 +32,7 @@ class Reason(StrEnum):
     RETROACTIVE_OFF = "retroactive-off"
     RETROACTIVE_TAKE = "retroactive-take"
     INACTIVE = "inactive"
+    PAUSED = "paused"
     SUPPRESSED = "suppressed"
     DELETED = "deleted"
     SOURCE = "source"

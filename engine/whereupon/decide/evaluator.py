@@ -88,10 +88,11 @@ def _verdict(work: BatchState, evaluation: Evaluation, candidate: Candidate) -> 
     rule, certain = candidate.rule, candidate.is_certain
     if rule.kind is RuleKind.CAMPAIGN:
         past = work.entries_in(rule, evaluation.person_key)
-        return verdict_on(rule, evaluation, past, where_holds=certain)
+        paused = rule.id in work.paused
+        return verdict_on(rule, evaluation, past, where_holds=certain, is_paused=paused)
     if evaluation.source is not SenderClass.SERVER:
         return Verdict(Reason.SOURCE)
-    return opening_verdict(rule, evaluation, where_holds=certain)
+    return opening_verdict(rule, evaluation, where_holds=certain, is_paused=rule.id in work.paused)
 
 
 def _carry_out(

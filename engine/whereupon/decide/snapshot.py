@@ -70,6 +70,7 @@ class Snapshot:
         single_claims: the claims inside a run that the batch may split, by anonymous key.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
         deliveries: by idempotency key, those that the batch reports about.
+        paused: ids of the rules that operators have paused.
         given_up: keys of entries, claimed messages and persons of an audience on which the engine fails. The
             entries are ended, the messages evaluated against no rule, the persons left out.
     """
@@ -96,6 +97,7 @@ class Snapshot:
     has_tombstones: bool = True
     guards: GuardSnapshot = field(default_factory=GuardSnapshot)
     rule_versions: dict[str, Rule] = field(default_factory=dict)
+    paused: frozenset[str] = frozenset()
     given_up: set[int] = field(default_factory=set)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
 

@@ -17,7 +17,12 @@ from whereupon.rules.model import Rule, RuleKind, Take
 
 
 def verdict_on(
-    rule: Rule, evaluation: Evaluation, past: Sequence[PastEntry], *, where_holds: bool = False
+    rule: Rule,
+    evaluation: Evaluation,
+    past: Sequence[PastEntry],
+    *,
+    where_holds: bool = False,
+    is_paused: bool = False,
 ) -> Verdict:
     """Whether the person enters the rule by this message.
 
@@ -25,8 +30,9 @@ def verdict_on(
         past: the person's earlier entries in this rule; may be empty if the rule lets people in every
             time.
         where_holds: whether the rule's `where` is known to hold.
+        is_paused: whether an operator has paused the rule.
     """
-    opening = opening_verdict(rule, evaluation, where_holds=where_holds)
+    opening = opening_verdict(rule, evaluation, where_holds=where_holds, is_paused=is_paused)
     if opening.reason is not None:
         return opening
     if not rule.who.holds(evaluation.data, evaluation.history):
@@ -47,11 +53,13 @@ def verdict_on_unmatched(rule: Rule, evaluation: Evaluation) -> Verdict:
     return opening_verdict(rule, evaluation)
 
 
-def opening_verdict(rule: Rule, evaluation: Evaluation, *, where_holds: bool = False) -> Verdict:
+def opening_verdict(
+    rule: Rule, evaluation: Evaluation, *, where_holds: bool = False, is_paused: bool = False
+) -> Verdict:
     """Whether the message may trigger the rule for any person."""
     if not (where_holds or rule.where.holds(evaluation.data, evaluation.history)):
         return _failed(Reason.WHERE, rule.where, evaluation)
-    reason = _closed(rule, evaluation)
+    reason = Reason.PAUSED if is_paused else _closed(rule, evaluation)
     return Verdict(reason) if reason else ENTERED
 
 

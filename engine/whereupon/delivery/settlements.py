@@ -185,7 +185,7 @@ class DeliverySettler:
         """Why a delivery is not handed over now: the rule is switched off, or the person may not be sent it."""
         instant = self.clock.now()
         key, attempts = delivery.key, delivery.attempts
-        if self.is_paused(delivery.rule):
+        if now.is_paused or self.is_paused(delivery.rule):
             until = later(instant, PAUSE)
             return Settlement(key, DeliveryState.PENDING, attempts, until, delivery.reason)
         reason = reason_to_withhold(now.attributes, delivery.kind, delivery.topic)

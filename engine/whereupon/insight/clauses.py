@@ -91,6 +91,7 @@ _CLAUSES = {
     Reason.RETROACTIVE_OFF: "it was anonymous, and the rule does not look back",
     Reason.RETROACTIVE_TAKE: "the rule takes only one of the messages that a claim brings",
     Reason.INACTIVE: "the rule was not active then",
+    Reason.PAUSED: "an operator had paused the rule",
     Reason.SUPPRESSED: "the person is suppressed",
     Reason.DELETED: "it happened before the person was deleted",
     Reason.SOURCE: "a broadcast is triggered by a server only, and a client sent it, or what led to it",

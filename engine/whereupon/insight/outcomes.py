@@ -10,7 +10,17 @@ from whereupon.decide.addresses import SUPPRESSED
 from whereupon.insight.clauses import as_clause
 from whereupon.messages.metrics import Metric
 from whereupon.messages.times import format_instant
-from whereupon.records import Delivery, DeliveryState, EndReason, Entry, EntryEnd, EntryState
+from whereupon.records import (
+    WITHDRAWN,
+    Delivery,
+    DeliveryState,
+    EndReason,
+    Entry,
+    EntryEnd,
+    EntryState,
+    OperationKind,
+    latest,
+)
 from whereupon.rules.model import Rule, Step
 
 TEMPLATE = "template: "
@@ -35,13 +45,25 @@ def outcome_of(entry: Entry, deliveries: Sequence[Delivery], rule: Rule | None) 
 
 def _stands(entry: Entry, rule: Rule | None) -> str:
     if entry.state is EntryState.ACTIVE:
-        return _waits(entry, rule)
+        return f"{_operated(entry)}{_waits(entry, rule)}"
+    if (paused := entry.paused) is not None and entry.due_at is not None:
+        since, due = format_instant(paused.at), format_instant(entry.due_at)
+        then = "" if rule is None else f"; then it {next_step(rule.steps, entry.position)}"
+        return f"the entry is paused since {since} by {paused.by}, and was due at {due}{then}"
     if entry.ended is None:  # of before version 0007 of the tables
         return f"the entry is {entry.state}"
     at = format_instant(entry.ended.at)
     if entry.state is EntryState.COMPLETED:
         return f"the entry was completed at {at}"
     return f"the entry {entry.state} at {at}, {ended_by(entry.ended)}"
+
+
+def _operated(entry: Entry) -> str:
+    """A clause about the version that an operator moved a running entry from."""
+    moved = latest(entry.operations, OperationKind.MOVED)
+    if moved is None:
+        return ""
+    return f"the entry was moved to another version at {format_instant(moved.at)} by {moved.by}; "
 
 
 def _waits(entry: Entry, rule: Rule | None) -> str:
@@ -67,6 +89,8 @@ def ended_by(end: EntryEnd) -> str:
             return f"since {as_clause(end.detail or '')}"
         case EndReason.SEGMENT:
             return f"since they left the segment {end.detail}"
+        case EndReason.OPERATOR:
+            return f"by {end.detail or 'an operator'}"
         case _:
             return _ENDS.get(end.reason, f"for the reason {end.reason}")
 
@@ -78,6 +102,7 @@ _ENDS: Mapping[str, str] = {
     EndReason.DELETED: "since the person was deleted",
     EndReason.RULE_GONE: "since the rule was no longer there",
     EndReason.FAILED: "since one of its steps failed",
+    EndReason.CANCELLED: "since its broadcast was cancelled",
 }
 
 
@@ -95,6 +120,8 @@ def delivered(delivery: Delivery) -> str:
             return f"{what} was held back at {at}, since {why_withheld(delivery)}"
         case DeliveryState.HELD:
             return f"{what} is held, since {why_withheld(delivery)}"
+        case DeliveryState.PAUSED:
+            return f"{what} is paused by an operator, and was due at {at}"
         case DeliveryState.PENDING if tries:
             return f"{what} failed {_times(tries)}, and is tried again at {at}: {delivery.reason}"
         case DeliveryState.PENDING:
@@ -128,6 +155,7 @@ _WITHHELD: Mapping[str, str] = {
     SUPPRESSED: "their address is suppressed on this channel: it bounced, they complained, or an operator did it",
     consent.ERASED: "the person was erased",
     EndReason.MERGED: "they became one person with somebody whose entry kept them out",
+    WITHDRAWN: "its entry, or its broadcast's run, ended before it was sent",
     "no-channel": "no process has a channel of that name",
     "cap": "they had been sent as much as the cap allows",
 }

@@ -36,7 +36,7 @@ from whereupon.pipeline.work_scope import (
 )
 from whereupon.ports import Session
 from whereupon.records import BroadcastRun, Changes, SetAside
-from whereupon.rules.model import Rulebook
+from whereupon.rules.model import Rule, Rulebook
 from whereupon.runtime.log_lines import log_event
 
 _BEYOND = 2**62
@@ -139,6 +139,10 @@ class Pipeline(RequestRounds, AudienceRounds):
     def is_ours(self, session: Session, run: BroadcastRun) -> bool:
         """Whether this engine may send a broadcast's run (see `work_scope`)."""
         return is_ours(session, self._versions, run)
+
+    def rule_version(self, session: Session, digest: str) -> Rule | None:
+        """The rule version with that digest; None if it cannot be read."""
+        return self._versions.rule_of(session, digest)
 
     def is_paused(self, rule_id: str) -> bool:
         """Whether the rulebook has switched a rule off."""

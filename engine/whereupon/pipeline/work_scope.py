@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import Session
 from whereupon.records import BroadcastRun
+from whereupon.runtime.lazy import cached_property
 
 Versions: TypeAlias = Collection[str] | None
 """The digests of the rule versions whose due entries are run; None for all versions."""
@@ -24,6 +25,7 @@ class Why(StrEnum):
     UNKNOWN_RULE = "unknown-rule"
     UNREADABLE = "unreadable"
     PAUSED = "paused"
+    PAUSED_BY_OPERATOR = "paused-by-operator"
 
 
 class LeftAlone(NamedTuple):
@@ -45,32 +47,36 @@ class LeftAlone(NamedTuple):
 def due_versions(session: Session, versions: RuleVersions, until: datetime) -> Versions:
     """The rule versions whose entries this engine may run, among those with an entry due by an instant."""
     due = [each for each in session.waiting_versions() if each.due_at <= until]
-    ours = [v.digest for v in due if _why_entry(session, versions, v.rule, v.digest) is None]
+    scope = _Scope(session, versions)
+    ours = [v.digest for v in due if scope.why_entry(v.rule, v.digest) is None]
     return None if due and len(ours) == len(due) else ours
 
 
 def is_ours(session: Session, versions: RuleVersions, run: BroadcastRun) -> bool:
     """Whether this engine may go on with a broadcast's run."""
-    return _why_run(session, versions, run) is None
+    return _Scope(session, versions).why_run(run) is None
 
 
 def next_duty(session: Session, versions: RuleVersions) -> datetime | None:
     """When the next entry or broadcast is due that this engine may run."""
+    scope = _Scope(session, versions)
     entries = (
         version.due_at
         for version in session.waiting_versions()
-        if _why_entry(session, versions, version.rule, version.digest) is None
+        if scope.why_entry(version.rule, version.digest) is None
     )
-    runs = (run.due_at for run in session.waiting_runs() if is_ours(session, versions, run))
-    return min((*entries, *runs), default=None)
+    runs = (run.due_at for run in session.waiting_runs() if scope.why_run(run) is None)
+    swept = (run.due_at for run in session.swept_runs())
+    return min((*entries, *runs, *swept), default=None)
 
 
 def left_alone(session: Session, versions: RuleVersions) -> list[LeftAlone]:
     """Everything that this engine leaves alone, due or not yet, by rule."""
+    scope = _Scope(session, versions)
     found = [
         (version, why)
         for version in session.waiting_versions()
-        if (why := _why_entry(session, versions, version.rule, version.digest)) is not None
+        if (why := scope.why_entry(version.rule, version.digest)) is not None
     ]
     counts = session.count_entries([version.digest for version, _ in found])
     left = [
@@ -80,7 +86,7 @@ def left_alone(session: Session, versions: RuleVersions) -> list[LeftAlone]:
     left += [
         LeftAlone(run.rule, why, 0, 1, run.due_at)
         for run in session.waiting_runs()
-        if (why := _why_run(session, versions, run)) is not None
+        if (why := scope.why_run(run)) is not None
     ]
     return _together(left)
 
@@ -101,19 +107,35 @@ def _together(left: Iterable[LeftAlone]) -> list[LeftAlone]:
     return sorted(found.values())
 
 
-def _why_entry(session: Session, versions: RuleVersions, rule_id: str, digest: str) -> Why | None:
-    current = versions.index.by_id.get(rule_id)
-    if current is None:
-        return Why.UNKNOWN_RULE
-    if not current.active.on:
-        return Why.PAUSED
-    return None if versions.rule_of(session, digest) is not None else Why.UNREADABLE
+class _Scope:
+    """What one engine may do in one transaction."""
 
+    def __init__(self, session: Session, versions: RuleVersions) -> None:
+        self._session = session
+        self._versions = versions
 
-def _why_run(session: Session, versions: RuleVersions, run: BroadcastRun) -> Why | None:
-    """The same for a run. A run that is only planned simply does not start while its rule is switched off."""
-    why = _why_entry(session, versions, run.rule, run.digest)
-    current = versions.index.by_id.get(run.rule)
-    if why is Why.PAUSED and current is not None and run.digest == current.digest:
-        return why if run.cursor else None
-    return why
+    @cached_property
+    def _paused(self) -> frozenset[str]:
+        return frozenset(pause.rule for pause in self._session.rule_pauses())
+
+    def why_entry(self, rule_id: str, digest: str) -> Why | None:
+        """Why entries of a version are left alone; None if they are not."""
+        current = self._versions.index.by_id.get(rule_id)
+        if current is None:
+            return Why.UNKNOWN_RULE
+        if not current.active.on:
+            return Why.PAUSED
+        if rule_id in self._paused:
+            return Why.PAUSED_BY_OPERATOR
+        known = self._versions.rule_of(self._session, digest) is not None
+        return None if known else Why.UNREADABLE
+
+    def why_run(self, run: BroadcastRun) -> Why | None:
+        """The same for a run. One that is only planned does not start while its file switches the rule off."""
+        why = self.why_entry(run.rule, run.digest)
+        current = self._versions.index.by_id.get(run.rule)
+        if why is Why.PAUSED and current is not None and run.digest == current.digest:
+            return why if run.cursor else None
+        if why is None and run.paused is not None:
+            return Why.PAUSED_BY_OPERATOR
+        return why

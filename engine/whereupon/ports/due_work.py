@@ -27,6 +27,7 @@ from whereupon.records import (
     ChannelState,
     ClaimJob,
     Delivery,
+    DeliveryState,
     Entry,
     EntryState,
     Person,
@@ -112,6 +113,39 @@ class DueWork(Reads, Writes, Protocol):
         Comes before every other lock.
         """
         return not self.has_run(rule, occasion)
+
+    def swept_runs(self) -> list[BroadcastRun]:
+        """The runs of which a sweep is not done, by rule then occasion."""
+        swept = [run for run in self.scan(BroadcastRun) if run.sweep is not None]
+        return sorted(swept, key=lambda run: (run.rule, run.occasion))
+
+    def take_swept_run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """The run as it is now, locked until the transaction ends; None if its sweep is done, or it is locked."""
+        now = self.run(run.rule, run.occasion)
+        return None if now is None or now.sweep is None else now
+
+    def lock_run(self, rule: str, occasion: str) -> BroadcastRun | None:
+        """A run, done or not; nobody else sends or changes it until the transaction ends.
+
+        Comes before every other lock.
+        """
+        return self.run(rule, occasion)
+
+    def entries_of_run(
+        self, rule: str, occasion: str, states: Collection[EntryState], limit: int
+    ) -> list[Entry]:
+        """So many entries of a run that are in these states, running or paused."""
+        wanted = (rule, occasion)
+        found = (e for e in self.scan(Entry) if (e.rule, e.occasion) == wanted)
+        return list(islice((e for e in found if e.state in states), limit))
+
+    def deliveries_of_run(
+        self, rule: str, occasion: str, states: Collection[DeliveryState], limit: int
+    ) -> list[str]:
+        """The idempotency keys of so many deliveries of a run that are pending, held or paused, in these states."""
+        wanted = (rule, occasion)
+        found = (d for d in self.scan(Delivery) if (d.rule, d.occasion) == wanted)
+        return [d.idempotency_key for d in islice((d for d in found if d.state in states), limit)]
 
     def lock_runs(self) -> list[BroadcastRun]:
         """Every broadcast run that is not done, by due time; nobody else adds or sends one meanwhile.

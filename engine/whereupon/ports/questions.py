@@ -7,7 +7,7 @@ Each has a default that reads all records of a kind. So a store need only implem
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from heapq import nlargest
+from heapq import nlargest, nsmallest
 from operator import itemgetter
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from whereupon.ports.types import (
 from whereupon.records import (
     COUNTED_OUTCOMES,
     PRUNED_RECORDS,
+    WAITING,
     Approval,
     AuditHead,
     AuditRow,
@@ -35,6 +36,9 @@ from whereupon.records import (
     DeliveryState,
     Device,
     Entry,
+    EntryCount,
+    EntryFilter,
+    EntryState,
     Identifier,
     InboxItem,
     KeptAnswer,
@@ -151,6 +155,51 @@ class Questions(Reads, Protocol):
         found = (run for run in runs if before is None or (run.timestamp, run.occasion) < before)
         return nlargest(limit, found, key=lambda run: (run.timestamp, run.occasion))
 
+    def runs_before(
+        self, before: tuple[datetime, str, str] | None, limit: int
+    ) -> list[BroadcastRun]:
+        """Runs of all broadcasts, done or not, newest first by timestamp, rule, occasion.
+
+        Args:
+            before: the place (see `BroadcastRun.place`) behind which to begin; None for the newest.
+            limit: the most runs to return.
+        """
+        found = (r for r in self.scan(BroadcastRun) if before is None or r.place < before)
+        return nlargest(limit, found, key=lambda run: run.place)
+
+    def count_waiting_of_run(self, rule: str, occasion: str) -> int:
+        """How many deliveries of a run are pending, held or paused."""
+        found = (d for d in self.scan(Delivery) if (d.rule, d.occasion) == (rule, occasion))
+        return sum(delivery.state in WAITING for delivery in found)
+
+    # --- entries ------------------------------------------------------------------------------------
+
+    def entries_after(
+        self, which: EntryFilter, after: int, limit: int, reach: int
+    ) -> tuple[list[Entry], int | None]:
+        """The next entries that are meant, by key; and the key behind which to go on, None if there are no more.
+
+        Args:
+            which: the entries.
+            after: the key behind which to begin.
+            limit: the most entries to return.
+            reach: the most entries to look at, if the filter names neither a person nor a rule whose entries
+                have not ended. Then fewer may be returned than there are.
+        """
+        del reach
+        every = self.scan(Entry, which.person_key)
+        met = (each for each in every if each.key > after and which.admits(each))
+        found = nsmallest(limit, met, key=lambda entry: entry.key)
+        return found, found[-1].key if len(found) == limit else None
+
+    def count_inside(self, rule: str | None) -> list[EntryCount]:
+        """How many people are inside, by rule, version, position and state; of one rule, or of all."""
+        places: dict[tuple[str, str, int, EntryState], list[datetime]] = defaultdict(list)
+        for e in self.scan(Entry):
+            if e.is_inside and rule in {None, e.rule} and e.due_at is not None:
+                places[e.rule, e.digest, e.position, e.state].append(e.due_at)
+        return [EntryCount(*place, len(due), min(due)) for place, due in sorted(places.items())]
+
     def set_aside(self, limit: int) -> list[SetAside]:
         """Messages that were set aside and are not recorded yet, newest first."""
         found = sorted(self.scan(SetAside), key=lambda each: each.ref)
@@ -217,7 +266,7 @@ class Questions(Reads, Protocol):
         return sum(is_meant(delivery, which) for delivery in self.scan(Delivery))
 
     def backlog(self) -> list[Backlog]:
-        """The numbers of deliveries that are pending, held or dead, by state and channel."""
+        """The numbers of deliveries that are pending, held, paused or dead, by state and channel."""
         due: dict[tuple[DeliveryState, str], list[datetime]] = defaultdict(list)
         for delivery in self.scan(Delivery):
             if delivery.state not in {DeliveryState.SENT, DeliveryState.WITHHELD}:

@@ -20,7 +20,6 @@ from whereupon.records import (
     ClaimRun,
     Delivery,
     Entry,
-    EntryState,
     Identifier,
     IdKind,
     Inert,
@@ -29,6 +28,7 @@ from whereupon.records import (
     PastEntry,
     PastEvent,
     Person,
+    RulePause,
     StoredMessage,
     SuppressedAddress,
     Tombstone,
@@ -218,9 +218,9 @@ class Reads(Protocol):
             since: the oldest timestamp of an opening message; None for all.
             asked: if given, entries that it does not concern are left out (see `KeysAsked.concerns`).
         """
-        wanted, active = frozenset(rules), EntryState.ACTIVE
+        wanted = frozenset(rules)
         return [
-            PastEntry(e.rule, key, e.timestamp, e.slot, e.state is active, e.occasion)
+            PastEntry(e.rule, key, e.timestamp, e.slot, e.is_inside, e.occasion)
             for key in set(person_keys)
             for e in self.scan(Entry, key)
             if e.rule in wanted
@@ -229,13 +229,26 @@ class Reads(Protocol):
         ]
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
-        """Running entries of these persons."""
+        """The entries of these persons that have not ended, running or paused."""
         theirs = (entry for key in set(person_keys) for entry in self.scan(Entry, key))
-        return [entry for entry in theirs if entry.state is EntryState.ACTIVE]
+        return [entry for entry in theirs if entry.is_inside]
+
+    def entries(self, keys: Collection[int]) -> list[Entry]:
+        """The entries with these keys, in any order."""
+        return [entry for entry in self.scan(Entry) if entry.key in set(keys)]
+
+    def rule_pauses(self) -> list[RulePause]:
+        """The rules that operators have paused, by id."""
+        return sorted(self.scan(RulePause))
+
+    def run(self, rule: str, occasion: str) -> BroadcastRun | None:
+        """A broadcast's run for that occasion, done or not."""
+        same = (r for r in self.scan(BroadcastRun) if (r.rule, r.occasion) == (rule, occasion))
+        return next(same, None)
 
     def has_run(self, rule: str, occasion: str) -> bool:
         """Whether a broadcast's run for that occasion is recorded, done or not."""
-        return any((r.rule, r.occasion) == (rule, occasion) for r in self.scan(BroadcastRun))
+        return self.run(rule, occasion) is not None
 
     # --- deliveries and addresses -------------------------------------------------------------------
 

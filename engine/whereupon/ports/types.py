@@ -51,6 +51,7 @@ class LeasedNow(NamedTuple):
         user_id: the person's first; None if the person is gone.
         attributes: the person's, as they are now; None likewise.
         is_suppressing: whether any address of its channel is suppressed.
+        is_paused: whether an operator has paused its rule.
     """
 
     state: DeliveryState
@@ -58,6 +59,7 @@ class LeasedNow(NamedTuple):
     user_id: str | None
     attributes: Mapping[str, JsonValue] | None
     is_suppressing: bool = False
+    is_paused: bool = False
 
 
 class WaitingChannels(NamedTuple):
@@ -107,7 +109,7 @@ ANY_DELIVERY = DeliveryFilter()
 
 
 class Backlog(NamedTuple):
-    """The number of deliveries of one channel in one state: pending, held or dead.
+    """The number of deliveries of one channel in one state: pending, held, paused or dead.
 
     Attributes:
         oldest: when the first of them was due, or died.

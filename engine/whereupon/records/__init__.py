@@ -19,17 +19,20 @@ from whereupon.records.api_keys import (
     KeyState,
     Scope,
 )
-from whereupon.records.broadcasts import MISSED, NAMED, OVERTAKEN, BroadcastRun
+from whereupon.records.broadcasts import CANCELLED, MISSED, NAMED, OVERTAKEN, BroadcastRun, Sweep
 from whereupon.records.changes import Changes
 from whereupon.records.channels import ChannelState
 from whereupon.records.claims import ClaimJob, ClaimRun
-from whereupon.records.deliveries import Delivery, DeliveryState, SendKind
+from whereupon.records.deliveries import WAITING, WITHDRAWN, Delivery, DeliveryState, SendKind
 from whereupon.records.entries import (
+    INSIDE,
     KEY,
     LOOSE_EDGES,
     EndReason,
     Entry,
+    EntryCount,
     EntryEnd,
+    EntryFilter,
     EntryState,
     KeysAsked,
     PastEntries,
@@ -41,6 +44,14 @@ from whereupon.records.entries import (
 from whereupon.records.figures import ARRIVED, DeliveryFigures, figures_of
 from whereupon.records.inbox import InboxItem, is_storable, place_at
 from whereupon.records.objects import METRICS, Device, MetricReport, ObjectRecord, Relationship
+from whereupon.records.operations import (
+    Operation,
+    OperationKind,
+    Operations,
+    RulePause,
+    latest,
+    with_operation,
+)
 from whereupon.records.people import (
     NO_STAMPS,
     NOTHING,
@@ -80,8 +91,10 @@ __all__ = [
     "ALL_LIVE",
     "ARRIVED",
     "BY_HAND",
+    "CANCELLED",
     "COUNTED_OUTCOMES",
     "DONE",
+    "INSIDE",
     "KEY",
     "LOOSE_EDGES",
     "METRICS",
@@ -93,6 +106,8 @@ __all__ = [
     "PRUNED_RECORDS",
     "ROLES",
     "SCOPES_OF",
+    "WAITING",
+    "WITHDRAWN",
     "ApiKey",
     "ApiSecret",
     "Approval",
@@ -111,7 +126,9 @@ __all__ = [
     "Device",
     "EndReason",
     "Entry",
+    "EntryCount",
     "EntryEnd",
+    "EntryFilter",
     "EntryState",
     "IdKind",
     "Identifier",
@@ -126,6 +143,9 @@ __all__ = [
     "MessageName",
     "MetricReport",
     "ObjectRecord",
+    "Operation",
+    "OperationKind",
+    "Operations",
     "PastEntries",
     "PastEntry",
     "PastEvent",
@@ -140,6 +160,7 @@ __all__ = [
     "RequestOutcome",
     "RetainedKind",
     "RetentionCutoff",
+    "RulePause",
     "Scope",
     "SendKind",
     "SetAside",
@@ -149,6 +170,7 @@ __all__ = [
     "Skips",
     "StoredMessage",
     "SuppressedAddress",
+    "Sweep",
     "Tombstone",
     "Transfer",
     "Twin",
@@ -157,8 +179,10 @@ __all__ = [
     "has_slot",
     "is_any_active",
     "is_storable",
+    "latest",
     "place_at",
     "prune_action",
     "read_rule_list",
     "stub_of",
+    "with_operation",
 ]

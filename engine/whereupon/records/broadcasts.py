@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import JsonValue
+
+from whereupon.records.operations import Operation, OperationKind, Operations
 
 MISSED = "missed"
 """The reason of a run whose time passed, too long ago to make up for it."""
@@ -13,8 +16,19 @@ OVERTAKEN = "overtaken"
 """The reason of a run whose time passed, and instead of which a newer time ran that had passed as well."""
 
 
+CANCELLED = "cancelled"
+"""The reason of a run that an operator cancelled."""
+
 NAMED = "named"
 """The reason of a run that went to the people whom its call named, and not to an audience."""
+
+
+class Sweep(StrEnum):
+    """What is done, chunk by chunk, to the entries and deliveries that a run has made."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +40,10 @@ class BroadcastRun:
         cursor: the key of the last person that was looked at; None if the audience is done.
         facts: as of an `Entry`.
         admitted: how many persons have entered so far.
-        reason: `MISSED` or `OVERTAKEN` if it did not run; `NAMED`; else None.
+        reason: `MISSED` or `OVERTAKEN` if it did not run; `NAMED`; `CANCELLED`; else None.
+        sweep: what is still being done to its entries and deliveries since an operator paused, resumed or
+            cancelled it; None if that is done.
+        operations: what operators did to it.
     """
 
     rule: str
@@ -40,3 +57,21 @@ class BroadcastRun:
     message_key: int = 0
     admitted: int = 0
     reason: str | None = None
+    sweep: Sweep | None = None
+    operations: Operations = ()
+
+    @property
+    def place(self) -> tuple[datetime, str, str]:
+        """Where it stands among all runs, which are ordered by time."""
+        return self.timestamp, self.rule, self.occasion
+
+    @property
+    def paused(self) -> Operation | None:
+        """Who paused it and when; None if it is not paused, or was resumed or cancelled since."""
+        last = self.operations[-1] if self.operations else None
+        return last if last is not None and last.kind is OperationKind.PAUSED else None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether an operator cancelled it."""
+        return self.reason == CANCELLED

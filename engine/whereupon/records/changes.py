@@ -12,6 +12,7 @@ from whereupon.records.deliveries import Delivery
 from whereupon.records.entries import Entry
 from whereupon.records.inbox import InboxItem
 from whereupon.records.objects import Device, MetricReport, ObjectRecord, Relationship
+from whereupon.records.operations import RulePause
 from whereupon.records.people import Identifier, IdKind, Merge, Person, Tombstone
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
 from whereupon.records.skips import Skips
@@ -33,7 +34,8 @@ class Changes:
         erased_persons: keys of persons, and of anonymous ids that only they claimed. They are erased with
             all that belongs to them before anything is written.
         before: entries that change, as they were; a store need not write more than the differences.
-        withdrawn: by idempotency key, why a delivery that waits, pending or held, is not sent any more.
+        withdrawn: by idempotency key, why a delivery that waits, pending, held or paused, is not sent any more.
+        halted: by idempotency key, whether a delivery that waits is paused (True), or goes on (False).
         records: what happened that the audit log keeps; `audit` has the same in the chain.
         erased_ids: messages (see `ref_of`) of which is recorded only that they were seen.
         tombstones: by (digest, of); None removes one.
@@ -46,6 +48,9 @@ class Changes:
             it.
         api_keys: by id.
         api_secrets: by digest; None removes one.
+        operated_runs: what operators changed of runs that are there, by rule and occasion: the cursor, the reason,
+            the sweep and the operations.
+        pauses: rules that operators paused, by id; None resumes one.
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 
@@ -66,6 +71,7 @@ class Changes:
     before: dict[int, Entry] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     withdrawn: dict[str, str] = field(default_factory=dict)
+    halted: dict[str, bool] = field(default_factory=dict)
     requests: dict[int, Request] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
     breakers: dict[str, Breaker] = field(default_factory=dict)
@@ -80,6 +86,8 @@ class Changes:
     reports: list[MetricReport] = field(default_factory=list)
     suppressed: dict[tuple[str, bytes], SuppressedAddress | None] = field(default_factory=dict)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
+    operated_runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
+    pauses: dict[str, RulePause | None] = field(default_factory=dict)
     rule_versions: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)

@@ -23,15 +23,24 @@ class SendKind(StrEnum):
 class DeliveryState(StrEnum):
     """Where a delivery is.
 
-    ``held`` is due and waits for a process that has its channel. ``withheld`` is never given to a channel
+    ``held`` is due and waits for a process that has its channel. ``paused`` stands still since an operator paused
+    its entry or its broadcast's run. ``withheld`` is never given to a channel
     (the person is unsubscribed, a template's variable is missing). ``dead`` was given up after the last try.
     """
 
     PENDING = "pending"
     HELD = "held"
+    PAUSED = "paused"
     SENT = "sent"
     DEAD = "dead"
     WITHHELD = "withheld"
+
+
+WITHDRAWN = "withdrawn"
+"""The reason of a delivery whose entry, or whose broadcast's run, ended before it was sent."""
+
+WAITING = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.PAUSED)
+"""The states of a delivery that may still be sent."""
 
 
 class Delivery(NamedTuple):

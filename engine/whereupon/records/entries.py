@@ -8,18 +8,24 @@ from typing import NamedTuple, overload
 from pydantic import JsonValue
 
 from whereupon.messages.model import SenderClass
+from whereupon.records.operations import Operation, OperationKind, Operations, latest
 
 
 class EntryState(StrEnum):
     """Where an entry is: still running, or how it ended.
 
-    ``failed``: the engine failed on a step.
+    ``paused``: an operator has paused it, and it stands still. ``failed``: the engine failed on a step.
     """
 
     ACTIVE = "active"
+    PAUSED = "paused"
     COMPLETED = "completed"
     EXITED = "exited"
     FAILED = "failed"
+
+
+INSIDE = (EntryState.ACTIVE, EntryState.PAUSED)
+"""The states of an entry whose person is inside the rule."""
 
 
 class EndReason(StrEnum):
@@ -31,6 +37,8 @@ class EndReason(StrEnum):
         MERGED: its person was merged with another, whose entry goes on.
         DELETED: its person was erased, and the entry with the person; no record is kept.
         RULE_GONE: the rulebook no longer has the rule.
+        OPERATOR: an operator ended it.
+        CANCELLED: an operator cancelled the broadcast's run.
     """
 
     COMPLETED = "completed"
@@ -41,6 +49,8 @@ class EndReason(StrEnum):
     MERGED = "merged"
     DELETED = "deleted"
     RULE_GONE = "rule-gone"
+    OPERATOR = "operator"
+    CANCELLED = "cancelled"
     FAILED = "failed"
 
 
@@ -76,11 +86,12 @@ class Entry(NamedTuple):
         timestamp: when the opening message happened; windows of re-entry are measured on it.
         slot: the re-entry slot; the database admits one entry per (rule, entrant, slot).
         position: the index of the next step.
-        due_at: when the next step is due; None if the entry has ended.
+        due_at: when the next step is due, or was when the entry was paused; None if the entry has ended.
         facts: what templates read of the opening message: event, properties, context, timestamp.
         source: the class of the opening message's sender, which messages that steps send have, too. A
             schedule and a call of the host's count as the server.
         ended: None while the entry runs, and if it ended before version 0007 of the tables.
+        operations: what operators did to it.
     """
 
     key: int
@@ -101,6 +112,19 @@ class Entry(NamedTuple):
     message_key: int = 0
     source: SenderClass = SenderClass.CLIENT
     ended: EntryEnd | None = None
+    operations: Operations = ()
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the person is inside the rule, running or paused."""
+        return self.state in INSIDE
+
+    @property
+    def paused(self) -> Operation | None:
+        """Who paused it and when; None unless it is paused."""
+        if self.state is not EntryState.PAUSED:
+            return None
+        return latest(self.operations, OperationKind.PAUSED)
 
     def moved(self, position: int, due_at: datetime | None) -> "Entry":
         """The entry at another step; as `_replace`, at a third of its cost."""
@@ -115,7 +139,7 @@ class Entry(NamedTuple):
         slot = None if self.slot == "active" else self.slot
         state = _END_STATES.get(end.reason, EntryState.EXITED)
         place = self.position if position is None else position
-        return Entry(*self[:9], slot, state, place, None, *self[13:17], end)
+        return Entry(*self[:9], slot, state, place, None, *self[13:17], end, self.operations)
 
 
 class WaitingVersion(NamedTuple):
@@ -131,8 +155,55 @@ class WaitingVersion(NamedTuple):
     due_at: datetime
 
 
+class EntryFilter(NamedTuple):
+    """Which entries are meant; None means any.
+
+    Attributes:
+        version: the digest.
+        position: the index of the next step.
+    """
+
+    rule: str | None = None
+    person_key: int | None = None
+    states: tuple[EntryState, ...] = tuple(EntryState)
+    version: str | None = None
+    position: int | None = None
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether only entries are meant whose persons are inside."""
+        return set(self.states) <= set(INSIDE)
+
+    def admits(self, entry: Entry) -> bool:
+        """Whether an entry is meant."""
+        return (
+            self.rule in {None, entry.rule}
+            and self.person_key in {None, entry.person_key}
+            and entry.state in self.states
+            and self.version in {None, entry.digest}
+            and self.position in {None, entry.position}
+        )
+
+
+class EntryCount(NamedTuple):
+    """How many people are inside a rule, in one version before one step, in one state.
+
+    Attributes:
+        version: the digest.
+        position: the index of the next step.
+        due_at: when the first of them is due, or was when it was paused.
+    """
+
+    rule: str
+    version: str
+    position: int
+    state: EntryState
+    people: int
+    due_at: datetime
+
+
 class PastEntry(NamedTuple):
-    """As much of an earlier entry as the verdict on another needs."""
+    """As much of an earlier entry as the verdict on another needs; ``active`` while its person is inside."""
 
     rule: str
     person_key: int

@@ -22,6 +22,7 @@ class DeliveryFigures:
 
     pending: int = 0
     held: int = 0
+    paused: int = 0
     sent: int = 0
     withheld: int = 0
     dead: int = 0

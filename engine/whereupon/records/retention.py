@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.records.answers import KeptAnswer
 from whereupon.records.deliveries import Delivery, DeliveryState
-from whereupon.records.entries import Entry, EntryState
+from whereupon.records.entries import Entry
 from whereupon.records.inbox import InboxItem
 from whereupon.records.skips import Skips
 from whereupon.records.stored_messages import SetAside
@@ -104,7 +104,7 @@ def prune_action(record: PrunedRecord, cutoff: RetentionCutoff) -> PruneAction |
 
 def _entry_action(entry: Entry, cutoff: RetentionCutoff) -> PruneAction | None:
     ended_at = entry.ended.at if entry.ended is not None else entry.entered_at
-    if entry.state is EntryState.ACTIVE or ended_at >= cutoff.before:
+    if entry.is_inside or ended_at >= cutoff.before:
         return None
     if not _keeps_out(entry, cutoff):
         return PruneAction.DROP

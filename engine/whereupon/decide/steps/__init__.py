@@ -3,7 +3,8 @@
 A step is a pure function from the step and its context to the entry after it and an effect; `entries` carries
 the effect out. A new kind of step is a module here with its row in `_RUNNERS`, and a module in `rules.steps`.
 
-For others in `decide`: `advance`, the effects `StepMessage` and `StepFailed`, `completed_keys`, `possible_keys`.
+For others in `decide`: `advance`, the effects `StepMessage` and `StepFailed`, `completed_keys`, `possible_keys`,
+`step_message_id`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,12 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 from whereupon.decide.steps.context import StepContext, StepFailed, StepMessage, StepResult
 from whereupon.decide.steps.exit import run_exit
-from whereupon.decide.steps.idempotency import ENTRANT, completed_keys, possible_keys
+from whereupon.decide.steps.idempotency import (
+    ENTRANT,
+    completed_keys,
+    possible_keys,
+    step_message_id,
+)
 from whereupon.decide.steps.send import run_send
 from whereupon.decide.steps.set import run_set
 from whereupon.decide.steps.track import run_track
@@ -36,6 +42,7 @@ __all__ = [
     "advance",
     "completed_keys",
     "possible_keys",
+    "step_message_id",
 ]
 
 _Runner: TypeAlias = Callable[[Step, StepContext], StepResult]

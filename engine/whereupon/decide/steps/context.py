@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from pydantic import JsonValue
 
 from whereupon.decide.consent import reason_to_withhold
-from whereupon.decide.steps.idempotency import step_key
+from whereupon.decide.steps.idempotency import step_key, step_message_id
 from whereupon.messages.codec import read_object
 from whereupon.messages.times import format_local
 from whereupon.records import (
@@ -137,7 +137,7 @@ class StepContext(NamedTuple):
         except TemplateError as error:
             return self.next_step(), StepFailed(self.entry.position, f"template: {error}")
         key = step_key(self.entry, facts, self.person)
-        return self.next_step(), StepMessage(event, data, f"step-{key}")
+        return self.next_step(), StepMessage(event, data, step_message_id(key))
 
     def _rendered(self, content: Content, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """The content with its templates rendered."""

@@ -45,6 +45,11 @@ def possible_keys(rule: str, occasion: str, entrant: str, steps: int) -> list[st
     return [_hash(rule, occasion, entrant, position) for position in range(steps)]
 
 
+def step_message_id(key: str) -> str:
+    """The id of the message that the step with an idempotency key sends."""
+    return f"step-{key}"
+
+
 def _key(entry: Entry, entrant: str, position: int) -> str:
     return _hash(entry.rule, entry.occasion, entrant, position)
 

@@ -34,6 +34,12 @@ class Past:
         self._load_history(loaded, load_plan)
         return loaded
 
+    def _paused_rules(self) -> frozenset[str]:
+        """The ids of the rules that operators have paused."""
+        if not self._versions.index.book.rules:
+            return frozenset()
+        return frozenset(pause.rule for pause in self._session.rule_pauses())
+
     def without_entrants(self, persons: Sequence[Person], run: BroadcastRun) -> list[Person]:
         """The persons without those who entered this run already: as one who was merged into them."""
         keys = {person.key for person in persons}
@@ -118,6 +124,7 @@ class Past:
 
     def load(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
+        loaded.paused = self._paused_rules()
         keys = load_plan.person_keys
         if not keys:
             return

@@ -31,18 +31,21 @@ class Schema:
         key = ("anonymous_key", "since")
         self.claims = table(records.ClaimRun, *key, indexes=[self.claims_of], owner="person_key")
         self.claim_jobs = table(records.ClaimJob, "anonymous_key", owner="person_key")
-        self.due_entries = Index("digest", by="due_at", where=lambda e: e.due_at is not None)
+        self.due_entries = Index("digest", by="due_at", where=lambda e: e.state == "active")
         slots = Index("rule", "entrant", "slot", where=lambda e: e.slot is not None, unique=True)
         occasions = Index("rule", "entrant", "occasion", unique=True)
         indexes = [occasions, slots, self.due_entries]
         self.entries = table(records.Entry, "key", indexes=indexes, owner="person_key")
         self.idempotency_keys = Index("idempotency_key", unique=True)
-        self.waiting = Index("state", "channel", by="due_at", where=lambda d: d.state in WAITING)
+        self.waiting = Index(
+            "state", "channel", by="due_at", where=lambda d: d.state in records.WAITING
+        )
         indexes = [self.idempotency_keys, self.waiting]
         self.deliveries = table(records.Delivery, "key", indexes=indexes, owner="person_key")
         self.inbox = table(records.InboxItem, "key", owner="person_key")
         self.answers = table(records.KeptAnswer, "digest")
         self.runs = table(records.BroadcastRun, "rule", "occasion")
+        self.pauses = table(records.RulePause, "rule")
         self.requests = table(records.Request, "key")
         self.approvals = table(records.Approval, "request", "actor", "plan")
         self.breakers = table(records.Breaker, "guard")
@@ -66,6 +69,3 @@ class Schema:
     def _table(self, kind: type[R], *key: str, **more: Any) -> Table[R]:
         made = self.tables[kind] = Table[R](self.log, *key, **more)
         return made
-
-
-WAITING = {records.DeliveryState.PENDING, records.DeliveryState.HELD}

@@ -72,6 +72,10 @@ class MemorySession(Questions, DueWork):
         keys = {(IdKind.USER, value) for value in user_ids}
         return self._in.identifiers.some(keys | {(IdKind.ANONYMOUS, v) for v in anonymous_ids})
 
+    def entries(self, keys: Collection[int]) -> list[records.Entry]:
+        """By key."""
+        return self._in.entries.some(set(keys))
+
     def persons(self, keys: Collection[int]) -> list[records.Person]:
         """By key."""
         return self._in.persons.some(set(keys))
@@ -173,7 +177,8 @@ class MemorySession(Questions, DueWork):
         having, found = {name for name, _ in self._in.suppressed.rows}, dict[int, LeasedNow]()
         for d in self._in.deliveries.some(keys):
             p, has = self._in.persons.rows.get(d.person_key), d.channel in having
-            found[d.key] = LeasedNow(d.state, d.due_at, p and p.user_id, p and p.attributes, has)
+            place = (d.state, d.due_at, p and p.user_id, p and p.attributes)
+            found[d.key] = LeasedNow(*place, has, d.rule in self._in.pauses.rows)
         return found
 
     def note_address(self, key: int, digest: bytes) -> None:
@@ -184,7 +189,10 @@ class MemorySession(Questions, DueWork):
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """By key."""
         for end in settlements:
-            self._try(DeliveryState.PENDING, end)
+            if not self._try(DeliveryState.PENDING, end) and end.state is not DeliveryState.PENDING:
+                self._try(DeliveryState.PAUSED, end)
+                if end.state is DeliveryState.SENT:
+                    self._try(DeliveryState.WITHHELD, end)
 
     def revive(self, key: int, due_at: datetime) -> bool:
         """By key."""

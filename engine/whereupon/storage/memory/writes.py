@@ -7,12 +7,12 @@ from typing import TypeAlias
 import whereupon.records as records
 from whereupon.messages.metrics import from_bits
 from whereupon.messages.model import erased_digest, erased_name
-from whereupon.records import Changes, Delivery, DeliveryState, Entry, IdKind
-from whereupon.storage.memory.layout import WAITING, Named, Schema
+from whereupon.records import WAITING, Changes, Delivery, DeliveryState, Entry, IdKind
+from whereupon.storage.memory.layout import Named, Schema
 
 _BY_KEY = (
     *("persons", "claims", "claim_jobs", "devices", "objects", "tombstones"),
-    *("requests", "breakers", "inbox", "answers", "api_keys", "api_secrets"),
+    *("requests", "breakers", "inbox", "answers", "api_keys", "api_secrets", "pauses"),
 )
 """What `Changes` has by the keys of the tables of the same names; None for what goes."""
 
@@ -35,6 +35,7 @@ def write(changes: Changes, to: Schema) -> None:
     _write_entries(changes, to)
     runs, versions = to.runs.rows, to.versions.rows
     to.runs.put(*(r for k, r in changes.runs.items() if _goes_on(runs.get(k), r.cursor)))
+    to.runs.put(*changes.operated_runs.values())
     new = {d: Named(d, text) for d, text in changes.rule_versions.items() if d not in versions}
     to.versions.put_or_drop(new)
     keyed = {(r.person_key, r.type_id, r.object_id): r for r in changes.relationships}
@@ -85,14 +86,31 @@ def _write_entries(changes: Changes, to: Schema) -> None:
     for was in to.entries.some(changes.entries.keys() - new):  # first: they may free a slot
         now = changes.entries[was.key]
         moved = was._replace(person_key=now.person_key, slot=now.slot, facts=now.facts)
+        moved = moved._replace(digest=now.digest, operations=now.operations)
         step = moved._replace(state=now.state, position=now.position, due_at=now.due_at)
         to.entries.put(step._replace(ended=now.ended))
     to.entries.add(*(entry for key, entry in changes.entries.items() if key in new))
     to.deliveries.add(*changes.deliveries)
     for name, reason in changes.withdrawn.items():
-        for sent in to.deliveries.some(to.idempotency_keys.keys(name)):
-            if sent.state in WAITING:
-                to.deliveries.put(sent._replace(state=DeliveryState.WITHHELD, reason=reason))
+        _turn(to, name, WAITING, DeliveryState.WITHHELD, reason)
+    for name, halt in changes.halted.items():
+        if halt:
+            _turn(to, name, WAITING, DeliveryState.PAUSED, None)
+        else:
+            _turn(to, name, (DeliveryState.PAUSED,), DeliveryState.PENDING, None)
+
+
+def _turn(
+    to: Schema,
+    name: str,
+    states: tuple[DeliveryState, ...],
+    state: DeliveryState,
+    reason: str | None,
+) -> None:
+    """Put the delivery of a key into a state, if it is in one of those."""
+    for each in to.deliveries.some(to.idempotency_keys.keys(name)):
+        if each.state in states:
+            to.deliveries.put(each._replace(state=state, reason=reason))
 
 
 def _erase(changes: Changes, to: Schema) -> None:

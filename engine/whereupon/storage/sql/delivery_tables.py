@@ -9,7 +9,7 @@ from whereupon.storage.sql.base import GIVEN, Base, CollatedText, Int64
 
 _PENDING = text("state = 'pending'")
 _UNREAD = text("read_at IS NULL")
-_STUCK = text("state = 'held' OR state = 'dead'")
+_STUCK = text("state = 'held' OR state = 'dead' OR state = 'paused'")
 
 
 class DeliveryRow(Base, table=True):

@@ -54,10 +54,9 @@ class Statement:
             rows: Rows = result.cursor.fetchall() if result.cursor is not None else ()
         return rows
 
-    def write(self, connection: Connection, rows: list[Parameters]) -> None:
-        """Run it for each row of parameters, which are in the order of the statement."""
-        if rows:
-            connection.exec_driver_sql(self.sql, rows)
+    def write(self, connection: Connection, rows: list[Parameters]) -> int:
+        """Run it for each row of parameters, which are in the order of the statement; how many rows it wrote."""
+        return connection.exec_driver_sql(self.sql, rows).rowcount if rows else 0
 
 
 class Database(ABC):

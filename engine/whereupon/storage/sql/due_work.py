@@ -16,6 +16,7 @@ from whereupon.records import (
     Delivery,
     DeliveryState,
     Entry,
+    EntryState,
     Person,
     PruneStep,
     Request,
@@ -122,6 +123,46 @@ class SqlDueWork(SqlReads, DueWork):
         if self._locks is not None:
             self._locks.begin_run(rule, occasion)
         return not self.has_run(rule, occasion)
+
+    def swept_runs(self) -> list[BroadcastRun]:
+        """Broadcast runs with a sweep."""
+        return list(map(rule_rows.run_from, self._queries.swept_runs.fetch(self._connection)))
+
+    def take_swept_run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """A run for this transaction to sweep."""
+        return run if self._locks is None else self._locks.swept_run(run)
+
+    def lock_run(self, rule: str, occasion: str) -> BroadcastRun | None:
+        """A run for this transaction to change."""
+        if self._locks is not None:
+            self._locks.wait_for_run(rule, occasion)
+        return self.run(rule, occasion)
+
+    def entries_of_run(
+        self, rule: str, occasion: str, states: Collection[EntryState], limit: int
+    ) -> list[Entry]:
+        """Entries of a run."""
+        wanted = self._database.members([state.value for state in states])
+        found = self._queries.entries_of_run.fetch(
+            self._connection, rule=rule, occasion=occasion, states=wanted, limit=limit
+        )
+        return list(map(rule_rows.entry_from, found))
+
+    def deliveries_of_run(
+        self, rule: str, occasion: str, states: Collection[DeliveryState], limit: int
+    ) -> list[str]:
+        """Deliveries of a run, by the index of each state."""
+        selects = self._queries
+        found: list[str] = []
+        for state, select in (
+            (DeliveryState.PENDING, selects.pending_of_run),
+            (DeliveryState.HELD, selects.held_of_run),
+            (DeliveryState.PAUSED, selects.paused_of_run),
+        ):
+            if state in states and (left := limit - len(found)):
+                named = {"rule": rule, "occasion": occasion, "limit": left}
+                found += [str(key) for (key,) in select.fetch(self._connection, **named)]
+        return found
 
     def lock_runs(self) -> list[BroadcastRun]:
         """Every broadcast run that is not done."""

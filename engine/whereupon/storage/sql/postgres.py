@@ -215,13 +215,12 @@ class PostgresStatement(Statement):
 
     __slots__ = ()
 
-    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+    def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Run it for each row."""
         kept = [tuple(map(escape_nul, row)) for row in rows]
         if len(kept) == 1:
-            connection.exec_driver_sql(self.sql, kept[0])
-        else:
-            super().write(connection, kept)
+            return connection.exec_driver_sql(self.sql, kept[0]).rowcount
+        return super().write(connection, kept)
 
 
 class CopiedStatement(PostgresStatement):
@@ -238,15 +237,15 @@ class CopiedStatement(PostgresStatement):
         columns = ", ".join(f'"{column.name}"' for column in table.c)
         self._copy = f"COPY {name.replace('%%', '%')} ({columns}) FROM STDIN"
 
-    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+    def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """By COPY, if there are several rows."""
         if not rows[1:]:
-            super().write(connection, rows)
-            return
+            return super().write(connection, rows)
         driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
         with driver.cursor() as cursor, cursor.copy(self._copy.encode()) as copy:
             for row in rows:
                 copy.write_row(row)
+        return len(rows)
 
 
 class ChangingStatement(PostgresStatement):
@@ -258,15 +257,14 @@ class ChangingStatement(PostgresStatement):
         super().__init__(one.sql, (), {})
         self._many = many
 
-    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+    def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Change all of them. If a row comes twice, the later values count."""
         last = {row[-1]: row for row in rows}
         if len(last) <= 1:
-            super().write(connection, [*last.values()])
-            return
+            return super().write(connection, [*last.values()])
         named = zip(*last.values(), strict=True)
         columns = tuple([escape_nul(value) for value in each] for each in named)
-        connection.exec_driver_sql(self._many, columns)
+        return connection.exec_driver_sql(self._many, columns).rowcount
 
 
 def _milliseconds(seconds: float) -> str:

@@ -28,6 +28,8 @@ from whereupon.records import (
     DeliveryState,
     Device,
     Entry,
+    EntryCount,
+    EntryFilter,
     InboxItem,
     KeptAnswer,
     Merge,
@@ -155,6 +157,64 @@ class SqlQuestions(SqlReads, Questions):
             limit=limit,
         )
         return list(map(rule_rows.run_from, found))
+
+    def runs_before(
+        self, before: tuple[datetime, str, str] | None, limit: int
+    ) -> list[BroadcastRun]:
+        """Runs behind a place."""
+        at, rule, occasion = before or (None, "", "")
+        micros = LAST_KEY if at is None else as_micros(at)
+        found = self._queries.runs_before.fetch(
+            self._connection, before=micros, rule=rule, occasion=occasion, limit=limit
+        )
+        return list(map(rule_rows.run_from, found))
+
+    def count_waiting_of_run(self, rule: str, occasion: str) -> int:
+        """A run's deliveries that wait."""
+        asked = {"rule": rule, "occasion": occasion}
+        (numbers,) = self._queries.count_waiting_of_run.fetch(self._connection, **asked)
+        return sum(map(int, numbers))
+
+    def entries_after(
+        self, which: EntryFilter, after: int, limit: int, reach: int
+    ) -> tuple[list[Entry], int | None]:
+        """Entries by key, by the index that the filter allows."""
+        asked, end = self._meant(which), None
+        if which.person_key is not None:
+            select = self._queries.entries_of_person
+            asked["person"] = which.person_key
+        elif which.rule is not None and which.is_inside:
+            select = self._queries.entries_inside
+        else:
+            behind = self._queries.prune_end_entries.fetch(
+                self._connection, after=after, skipped=reach - 1
+            )
+            end = int(behind[0][0]) if behind else None
+            select = self._queries.entries_among
+            asked["until"] = LAST_KEY if end is None else end
+        found = select.fetch(self._connection, **asked, after=after, limit=limit)
+        entries = list(map(rule_rows.entry_from, found))
+        return entries, entries[-1].key if len(entries) == limit else end
+
+    def _meant(self, which: EntryFilter) -> dict[str, object]:
+        """A filter, as statements bind it."""
+        return {
+            "states": self._database.members([state.value for state in which.states]),
+            "any_rule": int(which.rule is None),
+            "rule": which.rule or "",
+            "any_version": int(which.version is None),
+            "version": which.version or "",
+            "any_position": int(which.position is None),
+            "position": which.position or 0,
+        }
+
+    def count_inside(self, rule: str | None) -> list[EntryCount]:
+        """People inside, by where they stand."""
+        if rule is None:
+            found = self._queries.count_inside.fetch(self._connection)
+        else:
+            found = self._queries.count_inside_of.fetch(self._connection, rule=rule)
+        return list(map(rule_rows.count_from, found))
 
     def set_aside(self, limit: int) -> list[SetAside]:
         """The newest messages set aside."""

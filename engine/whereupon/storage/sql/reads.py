@@ -16,12 +16,13 @@ from whereupon.ports import (
 )
 from whereupon.records import (
     ALL_LIVE,
+    INSIDE,
     LOOSE_EDGES,
+    BroadcastRun,
     ClaimJob,
     ClaimRun,
     Delivery,
     Entry,
-    EntryState,
     Identifier,
     IdKind,
     Inert,
@@ -30,6 +31,7 @@ from whereupon.records import (
     PastEntry,
     PastEvent,
     Person,
+    RulePause,
     Skips,
     StoredMessage,
     SuppressedAddress,
@@ -222,9 +224,8 @@ class SqlReads(SqlAccess, Reads):
         asked: KeysAsked | None = None,
     ) -> list[PastEntry]:
         """Entries of these persons in these rules."""
-        active = EntryState.ACTIVE.value
         return [
-            PastEntry(rule, person_key, from_micros(timestamp), slot, state == active, occasion)
+            PastEntry(rule, person_key, from_micros(timestamp), slot, state in INSIDE, occasion)
             for rule, person_key, timestamp, slot, state, occasion in self._past_entries(
                 rules, self._database.members(person_keys), since, asked
             )
@@ -249,10 +250,25 @@ class SqlReads(SqlAccess, Reads):
         return (entry for entry in found if entry[0] in wanted)
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
-        """Running entries of these persons."""
+        """Entries of these persons that have not ended."""
         members = self._database.members(person_keys)
         found = self._queries.active_entries.fetch(self._connection, keys=members)
         return list(map(rule_rows.entry_from, found))
+
+    def entries(self, keys: Collection[int]) -> list[Entry]:
+        """By key."""
+        members = self._database.members(keys)
+        found = self._queries.entries.fetch(self._connection, keys=members)
+        return list(map(rule_rows.entry_from, found))
+
+    def rule_pauses(self) -> list[RulePause]:
+        """The whole table, which hardly ever has a row."""
+        return list(map(rule_rows.pause_from, self._queries.rule_pauses.fetch(self._connection)))
+
+    def run(self, rule: str, occasion: str) -> BroadcastRun | None:
+        """By its key."""
+        found = self._queries.run.fetch(self._connection, rule=rule, occasion=occasion)
+        return rule_rows.run_from(found[0]) if found else None
 
     def has_tombstones(self) -> bool:
         """Whether there is any."""

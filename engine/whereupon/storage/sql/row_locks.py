@@ -202,6 +202,17 @@ class RowLocks:
         found = self._locks.take_run.fetch(self._connection, **named)
         return rule_rows.run_from(found[0]) if found else None
 
+    def swept_run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """The run as it is now, locked; None if it is swept, or locked by another transaction."""
+        named = {"rule": run.rule, "occasion": run.occasion}
+        found = self._locks.take_swept_run.fetch(self._connection, **named)
+        return rule_rows.run_from(found[0]) if found else None
+
+    def wait_for_run(self, rule: str, occasion: str) -> None:
+        """Lock a run, once no other transaction has it."""
+        named: dict[str, object] = {"rule": rule, "occasion": occasion}
+        self._lock(Rank.RUNS, self._locks.lock_run, **named)
+
     def runs(self) -> list[BroadcastRun]:
         """Every unfinished run, once no other transaction sends or adds one."""
         self.reach(Rank.RUNS)
@@ -242,6 +253,7 @@ class RowLocks:
             found = self._locks.deliveries_of_persons.fetch(self._connection, keys=leaving)
             self.deliveries([*deliveries, *(key for (key,) in found)])
         reported = {report.subject for report in changes.reports if report.bits}
+        reported |= changes.halted.keys() | (set() if leaves else changes.withdrawn.keys())
         if reported:
             keys = self._texts(reported)
             self._lock(Rank.DELIVERIES, self._locks.lock_reported, keys=keys)

@@ -32,6 +32,7 @@ from whereupon.storage.sql.tables import (
     MergeRow,
     MessageRow,
     MetaRow,
+    PauseRow,
     PersonRow,
     RelationshipRow,
     ReportRow,
@@ -103,6 +104,7 @@ def _changes(row: type[Base], *columns: str, only: str | None = None) -> _Make:
 
 
 _END = ("ended_at", "end_reason", "end_detail", "end_message")
+_CHANGED = ("digest", "person_key", "slot", "state", "position", "due_at", "facts", "operations")
 _TRIED = ("due_at", "state", "reason", "attempts")
 
 ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
@@ -154,15 +156,17 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         # Every column that is mentioned costs its indexes, changed or not.
         "step_entry": _changes(EntryRow, "state", "position", "due_at", *_END),
         "free_entry": _changes(EntryRow, "slot", "state", "position", "due_at", *_END),
-        "change_entry": _changes(
-            EntryRow, "person_key", "slot", "state", "position", "due_at", "facts", *_END
-        ),
+        "change_entry": _changes(EntryRow, *_CHANGED, *_END),
         "lease_delivery": _changes(DeliveryRow, "due_at"),
         "take_held_delivery": _changes(DeliveryRow, "due_at", "state", "reason", only="held"),
         "note_address": _changes(DeliveryRow, "address"),
         "hold_delivery": _changes(DeliveryRow, "state", "reason", only="pending"),
         "revive_delivery": _changes(DeliveryRow, *_TRIED, only="dead"),
         "settle_delivery": _changes(DeliveryRow, *_TRIED, only="pending"),
+        "settle_paused_delivery": _changes(DeliveryRow, *_TRIED, only="paused"),
+        "settle_withheld_delivery": _changes(DeliveryRow, *_TRIED, only="withheld"),
+        "put_pause": _puts(PauseRow),
+        "drop_pause": _drops(PauseRow),
     }
 )
 """The statements by name."""

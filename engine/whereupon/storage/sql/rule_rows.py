@@ -15,13 +15,19 @@ from whereupon.records import (
     Delivery,
     DeliveryState,
     Entry,
+    EntryCount,
     EntryEnd,
     EntryState,
     InboxItem,
+    Operation,
+    OperationKind,
+    Operations,
+    RulePause,
     SendKind,
     Skips,
     SkipSummary,
     SkipVerdict,
+    Sweep,
 )
 from whereupon.storage.sql.dialects import Parameters
 from whereupon.storage.sql.rows import (
@@ -63,7 +69,22 @@ def entry_row(entry: Entry) -> Parameters:
         entry.message_key,
         SOURCE_TEXTS[entry.source],
         *end_columns(entry),
+        operations_text(entry.operations),
     )
+
+
+def operations_text(operations: Operations) -> str | None:
+    """What operators did, as a JSON array; None if that is nothing."""
+    if not operations:
+        return None
+    return encode([(k, by, as_micros(at), detail) for k, by, at, detail in operations]).decode()
+
+
+def _operations_from(written: str | None) -> Operations:
+    if written is None:
+        return ()
+    parts = cast("list[list[Any]]", decode(written))
+    return tuple(Operation(OperationKind(k), by, from_micros(at), d) for k, by, at, d in parts)
 
 
 def end_columns(entry: Entry) -> tuple[int | None, str | None, str | None, str | None]:
@@ -80,7 +101,19 @@ _RUNS_ON = (None, None, None, None)
 def entry_from(row: Record) -> Entry:
     """An entry."""
     key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
-    retroactive, slot, state, position, due_at, facts, depth, message_key, source, *ended = rest
+    (
+        retroactive,
+        slot,
+        state,
+        position,
+        due_at,
+        facts,
+        depth,
+        message_key,
+        source,
+        *ended,
+        operations,
+    ) = rest
     happened = from_micros(timestamp)
     return Entry(
         key,
@@ -101,6 +134,7 @@ def entry_from(row: Record) -> Entry:
         message_key,
         SOURCES.get(source, SenderClass.CLIENT),
         _end_from(*ended),
+        _operations_from(operations),
     )
 
 
@@ -194,9 +228,10 @@ def inbox_item_from(row: Record) -> InboxItem:
 
 def leased_now_from(row: Record) -> LeasedNow:
     """A leased delivery and its person, as they are now."""
-    state, due_at, user_id, attributes, suppressing = row
+    state, due_at, user_id, attributes, suppressing, paused = row
     said = None if attributes is None else mapping(attributes)
-    return LeasedNow(DeliveryState(state), from_micros(due_at), user_id, said, bool(suppressing))
+    place = (DeliveryState(state), from_micros(due_at), user_id, said)
+    return LeasedNow(*place, bool(suppressing), bool(paused))
 
 
 def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
@@ -241,13 +276,37 @@ def run_row(run: BroadcastRun) -> Parameters:
     timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
     facts = object_text(run.facts)
     head = (run.rule, run.occasion, run.digest, timestamp, due_at)
-    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted, run.reason)
+    made = (run.cursor, facts, run.depth, run.message_key, run.admitted)
+    return (*head, *made, run.reason, run.sweep, operations_text(run.operations))
+
+
+def operated_run_row(run: BroadcastRun) -> Parameters:
+    """What an operator changes of a run, then its key."""
+    changed = (run.cursor, run.reason, run.sweep, operations_text(run.operations))
+    return (*changed, run.rule, run.occasion)
+
+
+def pause_row(pause: RulePause) -> Parameters:
+    """A paused rule's row."""
+    return pause.rule, pause.by, as_micros(pause.since)
+
+
+def pause_from(row: Record) -> RulePause:
+    """A paused rule."""
+    rule, by, since = row
+    return RulePause(rule, by, from_micros(since))
+
+
+def count_from(row: Record) -> EntryCount:
+    """How many people are inside a version of a rule before a step."""
+    rule, digest, position, state, people, due_at = row
+    return EntryCount(rule, digest, position, EntryState(state), people, from_micros(due_at))
 
 
 def run_from(row: Record) -> BroadcastRun:
     """A broadcast run."""
     rule, occasion, digest, timestamp, due_at, cursor, facts, *rest = row
-    depth, message_key, admitted, reason = rest
+    depth, message_key, admitted, reason, sweep, operations = rest
     return BroadcastRun(
         rule=rule,
         digest=digest,
@@ -260,4 +319,6 @@ def run_from(row: Record) -> BroadcastRun:
         message_key=message_key,
         admitted=admitted,
         reason=reason,
+        sweep=None if sweep is None else Sweep(sweep),
+        operations=_operations_from(operations),
     )

@@ -95,5 +95,8 @@ def _makes_due(changes: Changes) -> bool:
         or any(delivery.state is DeliveryState.PENDING for delivery in changes.deliveries)
         or any(entry.due_at is not None for entry in changes.entries.values())
         or any(run.cursor is not None for run in changes.runs.values())
+        or changes.operated_runs
+        or not all(changes.halted.values())
+        or None in changes.pauses.values()
         or any(request.outcome.is_open for request in changes.requests.values())
     )

@@ -60,6 +60,7 @@ __all__ = [
     "MessageRow",
     "MetaRow",
     "NameRow",
+    "PauseRow",
     "PersonRow",
     "RelationshipRow",
     "ReportRow",
@@ -75,6 +76,8 @@ __all__ = [
 ]
 
 _ACTIVE = text("state = 'active'")
+_INSIDE = text("state IN ('active', 'paused')")
+_SWEPT = text("sweep IS NOT NULL")
 
 
 class NameRow(Base, table=True):
@@ -197,8 +200,15 @@ class EntryRow(Base, table=True):
         Index(
             "whereupon_entry_active",
             "person_key",
-            sqlite_where=_ACTIVE,
-            postgresql_where=_ACTIVE,
+            sqlite_where=_INSIDE,
+            postgresql_where=_INSIDE,
+        ),
+        Index(
+            "whereupon_entry_inside",
+            "rule",
+            "key",
+            sqlite_where=_INSIDE,
+            postgresql_where=_INSIDE,
         ),
         Index("whereupon_entry_due", "due_at", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
         Index(
@@ -231,6 +241,7 @@ class EntryRow(Base, table=True):
     end_reason: str | None = Field(sa_type=CollatedText)
     end_detail: str | None = Field(sa_type=CollatedText)
     end_message: str | None = Field(sa_type=CollatedText)
+    operations: str | None = Field(sa_type=CollatedText)
 
 
 class RunRow(Base, table=True):
@@ -244,6 +255,14 @@ class RunRow(Base, table=True):
             sqlite_where=text("cursor IS NOT NULL"),
             postgresql_where=text("cursor IS NOT NULL"),
         ),
+        Index(
+            "whereupon_run_swept",
+            "rule",
+            "occasion",
+            sqlite_where=_SWEPT,
+            postgresql_where=_SWEPT,
+        ),
+        Index("whereupon_run_time", "timestamp", "rule", "occasion"),
         {"sqlite_with_rowid": False},
     )
 
@@ -258,6 +277,19 @@ class RunRow(Base, table=True):
     message_key: int = Field(sa_type=Int64)
     admitted: int
     reason: str | None = Field(sa_type=CollatedText)
+    sweep: str | None = Field(sa_type=CollatedText)
+    operations: str | None = Field(sa_type=CollatedText)
+
+
+class PauseRow(Base, table=True):
+    """A rule that an operator paused."""
+
+    __tablename__ = "whereupon_pause"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    rule: str = Field(primary_key=True, sa_type=CollatedText)
+    by: str = Field(sa_type=CollatedText)
+    since: int = Field(sa_type=Int64)
 
 
 class SetAsideRow(Base, table=True):

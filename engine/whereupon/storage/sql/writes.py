@@ -3,7 +3,7 @@
 Every table is written once a batch, all rows in one call of the driver.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from whereupon.messages.codec import object_text
 from whereupon.messages.model import erased_digest
 from whereupon.messages.times import as_micros
 from whereupon.ports import NO_CHANNEL, Settlement
-from whereupon.records import Changes, Delivery, DeliveryState, IdKind, Merge
+from whereupon.records import Changes, Delivery, DeliveryState, Entry, IdKind, Merge
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
 from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.keys import take_keys
@@ -90,13 +90,13 @@ class SqlWrites:
 
     def _many(
         self, statement: Statement, rows: Iterable[Parameters], order: _Order | None = _FIRST
-    ) -> None:
+    ) -> int:
+        """Write rows; how many of them there were to write on."""
         if self._locks is None:
-            statement.write(self._connection, list(rows))
-            return
+            return statement.write(self._connection, list(rows))
         self._locks.refresh_timeout()
         written = list(rows) if order is None else sorted(rows, key=order)
-        statement.write(self._connection, written)
+        return statement.write(self._connection, written)
 
     def _messages(self, changes: Changes) -> None:
         for transfer in changes.transfers:
@@ -165,7 +165,15 @@ class SqlWrites:
         self._many(queries.add_delivery, map(rule_rows.delivery_row, changes.deliveries))
         withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
         self._many(queries.withdraw, withdrawn, _LAST)
+        halted = changes.halted.items()
+        self._many(queries.halt_delivery, ((key,) for key, halt in halted if halt), _LAST)
+        self._many(queries.release_delivery, ((key,) for key, halt in halted if not halt), _LAST)
         self._many(queries.advance_run, map(rule_rows.run_row, changes.runs.values()), _FIRST_TWO)
+        operated = map(rule_rows.operated_run_row, changes.operated_runs.values())
+        self._many(queries.operate_run, operated, _LAST)
+        pauses = changes.pauses.items()
+        self._many(queries.drop_pause, ((rule,) for rule, pause in pauses if pause is None))
+        self._many(queries.put_pause, (rule_rows.pause_row(p) for _, p in pauses if p is not None))
 
     def _objects(self, changes: Changes) -> None:
         queries = self._queries
@@ -295,7 +303,15 @@ class SqlWrites:
         ]
         if self._locks is not None and len(ends) > 1:  # one statement changes them as it likes
             self._locks.deliveries([key for *_, key in ends])
-        self._many(self._queries.settle_delivery, ends, _LAST)
+        if self._many(self._queries.settle_delivery, ends, _LAST) < len(ends):
+            self._settle_halted(ends)
+
+    def _settle_halted(self, ends: Sequence[Parameters]) -> None:
+        """What was paused while a channel was called with it has come to its end; so has what was withdrawn then."""
+        final = [end for end in ends if end[1] != DeliveryState.PENDING.value]
+        sent = [end for end in final if end[1] == DeliveryState.SENT.value]
+        self._many(self._queries.settle_paused_delivery, final, _LAST)
+        self._many(self._queries.settle_withheld_delivery, sent, _LAST)
 
     def revive(self, key: int, due_at: int) -> bool:
         """Put a dead delivery back; whether it was one."""
@@ -312,6 +328,16 @@ def _reported_bits(changes: Changes) -> Iterable[Parameters]:
     return [(number, key) for key, number in bits.items()]
 
 
+def _is_changed(was: Entry, entry: Entry) -> bool:
+    """Whether more has changed than a step or an end changes."""
+    return (
+        was.facts is not entry.facts
+        or was.person_key != entry.person_key
+        or was.operations is not entry.operations
+        or was.digest != entry.digest
+    )
+
+
 def _changed_entries(
     changes: Changes,
 ) -> tuple[list[Parameters], list[Parameters], list[Parameters]]:
@@ -324,9 +350,11 @@ def _changed_entries(
         was = before.get(key)
         due_at, end = rows.micros_or_none(entry.due_at), rule_rows.end_columns(entry)
         place = (str(entry.state), entry.position, due_at)
-        if was is None or was.facts is not entry.facts or was.person_key != entry.person_key:
-            facts = object_text(entry.facts)
-            others.append((entry.person_key, entry.slot, *place, facts, *end, key))
+        if was is None or _is_changed(was, entry):
+            operated = object_text(entry.facts), rule_rows.operations_text(entry.operations)
+            others.append(
+                (entry.digest, entry.person_key, entry.slot, *place, *operated, *end, key)
+            )
         elif was.slot != entry.slot:
             freed.append((entry.slot, *place, *end, key))
         else:

@@ -205,15 +205,16 @@ class QuestionsContract:
         assert [(each.key, each.attempts, each.reason) for each in revived] == [(2, 0, None), (3, 0, None)]  # fmt: skip
 
     def test_what_has_not_come_to_its_end_is_counted_by_channel(self, store: Store) -> None:
-        """Pending, held and dead, with the earliest time; what was sent or withheld is over."""
+        """Pending, held, paused and dead, with the earliest time; what was sent or withheld is over."""
         states = [*DeliveryState, DeliveryState.PENDING]
         made = [delivery(key, due_at=after(key))._replace(state=state) for key, state in enumerate(states, 1)]  # fmt: skip
         save(store, Changes(deliveries=[*made, delivery(9)._replace(channel="email")]))
         with store.session() as session:
             backlog = session.backlog()
         assert sorted(backlog) == [
-            Backlog(DeliveryState.DEAD, "push", 1, after(4)),
+            Backlog(DeliveryState.DEAD, "push", 1, after(5)),
             Backlog(DeliveryState.HELD, "push", 1, after(2)),
+            Backlog(DeliveryState.PAUSED, "push", 1, after(3)),
             Backlog(DeliveryState.PENDING, "email", 1, NOON),
             Backlog(DeliveryState.PENDING, "push", 2, after(1)),
         ]

@@ -99,6 +99,32 @@ SELECT whereupon_run.* FROM whereupon_run
 WHERE cursor IS NOT NULL
 ORDER BY due_at, rule, occasion
 
+-- name: swept_runs
+SELECT whereupon_run.* FROM whereupon_run
+WHERE sweep IS NOT NULL
+ORDER BY rule, occasion
+
+-- name: entries_of_run
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE rule = :rule AND state IN ('active', 'paused') AND state = ANY(:states)
+    AND occasion = :occasion
+LIMIT :limit
+
+-- name: pending_of_run
+SELECT idempotency_key FROM whereupon_delivery
+WHERE state = 'pending' AND rule = :rule AND message_id = :occasion
+LIMIT :limit
+
+-- name: held_of_run
+SELECT idempotency_key FROM whereupon_delivery
+WHERE state = 'held' AND rule = :rule AND message_id = :occasion
+LIMIT :limit
+
+-- name: paused_of_run
+SELECT idempotency_key FROM whereupon_delivery
+WHERE state = 'paused' AND rule = :rule AND message_id = :occasion
+LIMIT :limit
+
 -- name: persons_after
 SELECT whereupon_person.* FROM whereupon_person
 WHERE key > :key
@@ -134,7 +160,8 @@ FOR UPDATE SKIP LOCKED
 
 -- name: leased_now
 SELECT delivery.key, delivery.state, delivery.due_at, person.user_id, person.attributes,
-    EXISTS (SELECT 1 FROM whereupon_suppressed AS address WHERE address.channel = delivery.channel)
+    EXISTS (SELECT 1 FROM whereupon_suppressed AS address WHERE address.channel = delivery.channel),
+    EXISTS (SELECT 1 FROM whereupon_pause AS paused WHERE paused.rule = delivery.rule)
 FROM whereupon_delivery AS delivery
 LEFT JOIN whereupon_person AS person ON person.key = delivery.person_key
 WHERE delivery.key = ANY(:keys)
@@ -247,7 +274,7 @@ UPDATE whereupon_entry SET facts = '{}'
 WHERE key IN (
     SELECT key FROM whereupon_entry
     WHERE key > :after AND key <= :until
-        AND state <> 'active' AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
+        AND state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
     ORDER BY key
     FOR UPDATE SKIP LOCKED
 )

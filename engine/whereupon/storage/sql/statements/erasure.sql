@@ -124,8 +124,8 @@ SELECT key FROM whereupon_delivery WHERE rule = :rule AND message_id = :occasion
 UPDATE whereupon_delivery
 SET message_id = NULL,
     content = '{}',
-    state = CASE WHEN state IN ('pending', 'held') THEN 'withheld' ELSE state END,
-    reason = CASE WHEN state IN ('pending', 'held') THEN 'erased' ELSE reason END
+    state = CASE WHEN state IN ('pending', 'held', 'paused') THEN 'withheld' ELSE state END,
+    reason = CASE WHEN state IN ('pending', 'held', 'paused') THEN 'erased' ELSE reason END
 WHERE person_key = :person AND rule = :rule AND message_id = :occasion
 
 -- name: drop_inbox_of
@@ -148,8 +148,8 @@ WHERE rule = :rule AND occasion = :occasion;
 UPDATE whereupon_delivery
 SET message_id = NULL,
     content = '{}',
-    state = CASE WHEN state IN ('pending', 'held') THEN 'withheld' ELSE state END,
-    reason = CASE WHEN state IN ('pending', 'held') THEN 'erased' ELSE reason END
+    state = CASE WHEN state IN ('pending', 'held', 'paused') THEN 'withheld' ELSE state END,
+    reason = CASE WHEN state IN ('pending', 'held', 'paused') THEN 'erased' ELSE reason END
 WHERE rule = :rule AND message_id = :occasion;
 DELETE FROM whereupon_inbox
 WHERE key IN (

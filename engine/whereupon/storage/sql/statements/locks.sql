@@ -39,6 +39,16 @@ SELECT whereupon_run.* FROM whereupon_run
 WHERE cursor IS NOT NULL AND rule = :rule AND occasion = :occasion
 FOR UPDATE SKIP LOCKED
 
+-- name: take_swept_run
+SELECT whereupon_run.* FROM whereupon_run
+WHERE sweep IS NOT NULL AND rule = :rule AND occasion = :occasion
+FOR UPDATE SKIP LOCKED
+
+-- name: lock_run
+SELECT whereupon_run.* FROM whereupon_run
+WHERE rule = :rule AND occasion = :occasion
+FOR UPDATE
+
 -- name: lock_audit_head
 SELECT id FROM whereupon_audit_head WHERE id = 1 FOR UPDATE
 

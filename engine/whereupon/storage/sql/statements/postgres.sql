@@ -94,7 +94,7 @@ DELETE FROM whereupon_entry
 WHERE key IN (
     SELECT key FROM whereupon_entry
     WHERE key > :after AND key <= :until
-        AND state <> 'active' AND coalesce(ended_at, entered_at) < :before
+        AND state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before
         AND (
             slot LIKE 'per:%'
             AND coalesce(
@@ -110,7 +110,7 @@ WHERE key IN (
 
 -- name: count_prunable_entries
 SELECT count(*) FROM whereupon_entry
-WHERE state <> 'active' AND coalesce(ended_at, entered_at) < :before
+WHERE state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before
     AND (
         slot LIKE 'per:%'
         AND coalesce(
@@ -123,7 +123,7 @@ WHERE state <> 'active' AND coalesce(ended_at, entered_at) < :before
 
 -- name: count_emptied
 SELECT count(*) FROM whereupon_entry
-WHERE state <> 'active' AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
+WHERE state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
     AND NOT (
         slot LIKE 'per:%'
         AND coalesce(

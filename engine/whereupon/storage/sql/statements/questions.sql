@@ -60,6 +60,61 @@ WHERE whereupon_message.owner = :person AND whereupon_message.timestamp <= :befo
 ORDER BY whereupon_message.timestamp DESC, whereupon_message.key DESC
 LIMIT :limit
 
+-- name: runs_before
+-- The newest behind a place.
+SELECT whereupon_run.* FROM whereupon_run
+WHERE (timestamp, rule, occasion) < (:before, :rule, :occasion)
+ORDER BY timestamp DESC, rule DESC, occasion DESC
+LIMIT :limit
+
+-- name: entries_inside
+-- The next of a rule by key.
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE rule = :rule AND state IN ('active', 'paused') AND key > :after
+    AND state = ANY(:states)
+    AND (:any_version = 1 OR digest = :version) AND (:any_position = 1 OR position = :position)
+ORDER BY key
+LIMIT :limit
+
+-- name: entries_of_person
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE person_key = :person AND key > :after
+    AND state = ANY(:states) AND (:any_rule = 1 OR rule = :rule)
+    AND (:any_version = 1 OR digest = :version) AND (:any_position = 1 OR position = :position)
+ORDER BY key
+LIMIT :limit
+
+-- name: entries_among
+-- Of the next so many by key.
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE key > :after AND key <= :until
+    AND state = ANY(:states) AND (:any_rule = 1 OR rule = :rule)
+    AND (:any_version = 1 OR digest = :version) AND (:any_position = 1 OR position = :position)
+ORDER BY key
+LIMIT :limit
+
+-- name: count_inside
+SELECT rule, digest, position, state, count(*), min(due_at) FROM whereupon_entry
+WHERE state IN ('active', 'paused')
+GROUP BY rule, digest, position, state
+ORDER BY rule, digest, position, state
+
+-- name: count_inside_of
+SELECT rule, digest, position, state, count(*), min(due_at) FROM whereupon_entry
+WHERE state IN ('active', 'paused') AND rule = :rule
+GROUP BY rule, digest, position, state
+ORDER BY rule, digest, position, state
+
+-- name: count_waiting_of_run
+-- Each state has an index of its own.
+SELECT
+    (SELECT count(*) FROM whereupon_delivery
+        WHERE state = 'pending' AND rule = :rule AND message_id = :occasion),
+    (SELECT count(*) FROM whereupon_delivery
+        WHERE state = 'held' AND rule = :rule AND message_id = :occasion),
+    (SELECT count(*) FROM whereupon_delivery
+        WHERE state = 'paused' AND rule = :rule AND message_id = :occasion)
+
 -- name: set_aside
 SELECT whereupon_set_aside.* FROM whereupon_set_aside
 WHERE NOT EXISTS (
@@ -111,7 +166,8 @@ SELECT state, channel, count(*), min(due_at)
 FROM (
     SELECT state, channel, due_at FROM whereupon_delivery WHERE state = 'pending'
     UNION ALL
-    SELECT state, channel, due_at FROM whereupon_delivery WHERE state = 'held' OR state = 'dead'
+    SELECT state, channel, due_at FROM whereupon_delivery
+    WHERE state = 'held' OR state = 'dead' OR state = 'paused'
 ) AS unfinished
 GROUP BY state, channel
 ORDER BY state, channel
@@ -128,6 +184,7 @@ SELECT
     channel,
     sum(CASE WHEN state = 'pending' THEN 1 ELSE 0 END),
     sum(CASE WHEN state = 'held' THEN 1 ELSE 0 END),
+    sum(CASE WHEN state = 'paused' THEN 1 ELSE 0 END),
     sum(CASE WHEN state = 'sent' THEN 1 ELSE 0 END),
     sum(CASE WHEN state = 'withheld' THEN 1 ELSE 0 END),
     sum(CASE WHEN state = 'dead' THEN 1 ELSE 0 END),

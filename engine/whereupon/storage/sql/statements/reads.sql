@@ -160,7 +160,13 @@ WHERE person_key = ANY(:keys) AND timestamp >= :since
 
 -- name: active_entries
 SELECT whereupon_entry.* FROM whereupon_entry
-WHERE person_key = ANY(:keys) AND state = 'active'
+WHERE person_key = ANY(:keys) AND state IN ('active', 'paused')
+
+-- name: entries
+SELECT whereupon_entry.* FROM whereupon_entry WHERE key = ANY(:keys)
+
+-- name: rule_pauses
+SELECT whereupon_pause.* FROM whereupon_pause ORDER BY rule
 
 -- name: deliveries_by_key
 SELECT whereupon_delivery.* FROM whereupon_delivery WHERE idempotency_key = ANY(:keys)
@@ -176,6 +182,9 @@ SELECT reason FROM whereupon_suppressed LIMIT 1
 
 -- name: has_run
 SELECT depth FROM whereupon_run WHERE rule = :rule AND occasion = :occasion
+
+-- name: run
+SELECT whereupon_run.* FROM whereupon_run WHERE rule = :rule AND occasion = :occasion
 
 -- name: kept_versions
 SELECT digest FROM whereupon_wording WHERE digest = ANY(:digests)

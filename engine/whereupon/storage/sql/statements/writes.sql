@@ -39,11 +39,12 @@ WHERE owner = :waiting AND timestamp BETWEEN :since AND :until
 -- name: advance_run
 -- A run never goes back: somebody may have begun to send it meanwhile. A cursor ends as NULL.
 INSERT INTO whereupon_run (
-    rule, occasion, digest, timestamp, due_at, cursor, facts, depth, message_key, admitted, reason
+    rule, occasion, digest, timestamp, due_at, cursor, facts, depth, message_key, admitted, reason,
+    sweep, operations
 )
 VALUES (
     :rule, :occasion, :digest, :timestamp, :due_at, :cursor, :facts, :depth, :message_key,
-    :admitted, :reason
+    :admitted, :reason, :sweep, :operations
 )
 ON CONFLICT (rule, occasion) DO UPDATE SET
     digest = excluded.digest,
@@ -54,13 +55,28 @@ ON CONFLICT (rule, occasion) DO UPDATE SET
     depth = excluded.depth,
     message_key = excluded.message_key,
     admitted = excluded.admitted,
-    reason = excluded.reason
+    reason = excluded.reason,
+    sweep = excluded.sweep,
+    operations = excluded.operations
 WHERE whereupon_run.cursor IS NOT NULL
     AND (excluded.cursor IS NULL OR excluded.cursor >= whereupon_run.cursor)
 
 -- name: withdraw
 UPDATE whereupon_delivery SET state = 'withheld', reason = :why
-WHERE idempotency_key = :withdrawn AND state IN ('pending', 'held')
+WHERE idempotency_key = :withdrawn AND state IN ('pending', 'held', 'paused')
+
+-- name: halt_delivery
+UPDATE whereupon_delivery SET state = 'paused', reason = NULL
+WHERE idempotency_key = :halted AND state IN ('pending', 'held')
+
+-- name: release_delivery
+UPDATE whereupon_delivery SET state = 'pending', reason = NULL
+WHERE idempotency_key = :released AND state = 'paused'
+
+-- name: operate_run
+UPDATE whereupon_run
+SET cursor = :new_cursor, reason = :new_reason, sweep = :new_sweep, operations = :new_operations
+WHERE rule = :changed_rule AND occasion = :changed_occasion
 
 -- name: report_delivery
 UPDATE whereupon_delivery SET reports = reports | :bits WHERE idempotency_key = :reported
