@@ -131,3 +131,15 @@ def test_a_client_of_node_sends_again_when_its_key_is_over_its_limit(
     assert wire.posts(429)
     assert ended.failed == []
     assert arrived_once(shop)
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_a_client_of_browsers_sends_again_when_its_key_is_over_its_limit(
+    name: str, shop: Serving, wire: Forwarder, visitor: Visitor
+) -> None:
+    """Each message is a request of its own there, and those that were too many come when they may."""
+    visitor.open_client(name, wire.url, shop.key(KeyKind.CLIENT, limit="20 per 1s").secret)
+    visitor.count(MANY)
+    wire.wait_for(lambda: wire.accepted() == MANY)
+    assert wire.posts(429)
+    assert arrived_once(shop)
