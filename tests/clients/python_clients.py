@@ -19,8 +19,8 @@ import customerio.analytics  # type: ignore[import-untyped]
 import customerio.analytics.request  # type: ignore[import-untyped]
 import rudderstack.analytics  # type: ignore[import-untyped]
 import rudderstack.analytics.request  # type: ignore[import-untyped]
-import segment.analytics  # type: ignore[import-untyped]
-import segment.analytics.request  # type: ignore[import-untyped]
+import segment.analytics
+import segment.analytics.request
 from tests.clients.expected import message_of
 from tests.clients.session import Call, Everything, Json
 
