@@ -191,7 +191,7 @@ def test_the_client_shows_what_is_refused(shop: Shop) -> None:
         with pytest.raises(CustomerIOException, match=r"400: .* anonymous_id"):
             cio.track_anonymous("", "invite", {"recipient": "bob@example.com"})
         cio.http.auth = ("site", "wrong")
-        with pytest.raises(CustomerIOException, match=r"401: .*"the key is not known"):
+        with pytest.raises(CustomerIOException, match=r"401: .*the key is not known"):
             cio.identify("ada")
         cio.http.auth = ("other", shop.key)
         with pytest.raises(CustomerIOException, match="401: "):
