@@ -1,4 +1,7 @@
-"""Customer.io's client of the Track API, as its users install it, over TLS: a whole session, and its retries."""
+"""Customer.io's client of the Track API, as its users install it, over TLS: a visit, and what it sends again.
+
+`test_customerio_client` has its other calls.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +15,7 @@ from tests.customerio import recorded
 from tests.http_receiver import authority, http_receiver
 
 import customerio  # type: ignore[import-untyped]
-from whereupon.records import Delivery, Person
+from whereupon.records import Delivery
 
 MARCH = datetime(2026, 3, 12, 10, 0, 0, tzinfo=UTC)
 MARCH_SECONDS = 1773309600
@@ -45,7 +48,7 @@ def _client(
         yield client, proxy
 
 
-def test_a_session_arrives_as_it_was_sent() -> None:
+def test_a_visit_arrives_as_it_was_sent_and_triggers_a_rule() -> None:
     """Each call is the message that it means, with every value; the client makes Unix times of instants."""
     with open_shop() as shop, _client(shop) as (client, proxy):
         client.track_anonymous("anon-1", "purchase", {"product": "socks", "price": 23.45})
@@ -95,47 +98,6 @@ def _attributes() -> dict[str, object]:
     }
 
 
-def test_a_session_does_what_it_says() -> None:
-    """Devices come and go, people are merged, suppressed and deleted, and a batch holds several operations."""
-    with open_shop() as shop, _client(shop) as (client, proxy):
-        engine = shop.engine
-        for person in ("ada", "twin", "lin", "eve"):
-            client.identify(person, plan="free")
-        client.add_device("ada", "token/1", "ios", last_used=MARCH)
-        client.add_device("ada", "token/2", "android")
-        client.delete_device("ada", "token/2")
-        client.merge_customers("id", "ada", "id", "twin")
-        client.delete("lin")
-        client.suppress("eve")
-        client.identify("eve", plan="pro")
-        client.batch(
-            [
-                {
-                    "type": "person",
-                    "action": "identify",
-                    "identifiers": {"id": "nia"},
-                    "attributes": {"plan": "pro"},
-                },
-                {
-                    "type": "person",
-                    "action": "event",
-                    "identifiers": {"id": "nia"},
-                    "name": "purchase",
-                    "attributes": {"product": "hats", "price": 30},
-                },
-            ]
-        )
-        assert {*proxy.statuses} == {200}
-        assert [device.token for device in engine.devices("ada")] == ["token/1"]
-        assert set(engine.identity("ada").user_ids) == {"ada", "twin"}
-        with engine.store.reading() as session:
-            assert {person.user_id for person in session.scan(Person)} == {"ada", "nia"}
-        client.unsuppress("eve")
-        client.identify("eve", plan="back")
-        with engine.store.reading() as session:
-            assert "eve" in {person.user_id for person in session.scan(Person)}
-
-
 @pytest.mark.parametrize("how", [Break.BEFORE, Break.AFTER], ids=["before", "after"])
 def test_a_call_that_is_made_again_counts_once(how: Break) -> None:
     """If the app names the event by an id; the client tries again on its own when a connection breaks."""
@@ -146,20 +108,6 @@ def test_a_call_that_is_made_again_counts_once(how: Break) -> None:
         with shop.engine.store.reading() as session:
             (thanks,) = session.scan(Delivery)
         assert thanks.message_id == "order-1"
-
-
-def test_what_is_wrong_is_raised_in_words() -> None:
-    """A wrong key, a wrong body and an event that is too long are told to the app at once, and are not tried again."""
-    with open_shop() as shop, _client(shop) as (client, proxy):
-        with pytest.raises(customerio.CustomerIOException, match=r"400.*longer than 100 bytes"):
-            client.track("ada", "x" * 200)
-        with pytest.raises(customerio.CustomerIOException, match=r"400.*placeholder"):
-            client.identify("undefined")
-        client.api_key = "wk_of_nobody"
-        client.close()
-        with pytest.raises(customerio.CustomerIOException, match=r"401.*key"):
-            client.identify("ada")
-        assert proxy.statuses == [400, 400, 401]
 
 
 def test_a_key_over_its_limit_waits_as_long_as_the_answer_says() -> None:
