@@ -2,16 +2,17 @@
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from time import monotonic
+from queue import Empty, SimpleQueue
+from threading import Thread
 
+import psutil
 import pytest
 
 LONGEST = 60
@@ -31,20 +32,22 @@ class Serving:
         self.process = process
         self.log: list[dict[str, object]] = []
         self.port = 0
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.put(line)
+        self._lines.put("")
 
     def await_event(self, event: str) -> dict[str, object]:
         """Read the log until an event is in it."""
-        assert self.process.stderr is not None
-        deadline = monotonic() + LONGEST
-        while monotonic() < deadline:
-            ready, _, _ = select.select([self.process.stderr], [], [], 1)
-            line = self.process.stderr.readline() if ready else ""
-            if line.startswith("{"):
-                self.log.append(json.loads(line))
+        with suppress(Empty):
+            while line := self._lines.get(timeout=LONGEST):
+                self.log.append(json.loads(line) if line.startswith("{") else {"said": line})
                 if self.log[-1].get("event") == event:
                     return self.log[-1]
-            elif ready and not line:
-                break
         pytest.fail(f"{event} was never logged, but {self.log}")
 
     def ask(self, method: str, path: str, body: str | None = None) -> HTTPResponse:
@@ -59,7 +62,7 @@ class Serving:
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[Serving]:
+def started(folder: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
     """Run the command on a free port, with one rule, until the end of the block."""
     (folder / "rules").mkdir(exist_ok=True)
     (folder / "rules" / "hello.yaml").write_text(RULE)
@@ -73,14 +76,21 @@ def serving(folder: Path, *options: str) -> Iterator[Serving]:
         text=True,
         bufsize=1,
     ) as process:
-        running = Serving(process)
         try:
-            port = running.await_event("started")["port"]
-            assert isinstance(port, int)
-            running.port = port
-            yield running
+            yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def serving(folder: Path, *options: str, begun: str = "started") -> Iterator[Serving]:
+    """Run the command, and wait until it takes requests."""
+    with started(folder, *options) as process:
+        running = Serving(process)
+        port = running.await_event(begun)["port"]
+        assert isinstance(port, int)
+        running.port = port
+        yield running
 
 
 @pytest.mark.slow
@@ -109,3 +119,96 @@ def test_a_signal_ends_it_with_status_0(tmp_path: Path, number: signal.Signals) 
         running.process.send_signal(number)
         running.await_event("stopped")
         assert running.ended() == 0
+
+
+def _children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    return psutil.Process(process.pid).children()
+
+
+@contextmanager
+def several(folder: Path, store: str, *options: str) -> Iterator[tuple[Serving, list[int]]]:
+    """Two processes on one port, and their ids."""
+    with serving(
+        folder, "--store", store, "--processes", "2", *options, begun="supervising"
+    ) as running:
+        children: list[int] = []
+        try:
+            for _ in range(2):
+                running.await_event("started")
+            children += [each.pid for each in _children(running.process)]
+            yield running, children
+        finally:
+            for pid in children:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_processes_share_a_port_and_end_together(tmp_path: Path, database: str) -> None:
+    """Every request is answered by one of them, and one signal ends all."""
+    with several(tmp_path, database, "--drain", "0s") as (running, children):
+        assert len(children) == 2
+        assert {running.ask("GET", "/readyz").status for _ in range(20)} == {200}
+        running.process.send_signal(signal.SIGTERM)
+        assert running.ended() == 0
+        assert not any(psutil.pid_exists(pid) for pid in children)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_begun_again(tmp_path: Path) -> None:
+    """The others go on meanwhile, and the port stays open."""
+    with several(tmp_path, "sqlite:///shop.db", "--drain", "0s") as (running, children):
+        os.kill(children[0], signal.SIGKILL)
+        died = running.await_event("process-died")
+        assert died["status"] == -signal.SIGKILL
+        assert running.ask("GET", "/readyz").status == 200
+        again = running.await_event("started")
+        assert again["worker"] == died["worker"]
+        children += [each.pid for each in _children(running.process)]
+        running.process.send_signal(signal.SIGTERM)
+        assert running.ended() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_parent_that_dies_takes_the_others_with_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Killed, or ended at once by a second signal: nothing is left that holds the port."""
+    with several(tmp_path, "sqlite:///shop.db", "--drain", "1h") as (running, children):
+        waiting = [psutil.Process(pid) for pid in children]
+        running.process.send_signal(number)
+        if number == signal.SIGTERM:
+            for _ in range(2):
+                running.await_event("draining")
+            running.process.send_signal(number)
+        running.ended()
+        _, alive = psutil.wait_procs(waiting, timeout=LONGEST)
+        assert alive == []
+
+
+@pytest.mark.slow
+def test_a_hang_up_reads_the_rules_again_in_all_processes(tmp_path: Path) -> None:
+    """One signal to the parent is enough."""
+    with several(tmp_path, "sqlite:///shop.db", "--drain", "0s") as (running, _):
+        (tmp_path / "rules" / "bye.yaml").write_text(RULE.replace("hello", "bye"))
+        running.process.send_signal(signal.SIGHUP)
+        for _ in range(2):
+            assert running.await_event("rules-reloaded")["rules"] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--store", "memory://", "--processes", "2"), "a store in memory is that of one process"),
+        (("--store", "sqlite:///x.db", "--root-path", "w"), "root_path begins with a slash"),
+        (("--store", "sqlite:///x.db", "--host", "192.0.2.1"), "Cannot assign requested address"),
+    ],
+)
+def test_what_cannot_be_served_is_said(
+    tmp_path: Path, options: tuple[str, ...], sentence: str
+) -> None:
+    """In one sentence, before anything is begun."""
+    with started(tmp_path, *options) as process:
+        _, log = process.communicate(timeout=LONGEST)
+        assert (process.returncode, sentence in log) == (2, True), log

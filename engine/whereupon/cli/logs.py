@@ -44,6 +44,7 @@ def log_started(
     *,
     once: bool = False,
     port: int | None = None,
+    worker: int | None = None,
 ) -> None:
     """Say in one line what the process does, and in others what it leaves to others."""
     book = engine.pipeline.index.book
@@ -59,6 +60,7 @@ def log_started(
         config=config.source,
         mode="once" if once else "until-signal",
         port=port,
+        worker=worker,
     )
     steps = [step for rule in book.rules for step in rule.steps]
     named = {step.channel for step in steps if isinstance(step, Send)}
@@ -66,6 +68,11 @@ def log_started(
     fallback = config.settings.unknown_channels == "console"
     for channel in sorted(named - channels) if not fallback else ():
         log_event(_LOG, logging.WARNING, "channel-missing", channel=channel)
+
+
+def log_supervising(processes: int, port: int) -> None:
+    """Say that this process begins others, which do the work."""
+    log_event(_LOG, logging.INFO, "supervising", processes=processes, port=port)
 
 
 def log_draining(length: timedelta) -> None:

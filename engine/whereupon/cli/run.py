@@ -3,7 +3,7 @@
 from datetime import timedelta
 from queue import SimpleQueue
 from threading import Thread
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -29,6 +29,9 @@ from whereupon.cli.until_signal import (
 )
 from whereupon.engine import Engine
 from whereupon.render.formatting import counted
+
+if TYPE_CHECKING:
+    from whereupon.web.serving.traffic import Traffic
 
 Grace: TypeAlias = Annotated[
     timedelta,
@@ -114,14 +117,19 @@ def _run_once(engine: Engine, happenings: Happenings) -> Ran | None:
     return happening if isinstance(happening, Ran) else None
 
 
-def serve_metrics(engine: Engine, port: int) -> None:
-    """Serve the metrics of an engine on a port of their own; if that cannot be, the command ends."""
+def serve_metrics(engine: Engine, port: int, traffic: "Traffic | None" = None) -> None:
+    """Serve the metrics of an engine, and of a server, on a port of their own; else the command ends."""
     try:
         from whereupon.contrib.prometheus import serve  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         fail("--metrics-port needs prometheus-client: pip install 'whereupon[prometheus]'")
+    more = []
+    if traffic is not None:
+        from whereupon.contrib.prometheus_traffic import traffic_collector  # noqa: PLC0415 - too
+
+        more.append(traffic_collector(traffic))
     try:
-        serve(engine, port)
+        serve(engine, port, more=more)
     except OSError as error:
         fail(f"the port {port} for metrics cannot be opened: {error.strerror}")
 

@@ -1,7 +1,9 @@
 """``whereupon serve``: the site of an engine over HTTP, and its due work, until a signal ends it."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -18,11 +20,13 @@ from whereupon.cli.logs import (
     log_started,
     log_stopped,
     log_stopping,
+    log_supervising,
 )
 from whereupon.cli.open_files import allow_more_files
 from whereupon.cli.options import RULES, RulesFolder, StoreUrl, duration
 from whereupon.cli.rule_reload import RuleWatch
 from whereupon.cli.run import MetricsPort, Reload, serve_metrics
+from whereupon.cli.supervisor import Child, Supervisor
 from whereupon.cli.until_signal import Happenings, handled_signals, wait_for_end
 from whereupon.config import Config
 from whereupon.config.server import ServerOptions
@@ -30,6 +34,7 @@ from whereupon.engine import Engine
 
 if TYPE_CHECKING:
     from whereupon.web.serving import Server
+    from whereupon.web.serving.traffic import Traffic
 
 Host: TypeAlias = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="The address to listen on; 127.0.0.1.")
@@ -82,6 +87,14 @@ RootPath: TypeAlias = Annotated[
 ]
 
 
+Processes: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="How many processes share the port; 1.")
+]
+ChildOf: TypeAlias = Annotated[
+    Child | None, typer.Option("--child", hidden=True, parser=Child.from_text)
+]
+
+
 @exits_with_status
 def serve_command(  # noqa: PLR0913, PLR0917 - one for each option
     ctx: typer.Context,
@@ -100,6 +113,8 @@ def serve_command(  # noqa: PLR0913, PLR0917 - one for each option
     log_format: LogFormat = "text",
     log_level: LogLevel = "info",
     metrics_port: MetricsPort = None,
+    processes: Processes = None,
+    child: ChildOf = None,
 ) -> None:
     """Serve messages, pages and callbacks over HTTP until SIGTERM or SIGINT, and do due work. Logs go to standard error.
 
@@ -119,23 +134,63 @@ def serve_command(  # noqa: PLR0913, PLR0917 - one for each option
         forwarded_allow_ips=forwarded_allow_ips,
         root_path=root_path,
         metrics_port=metrics_port,
+        processes=processes,
         work=False if no_work else None,
     )
-    named = str(store) if not isinstance(store, KnownStore) or store.is_given else None
+    if child is None and options.processes > 1:
+        _supervise(config, store, rules, options)
+        return
+    _serve(config, store, rules, options, child, watch=reload)
+
+
+def _supervise(config: Config, store: str, rules: Path, options: ServerOptions) -> None:
+    """Check and migrate once, then run the processes."""
+    if store.startswith("memory:") or store == "sqlite://" or ":memory:" in store:
+        fail("a store in memory is that of one process; name a database, or take --processes out")
+    _server_class()
+    from whereupon.web.serving.sockets import listen  # noqa: PLC0415 - an extra
+
+    _open(config, store, rules).close()
     happenings: Happenings = SimpleQueue()
-    import_beside(config)
-    watch = RuleWatch(rules) if reload else None  # before the rules are read
+    with (
+        handled_signals(happenings),
+        closing(listen(options.host, options.port)) as listening,
+    ):
+        log_supervising(options.processes, listening.getsockname()[1])
+        patience = (options.drain + options.grace).total_seconds()
+        if not Supervisor(options.processes, listening, happenings).run(patience):
+            raise typer.Exit(1)
+
+
+def _serve(
+    config: Config,
+    store: str,
+    rules: Path,
+    options: ServerOptions,
+    child: Child | None,
+    *,
+    watch: bool,
+) -> None:
+    """Serve in this process."""
+    happenings: Happenings = SimpleQueue()
+    watched = RuleWatch(rules) if watch else None  # before the rules are read
     allow_more_files()
-    engine = config.open_engine(store=named, rules=rules)
+    engine = _open(config, store, rules)
     with handled_signals(happenings):
         try:
-            if options.metrics_port is not None:
-                serve_metrics(engine, options.metrics_port)
-            with _server(engine, options) as server:
-                log_started(engine, config, str(store), rules, port=server.port)
+            server = _server(engine, options, child)
+            with server:
+                if options.metrics_port is not None:
+                    place = options.metrics_port + (child.number if child else 0)
+                    serve_metrics(engine, place, server.traffic)
+                number = child.number if child else None
+                log_started(engine, config, store, rules, port=server.port, worker=number)
+                is_ending = child.watch_parent(happenings) if child else Event()
                 if options.work:
                     engine.start()
-                if wait_for_end(engine, happenings, rules, watch) == "stop":
+                ending = wait_for_end(engine, happenings, rules, watched)
+                is_ending.set()
+                if ending == "stop":
                     server.drain()
                     log_draining(options.drain)
                     Event().wait(options.drain.total_seconds())
@@ -143,6 +198,12 @@ def serve_command(  # noqa: PLR0913, PLR0917 - one for each option
         finally:
             engine.close(timeout=options.grace.total_seconds())
             log_stopped()
+
+
+def _open(config: Config, store: str, rules: Path) -> Engine:
+    named = str(store) if not isinstance(store, KnownStore) or store.is_given else None
+    import_beside(config)
+    return config.open_engine(store=named, rules=rules)
 
 
 def _options(config: Config, **given: object) -> ServerOptions:
@@ -154,9 +215,22 @@ def _options(config: Config, **given: object) -> ServerOptions:
         fail(str(error))
 
 
-def _server(engine: Engine, options: ServerOptions) -> "Server":
+def _server(engine: Engine, options: ServerOptions, child: Child | None) -> "Server":
+    made = _server_class()
+    from whereupon.contrib.prometheus import text  # noqa: PLC0415 - an extra
+    from whereupon.contrib.prometheus_traffic import traffic_collector  # noqa: PLC0415 - too
+
+    def figures(traffic: "Traffic") -> bytes:
+        return text(engine, more=[traffic_collector(traffic)])
+
+    if child is None:
+        return made(engine, options, figures=figures)
+    return made(engine, options, listening=child.socket())  # one of several has not all figures
+
+
+def _server_class() -> "type[Server]":
     try:
         from whereupon.web.serving import Server  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        fail("whereupon serve needs a server: pip install 'whereupon[serve]'")
-    return Server(engine, options)
+    except ModuleNotFoundError as error:
+        fail(f"whereupon serve needs {error.name}: pip install 'whereupon[serve]'")
+    return Server

@@ -15,11 +15,11 @@ from whereupon.api.config import Ran
 from whereupon.cli.rule_reload import RuleWatch, reload_rules
 from whereupon.engine import Engine
 
-Ending: TypeAlias = Literal["stop", "interrupt"]
-"""What asked for the end: a service manager, or a person at a terminal."""
-Happening: TypeAlias = Ending | Literal["reload"] | Ran | BaseException
+Ending: TypeAlias = Literal["stop", "interrupt", "orphaned"]
+"""What asked for the end: a service manager, a person at a terminal, or the death of the parent process."""
+Happening: TypeAlias = Ending | Literal["reload"] | Ran | BaseException | int
 Happenings: TypeAlias = SimpleQueue[Happening]
-"""What the main thread waits for. Signal handlers may put into such a queue at any moment."""
+"""What the main thread waits for; a number is that of a process that ended. Signal handlers may put into such a queue at any moment."""
 
 _EVERY = 1.0
 """Seconds between two looks at the rules folder."""
@@ -67,7 +67,7 @@ def wait_for_end(
     """Return when a signal asks for the end; reload the rules meanwhile when that is asked for."""
     while True:
         match next_happening(happenings, _EVERY if watch else None):
-            case "stop" | "interrupt" as ending:
+            case "stop" | "interrupt" | "orphaned" as ending:
                 return ending
             case "reload":
                 reload_rules(engine, rules)

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Protocol
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -71,12 +71,15 @@ def collectors(engines: Mapping[str, Watched], *, fresh: timedelta = FRESH) -> C
     return _Collector({name: _Scraped(engine, fresh) for name, engine in engines.items()})
 
 
-def serve(engine: Watched, port: int, *, address: str = "127.0.0.1") -> tuple[WSGIServer, Thread]:
+def serve(
+    engine: Watched, port: int, *, address: str = "127.0.0.1", more: Iterable[Collector] = ()
+) -> tuple[WSGIServer, Thread]:
     """Serve an engine's metrics at ``/metrics``, from a thread of its own.
 
     Args:
         port: of TCP; 0 for any that is free (``server.server_port`` says which).
         address: where to listen; nobody else's computer reaches the default.
+        more: further collectors, such as `traffic_collector` of a `Server`.
 
     Returns:
         The server, to be ended by ``shutdown()`` and ``server_close()``, and its thread.
@@ -84,9 +87,23 @@ def serve(engine: Watched, port: int, *, address: str = "127.0.0.1") -> tuple[WS
     Raises:
         OSError: the port is taken.
     """
+    return start_http_server(port, address, _registry(engine, more))
+
+
+def text(engine: Watched, *, more: Iterable[Collector] = ()) -> bytes:
+    """An engine's metrics in the text form of Prometheus.
+
+    Args:
+        more: further collectors, as for `serve`.
+    """
+    return generate_latest(_registry(engine, more))
+
+
+def _registry(engine: Watched, more: Iterable[Collector]) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(collector(engine))
-    return start_http_server(port, address, registry)
+    for each in (collector(engine), *more):
+        registry.register(each)
+    return registry
 
 
 class _Scraped:

@@ -123,12 +123,8 @@ class Application:
 
     async def _worked(self, request: Request, sharer: Sharer, exchange: Exchange) -> Answer:
         """Have a thread answer."""
-        queue, held = self._workers.queue, exchange.held
-        queued = monotonic()
-        future = self._workers.run(sharer, partial(self._work, request, sharer, exchange))
-        self._traffic.queued_requests = len(queue)
-        answer = await future
-        self._traffic.queued_requests = len(queue)
+        queued, held = monotonic(), exchange.held
+        answer = await self._workers.run(sharer, partial(self._work, request, sharer, exchange))
         self._traffic.waits.count(max(0.0, exchange.begun - queued))
         self._rate.count(held)
         if answer is _GONE:
@@ -171,9 +167,8 @@ class Application:
             self._count(scope["method"], str(route), answer, monotonic() - began)
 
     def _count(self, method: str, route: str, answer: Answer, seconds: float) -> None:
-        traffic, status = self._traffic, answer.status
-        traffic.count_request(route, status, seconds, answer.counted)
-        traffic.sent += len(answer.body)
+        status = answer.status
+        self._traffic.count_request(route, answer, seconds)
         if 0 < status < HTTPStatus.BAD_REQUEST:
             self._succeeded += 1
             every = self._options.log_every
@@ -188,6 +183,7 @@ class Application:
             status=status,
             ms=round(seconds * 1000),
             key_kind=answer.counted.key_kind or None,
+            code=answer.counted.refused or None,
         )
 
 

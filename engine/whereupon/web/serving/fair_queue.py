@@ -20,6 +20,7 @@ class FairQueue:
     """
 
     def __init__(self, threads: int) -> None:
+        self.threads = threads
         self._changed = Condition()
         self._most_of_one = max(1, threads - 1)
         self._lines: OrderedDict[str, _Lines] = OrderedDict()

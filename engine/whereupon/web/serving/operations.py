@@ -45,7 +45,7 @@ class Operations:
         watch: StoreWatch,
         *,
         figures: Figures | None = None,
-        verify: Callable[[str], ApiKey | None] | None = None,
+        verify: Callable[[str], ApiKey | None],
     ) -> None:
         self._watch = watch
         self._figures = figures
@@ -76,9 +76,7 @@ class Operations:
             )
         kind, _, secret = authorization.partition(" ")
         try:
-            key = (
-                self._verify(secret.strip()) if self._verify and kind.lower() == "bearer" else None
-            )
+            key = self._verify(secret.strip()) if kind.lower() == "bearer" else None
         except StoreError:
             return problem(503, "store-away", "The store does not answer.", ("Retry-After", "5"))
         if key is None or key.kind is not KeyKind.MANAGEMENT:

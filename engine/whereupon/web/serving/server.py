@@ -22,6 +22,7 @@ from whereupon.web.page_options import PageOptions
 from whereupon.web.serving.application import Application
 from whereupon.web.serving.budget import Budget
 from whereupon.web.serving.connections import Connections
+from whereupon.web.serving.fair_queue import FairQueue
 from whereupon.web.serving.limits import Limits
 from whereupon.web.serving.operations import Figures, Operations
 from whereupon.web.serving.sockets import files_for_connections, listen
@@ -65,7 +66,9 @@ class Server:
         listening: socket.socket | None = None,
     ) -> None:
         self.options = options or ServerOptions()
-        self.traffic = Traffic()
+        self._queue = FairQueue(self.options.threads)
+        self._budget = Budget(self.options.queue_bytes, self.options.queue_share)
+        self.traffic = Traffic(self._budget, self._queue)
         self._site = Site(engine, pages=pages, callbacks=callbacks, door=door)
         self._management = management
         self._listening = listening
@@ -73,7 +76,7 @@ class Server:
         self._operations = Operations(
             self._watch,
             figures=self._figures(figures),
-            verify=getattr(getattr(engine, "keys", None), "verify", None),
+            verify=engine.keys.verify,
         )
         self._begun = Event()
         self._failure: BaseException | None = None
@@ -157,12 +160,11 @@ class Server:
 
     async def _live(self, listening: socket.socket) -> None:
         loop = self._loop = asyncio.get_running_loop()
-        budget = Budget(self.options.queue_bytes, self.options.queue_share)
-        workers = Workers[Answer](self.options.threads, loop)
+        workers = Workers[Answer](self._queue, loop)
         application = Application(
             self._site.answer,
             options=self.options,
-            budget=budget,
+            budget=self._budget,
             workers=workers,
             watch=self._watch,
             operations=self._operations,
@@ -170,7 +172,7 @@ class Server:
             management=self._management,
         )
         connections = self._connections = Connections(
-            self._config(application), self._limits(), budget, self.traffic, loop
+            self._config(application), self._limits(), self._budget, self.traffic, loop
         )
         clock = loop.create_task(_tell_time(connections))
         listener = await loop.create_server(connections.make, sock=listening, backlog=_BACKLOG)

@@ -71,18 +71,18 @@ class Workers(Generic[T]):
     """Threads that take jobs fairly, and give the results back to the event loop.
 
     Args:
-        threads: how many.
+        queue: gives them their jobs.
         loop: that waits for the results.
     """
 
-    def __init__(self, threads: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.queue = FairQueue(threads)
+    def __init__(self, queue: FairQueue, loop: asyncio.AbstractEventLoop) -> None:
+        self.queue = queue
         self._loop = loop
         self._done: deque[tuple[asyncio.Future[T], T | BaseException]] = deque()
         self._is_waking = False
         self._threads = [
-            Thread(target=self.queue.work, name=f"whereupon-answer-{number}", daemon=True)
-            for number in range(threads)
+            Thread(target=queue.work, name=f"whereupon-answer-{number}", daemon=True)
+            for number in range(queue.threads)
         ]
         for thread in self._threads:
             thread.start()
