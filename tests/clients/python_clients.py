@@ -15,10 +15,10 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
-import customerio.analytics  # type: ignore[import-untyped]
-import customerio.analytics.request  # type: ignore[import-untyped]
-import rudderstack.analytics  # type: ignore[import-untyped]
-import rudderstack.analytics.request  # type: ignore[import-untyped]
+import customerio.analytics
+import customerio.analytics.request
+import rudderstack.analytics
+import rudderstack.analytics.request
 import segment.analytics
 import segment.analytics.request
 from tests.clients.expected import message_of

@@ -14,7 +14,7 @@ from tests.clients.expected import stored_in
 from tests.customerio import recorded
 from tests.http_receiver import authority, http_receiver
 
-import customerio  # type: ignore[import-untyped]
+import customerio
 from whereupon.records import Delivery
 
 MARCH = datetime(2026, 3, 12, 10, 0, 0, tzinfo=UTC)
