@@ -30,7 +30,7 @@ PATIENCE = 60.0
 _ARRIVED = """
 SELECT m.source, m.user_id, m.anonymous_id, m.timestamp, m.body
 FROM whereupon_message AS m JOIN whereupon_name AS n ON n.id = m.name_id
-WHERE m.body IS NOT NULL ORDER BY m.key
+WHERE length(m.body) > 0 ORDER BY m.key
 """
 
 
@@ -133,8 +133,9 @@ class Serving:
 
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[Serving]:
-    """Serve the shop's rules on a free port, until the end of the block."""
-    (folder / "rules").symlink_to(RULES)
+    """Serve on a free port, until the end of the block; the rules are the folder's own, or else the shop's."""
+    if not (folder / "rules").exists():
+        (folder / "rules").symlink_to(RULES)
     running = Serving(folder, options)
     running.start()
     try:
