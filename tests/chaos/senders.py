@@ -123,7 +123,7 @@ class Sender(Thread):
 
     def _sending(self, place: int) -> Sending:
         name = f"{self._number}-{place}"
-        match self._number % 2:
+        match self._number % 3:
             case 0:
                 return self._batch(name)
             case 1:
