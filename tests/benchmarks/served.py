@@ -25,7 +25,7 @@ def served(
         asked.bind(("127.0.0.1", 0))
         port: int = asked.getsockname()[1]
     command = [sys.executable, "-m", "whereupon", "serve", "--store", url, "--rules", str(RULES)]
-    command += ["--port", str(port), "--log-level", "error", *options]
+    command += ["--port", str(port), "--log-level", "error", "--drain", "0s", *options]
     with Popen(command, cwd=ROOT) as process:
         try:
             _await(port)
