@@ -10,6 +10,7 @@ from pathlib import Path
 from whereupon.api.parts import UnknownChannels
 from whereupon.config.arguments import arguments_of, read_arguments
 from whereupon.config.channels import ConfiguredChannel, make_channels
+from whereupon.config.door import DoorOptions
 from whereupon.config.environment import CONFIG_VARIABLE, Table, overlay
 from whereupon.config.secrets import SecretReader, is_reference, written_secrets
 from whereupon.config.server import ServerOptions
@@ -34,6 +35,7 @@ class Settings:
         store: as written; may be a reference to a secret, as `digest_key` may.
         rules: the rules folder.
         server: how `whereupon serve` takes requests; no argument of an engine.
+        door: how it takes messages, likewise.
     """
 
     store: str | None = field(default=None, repr=False)  # its URL may have a password
@@ -48,6 +50,7 @@ class Settings:
     identity: IdentityPolicy | None = None
     retry: Retry | None = None
     server: ServerOptions | None = None
+    door: DoorOptions | None = None
     channels: dict[str, object] = field(default_factory=dict, repr=False)
 
 
@@ -102,6 +105,16 @@ class Config:
         """The rules folder."""
         folder = Path(self.settings.rules)
         return folder if self._is_from_variable("rules") else self.folder / folder
+
+    @property
+    def door(self) -> DoorOptions:
+        """The options of the door. Folders in the file begin at the file's."""
+        options, placed = self.settings.door or DoorOptions(), dict[str, Path]()
+        for name in ("segment_scripts", "customerio_scripts"):
+            folder: Path | None = getattr(options, name)
+            if folder is not None and ("door", name) not in self._places.variables:
+                placed[name] = self.folder / folder
+        return replace(options, **placed)
 
     @property
     def names_rules(self) -> bool:

@@ -37,6 +37,10 @@ class OuterFields(msgspec.Struct, rename="camel", gc=False):
 
 _READER = msgspec.json.Decoder(OuterFields)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_NEAR = 1_000
+"""Bytes at the end of a body in which a last member is looked for."""
+_LAST = re.compile(rb',\s*+"writeKey"\s*+:\s*+"([\w.\-]*+)"\s*+\}\s*+\Z')
+_FIRST = re.compile(rb'\s*+\{\s*+"writeKey"\s*+:\s*+"([\w.\-]*+)"\s*+,')
 UNREADABLE = OuterFields(type=False)
 """What is known of a body that is not a JSON object; it gets no type."""
 
@@ -62,6 +66,18 @@ def _from_members(members: dict[str, bytes]) -> OuterFields:
     except JsonError:
         return UNREADABLE
     return OuterFields(write_key=key, type=type_, batch=msgspec.Raw(members.get("batch", b"")))
+
+
+def write_key_in(body: bytes) -> str:
+    """The ``writeKey`` of a body; empty if there is none that is a text.
+
+    Clients write it as the last member, or as the first; then the body is not read for it.
+    """
+    found = _LAST.search(body, max(0, len(body) - _NEAR)) or _FIRST.match(body)
+    if found is not None:
+        return found[1].decode("ascii", "replace")
+    key = outer_fields(body).write_key
+    return key if isinstance(key, str) else ""
 
 
 def with_type(body: bytes, fields: OuterFields, type_: str) -> bytes:

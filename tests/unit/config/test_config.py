@@ -271,3 +271,43 @@ def test_a_secret_that_was_read_is_never_in_a_masked_sentence(secret: str, aroun
     reader.read({"env": "KEY"}, ("password",))
     masked = reader.masked(f"{around}{secret}{around} {secret!r}")
     assert secret in ("…", *"…") or secret not in masked
+
+
+DOOR = """
+[door]
+url = "https://events.shop.example"
+segment_scripts = "node_modules/x"
+allowed_headers = ["traceparent"]
+"""
+
+
+def test_the_door_has_a_table(tmp_path: Path) -> None:
+    """A folder in the file begins at the file's, and one in a variable at the working directory."""
+    path = _file(tmp_path, PLAIN + DOOR)
+    environ = {"WHEREUPON_DOOR__CUSTOMERIO_SCRIPTS": "elsewhere"}
+    door = read_config(path, environ=environ).door
+    assert door.url == "https://events.shop.example"
+    assert door.segment_scripts == tmp_path / "node_modules/x"
+    assert door.customerio_scripts == Path("elsewhere")
+    assert door.allowed_headers == ("traceparent",)
+    assert read_config(_file(tmp_path, PLAIN), environ={}).door.url is None
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('url = "events.shop.example"', "wrong-value url is where the door stands"),
+        ('ulr = "https://x.example"', "unknown-key there is no key 'ulr'; did you mean 'url'?"),
+        ('allowed_headers = ["a b"]', "wrong-value allowed_headers are names of headers"),
+        ("segment_scripts = 1", "wrong-type this must be a path"),
+    ],
+)
+def test_a_door_that_cannot_be_is_told_with_its_place(
+    tmp_path: Path, line: str, fault: str
+) -> None:
+    """Before the service starts."""
+    path = _file(tmp_path, f"{PLAIN}[door]\n{line}\n")
+    with pytest.raises(ConfigInvalidError) as raised:
+        read_config(path, environ={})
+    (told,) = map(str, raised.value.diagnostics)
+    assert fault in told

@@ -45,6 +45,7 @@ def door() -> Iterator[DoorOfTest]:
         ("/v1/batch", {"authorization": basic(SERVER).replace(" ", "   ")}),
         ("/v1/batch", {"authorization": basic("k-server", SERVER)}),
         ("/v1/batch", {"authorization": f"Bearer {SERVER}"}),
+        ("/v1/batch", {"authorization": f"Bearer k-server:{SERVER}"}),
         ("/v1/batch", {"x_write_key": SERVER}),
         ("/v1/batch", {"x_write_key": f"k-server:{SERVER}"}),
         (f"/v1/batch?writeKey={SERVER}", {}),

@@ -2,7 +2,7 @@
 
 The key comes as the user of Basic authentication, as a bearer token, in the header ``X-Write-Key``, in the query, or as
 ``writeKey`` in the body, and the first of these that is not empty counts. Where a key has an id beside its secret
-(Customer.io's Track API, Jitsu's client), Basic authentication and ``X-Write-Key`` are ``ID:SECRET``.
+(Customer.io's Track API, Jitsu's client), the first three are ``ID:SECRET``.
 """
 
 import binascii
@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote_plus
 
 from whereupon.messages.model import SenderClass
-from whereupon.messages.outer_fields import outer_fields
+from whereupon.messages.outer_fields import write_key_in
 from whereupon.operations.key_checks import KeyCheck, KeyRefusal
 from whereupon.records.api_keys import ApiKey, KeyKind, Scope
 from whereupon.web.door.limits import KeyLimits
@@ -131,7 +131,7 @@ def credentials_of(request: Request) -> Credentials | None:
     if kind == "basic":
         found = _basic(value.strip())
     elif kind == "bearer":
-        found = Credentials(value.strip())
+        found = _of_pair(value.strip())
     if found is None or not found.secret:
         named = request.headers.get("x-write-key", "").strip()
         secret = _in_query(request.query)
@@ -162,5 +162,4 @@ def _in_query(query: str) -> str:
 
 
 def _in_body(body: bytes) -> Credentials:
-    secret = outer_fields(body).write_key
-    return Credentials(secret.strip() if isinstance(secret, str) else "")
+    return Credentials(write_key_in(body).strip())
