@@ -161,7 +161,8 @@ def _rate(what: str, rounds: Sequence[Measured], reference: Sequence[Measured]) 
 
 
 def _median(rounds: Sequence[Measured], name: str) -> float:
-    return statistics.median(getattr(each, name) for each in rounds)
+    values: list[float] = [getattr(each, name) for each in rounds]
+    return statistics.median(values)
 
 
 def main() -> int:

@@ -121,6 +121,29 @@ def test_a_signal_ends_it_with_status_0(tmp_path: Path, number: signal.Signals) 
         assert running.ended() == 0
 
 
+@pytest.mark.slow
+def test_the_door_is_as_the_file_says(tmp_path: Path) -> None:
+    """Clients are told its address, and get the scripts of the folder."""
+    (tmp_path / "umd").mkdir()
+    (tmp_path / "umd" / "standalone.js").write_text('key="__WRITE_KEY__"')
+    door = '[door]\nurl = "https://events.shop.example"\nsegment_scripts = "umd"\n'
+    (tmp_path / "whereupon.toml").write_text(f'store = "sqlite:///shop.db"\n{door}')
+    with serving(tmp_path, "--drain", "0s") as running:
+        settings = running.ask("GET", "/v1/projects/k/settings")
+        assert settings.status == 200
+        assert running.ask("GET", "/analytics.js/v1/k/analytics.min.js").status == 200
+        assert running.ask("GET", "/v1/analytics-js/snippet/k/analytics.min.js").status == 404
+
+
+def test_a_folder_without_the_scripts_is_told_at_the_start(tmp_path: Path) -> None:
+    """Not when the first page asks."""
+    (tmp_path / "whereupon.toml").write_text('[door]\nsegment_scripts = "nowhere"\n')
+    with started(tmp_path, "--store", "memory://") as process:
+        _, said = process.communicate(timeout=LONGEST)
+    assert process.returncode != 0
+    assert "dist/umd" in said
+
+
 def _children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     return psutil.Process(process.pid).children()
 

@@ -31,6 +31,7 @@ from whereupon.cli.until_signal import Happenings, handled_signals, wait_for_end
 from whereupon.config import Config
 from whereupon.config.server import ServerOptions
 from whereupon.engine import Engine
+from whereupon.web.door.scripts import Scripts
 
 if TYPE_CHECKING:
     from whereupon.web.serving import Server
@@ -137,6 +138,7 @@ def serve_command(  # noqa: PLR0913, PLR0917 - one for each option
         processes=processes,
         work=False if no_work else None,
     )
+    _check_scripts(config)
     if child is None and options.processes > 1:
         _supervise(config, store, rules, options)
         return
@@ -178,7 +180,7 @@ def _serve(
     engine = _open(config, store, rules)
     with handled_signals(happenings):
         try:
-            server = _server(engine, options, child)
+            server = _server(engine, options, config, child)
             with server:
                 if options.metrics_port is not None:
                     place = options.metrics_port + (child.number if child else 0)
@@ -200,6 +202,14 @@ def _serve(
             log_stopped()
 
 
+def _check_scripts(config: Config) -> None:
+    """Whether the folders of the door's scripts hold them; before anything is opened."""
+    try:
+        Scripts(config.door)
+    except (OSError, ValueError) as error:
+        fail(str(error))
+
+
 def _open(config: Config, store: str, rules: Path) -> Engine:
     named = str(store) if not isinstance(store, KnownStore) or store.is_given else None
     import_beside(config)
@@ -215,7 +225,9 @@ def _options(config: Config, **given: object) -> ServerOptions:
         fail(str(error))
 
 
-def _server(engine: Engine, options: ServerOptions, child: Child | None) -> "Server":
+def _server(
+    engine: Engine, options: ServerOptions, config: Config, child: Child | None
+) -> "Server":
     made = _server_class()
     from whereupon.contrib.prometheus import text  # noqa: PLC0415 - an extra
     from whereupon.contrib.prometheus_traffic import traffic_collector  # noqa: PLC0415 - too
@@ -224,8 +236,9 @@ def _server(engine: Engine, options: ServerOptions, child: Child | None) -> "Ser
         return text(engine, more=[traffic_collector(traffic)])
 
     if child is None:
-        return made(engine, options, figures=figures)
-    return made(engine, options, listening=child.socket())  # one of several has not all figures
+        return made(engine, options, door=config.door, figures=figures)
+    listening = child.socket()  # one of several has not all figures
+    return made(engine, options, door=config.door, listening=listening)
 
 
 def _server_class() -> "type[Server]":

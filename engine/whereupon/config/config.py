@@ -109,12 +109,16 @@ class Config:
     @property
     def door(self) -> DoorOptions:
         """The options of the door. Folders in the file begin at the file's."""
-        options, placed = self.settings.door or DoorOptions(), dict[str, Path]()
-        for name in ("segment_scripts", "customerio_scripts"):
-            folder: Path | None = getattr(options, name)
-            if folder is not None and ("door", name) not in self._places.variables:
-                placed[name] = self.folder / folder
-        return replace(options, **placed)
+        options = self.settings.door or DoorOptions()
+        return replace(
+            options,
+            segment_scripts=self._placed("segment_scripts", options.segment_scripts),
+            customerio_scripts=self._placed("customerio_scripts", options.customerio_scripts),
+        )
+
+    def _placed(self, name: str, folder: Path | None) -> Path | None:
+        is_from_variable = ("door", name) in self._places.variables
+        return folder if folder is None or is_from_variable else self.folder / folder
 
     @property
     def names_rules(self) -> bool:
