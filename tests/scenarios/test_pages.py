@@ -23,6 +23,9 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from tests.clients.doors import Between, open_shop
+from tests.clients.expected import stored_in
+from tests.http_receiver import authority, http_receiver
 from tests.smtp import mail_server
 
 import whereupon
@@ -36,6 +39,7 @@ PAGES = sorted({ROOT / "README.md", *SOURCE.rglob("*.md"), *(ROOT / ".github").r
 ELISION = "…"
 POSTGRES = "postgresql://shop@localhost/shop"
 MAIL_PORT = "1025"
+DOOR = "events.shop.example"
 _BLOCK = re.compile(r"^```(\w*)(.*?)\n(.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -95,6 +99,24 @@ def mail_port() -> Iterator[int]:
         yield server.port
 
 
+@pytest.fixture
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
+    """Leads code to a door over TLS, under a key that there is; something must arrive there."""
+    bundle = str(tmp_path / "authority.pem")
+    authority().cert_pem.write_to_path(bundle)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    with open_shop() as shop:
+        made = shop.engine.keys.create("page", kind="server")
+        with http_receiver(tls_host="localhost", respond=Between(shop.url).pass_on) as tls:
+            real = {
+                DOOR: f"localhost:{tls.port}",
+                "key_YOUR_ID": made.key.id,
+                "wk_YOUR_SECRET": made.secret,
+            }
+            yield lambda code: re.sub("|".join(real), lambda found: real[found[0]], code)
+        assert stored_in(shop.engine)
+
+
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_python_prints_what_the_page_says(
     block: Block,
@@ -102,12 +124,14 @@ def test_python_prints_what_the_page_says(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Each example runs on its own. A PostgreSQL or a mail server in it is the tests' own."""
+    """Each example runs on its own. A PostgreSQL, a mail server or a door in it is the tests' own."""
     code = block.text
     if POSTGRES in code:
         code = code.replace(POSTGRES, request.getfixturevalue("postgres"))
     if MAIL_PORT in code:
         code = code.replace(MAIL_PORT, str(request.getfixturevalue("mail_port")))
+    if DOOR in code:
+        code = request.getfixturevalue("door")(code)
     (tmp_path / "rules").symlink_to(ROOT / "rules", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
