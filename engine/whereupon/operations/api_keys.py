@@ -136,10 +136,7 @@ class Keys(KeyChecks):
 
         def work(session: Session) -> ApiKey:
             session.lock_requests()
-            if any(each.id == key.id for each in session.scan(ApiKey)):
-                raise ApiKeyError(code="id-in-use", reason=f"there is a key with the id {key.id}")
-            if any(each.digest == added.digest for each in session.scan(ApiSecret)):
-                raise ApiKeyError(code="secret-in-use", reason="there is a key with this secret")
+            _check_is_new(session, key.id, added.digest)
             facts = {"name": key.name, **_facts(key), "adopted": adopt is not None}
             self._write(session, key, "key-created", by, [added], facts)
             return key
@@ -260,6 +257,20 @@ class Keys(KeyChecks):
         changes.records.append(AuditRecord(self._clock.now(), 0, said))
         session.set_mark(VERSION, (session.mark(VERSION) or 0) + 1)
         self._current.pipeline.write(session, changes)
+
+
+def _check_is_new(session: Session, key_id: str, digest: bytes) -> None:
+    """Refuse an id or a secret that a key has, and an id that is a secret: ids are shown."""
+    ids = {each.id for each in session.scan(ApiKey)}
+    digests = {each.digest for each in session.scan(ApiSecret)}
+    if key_id in ids:
+        raise ApiKeyError(code="id-in-use", reason=f"there is a key with the id {key_id}")
+    if digest in digests:
+        raise ApiKeyError(code="secret-in-use", reason="there is a key with this secret")
+    if digest_of(key_id) in {*digests, digest} or digest in map(digest_of, ids):
+        raise ApiKeyError(
+            code="bad-id", reason="an id that is a secret, too, would be shown to all"
+        )
 
 
 def _new_secret(kind: KeyKind) -> str:

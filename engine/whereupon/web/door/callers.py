@@ -8,8 +8,8 @@ The key comes as the user of Basic authentication, as a bearer token, in the hea
 import binascii
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 from urllib.parse import unquote_plus
 
 from whereupon.messages.model import SenderClass
@@ -44,10 +44,11 @@ SENDERS = frozenset({KeyKind.SERVER, KeyKind.CLIENT})
 _CLASSES = {KeyKind.SERVER: SenderClass.SERVER, KeyKind.CLIENT: SenderClass.CLIENT}
 
 
-class Credentials(NamedTuple):
-    """What a request brings: a secret, or none; and the id of its key, where it names one."""
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request brings: a secret, or none, which `repr` leaves out; and the id of its key, where it names one."""
 
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     key_id: str = ""
 
 
