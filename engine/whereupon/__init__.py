@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from whereupon.messages.metrics import Metric
     from whereupon.messages.model import Source
     from whereupon.operations.api_keys import Keys, NewKey
+    from whereupon.operations.audience_preview import AudiencePreview
     from whereupon.operations.audit_log import Audit, Receipt
+    from whereupon.operations.broadcast_runs import RunPage, RunProgress
     from whereupon.operations.broadcasts import Broadcasts, Triggered
     from whereupon.operations.entries import Entries
     from whereupon.operations.entry_moves import Moved, MoveGroup, MoveRefusal
@@ -76,6 +78,8 @@ if TYPE_CHECKING:
         Request,
         RequestOutcome,
         RulePause,
+        RunPlace,
+        RunState,
         SendKind,
         SetAside,
         SuppressedAddress,
@@ -90,6 +94,7 @@ __all__ = [
     "ApiKey",
     "ApiKeyError",
     "Approval",
+    "AudiencePreview",
     "Audit",
     "AuditHead",
     "AuditRow",
@@ -159,6 +164,10 @@ __all__ = [
     "RuleStatistics",
     "Rulebook",
     "RulesInvalidError",
+    "RunPage",
+    "RunPlace",
+    "RunProgress",
+    "RunState",
     "SendKind",
     "Sender",
     "SetAside",
@@ -185,6 +194,7 @@ _HOMES = {
     "ApiKey": "records",
     "ApiKeyError": "errors",
     "Approval": "records",
+    "AudiencePreview": "operations.audience_preview",
     "Audit": "operations.audit_log",
     "AuditHead": "records",
     "AuditRow": "records",
@@ -254,6 +264,10 @@ _HOMES = {
     "RuleStatistics": "operations.statistics",
     "Rulebook": "rules.model",
     "RulesInvalidError": "errors",
+    "RunPage": "operations.broadcast_runs",
+    "RunPlace": "records",
+    "RunProgress": "operations.broadcast_runs",
+    "RunState": "records",
     "SendKind": "records",
     "Sender": "ports",
     "SetAside": "records",

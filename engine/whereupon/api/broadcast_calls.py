@@ -38,7 +38,7 @@ class BroadcastCalls(EngineParts):
         Raises:
             UnknownNameError: there is no such broadcast, or it does not take ``api``.
             OperationError: with ``people``: there are none (``no-people``) or too many (``too-many-people``), the
-                broadcast is switched off (``inactive``), or ``per_person`` has another person (``not-named``).
+                broadcast is switched off (``inactive``) or paused (``paused``), or ``per_person`` has another person (``not-named``).
         """
         named = _named(people, per_person)
         if named is None:

@@ -158,7 +158,8 @@ class ChannelOptions(TypedDict, total=False):
     address: str | None
 
 
-_ADDRESSES: Final = {"email": "email", "sms": "phone"}
+ADDRESSES: Final = {"email": "email", "sms": "phone"}
+"""The attribute of the person that has the address on a channel of that name, unless the channel says another."""
 
 
 def policy_of(name: str, options: ChannelOptions, channel: object) -> ChannelPolicy:
@@ -180,7 +181,7 @@ def policy_of(name: str, options: ChannelOptions, channel: object) -> ChannelPol
     base = own if isinstance(own, ChannelPolicy) else ChannelPolicy()
     rate, timeout = options.get("rate", base.rate), options.get("timeout", base.timeout)
     breaker = options.get("breaker", base.breaker)
-    address = getattr(channel, "address", None) or base.address or _ADDRESSES.get(name)
+    address = getattr(channel, "address", None) or base.address or ADDRESSES.get(name)
     return ChannelPolicy(
         concurrency=options.get("concurrency", base.concurrency),
         rate=None if rate is None else Rate.of(rate),

@@ -14,7 +14,7 @@ from whereupon.insight.redecision import DecidedAgain
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
 from whereupon.ports import HistoryNeed, Session
-from whereupon.records import MISSED, NAMED, OVERTAKEN, BroadcastRun, Person
+from whereupon.records import CANCELLED, MISSED, NAMED, OVERTAKEN, BroadcastRun, Person
 from whereupon.rules.model import Rule, Rulebook
 
 
@@ -55,10 +55,20 @@ def explain_runs(
         )
 
 
-_MISSED = {
-    MISSED: "nobody was awake at its time, and it was too late to make up for it",
-    OVERTAKEN: "nobody was awake at its time, and a newer one went out instead",
+_REASONS = {
+    CANCELLED: (CANCELLED, "an operator cancelled it before their turn came"),
+    NAMED: ("not-named", "it went to people whom the call named, as far as `who` admitted them"),
+    MISSED: (MISSED, "nobody was awake at its time, and it was too late to make up for it"),
+    OVERTAKEN: (OVERTAKEN, "nobody was awake at its time, and a newer one went out instead"),
 }
+"""A word and a clause for the reason of a run."""
+
+
+def _not_yet(run: BroadcastRun) -> tuple[str, str]:
+    begun = "their turn has not come yet" if run.cursor else "it has not begun"
+    if (paused := run.paused) is not None:
+        return Reason.PAUSED, f"{begun}: {paused.by} paused it at {format_instant(paused.at)}"
+    return "pending", f"{begun}, and was due at {format_instant(run.due_at)}"
 
 
 def _left_out(
@@ -66,12 +76,9 @@ def _left_out(
 ) -> tuple[str, str]:
     """Why a run did not go to a person: a word, and a clause."""
     if run.cursor is not None and run.cursor < person.key:
-        begun = "their turn has not come yet" if run.cursor else "it has not begun"
-        return "pending", f"{begun}, and was due at {format_instant(run.due_at)}"
-    if run.reason == NAMED:
-        return "not-named", "it went to people whom the call named, as far as `who` admitted them"
+        return _not_yet(run)
     if run.reason is not None:
-        return run.reason, _MISSED[run.reason]
+        return _REASONS[run.reason]
     if rule is None:
         return "not-meant", "the rule is no longer there"
     if not rule.active.allows(run.timestamp):

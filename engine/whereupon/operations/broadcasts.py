@@ -1,7 +1,7 @@
-"""Broadcasts, for the people who send them: start one."""
+"""Broadcasts, for the people who send them: start one, say whom it would reach, look after its runs."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
@@ -11,19 +11,20 @@ from pydantic import JsonValue
 
 from whereupon.decide import BatchResult
 from whereupon.decide.steps import possible_keys
-from whereupon.errors import OperationError
+from whereupon.errors import OperationError, UnknownNameError
+from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
+from whereupon.operations.audience_preview import AudienceCounter, AudiencePreview
+from whereupon.operations.broadcast_runs import BroadcastRuns
 from whereupon.pipeline.broadcasts import (
     as_properties,
     callable_broadcast,
     called_run,
     started_by_call,
 )
-from whereupon.pipeline.claim_runner import ClaimRunner
-from whereupon.pipeline.current import CurrentPipeline
-from whereupon.ports import Clock, HostTransaction, Session, Store
+from whereupon.ports import HostTransaction, Session
 from whereupon.records import NAMED, BroadcastRun, Changes, Delivery, IdKind, Person
-from whereupon.rules.model import Rule
+from whereupon.rules.model import Rule, RuleKind
 
 T = TypeVar("T")
 
@@ -52,23 +53,8 @@ class Triggered:
     excluded: tuple[str, ...] = ()
 
 
-class Broadcasts:
-    """Starts broadcasts."""
-
-    def __init__(
-        self,
-        store: Store,
-        current: CurrentPipeline,
-        clock: Clock,
-        wake: Callable[[], None],
-        tell: Callable[[BatchResult], object],
-    ) -> None:
-        self._store = store
-        self._current = current
-        self._claims = ClaimRunner(store, current)
-        self._clock = clock
-        self._wake = wake
-        self._tell = tell
+class Broadcasts(BroadcastRuns):
+    """Starts broadcasts, and looks after their runs."""
 
     def trigger(
         self,
@@ -83,6 +69,30 @@ class Broadcasts:
         run, start = started_by_call(index, broadcast, properties, key, self._clock.now())
         is_new = self._done(start, connection)
         return Triggered(broadcast=broadcast, run=run.occasion, is_new=is_new)
+
+    def preview(
+        self,
+        broadcast: str,
+        *,
+        properties: Mapping[str, object] | None = None,
+        sample: int = 10,
+    ) -> AudiencePreview:
+        """Whom a broadcast would reach, if it were sent now; nothing is written or sent.
+
+        Goes through all people, in bounded memory.
+
+        Args:
+            broadcast: the id of a broadcast, whatever starts it.
+            properties: what its `who` sees as ``properties``.
+            sample: how many user ids to give, at most 1,000.
+
+        Raises:
+            UnknownNameError: there is no such broadcast.
+        """
+        pipeline = self._current.pipeline
+        rule = _broadcast(pipeline.index, broadcast)
+        run = called_run(rule, None, self._clock.now(), as_properties(properties))
+        return AudienceCounter(pipeline, run, rule, sample).count(self._store)
 
     def trigger_people(
         self,
@@ -112,6 +122,7 @@ class Broadcasts:
         def work(session: Session) -> tuple[Triggered, BatchResult]:
             if not session.begin_run(rule.id, run.occasion):
                 return _made_before(session, rule, run, people), BatchResult()
+            _check_paused(session, rule)
             session.flush(Changes(rule_versions=dict(versions)))
             done, known = pipeline.send_to_people(session, run, rule, own)
             return _answer(run, people, known, done), done
@@ -120,14 +131,15 @@ class Broadcasts:
         self._tell(done)
         return triggered
 
-    def _done(self, work: Callable[[Session], T], connection: HostTransaction | None) -> T:
-        """Do work in a transaction of the store's own, or in the host's."""
-        if connection is not None:
-            with self._store.session(connection) as session:
-                return self._claims.within(session).transact(work)
-        done = self._claims.transact(work)
-        self._wake()
-        return done
+
+def _broadcast(index: RuleIndex, name: str) -> Rule:
+    """The broadcast of that name, whatever starts it."""
+    known = [rule for rule in index.book.rules if rule.kind is RuleKind.BROADCAST]
+    for rule in known:
+        if rule.id == name:
+            return rule
+    names = tuple(rule.id for rule in known)
+    raise UnknownNameError(kind="broadcast", name=name, known=names)
 
 
 def _check_people(
@@ -149,6 +161,14 @@ def _check_active(rule: Rule, now: datetime) -> None:
     if not rule.active.allows(now):
         reason = f"{rule.id} is not active at {format_instant(now)}; its file says so"
         raise OperationError(code="inactive", name=rule.id, reason=reason)
+
+
+def _check_paused(session: Session, rule: Rule) -> None:
+    pause = next((each for each in session.rule_pauses() if each.rule == rule.id), None)
+    if pause is not None:
+        since = format_instant(pause.since)
+        reason = f"{rule.id} is paused since {since} by {pause.by}; resume it, and call again"
+        raise OperationError(code="paused", name=rule.id, reason=reason)
 
 
 def _answer(

@@ -55,6 +55,16 @@ class AudienceRounds(DecisionRounds):
         self._loader(session).gate_all()  # or the prefilter may have missed a person
         return self._send_around(session, run, rule, stretch, now)
 
+    def audience_after(
+        self, session: Session, run: BroadcastRun, rule: Rule
+    ) -> tuple[list[Person], int | None]:
+        """The next persons behind the run's cursor whom `who` admits, and the cursor after them; nothing is locked."""
+        after, prefilter = run.cursor or 0, prefilter_for(run, rule)
+        stretch = session.audience(after, AUDIENCE_CHUNK, prefilter, AUDIENCE_REACH)
+        known = self._loader(session).past.for_audience(stretch.persons, rule, run.timestamp)
+        met = audience_of(known, run, rule, stretch.persons, self.index, self.settings)
+        return met, stretch.cursor
+
     def send_to_people(
         self,
         session: Session,

@@ -36,9 +36,8 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bo
     """
     if is_all_scheduled(session, index, now):
         return False
-    planned = _planned(
-        index, session.lock_runs(), now
-    )  # another process may have planned it meanwhile
+    runs = session.lock_runs()  # another process may have planned it meanwhile
+    planned = _planned(session, index, runs, now)
     session.flush(planned)
     missed = Counter(run.rule for run in planned.runs.values() if run.reason is not None)
     for rule, times in missed.items():
@@ -48,18 +47,21 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bo
 
 def is_all_scheduled(session: Session, index: RuleIndex, now: datetime) -> bool:
     """Whether `schedule_broadcasts` has nothing to do."""
-    return not index.book.rules or not _planned(index, session.waiting_runs(), now).runs
+    runs = session.waiting_runs() if index.book.rules else []
+    return not index.book.rules or not _planned(session, index, runs, now).runs
 
 
-def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Changes:
+def _planned(
+    session: Session, index: RuleIndex, runs: list[BroadcastRun], now: datetime
+) -> Changes:
     """What changes, given the runs that wait."""
     waiting = {run.rule: run for run in runs if _is_scheduled(run)}
     changes = Changes()
     for rule in index.book.rules:
         when, run = _schedule(rule), waiting.get(rule.id)
-        if run is not None and run.cursor != 0:
+        if run is not None and (run.cursor != 0 or run.paused is not None):
             continue
-        made = [] if when is None else list(_made(rule, when, run, now))
+        made = [] if when is None else list(_made(session, rule, when, run, now))
         if run in made:
             continue
         if run is not None:
@@ -80,13 +82,14 @@ def _schedule(rule: Rule) -> OnSchedule | None:
 
 
 def _made(
-    rule: Rule, when: OnSchedule, run: BroadcastRun | None, now: datetime
+    session: Session, rule: Rule, when: OnSchedule, run: BroadcastRun | None, now: datetime
 ) -> Iterator[BroadcastRun]:
     """The rule's next run, after those that did not start in time.
 
     If a run is due already, the newest time that has passed counts, by the present schedule.
 
     Args:
+        session: knows the runs that were cancelled before their time.
         rule: the rule.
         when: its schedule.
         run: the waiting run, of any version of the rule.
@@ -109,9 +112,13 @@ def _made(
             yield run if late == run else late
             return
         yield replace(late, cursor=None, reason=MISSED)
-    due_at = next_occurrence(when.cron, when.timezone, now)
-    if due_at is not None:
-        yield _run_at(rule, due_at)
+    coming = next_occurrence(when.cron, when.timezone, now)
+    for due_at in () if coming is None else _times(when, coming):
+        following = _run_at(rule, due_at)
+        is_planned = run is not None and run.occasion == following.occasion
+        if is_planned or not session.has_run(rule.id, following.occasion):  # else it was cancelled
+            yield following
+            return
 
 
 def _times(when: OnSchedule, since: datetime) -> Iterator[datetime]:

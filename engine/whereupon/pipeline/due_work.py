@@ -11,6 +11,7 @@ from itertools import groupby
 from whereupon.decide import BatchResult
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import schedule_broadcasts
+from whereupon.pipeline.sweeps import sweep
 from whereupon.ports import Session
 from whereupon.records import BroadcastRun, Request
 
@@ -47,6 +48,8 @@ def take_step(
     """
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
         return Step(BatchResult())  # a step of its own, since runs are locked before anything else
+    if any(sweep(session, run) for run in session.swept_runs()):
+        return Step(BatchResult())
     for job in session.due_claim_jobs(until, 1):
         part = pipeline.carry_on(session, job.anonymous_key)
         if part is not None:
@@ -64,7 +67,7 @@ def _next_run(
     for run in session.due_runs(until):
         if (scheduled or run.message_key) and pipeline.is_ours(session, run):
             taken = session.take_run(run)
-            if taken is not None:
+            if taken is not None and taken.paused is None:
                 return taken
     return None
 

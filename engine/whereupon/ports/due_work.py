@@ -159,6 +159,10 @@ class DueWork(Reads, Writes, Protocol):
         """The next persons by key."""
         ...
 
+    def audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
+        """The same as `take_audience`, without locks, for a transaction in which nothing is written."""
+        return self.take_audience(after, limit, prefilter, reach)
+
     def take_audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
         """The first persons who pass a prefilter, of the next ``reach`` persons by key; locks them.
 

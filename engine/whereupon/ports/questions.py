@@ -54,6 +54,7 @@ from whereupon.records import (
     Request,
     RequestOutcome,
     RetentionCutoff,
+    RunPlace,
     SetAside,
     Skips,
     SkipSearch,
@@ -155,9 +156,7 @@ class Questions(Reads, Protocol):
         found = (run for run in runs if before is None or (run.timestamp, run.occasion) < before)
         return nlargest(limit, found, key=lambda run: (run.timestamp, run.occasion))
 
-    def runs_before(
-        self, before: tuple[datetime, str, str] | None, limit: int
-    ) -> list[BroadcastRun]:
+    def runs_before(self, before: RunPlace | None, limit: int) -> list[BroadcastRun]:
         """Runs of all broadcasts, done or not, newest first by timestamp, rule, occasion.
 
         Args:

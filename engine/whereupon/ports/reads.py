@@ -265,6 +265,12 @@ class Reads(Protocol):
         )
         return min(found, key=lambda each: (each.since, each.digest), default=None)
 
+    def suppressed_among(self, channel: str, digests: Collection[bytes]) -> set[bytes]:
+        """The hashes among these that stand for suppressed addresses of a channel."""
+        wanted = {(channel, digest) for digest in digests}
+        every = ((each.channel, each.digest) for each in self.scan(SuppressedAddress))
+        return {digest for of, digest in every if (of, digest) in wanted}
+
     def has_suppressed(self) -> bool:
         """Whether any address is suppressed."""
         return any(True for _ in self.scan(SuppressedAddress))

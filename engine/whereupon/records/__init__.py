@@ -19,7 +19,16 @@ from whereupon.records.api_keys import (
     KeyState,
     Scope,
 )
-from whereupon.records.broadcasts import CANCELLED, MISSED, NAMED, OVERTAKEN, BroadcastRun, Sweep
+from whereupon.records.broadcasts import (
+    CANCELLED,
+    MISSED,
+    NAMED,
+    OVERTAKEN,
+    BroadcastRun,
+    RunPlace,
+    RunState,
+    Sweep,
+)
 from whereupon.records.changes import Changes
 from whereupon.records.channels import ChannelState
 from whereupon.records.claims import ClaimJob, ClaimRun
@@ -161,6 +170,8 @@ __all__ = [
     "RetainedKind",
     "RetentionCutoff",
     "RulePause",
+    "RunPlace",
+    "RunState",
     "Scope",
     "SendKind",
     "SetAside",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
@@ -21,6 +22,30 @@ CANCELLED = "cancelled"
 
 NAMED = "named"
 """The reason of a run that went to the people whom its call named, and not to an audience."""
+
+
+class RunState(StrEnum):
+    """How a run stands. The words never change.
+
+    Attributes:
+        PLANNED: it begins at its time.
+        RUNNING: its audience is being let in.
+        PAUSED: an operator has paused it.
+        DONE: its audience was let in whole. Entries and deliveries that it has made may still go on.
+        CANCELLED: an operator has cancelled it.
+        MISSED: its time passed during a standstill, and it did not run.
+    """
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    MISSED = "missed"
+
+
+RunPlace: TypeAlias = tuple[datetime, str, str]
+"""Where a run stands among all runs: its time, its broadcast, its occasion."""
 
 
 class Sweep(StrEnum):
@@ -61,7 +86,7 @@ class BroadcastRun:
     operations: Operations = ()
 
     @property
-    def place(self) -> tuple[datetime, str, str]:
+    def place(self) -> RunPlace:
         """Where it stands among all runs, which are ordered by time."""
         return self.timestamp, self.rule, self.occasion
 
@@ -70,6 +95,18 @@ class BroadcastRun:
         """Who paused it and when; None if it is not paused, or was resumed or cancelled since."""
         last = self.operations[-1] if self.operations else None
         return last if last is not None and last.kind is OperationKind.PAUSED else None
+
+    def state_at(self, now: datetime) -> RunState:
+        """How it stands at an instant."""
+        if self.is_cancelled:
+            return RunState.CANCELLED
+        if self.reason in {MISSED, OVERTAKEN}:
+            return RunState.MISSED
+        if self.paused is not None:
+            return RunState.PAUSED
+        if self.cursor is None:
+            return RunState.DONE
+        return RunState.PLANNED if self.cursor == 0 and self.due_at > now else RunState.RUNNING
 
     @property
     def is_cancelled(self) -> bool:

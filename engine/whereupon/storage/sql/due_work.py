@@ -24,7 +24,7 @@ from whereupon.records import (
     WaitingVersion,
 )
 from whereupon.storage.sql.access import LAST_KEY, bound, since_or_ever
-from whereupon.storage.sql.dialects import Parameters
+from whereupon.storage.sql.dialects import Parameters, Statement
 from whereupon.storage.sql.reads import SqlReads
 from whereupon.storage.sql.row_locks import Rank
 
@@ -177,14 +177,22 @@ class SqlDueWork(SqlReads, DueWork):
         """Persons who pass a prefilter, of the next so many; the last statement holds them."""
         if self._locks is not None:
             self._locks.reach(Rank.PERSONS, again=True)
+        stretch = self._audience(self._queries.held_audience(prefilter), after, limit, reach)
+        if self._locks is not None:
+            self._locks.note(person.key for person in stretch.persons)
+        return stretch
+
+    def audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
+        """Persons who pass a prefilter, of the next so many."""
+        return self._audience(self._queries.audience(prefilter), after, limit, reach)
+
+    def _audience(self, select: Statement, after: int, limit: int, reach: int) -> Stretch:
         behind = self._queries.person_behind.fetch(self._connection, key=after, skipped=reach - 1)
         end = int(behind[0][0]) if behind else None
-        found = self._queries.audience(prefilter).fetch(
+        found = select.fetch(
             self._connection, key=after, until=LAST_KEY if end is None else end, limit=limit
         )
         persons = list(map(rows.person_from, found))
-        if self._locks is not None:
-            self._locks.note(person.key for person in persons)
         return Stretch(persons, persons[-1].key if len(persons) == limit else end)
 
     def lease_deliveries(

@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.records import Skips, StoredMessage
@@ -56,6 +57,7 @@ class Queries:
         self.scan = lru_cache(self._scan)
         self.scan_of = lru_cache(self._scan_of)
         self.audience = lru_cache(_PREFILTERS)(self._audience)
+        self.held_audience = lru_cache(_PREFILTERS)(self._held_audience)
 
     def __getattr__(self, name: str) -> Statement:
         """The statement of that name; it is kept as an attribute."""
@@ -84,13 +86,20 @@ class Queries:
         raise AttributeError(message)
 
     def _audience(self, prefilter: Prefilter) -> Statement:
-        """Persons behind ``key``, up to ``until``, who pass a prefilter; locks them."""
+        """Persons behind ``key``, up to ``until``, who pass a prefilter."""
+        return self._database.compile(self._persons(prefilter))
+
+    def _held_audience(self, prefilter: Prefilter) -> Statement:
+        """The same; locks them."""
+        of = table_of(PersonRow)
+        return self._database.compile(self._persons(prefilter).with_for_update(of=of))
+
+    def _persons(self, prefilter: Prefilter) -> Select[Any]:
         person = table_of(PersonRow)
         passes = self._database.prefilters.clause(person.c.attributes, prefilter)
         keys = person.c.key > bindparam("key"), person.c.key <= bindparam("until")
         clause = select(person).where(*keys, passes).order_by(person.c.key)
-        limited = clause.limit(bindparam("limit")).with_for_update(of=person)
-        return self._database.compile(limited)
+        return clause.limit(bindparam("limit"))
 
     def _scan(self, kind: type) -> Statement:
         """Every record of a kind."""

@@ -40,6 +40,7 @@ from whereupon.records import (
     Request,
     RequestOutcome,
     RetentionCutoff,
+    RunPlace,
     SetAside,
     Skips,
     SkipSearch,
@@ -158,9 +159,7 @@ class SqlQuestions(SqlReads, Questions):
         )
         return list(map(rule_rows.run_from, found))
 
-    def runs_before(
-        self, before: tuple[datetime, str, str] | None, limit: int
-    ) -> list[BroadcastRun]:
+    def runs_before(self, before: RunPlace | None, limit: int) -> list[BroadcastRun]:
         """Runs behind a place."""
         at, rule, occasion = before or (None, "", "")
         micros = LAST_KEY if at is None else as_micros(at)

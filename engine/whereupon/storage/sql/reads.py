@@ -298,6 +298,13 @@ class SqlReads(SqlAccess, Reads):
         found = self._queries.suppressed.fetch(self._connection, channel=channel, digests=members)
         return rows.suppressed_from(found[0]) if found else None
 
+    def suppressed_among(self, channel: str, digests: Collection[bytes]) -> set[bytes]:
+        """By the primary key."""
+        members = self._database.members([digest.hex() for digest in digests])
+        asked = {"channel": channel, "digests": members}
+        found = self._queries.suppressed_among.fetch(self._connection, **asked)
+        return {bytes.fromhex(digest) for (digest,) in found}
+
     def has_suppressed(self) -> bool:
         """Whether there is any."""
         return bool(self._queries.any_suppressed.fetch(self._connection))

@@ -177,6 +177,9 @@ WHERE channel = :channel AND digest = ANY(:digests)
 ORDER BY since, digest
 LIMIT 1
 
+-- name: suppressed_among
+SELECT digest FROM whereupon_suppressed WHERE channel = :channel AND digest = ANY(:digests)
+
 -- name: any_suppressed
 SELECT reason FROM whereupon_suppressed LIMIT 1
 

@@ -1,0 +1,84 @@
+"""Sweeps: what an operator decided about a run of a broadcast is done to all that it has made, chunk by chunk.
+
+The run's row says which sweep is not done yet, so a process that dies leaves it to another one. A chunk needs no cursor:
+what is done is no longer in a state that the sweep looks for. Entries come first, since they may make deliveries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from whereupon.ports import Session
+from whereupon.records import (
+    INSIDE,
+    WAITING,
+    WITHDRAWN,
+    BroadcastRun,
+    Changes,
+    DeliveryState,
+    EndReason,
+    Entry,
+    EntryEnd,
+    EntryState,
+    Operation,
+    OperationKind,
+    Sweep,
+    with_operation,
+)
+
+SWEEP_CHUNK = 500
+"""Entries or deliveries that one transaction changes."""
+
+
+class _Swept(NamedTuple):
+    """What a sweep changes: entries and deliveries in these states."""
+
+    entries: tuple[EntryState, ...]
+    deliveries: tuple[DeliveryState, ...]
+
+
+_SWEPT: Final[Mapping[Sweep, _Swept]] = {
+    Sweep.PAUSE: _Swept((EntryState.ACTIVE,), (DeliveryState.PENDING, DeliveryState.HELD)),
+    Sweep.RESUME: _Swept((EntryState.PAUSED,), (DeliveryState.PAUSED,)),
+    Sweep.CANCEL: _Swept(INSIDE, WAITING),
+}
+
+
+def sweep(session: Session, run: BroadcastRun) -> bool:
+    """Do the next chunk of a run's sweep; False if another process is at it, or has done it."""
+    taken = session.take_swept_run(run)
+    if taken is None or taken.sweep is None:
+        return False
+    entries = _locked_entries(session, taken, _SWEPT[taken.sweep].entries)
+    changes = Changes(entries={entry.key: _swept(entry, taken) for entry in entries})
+    if not entries:
+        states = _SWEPT[taken.sweep].deliveries
+        keys = session.deliveries_of_run(taken.rule, taken.occasion, states, SWEEP_CHUNK)
+        if taken.sweep is Sweep.CANCEL:
+            changes.withdrawn = dict.fromkeys(keys, WITHDRAWN)
+        else:
+            changes.halted = dict.fromkeys(keys, taken.sweep is Sweep.PAUSE)
+        if not keys:
+            changes.operated_runs[taken.rule, taken.occasion] = replace(taken, sweep=None)
+    session.flush(changes)
+    return True
+
+
+def _locked_entries(
+    session: Session, run: BroadcastRun, states: tuple[EntryState, ...]
+) -> list[Entry]:
+    while True:
+        found = session.entries_of_run(run.rule, run.occasion, states, SWEEP_CHUNK)
+        if not session.lock({entry.person_key for entry in found}, ()):
+            return found
+
+
+def _swept(entry: Entry, run: BroadcastRun) -> Entry:
+    """The entry as the run's last operation leaves it."""
+    done = run.operations[-1] if run.operations else Operation(OperationKind.ENDED, "", run.due_at)
+    operated = entry._replace(operations=with_operation(entry.operations, done))
+    if run.sweep is Sweep.PAUSE:
+        return operated._replace(state=EntryState.PAUSED)
+    if run.sweep is Sweep.RESUME:
+        return operated._replace(state=EntryState.ACTIVE)
+    return operated.finished(EntryEnd(EndReason.CANCELLED, done.at, done.by))
