@@ -131,8 +131,12 @@ class PythonClient:
             client.shutdown()
         finally:
             client.join()
-            vars(self.session)["_session"].close()
-            gc.collect()  # a socket that was left open is told here, and not in another test
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Close the connections that the client keeps open for the next request."""
+        vars(self.session)["_session"].close()
+        gc.collect()  # a socket that was left open is told here, and not in another test
 
     @staticmethod
     def say(client: object, call: Call) -> None:

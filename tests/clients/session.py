@@ -160,7 +160,7 @@ def use(start: datetime, everything: Everything) -> list[Call]:
 
 
 def ask(start: datetime, delivery_id: str) -> list[Call]:
-    """Ask for what semantic events do: a device, another one that goes, a report, a deletion."""
+    """Ask for what semantic events do: devices that come and go, reports, and people who are taken away."""
     return [
         Call(
             message_id="ask-device",
@@ -196,18 +196,52 @@ def ask(start: datetime, delivery_id: str) -> list[Call]:
             data={"metric": "opened", "deliveryId": delivery_id, "recipient": "token-1"},
         ),
         Call(
-            message_id="ask-leaving",
-            type="identify",
+            message_id="ask-content",
+            type="track",
             timestamp=_after(start, 4),
-            user_id="nia",
-            data={"first_name": "Nia"},
+            user_id="ada",
+            name="Report Content Event",
+            data={"actionType": "viewed_content", "contentId": 1},
+        ),
+        *_leave(_after(start, 10), "nia", "Delete Person"),
+        *_leave(_after(start, 20), "eve", "Suppress Person"),
+        *_leave(_after(start, 30), "zoe", "Suppress Person"),
+        Call(
+            message_id="ask-back-zoe",
+            type="track",
+            timestamp=_after(start, 40),
+            user_id="zoe",
+            name="Unsuppress Person",
+        ),
+        *(
+            Call(
+                message_id=f"ask-again-{user}",
+                type="track",
+                timestamp=_after(start, 41),
+                user_id=user,
+                name="played_game",
+            )
+            for user in ("eve", "zoe")
+        ),
+    ]
+
+
+def _leave(start: datetime, user: str, event: str) -> list[Call]:
+    """Become known, and be taken away by an event."""
+    return [
+        Call(
+            message_id=f"ask-known-{user}",
+            type="identify",
+            timestamp=start,
+            user_id=user,
+            data={"first_name": user.title()},
         ),
         Call(
-            message_id="ask-deletion",
+            message_id=f"ask-gone-{user}",
             type="track",
-            timestamp=_after(start, 5),
-            user_id="nia",
-            name="Delete Person",
+            timestamp=_after(start, 1),
+            user_id=user,
+            name=event,
         ),
     ]
 

@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.clients.doors import Shop, open_shop
 from tests.clients.expected import body_of, differences, instant, stored_in
-from tests.clients.python_clients import ALL, PYTHON, PythonClient
+from tests.clients.python_clients import (
+    ALL,
+    CUSTOMERIO,
+    PYTHON,
+    RUDDERSTACK,
+    SEGMENT,
+    PythonClient,
+)
 from tests.clients.session import Call, Json, ask, use, visit
 
 from whereupon import DeliveryState
@@ -56,7 +63,7 @@ def test_a_session_arrives_as_it_was_sent(sdk: PythonClient, gzip: bool) -> None
 
 @each_client
 def test_a_session_does_what_it_says(sdk: PythonClient, place: str) -> None:
-    """It claims, triggers, merges, registers devices, reports and deletes, in every kind of store."""
+    """It claims, triggers, merges, registers devices, reports, deletes and suppresses, in every kind of store."""
     since = _now()
     with open_shop(place) as shop:
         engine = shop.engine
@@ -72,10 +79,35 @@ def test_a_session_does_what_it_says(sdk: PythonClient, place: str) -> None:
         assert set(ada.user_ids) == {"ada", "ada@example.com"}
         assert [device.token for device in engine.devices("ada")] == ["token-1"]
         with engine.store.session() as session:
-            (person,) = session.scan(Person)  # and nobody else: nia is deleted
+            persons = {person.user_id: person.attributes for person in session.scan(Person)}
             (reported,) = session.scan(Delivery)
-        assert differences(_ada(), person.attributes) == []
+        assert {*persons} == {
+            "ada",
+            "zoe",
+        }  # nia is deleted, eve is suppressed, zoe was for a while
+        assert differences(_ada(), persons["ada"]) == []
+        assert persons["zoe"] == {}
         assert reported.reports == {Metric.OPENED}
+
+
+@pytest.mark.parametrize(
+    ("sdk", "option"),
+    [(SEGMENT, "host"), (CUSTOMERIO, "host"), (RUDDERSTACK, "dataPlaneUrl")],
+    ids=lambda value: value.distribution if isinstance(value, PythonClient) else "",
+)
+def test_the_functions_of_a_module_send_to_the_door(
+    sdk: PythonClient, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many apps set a module's key and host instead of making a client."""
+    module = sdk.module
+    with open_shop() as shop:
+        monkeypatch.setattr(module, "write_key", shop.key)
+        monkeypatch.setattr(module, option, shop.url)
+        monkeypatch.setattr(module, "default_client", None)
+        module.track(user_id="ada", event="played_game", message_id="by-function")
+        module.shutdown()
+        assert {*stored_in(shop.engine)} == {"by-function"}
+        sdk.let_go()
 
 
 def _ada() -> Json:
