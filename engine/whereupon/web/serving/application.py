@@ -16,7 +16,6 @@ from whereupon.web.adapters import (
     Receive,
     Send,
     asgi_request,
-    send_answer,
 )
 from whereupon.web.door.cors import cors_headers
 from whereupon.web.door.problems import FAILED, STORE_AWAY, Problem, as_json
@@ -88,7 +87,7 @@ class Application:
         finally:
             exchange.release()
         if answer is not _GONE:
-            await send_answer(answer, scope["method"], send)
+            exchange.answer(answer)
         self._count(scope["method"], route_of(place), answer, monotonic() - began)
 
     async def _answered(self, scope: Event, receive: Receive, exchange: Exchange) -> Answer:

@@ -11,13 +11,15 @@ from typing import Protocol, TypeAlias, cast
 import httptools
 from typing_extensions import override
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from whereupon.web.http import Answer
 from whereupon.web.serving.budget import Budget
 from whereupon.web.serving.exchange import EXTENSION, Exchange
 from whereupon.web.serving.limits import Limits
 from whereupon.web.serving.refusals import Refusal
+from whereupon.web.serving.replies import reply
 from whereupon.web.serving.traffic import Traffic
 
 _MOST_PIPELINED = 16
@@ -253,6 +255,7 @@ class Connection(HttpToolsProtocol):
         self._exchange = Exchange(self, self._home.budget)
         cast("dict[str, object]", self.scope)["extensions"] = {EXTENSION: self._exchange}
         super().on_headers_complete()
+        self._exchange.cycle = self.cycle
         if self._home.is_ending or len(self.pipeline) >= _MOST_PIPELINED:
             self.cycle.keep_alive = False
         self._arm(self._limits.body_timeout)
@@ -282,6 +285,22 @@ class Connection(HttpToolsProtocol):
             self._await_request()
 
     # --- answers ------------------------------------------------------------------------------
+
+    def answer(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        """Answer a request in one piece."""
+        if cycle.disconnected or cycle.response_started:
+            return
+        written = reply(
+            answer,
+            cycle.scope["method"],
+            keep_alive=cycle.keep_alive,
+            more=self.server_state.default_headers,
+        )
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(written)
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     @override
     def on_response_complete(self) -> None:

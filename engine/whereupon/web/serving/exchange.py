@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from whereupon.web.http import Answer
 from whereupon.web.serving.budget import Budget, Sharer
 
 EXTENSION = "whereupon.exchange"
@@ -10,6 +13,10 @@ EXTENSION = "whereupon.exchange"
 
 class Client(Protocol):
     """The other end."""
+
+    def answer(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        """Answer a request."""
+        ...
 
     @property
     def is_gone(self) -> bool:
@@ -23,10 +30,11 @@ class Exchange:
     Attributes:
         held: bytes of the body that are counted.
         sharer: whose request it is; None before that was looked for.
+        cycle: the request, as uvicorn has it.
         begun: when a thread began with it, by the monotonic clock.
     """
 
-    __slots__ = ("_budget", "_client", "_is_forgotten", "begun", "held", "sharer")
+    __slots__ = ("_budget", "_client", "_is_forgotten", "begun", "cycle", "held", "sharer")
 
     def __init__(self, client: Client, budget: Budget) -> None:
         self._client = client
@@ -34,12 +42,18 @@ class Exchange:
         self._is_forgotten = False
         self.held = 0
         self.begun = 0.0
+        self.cycle: RequestResponseCycle | None = None
         self.sharer: Sharer | None = None
 
     @property
     def is_gone(self) -> bool:
         """Whether the client has closed the connection."""
         return self._client.is_gone
+
+    def answer(self, answer: Answer) -> None:
+        """Send the answer."""
+        if self.cycle is not None:
+            self._client.answer(self.cycle, answer)
 
     def hold(self, size: int) -> bool:
         """Count bytes of the body; False if there is no room for them."""
