@@ -572,3 +572,15 @@ def test_the_site_answers_the_api_where_a_host_asks_for_it(shop: Api) -> None:
         assert client.get(f"{root}/api/people/{ODD_IN_PATH}").json()["person"] == ODD
         assert client.get(f"{root}/u/nothing").status_code == 404
     assert TestClient(asgi(shop.engine), headers=headers).get("/api/status").status_code == 404
+
+
+def test_an_address_that_guesses_at_keys_has_to_wait(shop: Api) -> None:
+    """With 429 and when to try again; operators at the same address get in, and who lacks a role is told so."""
+    guesser = TestClient(shop.app, headers={"Authorization": "Bearer wm_guess"})
+    answers = (guesser.get("/api/keys") for _ in range(1_000_000))
+    refused = next(each for each in answers if each.status_code != 401)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too-many-guesses")
+    assert refused.headers["Content-Type"] == PROBLEM
+    assert int(refused.headers["Retry-After"]) in {1, 2, 3}
+    assert shop.caller("admin").get("/api/keys").status_code == 200
+    assert shop.caller("viewer").get("/api/keys").status_code == 403

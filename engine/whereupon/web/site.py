@@ -3,18 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import unquote
 
 from whereupon.engine import Engine
 from whereupon.errors import StoreError
-from whereupon.records import KeyLimit
 from whereupon.web.customerio import CustomerIo
 from whereupon.web.door import Door, DoorOptions
 from whereupon.web.door.callers import Callers
-from whereupon.web.door.limits import Guesses
+from whereupon.web.door.limits import GUESSES, Guesses
 from whereupon.web.door.problems import TOO_MANY_GUESSES, UNKNOWN_KEY, as_json
 from whereupon.web.http import Answer, Request
 from whereupon.web.page_options import PageOptions
@@ -30,8 +28,6 @@ _PAGES = re.compile(r"/[uco]/")
 _CALLBACKS = re.compile(r"/callbacks/([^/]+)/?")
 NO_CALLBACKS: Mapping[str, Callback] = {}
 """No channel takes callbacks."""
-GUESSES = KeyLimit(20, timedelta(minutes=1), burst=60)
-"""How often one address may show keys that are not known."""
 
 
 class Site:

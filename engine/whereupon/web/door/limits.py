@@ -8,6 +8,7 @@ that a wait is exact.
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import timedelta
 from ipaddress import IPv6Address, ip_address
 from time import monotonic_ns
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from whereupon.runtime.log_lines import log_event
 
 SECOND = 1_000_000_000
 """Nanoseconds, in which times are counted here."""
+GUESSES = KeyLimit(20, timedelta(minutes=1), burst=60)
+"""How often one address may show keys that are not known."""
 _RECORD_EVERY = 60 * SECOND
 _LOG = logging.getLogger("whereupon.keys")
 

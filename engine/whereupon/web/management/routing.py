@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
 from typing import Annotated, Any, TypeAlias, TypedDict, cast
@@ -20,6 +20,7 @@ from whereupon.messages.codec import decode, encode
 from whereupon.operations.answers import Asked, Use
 from whereupon.records import Scope
 from whereupon.runtime.log_lines import log_event
+from whereupon.web.door.limits import GUESSES, Guesses
 from whereupon.web.management.access import Caller, admit
 from whereupon.web.management.problems import (
     MEDIA_TYPE,
@@ -47,10 +48,12 @@ class Desk:
     Attributes:
         engine: the engine.
         rules: the folder that `reload` reads; None if the host keeps the rules elsewhere.
+        guesses: how often each address may show unknown keys.
     """
 
     engine: Engine
     rules: Path | None = None
+    guesses: Guesses = field(default_factory=lambda: Guesses(GUESSES))
 
 
 async def _desk(request: Request) -> Desk:
@@ -85,7 +88,7 @@ def needs(role: Scope, *statuses: int) -> Declared:
     )
 
 
-_ALWAYS = (401, 403, 422, 500, 503)
+_ALWAYS = (401, 403, 422, 429, 500, 503)
 _MEANINGS = {
     304: "It has not changed.",
     400: "The body is not JSON.",
@@ -96,6 +99,7 @@ _MEANINGS = {
     412: "The thing is another one than `If-Match` names.",
     413: "The body is too large.",
     422: "The request is not as this document says; or its `Idempotency-Key` was used for another request.",
+    429: "Keys that are not known come from this address too often; `Retry-After` says when to try again.",
     500: "The server failed.",
     503: "The store cannot be reached or written now; `Retry-After` says when to try again.",
 }
@@ -107,7 +111,7 @@ def _problem(status: int) -> dict[str, Any]:
         "description": _MEANINGS[status],
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
-    if status == 503:  # noqa: PLR2004 - the status with a time
+    if status in {429, 503}:  # the statuses with a time
         declared["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return declared
 
@@ -128,7 +132,7 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             try:
                 desk = await _desk(request)
-                request.state.caller = await admit(request, desk.engine.keys, role)
+                request.state.caller = await admit(request, desk.engine.keys, role, desk.guesses)
                 if request.method == "GET" or IDEMPOTENCY_KEY not in request.headers:
                     return await handle(request)
                 return await _once(request, desk.engine, handle)
