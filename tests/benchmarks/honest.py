@@ -72,7 +72,7 @@ def _beside(module: str, *arguments: str) -> Iterator[None]:
         yield
         process.stdin.close()
         said = process.stdout.read().strip()
-        sys.stderr.write(f"{module} {' '.join(arguments[1:])}: {said}\n")
+        sys.stderr.write(f"{module}: {said}\n")
 
 
 def _crowd(port: int, _: str, *, count: int, kind: str) -> tuple[str, ...]:

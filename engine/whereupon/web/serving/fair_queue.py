@@ -3,12 +3,27 @@
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from threading import Condition
-from typing import TypeAlias
+from time import monotonic
+from typing import NamedTuple, TypeAlias
 
 from whereupon.web.serving.budget import Sharer
 
 Job: TypeAlias = Callable[[], None]
 _Lines: TypeAlias = OrderedDict[str, deque[Job]]
+
+_ALONE = 2.0
+"""Seconds after which a key that sends nothing leaves its threads to the others."""
+_SHARE = 4
+"""Beside other keys, a key has one thread of so many. Python runs one thread at a time, so that every job more that
+runs would make the jobs of other keys wait longer; and their commit would wait behind it."""
+
+
+class _Seen(NamedTuple):
+    key_id: str
+    at: float
+
+
+_NOBODY = _Seen("", float("-inf"))
 
 
 class FairQueue:
@@ -16,13 +31,15 @@ class FairQueue:
 
     Args:
         threads: how many take from it. One key's jobs never run in all of them, if there are several, so that the
-            next job of another key begins at once.
+            next job of another key begins at once; and in a quarter of them while other keys send, too.
+        clock: seconds that only grow.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, clock: Callable[[], float] = monotonic) -> None:
         self.threads = threads
         self._changed = Condition()
-        self._most_of_one = max(1, threads - 1)
+        self._clock = clock
+        self._latest = self._before = _NOBODY
         self._lines: OrderedDict[str, _Lines] = OrderedDict()
         self._running: Counter[str] = Counter()
         self._size = 0
@@ -48,6 +65,7 @@ class FairQueue:
                 line = lines[sharer.address] = deque()
             line.append(job)
             self._size += 1
+            self._see(sharer.key_id)
             self._changed.notify()
 
     def work(self) -> None:
@@ -84,12 +102,24 @@ class FairQueue:
             self._running[key_id] = was - 1
         else:
             del self._running[key_id]
-        if was == self._most_of_one and key_id in self._lines:
+        if key_id in self._lines:
             self._changed.notify()
+
+    def _see(self, key_id: str) -> None:
+        """Note that a key sends."""
+        if self._latest.key_id != key_id:
+            self._before = self._latest
+        self._latest = _Seen(key_id, self._clock())
+
+    def _most_of(self, key_id: str) -> int:
+        """How many jobs of a key may run at once."""
+        other = self._before if self._latest.key_id == key_id else self._latest
+        is_alone = self._clock() - other.at > _ALONE
+        return max(1, self.threads - 1 if is_alone else self.threads // _SHARE)
 
     def _next(self) -> tuple[str, Job] | None:
         for key_id, lines in self._lines.items():
-            if self._running[key_id] >= self._most_of_one:
+            if self._running[key_id] >= self._most_of(key_id):
                 continue
             address, line = next(iter(lines.items()))
             job = line.popleft()

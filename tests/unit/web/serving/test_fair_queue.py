@@ -1,0 +1,114 @@
+"""Which requests get a thread next."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition, Event, Thread
+
+import pytest
+
+from whereupon.web.serving.budget import Sharer
+from whereupon.web.serving.fair_queue import FairQueue
+
+THREADS = 8
+_PATIENCE = 30.0
+
+
+class _Jobs:
+    """Jobs that begin, and end when they may."""
+
+    def __init__(self, queue: FairQueue) -> None:
+        self._queue = queue
+        self.changed = Condition()
+        self.running, self.done = Counter[str](), Counter[str]()
+        self.most = Counter[str]()
+        self.may_end = Event()
+
+    def put(self, key_id: str, count: int = 1) -> None:
+        for _ in range(count):
+            self._queue.put(Sharer(key_id=key_id), lambda: self._run(key_id))
+
+    def _run(self, key_id: str) -> None:
+        with self.changed:
+            self.running[key_id] += 1
+            self.most[key_id] = max(self.most[key_id], self.running[key_id])
+            self.changed.notify_all()
+        self.may_end.wait(_PATIENCE)
+        with self.changed:
+            self.running[key_id] -= 1
+            self.done[key_id] += 1
+            self.changed.notify_all()
+
+    def wait_for(self, running: dict[str, int]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: +self.running == Counter(running), _PATIENCE)
+
+    def wait_for_end(self, done: dict[str, int]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.done == Counter(done), _PATIENCE)
+
+
+class _Seconds:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def _jobs(clock: _Seconds) -> Iterator[_Jobs]:
+    queue = FairQueue(THREADS, clock)
+    threads = [Thread(target=queue.work) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    jobs = _Jobs(queue)
+    try:
+        yield jobs
+    finally:
+        jobs.may_end.set()
+        queue.close()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_key_that_is_alone_has_all_threads_but_one() -> None:
+    """The one is for whoever comes next."""
+    with _jobs(_Seconds()) as jobs:
+        jobs.put("flood", 20)
+        jobs.wait_for({"flood": THREADS - 1})
+        jobs.put("other")
+        jobs.wait_for({"flood": THREADS - 1, "other": 1})
+
+
+def test_beside_others_a_key_has_a_quarter_of_the_threads() -> None:
+    """Its further jobs wait, although there are threads, and all of them are done in the end."""
+    with _jobs(_Seconds()) as jobs:
+        jobs.put("other")
+        jobs.put("flood", 20)
+        jobs.wait_for({"flood": 2, "other": 1})
+        jobs.may_end.set()
+        jobs.wait_for_end({"flood": 20, "other": 1})
+        assert jobs.most["flood"] == 2
+
+
+def test_a_key_is_alone_again_once_the_others_have_sent_nothing_for_a_while() -> None:
+    """Then its jobs run in all threads but one."""
+    clock = _Seconds()
+    with _jobs(clock) as jobs:
+        jobs.put("other")
+        jobs.wait_for({"other": 1})
+        clock.now = 2.5
+        jobs.put("flood", 20)
+        jobs.wait_for({"flood": THREADS - 1, "other": 1})
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_key_has_a_thread_however_few_there_are(threads: int) -> None:
+    """A quarter of one thread is one."""
+    queue, order = FairQueue(threads, _Seconds()), list[str]()
+    for place in range(3):
+        for name in ("a", "b"):
+            queue.put(Sharer(key_id=name), lambda each=f"{name}{place}": order.append(each))
+    queue.close()
+    queue.work()
+    assert order == ["a0", "b0", "a1", "b1", "a2", "b2"]
