@@ -51,7 +51,7 @@ $(VENV)/stamp-test: $(VENV)/stamp-run
 	$(call install,--group test)
 	@touch $@
 
-$(VENV)/stamp-check: $(VENV)/stamp-test
+$(VENV)/stamp-check: $(VENV)/stamp-clients
 	@echo "Installing the packages that the checks and measurements need."
 	$(call install,--group bench --group check)
 	@touch $@

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Condition, Event, Thread
 
 import pytest
@@ -108,7 +109,7 @@ def test_every_key_has_a_thread_however_few_there_are(threads: int) -> None:
     queue, order = FairQueue(threads, _Seconds()), list[str]()
     for place in range(3):
         for name in ("a", "b"):
-            queue.put(Sharer(key_id=name), lambda each=f"{name}{place}": order.append(each))
+            queue.put(Sharer(key_id=name), partial(order.append, f"{name}{place}"))
     queue.close()
     queue.work()
     assert order == ["a0", "b0", "a1", "b1", "a2", "b2"]
