@@ -97,6 +97,7 @@ class Application:
         refused = await self._refused(sharer)
         if refused is not None:
             return _say(asgi_request(scope, b""), refused)
+        exchange.let_in()
         body = await _read(receive, exchange)
         if body is None:
             return _GONE

@@ -26,8 +26,9 @@ class Sharer(NamedTuple):
 class Budget:
     """Bytes of bodies that are being received, wait, or are worked on.
 
-    New requests come in while three quarters of it are free of them; a key has a share of it at most. The last
-    quarter is for what is on its way already, and nothing is ever taken beyond the whole.
+    Requests are let in while those that are in leave a quarter free, and those of a key have its share at most. The
+    quarter is for the bodies of requests that wait to be let in, which are received meanwhile, and for the rest of
+    bodies that are on their way. Nothing is ever taken beyond the whole.
 
     Args:
         most: bytes.
@@ -39,51 +40,61 @@ class Budget:
         self._usual = max(1, int(most * (1 - _FOR_WAITING)))
         self._share = min(most, max(_SMALLEST_SHARE, int(most * share)))
         self.held = 0
+        self._outside = 0
         self._by_key: Counter[str] = Counter()
+        self._outside_by_key: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     def held_by(self, sharer: Sharer) -> int:
         """How many bytes the requests of a key hold."""
-        return self._by_key[sharer.key_id]
+        return self._by_key[sharer.key_id] + self._outside_by_key[sharer.key_id]
 
     def has_room(self, sharer: Sharer) -> bool:
         """Whether a new request of a sharer may come in."""
         return self._has_room(sharer.key_id)
 
     def _has_room(self, key_id: str) -> bool:
-        return self.held < self._usual and self._by_key[key_id] < self._share
+        return self.held - self._outside < self._usual and self._by_key[key_id] < self._share
 
-    def hold(self, sharer: Sharer | None, size: int) -> bool:
-        """Count bytes; False if there is no room for them."""
+    def hold(self, sharer: Sharer | None, size: int, *, is_in: bool) -> bool:
+        """Count bytes; False if there is no room for them.
+
+        Args:
+            is_in: whether their request was let in.
+        """
         if self.held + size > self._most:
             return False
         if sharer is not None:
-            if self._by_key[sharer.key_id] + size > self._share + self._most * _FOR_WAITING:
+            counts = self._by_key if is_in else self._outside_by_key
+            most = self._most * _FOR_WAITING + (self._share if is_in else 0)
+            if counts[sharer.key_id] + size > most:
                 return False
-            self._by_key[sharer.key_id] += size
+            counts[sharer.key_id] += size
         self.held += size
+        self._outside += 0 if is_in else size
         return True
 
-    def move(self, before: Sharer | None, after: Sharer, size: int) -> None:
+    def move(self, before: Sharer | None, after: Sharer, size: int, *, is_in: bool) -> None:
         """Count bytes that are held as those of another sharer."""
+        counts = self._by_key if is_in else self._outside_by_key
         if before is not None:
-            self._take_off(before, size)
-        self._by_key[after.key_id] += size
+            _take_off(counts, before, size)
+        counts[after.key_id] += size
 
-    def release(self, sharer: Sharer | None, size: int) -> None:
+    def let_in(self, sharer: Sharer, size: int) -> None:
+        """Count the bytes of a request that is let in as such."""
+        self._outside -= size
+        _take_off(self._outside_by_key, sharer, size)
+        self._by_key[sharer.key_id] += size
+
+    def release(self, sharer: Sharer | None, size: int, *, is_in: bool) -> None:
         """Give bytes back, and let the next in."""
         self.held -= size
+        self._outside -= 0 if is_in else size
         if sharer is not None:
-            self._take_off(sharer, size)
+            _take_off(self._by_key if is_in else self._outside_by_key, sharer, size)
         if self._waiting:
             self._let_in()
-
-    def _take_off(self, sharer: Sharer, size: int) -> None:
-        left = self._by_key[sharer.key_id] - size
-        if left > 0:
-            self._by_key[sharer.key_id] = left
-        else:
-            self._by_key.pop(sharer.key_id, None)
 
     async def room(self, sharer: Sharer, seconds: float) -> bool:
         """Wait until a request of a sharer may come in; False if there is no room in that time."""
@@ -107,3 +118,11 @@ class Budget:
                 self._waiting.move_to_end(key_id)
             if not turns:
                 self._waiting.pop(key_id, None)
+
+
+def _take_off(counts: Counter[str], sharer: Sharer, size: int) -> None:
+    left = counts[sharer.key_id] - size
+    if left > 0:
+        counts[sharer.key_id] = left
+    else:
+        counts.pop(sharer.key_id, None)

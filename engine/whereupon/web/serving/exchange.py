@@ -34,12 +34,22 @@ class Exchange:
         begun: when a thread began with it, by the monotonic clock.
     """
 
-    __slots__ = ("_budget", "_client", "_is_forgotten", "begun", "cycle", "held", "sharer")
+    __slots__ = (
+        "_budget",
+        "_client",
+        "_is_forgotten",
+        "_is_in",
+        "begun",
+        "cycle",
+        "held",
+        "sharer",
+    )
 
     def __init__(self, client: Client, budget: Budget) -> None:
         self._client = client
         self._budget = budget
         self._is_forgotten = False
+        self._is_in = False
         self.held = 0
         self.begun = 0.0
         self.cycle: RequestResponseCycle | None = None
@@ -59,15 +69,21 @@ class Exchange:
         """Count bytes of the body; False if there is no room for them."""
         if self._is_forgotten:
             return True
-        if not self._budget.hold(self.sharer, size):
+        if not self._budget.hold(self.sharer, size, is_in=self._is_in):
             return False
         self.held += size
         return True
 
     def count_as(self, sharer: Sharer) -> None:
         """Say whose request it is."""
-        self._budget.move(self.sharer, sharer, self.held)
+        self._budget.move(self.sharer, sharer, self.held, is_in=self._is_in)
         self.sharer = sharer
+
+    def let_in(self) -> None:
+        """Say that there is room for the request; before that, its bytes keep no other request from being let in."""
+        if self.sharer is not None and not self._is_in:
+            self._budget.let_in(self.sharer, self.held)
+            self._is_in = True
 
     def forget(self) -> None:
         """Count no more of the body: what still comes is thrown away at once."""
@@ -76,5 +92,5 @@ class Exchange:
 
     def release(self) -> None:
         """Give back what is held, since the body is gone."""
-        self._budget.release(self.sharer, self.held)
+        self._budget.release(self.sharer, self.held, is_in=self._is_in)
         self.held = 0
