@@ -43,6 +43,7 @@ class Forwarder:
 
     Attributes:
         url: what the client is told.
+        begun: how many requests have come in.
         exchanges: what was forwarded, in the order of the answers.
         before_answer: called with each exchange before its answer goes to the client; may give another answer.
     """
@@ -51,11 +52,15 @@ class Forwarder:
         self._target = urlsplit(target)
         self._changed = Condition()
         self.url = ""
+        self.begun = 0
         self.exchanges: list[Exchange] = []
         self.before_answer: Callable[[Exchange], Reply | None] = lambda _: None
 
     def forward(self, request: Received) -> Reply:
         """Ask the server; while nobody listens there, answer as a proxy does."""
+        with self._changed:
+            self.begun += 1
+            self._changed.notify_all()
         address = self._target.hostname or "", self._target.port
         with closing(HTTPConnection(*address, timeout=PATIENCE)) as connection:
             try:
@@ -86,7 +91,7 @@ class Forwarder:
         return sum(len(exchange.messages) for exchange in self.posts())
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
-        """Return as soon as a condition holds; it is asked after each exchange."""
+        """Return as soon as a condition holds; it is asked at each request and each answer."""
         with self._changed:
             held = self._changed.wait_for(holds, PATIENCE)
         seen = [(e.request.method, e.request.path, e.reply.status) for e in self.exchanges]

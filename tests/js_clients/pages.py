@@ -89,6 +89,6 @@ class Visitor:
         """Make one of the calls that ask for more than to be recorded."""
         self.page.evaluate("name => ask(name)", request)
 
-    def count(self, number: int) -> None:
-        """Send so many messages at once."""
-        self.page.evaluate("number => count(number)", number)
+    def count(self, number: int, *, size: int = 0) -> None:
+        """Send so many messages at once, with so many bytes in each."""
+        self.page.evaluate("([number, bytes]) => count(number, bytes)", [number, size])

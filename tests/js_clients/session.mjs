@@ -61,6 +61,10 @@ export const REQUESTS = {
   deletion: { type: "track", event: "Delete Person", properties: {} },
 };
 
-// So many messages whose order and number can be checked.
-export const numbered = (count) =>
-  Array.from({ length: count }, (_, n) => ({ type: "track", event: "numbered", properties: { n } }));
+// So many messages whose order and number can be checked, and so many bytes in each.
+export const numbered = (count, bytes = 0) =>
+  Array.from({ length: count }, (_, n) => ({
+    type: "track",
+    event: "numbered",
+    properties: { n, ...(bytes && { filler: "x".repeat(bytes) }) },
+  }));

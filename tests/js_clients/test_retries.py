@@ -19,6 +19,8 @@ from tests.js_clients.session import members
 from whereupon.records.api_keys import KeyKind
 
 MANY = 40
+CONNECTIONS = 6
+"""So many requests a browser makes at once to one host by HTTP/1.1."""
 BROWSERS = sorted(browser_clients.CLIENTS.keys() - {"customerio", "jitsu"})
 """Those that send again; Customer.io's and Jitsu's send each message once, whatever is answered."""
 
@@ -81,6 +83,23 @@ def test_a_client_of_browsers_sends_again_when_the_store_is_away(
             wire.wait_for(lambda: wire.accepted() == MANY)
     assert wire.posts(503)
     assert arrived_once(hasty)
+
+
+def test_a_burst_of_a_client_that_never_sends_again_arrives_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visitor: Visitor
+) -> None:
+    """More than the queue takes of one key comes in while the store stands still; a browser's key waits for room."""
+    monkeypatch.setenv("WHEREUPON_SERVER__QUEUE_BYTES", "1048576")
+    monkeypatch.setenv("WHEREUPON_SERVER__QUEUE_SHARE", "0.05")
+    with serving(tmp_path) as shop, forwarder(shop.url) as wire:
+        visitor.open_client("customerio", wire.url, shop.key(KeyKind.CLIENT).secret)
+        at_rest = wire.begun
+        with closing(Lock(shop)):
+            visitor.count(MANY, size=20_000)
+            wire.wait_for(lambda: wire.begun == at_rest + CONNECTIONS)
+        wire.wait_for(lambda: len(wire.exchanges) == at_rest + MANY)
+        assert {exchange.reply.status for exchange in wire.exchanges} == {200}
+        assert arrived_once(shop)
 
 
 class Loss:
