@@ -130,10 +130,10 @@ def test_what_the_client_asks_for_is_done(shop: Shop) -> None:
     engine = shop.engine
     with _track(shop) as cio:
         cio.identify("ada", plan="pro")
-        cio.identify("ada2", city="Paris")
+        cio.identify("ada2", city="Paris", email="ada2@example.com")
         cio.add_device("ada", "tok/1", "ios", attributes={"app_version": "1"})
         assert [each.token for each in engine.devices("ada")] == ["tok/1"]
-        cio.merge_customers("id", "ada", "id", "ada2")
+        cio.merge_customers("id", "ada", "email", "ada2@example.com")
         assert engine.identity("ada2").person == engine.identity("ada").person
         cio.delete_device("ada", "tok/1")
         assert list(engine.devices("ada")) == []

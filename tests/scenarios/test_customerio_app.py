@@ -108,6 +108,16 @@ def test_a_push_may_go_to_all_devices_of_the_person(engine: Engine, call: Caller
     assert [each.channel for each in engine.deliveries()] == ["inbox", "push"]
 
 
+def test_a_send_may_name_the_person_by_an_email_address(engine: Engine, call: Caller) -> None:
+    """The one person who has it; of several it is refused."""
+    body = {**SENDS, "identifiers": {"email": "Ada@Example.com"}, "message_data": {"total": 1}}
+    assert call("POST", "/v1/send/email", body).status == 200
+    assert [each.person for each in engine.deliveries()] == ["ada"]
+    engine.identify("eve", traits={"email": "ada@example.com"})
+    answered = call("POST", "/v1/send/email", body)
+    assert (answered.status, answered.body["code"]) == (400, "several-people")
+
+
 REFUSED: list[tuple[str, dict[str, object], int, str, str]] = [
     ("email", {"to": "eve@example.com"}, 400, "other-address", "to"),
     ("email", {"from": "eve@example.com"}, 400, "unsupported-field", "from"),
@@ -230,12 +240,28 @@ def test_a_trigger_that_names_somebody_unknown_sends_nothing(engine: Engine, cal
     body = {**HEADLINE, "ids": ["ada", "zoe"]}
     answered = call("POST", "/v1/campaigns/news/triggers", body)
     assert answered.status == 422
-    assert answered.body["errors"] == [{"detail": "zoe is nobody's user id", "status": "422"}]
+    assert answered.body["errors"] == [{"detail": "nobody has the id zoe", "status": "422"}]
     assert _got(engine) == {}
     ignoring = {**body, "id_ignore_missing": True}
     assert call("POST", "/v1/campaigns/news/triggers", ignoring).body["recipients"] == 1
     assert _got(engine) == {"ada": "June"}
     assert call("GET", "/v1/customers/zoe/attributes").status == 404
+
+
+def test_a_trigger_with_emails_goes_to_those_who_have_them(engine: Engine, call: Caller) -> None:
+    """An address that several people have is refused, unless ``email_add_duplicates`` says that all get it."""
+    engine.identify("eve", traits={"email": "BOB@example.com"})
+    path = "/v1/campaigns/news/triggers"
+    body = {**HEADLINE, "emails": ["Ada@example.com", "bob@example.com", "zoe@example.com"]}
+    answered = call("POST", path, body)
+    assert answered.status == 422
+    assert answered.body["errors"] == [
+        {"detail": "2 people have the address bob@example.com", "status": "422"},
+        {"detail": "nobody has the email zoe@example.com", "status": "422"},
+    ]
+    flags = {"email_ignore_missing": True, "email_add_duplicates": True}
+    assert call("POST", path, {**body, **flags}).body["recipients"] == 3
+    assert _got(engine) == {"ada": "June", "bob": "June", "eve": "June"}
 
 
 def test_a_trigger_of_nobody_who_is_known_sends_nothing(engine: Engine, call: Caller) -> None:
@@ -314,6 +340,22 @@ def test_a_person_is_looked_up_with_attributes_and_devices(engine: Engine, call:
             "devices": [{"id": "tok/1", "platform": "ios", "last_used": stamp, "attributes": {}}],
         }
     }
+
+
+def test_people_are_looked_up_by_their_email_address(engine: Engine, call: Caller) -> None:
+    """All who have it, by their ids, whatever its case."""
+    engine.identify("eve", traits={"email": "ADA@example.com"})
+    engine.identify("mail@example.com")
+    found = call("GET", "/v1/customers?email=ada%40example.com").body["results"]
+    assert found == [
+        {"id": "ada", "email": "ada@example.com", "cio_id": None},
+        {"id": "eve", "email": "ADA@example.com", "cio_id": None},
+    ]
+    assert call("GET", "/v1/customers?email=zoe@example.com").body == {"results": []}
+    found = call("GET", "/v1/customers?email=mail@example.com").body["results"]
+    assert found == [{"id": "mail@example.com", "email": None, "cio_id": None}]
+    path = "/v1/customers/bob@example.com/attributes?id_type=email"
+    assert call("GET", path).body["customer"]["id"] == "bob"  # type: ignore[index, call-overload]
 
 
 @pytest.mark.parametrize(

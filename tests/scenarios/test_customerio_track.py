@@ -122,6 +122,49 @@ def test_topics_are_kept_as_customer_io_writes_them(engine: Engine, call: Caller
     assert recorded(engine)[0][4] == {"cio_subscription_preferences": said}
 
 
+def test_an_email_address_names_the_one_person_who_has_it(engine: Engine, call: Caller) -> None:
+    """In a path and among identifiers, whatever its case; but an id that somebody has comes first."""
+    call("PUT", "/api/v1/customers/ada", {"email": "Ada@example.com"})
+    call("POST", "/api/v1/customers/ada%40Example.com/events", {"name": "x"})
+    entity = {"type": "person", "identifiers": {"email": "ada@example.com"}, "action": "event"}
+    call("POST", "/api/v2/entity", {**entity, "name": "y"})
+    engine.identify("ada@example.com")
+    call("POST", "/api/v1/customers/ada%40example.com/events", {"name": "z"})
+    assert [(name, user_id) for _, name, user_id, *_ in recorded(engine)] == [
+        ("", "ada"),
+        ("x", "ada"),
+        ("y", "ada"),
+        ("", "ada@example.com"),
+        ("z", "ada@example.com"),
+    ]
+
+
+def test_an_email_address_of_several_people_names_nobody(engine: Engine, call: Caller) -> None:
+    """Nothing is guessed: the call is refused, and says how many have it."""
+    for person in ("ada", "eve"):
+        call("PUT", f"/api/v1/customers/{person}", {"email": "us@example.com"})
+    answered = call("DELETE", "/api/v1/customers/us%40example.com")
+    assert (answered.status, answered.body["code"]) == (400, "several-people")
+    assert "2 people have the address" in answered.error
+    assert len(recorded(engine)) == 2
+
+
+def test_a_person_may_become_known_by_an_email_address(engine: Engine, call: Caller) -> None:
+    """Then it is the user id, and the attribute to which mails go, unless another address is given."""
+    call("PUT", "/api/v1/customers/ada%40example.com", {"plan": "pro"})
+    call("PUT", "/api/v1/customers/ada%40example.com", {"plan": "free"})
+    call("PUT", "/api/v1/customers/bob%40example.com", {"email": "other@example.com"})
+    entity = {"type": "person", "identifiers": {"email": "eve@example.com"}, "action": "identify"}
+    call("POST", "/api/v2/batch", {"batch": [entity, {**entity, "action": "event", "name": "x"}]})
+    assert [(user_id, data) for _, _, user_id, _, data in recorded(engine)] == [
+        ("ada@example.com", {"plan": "pro", "email": "ada@example.com"}),
+        ("ada@example.com", {"plan": "free"}),
+        ("bob@example.com", {"email": "other@example.com"}),
+        ("eve@example.com", {"email": "eve@example.com"}),
+        ("eve@example.com", {}),
+    ]
+
+
 # --- events, version 1 ------------------------------------------------------------------------------
 
 EVENTS: list[tuple[str, dict[str, object], tuple[str, str, str | None, str | None, object]]] = [
@@ -239,6 +282,17 @@ def test_two_people_are_merged(call: Caller) -> None:
     customer = call("GET", "/v1/customers/ada2/attributes").body["customer"]
     assert isinstance(customer, dict)
     assert customer["attributes"] == {"plan": "pro", "city": "Paris"}
+
+
+def test_people_are_merged_by_their_email_addresses(call: Caller) -> None:
+    """As the clients allow for each of the two."""
+    call("PUT", "/api/v1/customers/ada", {})
+    call("PUT", "/api/v1/customers/ada2", {"email": "ada2@example.com"})
+    body = {"primary": {"id": "ada"}, "secondary": {"email": "ada2@example.com"}}
+    assert call("POST", "/api/v1/merge_customers", body).body == {}
+    customer = call("GET", "/v1/customers/ada/attributes").body["customer"]
+    assert isinstance(customer, dict)
+    assert customer["attributes"] == {"email": "ada2@example.com"}
 
 
 def test_a_merge_of_somebody_unknown_claims_nothing(engine: Engine, call: Caller) -> None:
@@ -512,6 +566,16 @@ def test_entities_ask_for_actions(engine: Engine, clock: FrozenClock, call: Call
         assert list(session.scan(ObjectRecord)) == []
 
 
+def test_an_object_may_be_set_without_its_people(engine: Engine, call: Caller) -> None:
+    """Its attributes are kept, under its type and id."""
+    entity = {**ACME, "action": "identify", "attributes": {"name": "Acme"}}
+    assert call("POST", "/api/v2/entity", entity).body == {}
+    with engine.store.reading() as session:
+        (found,) = session.scan(ObjectRecord)
+    assert (found.type_id, found.object_id, found.attributes) == ("1", "acme", {"name": "Acme"})
+    assert _ties(engine) == []
+
+
 def test_a_delivery_reports_what_became_of_it(engine: Engine, call: Caller) -> None:
     """The delivery's id is its idempotency key."""
     call("POST", "/api/v1/customers/ada/events", {"name": "purchase"})
@@ -535,7 +599,7 @@ def test_the_good_entities_of_a_batch_are_in_and_the_bad_ones_are_named(
         {**ADA, "action": "event", "name": "purchase"},
         {**ADA, "action": "event", "name": "x", "attributes": {"text": "x" * 33_000}},
         {"type": "person", "identifiers": {"id": "null"}, "action": "identify"},
-        {**ACME, "action": "identify"},
+        {**ACME, "action": "add_relationships"},
     ]
     answered = call("POST", "/api/v2/batch", {"batch": batch})
     assert answered.status == 207

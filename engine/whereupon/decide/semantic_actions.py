@@ -37,6 +37,7 @@ from whereupon.records import (
     Device,
     IdKind,
     MetricReport,
+    ObjectRecord,
     Person,
     Plan,
     Relationship,
@@ -173,6 +174,9 @@ def refuse_merge(work: BatchState, message: Message, tombstone: Tombstone) -> No
         request_action(work, message, work.settings.registry.named(ActionName.MERGE_PEOPLE))
 
 
+_OBJECT_IDS = frozenset({"objectId", "objectTypeId", "object_type_id"})
+"""Properties of a semantic event that say which object it is about."""
+
 # --- effects ----------------------------------------------------------------------------------------
 
 
@@ -241,6 +245,12 @@ def _delete_device(work: BatchState, message: Message, _instant: datetime) -> No
     work.changes.devices[token_in(device_of(message)) or ""] = None
 
 
+def _upsert_object(work: BatchState, message: Message, _instant: datetime) -> None:
+    place = object_key(message.data, message.data["objectId"])
+    own = {name: value for name, value in message.data.items() if name not in _OBJECT_IDS}
+    work.changes.objects[place] = ObjectRecord(*place, own, message.timestamp)
+
+
 def _delete_object(work: BatchState, message: Message, _instant: datetime) -> None:
     work.changes.objects[object_key(message.data, message.data["objectId"])] = None
 
@@ -272,6 +282,7 @@ _EFFECTS: dict[str, Callable[[BatchState, Message, datetime], None]] = {
     ActionName.UNSUPPRESS_PERSON: _unsuppress,
     ActionName.UPSERT_DEVICE: _upsert_device,
     ActionName.DELETE_DEVICE: _delete_device,
+    ActionName.UPSERT_OBJECT: _upsert_object,
     ActionName.DELETE_OBJECT: _delete_object,
     ActionName.DELETE_RELATIONSHIP: _delete_relationship,
     ActionName.REPORT_DELIVERY: report_delivery,

@@ -26,6 +26,7 @@ class ActionName(StrEnum):
     UNSUPPRESS_PERSON = "Unsuppress Person"
     UPSERT_DEVICE = "Create or Update Device"
     DELETE_DEVICE = "Delete Device"
+    UPSERT_OBJECT = "Create or Update Object"
     DELETE_OBJECT = "Delete Object"
     DELETE_RELATIONSHIP = "Delete Relationship"
     REPORT_DELIVERY = "Report Delivery Event"
@@ -112,6 +113,15 @@ BUILT_IN = (
         destructive=False,
     ),
     Action(ActionName.DELETE_DEVICE, ("Delete Device", "Device Deleted"), needs=(_TOKEN,)),
+    Action(
+        ActionName.UPSERT_OBJECT,
+        ("Object Created or Updated",),
+        needs_user=False,
+        needs=(_OBJECT,),
+        destructive=False,
+        fault_in=_object_type_fault,
+        server_fault=lambda _: "only a server may change an object without its people",
+    ),
     Action(
         ActionName.DELETE_OBJECT,
         ("Delete Object", "Object Deleted"),

@@ -37,7 +37,10 @@ JUNK_IDS = frozenset(
 )
 
 WITHOUT_PERSON = frozenset(
-    ("Report Delivery Event", "Report Content Event", "Delete Object", "Object Deleted")
+    (
+        *("Report Delivery Event", "Report Content Event"),
+        *("Object Created or Updated", "Delete Object", "Object Deleted"),
+    )
 )
 """Events that need neither id: a delivery or content has a person already, and an object has none of its own."""
 

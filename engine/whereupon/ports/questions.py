@@ -59,6 +59,7 @@ from whereupon.records import (
     Skips,
     SkipSearch,
     StoredMessage,
+    email_of,
     figures_of,
     prune_action,
 )
@@ -170,6 +171,14 @@ class Questions(Reads, Protocol):
         """How many deliveries of a run are pending, held or paused."""
         found = (d for d in self.scan(Delivery) if (d.rule, d.occasion) == (rule, occasion))
         return sum(delivery.state in WAITING for delivery in found)
+
+    # --- people -------------------------------------------------------------------------------------
+
+    def persons_with_email(self, emails: Collection[str]) -> list[Person]:
+        """The persons who have one of these e-mail addresses (see `email_of`), by key."""
+        wanted = set(emails)
+        found = [each for each in self.scan(Person) if email_of(each.attributes) in wanted]
+        return sorted(found, key=lambda person: person.key)
 
     # --- entries ------------------------------------------------------------------------------------
 

@@ -69,6 +69,8 @@ from whereupon.records.people import (
     Merge,
     Person,
     Tombstone,
+    as_email,
+    email_of,
 )
 from whereupon.records.requests import (
     COUNTED_OUTCOMES,
@@ -186,6 +188,8 @@ __all__ = [
     "Transfer",
     "Twin",
     "WaitingVersion",
+    "as_email",
+    "email_of",
     "figures_of",
     "has_slot",
     "is_any_active",

@@ -12,6 +12,8 @@ from whereupon.messages.model import id_in_ref
 
 NOTHING: Mapping[str, JsonValue] = {}
 """An empty mapping; a `Mapping`, so that it is not written to."""
+LONGEST_EMAIL = 320
+"""Characters of an e-mail address that can be looked up (RFC 3696, with its erratum 1690, and a margin)."""
 NO_STAMPS: Mapping[str, int] = {}
 """The stamps of a person without attributes."""
 
@@ -34,6 +36,21 @@ class Identifier(NamedTuple):
     kind: IdKind
     value: str
     key: int
+
+
+def email_of(attributes: Mapping[str, JsonValue]) -> str | None:
+    """The e-mail address among a person's attributes, in the form in which it is looked up; None without one."""
+    return as_email(attributes.get("email"))
+
+
+def as_email(value: JsonValue) -> str | None:
+    """An e-mail address without spaces around it and without capitals; None if the value is none.
+
+    RFC 5321 lets the part before ``@`` depend on case, and no mailbox that people use does.
+    """
+    text = value.strip().lower() if isinstance(value, str) else ""
+    is_one = "@" in text and len(text) <= LONGEST_EMAIL and text.isprintable()
+    return text if is_one else None
 
 
 class Person(NamedTuple):

@@ -571,6 +571,26 @@ def test_objects_and_relationships_come_and_go() -> None:
     assert ("2", "math") not in ties
 
 
+def test_a_server_sets_an_object_without_its_people() -> None:
+    """The other properties are its attributes. A client's is refused, since it names nobody who could be asked."""
+    made = world()
+    made.track("Object Created or Updated", None, {"objectId": "acme", "size": 3})
+    made.track(
+        "Object Created or Updated",
+        "ada",
+        {"objectId": 7, "objectTypeId": 2, "size": 4},
+        source="client",
+    )
+    things = made.memory.schema.objects.rows
+    assert {place: thing.attributes for place, thing in things.items()} == {
+        ("1", "acme"): {"size": 3}
+    }
+    assert made.requests()[-1][1] == "refused"
+    assert made.person("ada") is None
+    made.track("Object Deleted", None, {"objectId": "acme"})
+    assert list(things) == []
+
+
 def test_reports_are_kept_by_delivery_or_content() -> None:
     """Every metric of the list is kept, also without a person."""
     made = world()

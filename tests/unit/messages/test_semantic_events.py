@@ -19,6 +19,7 @@ NAMES = {
     "Device Created or Updated": ActionName.UPSERT_DEVICE,
     "Delete Device": ActionName.DELETE_DEVICE,
     "Device Deleted": ActionName.DELETE_DEVICE,
+    "Object Created or Updated": ActionName.UPSERT_OBJECT,
     "Delete Object": ActionName.DELETE_OBJECT,
     "Object Deleted": ActionName.DELETE_OBJECT,
     "Delete Relationship": ActionName.DELETE_RELATIONSHIP,

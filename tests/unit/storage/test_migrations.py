@@ -112,8 +112,8 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
     with Engine.open(old, rules=RULES, clock=FrozenClock(THEN)) as engine:
         expected = before | _standing_for_themselves(before) | _erased_of_any(before)
         after = kept(old)
-        tables = ("whereupon_request", "whereupon_entry", "whereupon_delivery", "whereupon_run")
-        for wider in tables:
+        tables = ("request", "entry", "delivery", "run", "person")
+        for wider in (f"whereupon_{each}" for each in tables):
             earlier = expected.pop(wider)
             found = [row[: len(earlier[0])] for row in after.pop(wider)]
             assert list(map(_of_any_version, found)) == list(map(_of_any_version, earlier))

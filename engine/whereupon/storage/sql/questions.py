@@ -34,6 +34,7 @@ from whereupon.records import (
     KeptAnswer,
     Merge,
     MetricReport,
+    Person,
     PersonFootprint,
     PruneStep,
     Relationship,
@@ -145,6 +146,12 @@ class SqlQuestions(SqlReads, Questions):
             limit=limit,
         )
         return list(map(rows.message_from, found))
+
+    def persons_with_email(self, emails: Collection[str]) -> list[Person]:
+        """Persons by the address that their row has."""
+        members = self._database.members(emails)
+        found = self._queries.persons_with_email.fetch(self._connection, emails=members)
+        return list(map(rows.person_from, found))
 
     def runs_of(
         self, rule: str, limit: int, before: tuple[datetime, str] | None = None

@@ -29,6 +29,7 @@ from whereupon.records import (
     StoredMessage,
     SuppressedAddress,
     Tombstone,
+    email_of,
 )
 from whereupon.storage.sql.dialects import Parameters
 
@@ -110,12 +111,13 @@ def person_row(person: Person) -> Parameters:
         as_micros(person.created_at),
         object_text(person.attributes),
         object_text(person.stamps),
+        email_of(person.attributes),
     )
 
 
 def person_from(row: Record) -> Person:
     """A person."""
-    key, user_id, created_at, attributes, stamps = row
+    key, user_id, created_at, attributes, stamps, _ = row
     said = cast("Mapping[str, int]", LazyObject(stamps))
     return Person(key, user_id, from_micros(created_at), mapping(attributes), said)
 

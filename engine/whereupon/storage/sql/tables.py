@@ -78,6 +78,7 @@ __all__ = [
 _ACTIVE = text("state = 'active'")
 _INSIDE = text("state IN ('active', 'paused')")
 _SWEPT = text("sweep IS NOT NULL")
+_HAS_EMAIL = text("email IS NOT NULL")
 
 
 class NameRow(Base, table=True):
@@ -139,15 +140,28 @@ class IdentifierRow(Base, table=True):
 
 
 class PersonRow(Base, table=True):
-    """A person and their attributes."""
+    """A person and their attributes.
+
+    Attributes:
+        email: the person's e-mail address in the form in which it is looked up (see `records.email_of`).
+    """
 
     __tablename__ = "whereupon_person"
+    __table_args__ = (
+        Index(
+            "whereupon_person_email",
+            "email",
+            sqlite_where=_HAS_EMAIL,
+            postgresql_where=_HAS_EMAIL,
+        ),
+    )
 
     key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=GIVEN)
     user_id: str = Field(sa_type=CollatedText)
     created_at: int = Field(sa_type=Int64)
     attributes: str = Field(sa_type=CollatedText)
     stamps: str = Field(sa_type=CollatedText)
+    email: str | None = Field(default=None, sa_type=CollatedText)
 
 
 class ClaimRow(Base, table=True):

@@ -45,7 +45,7 @@ class _Recipients(NamedTuple):
 
     Attributes:
         named: by user id, the person's own data; None for everybody whom ``who`` admits.
-        unknown: what was named and is nobody's user id.
+        unknown: sentences about what was named and does not name one person.
     """
 
     named: Mapping[str, Mapping[str, JsonValue]] | None
@@ -142,10 +142,23 @@ class Broadcasts:
         self, named: Mapping[tuple[str, str], Mapping[str, JsonValue]], body: Body
     ) -> _Recipients:
         ignored = {kind for kind in ("id", "email") if flag_in(body, f"{kind}_ignore_missing")}
-        known = self._persons.known({value for _, value in named})
-        there = {value: data for (_, value), data in named.items() if value in known}
-        missing = [each for each in named if each[1] not in known and each[0] not in ignored]
-        return _Recipients(there, tuple(value for _, value in missing))
+        several = flag_in(body, "email_add_duplicates")
+        known = self._persons.known({value for kind, value in named if kind == "id"})
+        having = self._persons.with_emails({value for kind, value in named if kind == "email"})
+        there: dict[str, Mapping[str, JsonValue]] = {}
+        missing: list[str] = []
+        for (kind, value), data in named.items():
+            if kind == "id":
+                found = [value] if value in known else []
+            else:
+                found = [each.user_id for each in having[value]]
+            if len(found) > 1 and not several:
+                missing.append(f"{len(found)} people have the address {value}")
+            elif not found and kind not in ignored:
+                missing.append(f"nobody has the {kind} {value}")
+            for user_id in found:
+                there.setdefault(user_id, data)
+        return _Recipients(there, tuple(missing))
 
 
 def _texts(body: Body, name: str) -> list[str]:
@@ -182,12 +195,10 @@ def _with_data(body: Body) -> dict[tuple[str, str], Mapping[str, JsonValue]]:
 def _unknown(unknown: tuple[str, ...]) -> Answer:
     """422: nothing was sent, since people were named whom nobody is. They are counted, and the first are named."""
     reason = (
-        f"{len(unknown)} of the people are not known; nothing was sent. Make them known, or send "
-        "id_ignore_missing or email_ignore_missing"
+        f"{len(unknown)} of the people cannot be told; nothing was sent. Make them known, or send "
+        "id_ignore_missing, email_ignore_missing or email_add_duplicates"
     )
-    errors: list[JsonValue] = [
-        {"detail": f"{each} is nobody's user id", "status": "422"} for each in unknown[:100]
-    ]
+    errors: list[JsonValue] = [{"detail": each, "status": "422"} for each in unknown[:100]]
     said: dict[str, JsonValue] = {"code": "unknown-people", "message": reason, "error": reason}
     return said_as_json(422, {**said, "errors": errors, "meta": {"error": reason}})
 

@@ -12,7 +12,7 @@ from whereupon.web.customerio import messages
 from whereupon.web.customerio.answers import RefusedError
 from whereupon.web.customerio.asked import Body, flag_in, id_at, object_in, required_id
 from whereupon.web.customerio.messages import Who, Wire
-from whereupon.web.customerio.persons import Persons
+from whereupon.web.customerio.persons import Persons, looks_like_email
 
 NO_UPDATE = "nobody has that id, and _update changes only people who are there"
 
@@ -74,15 +74,23 @@ def _size(entity: Body) -> int:
         ) from None
 
 
-def updated(made: list[Wire], user_id: str, persons: Persons, now: datetime) -> list[Wire]:
-    """The messages of an identify with ``_update``; raises `NothingToDo` if nobody has the id.
+def identified(user_id: str, attributes: Body, persons: Persons, now: datetime) -> list[Wire]:
+    """The messages of an identify.
 
-    They are of the time before it was asked whether the person is there. So a deletion that comes in between is
-    later, and suppresses them.
+    With ``_update`` they are of the time before it was asked whether the person is there. So a deletion that comes
+    in between is later, and suppresses them. A person who becomes known by an e-mail address has it as an attribute.
+
+    Raises:
+        RefusedError: an attribute that says how it is done cannot be read.
+        NothingToDo: nobody has the id, and it is an ``_update``.
     """
-    made[0].setdefault("timestamp", format_instant(now))
-    if not persons.is_known(user_id):
-        raise NothingToDo(NO_UPDATE)
+    made = messages.identify(user_id, attributes)
+    if flag_in(attributes, "_update"):
+        made[0].setdefault("timestamp", format_instant(now))
+        if not persons.is_known(user_id):
+            raise NothingToDo(NO_UPDATE)
+    elif "email" not in attributes and looks_like_email(user_id) and not persons.is_known(user_id):
+        made[0] |= {"traits": {**messages.traits_of(attributes), "email": user_id}}
     return made
 
 
@@ -95,11 +103,8 @@ def _identify(entity: _Entity) -> list[Wire]:
     attributes = {**object_in(entity.body, "attributes"), **own}
     if entity.body.get("timestamp") is not None:
         attributes["_timestamp"] = entity.body["timestamp"]
-    user_id = entity.person
-    made = messages.identify(user_id, attributes)
-    if flag_in(attributes, "_update"):
-        return updated(made, user_id, entity.persons, entity.now)
-    return made
+    user_id = entity.persons.to_identify(object_in(entity.body, "identifiers"))
+    return identified(user_id, attributes, entity.persons, entity.now)
 
 
 def _event(kind: str, entity: _Entity) -> list[Wire]:
@@ -154,6 +159,8 @@ def _delete_device(entity: _Entity) -> list[Wire]:
 
 def _identify_object(entity: _Entity) -> list[Wire]:
     named, attributes = entity.object, object_in(entity.body, "attributes")
+    if not entity.body.get("cio_relationships"):
+        return [messages.put_object(named, attributes)]
     return [messages.relate(who, named, attributes) for who in _people_of(entity)]
 
 
@@ -185,9 +192,7 @@ def _people_of(entity: _Entity) -> list[Who]:
 def _required_relationships(entity: _Entity) -> list[tuple[Body, str]]:
     found = list(messages.relationships_in(entity.body))
     if not found:
-        reason = (
-            "cio_relationships needs at least one relationship; an object is known by its people"
-        )
+        reason = "cio_relationships needs at least one relationship"
         raise RefusedError(code="missing-field", reason=reason, field="cio_relationships")
     return [(identifiers, place) for identifiers, place in found]
 

@@ -111,7 +111,8 @@ def _asks(message: Wire) -> bool:
 
 _ASKING = frozenset(
     {
-        *("Delete Person", "Suppress Person", "Unsuppress Person", "Object Deleted"),
+        *("Delete Person", "Suppress Person", "Unsuppress Person"),
+        *("Object Created or Updated", "Object Deleted"),
         *("Device Created or Updated", "Device Deleted", "Relationship Deleted"),
     }
 )

@@ -19,8 +19,10 @@ from whereupon.web.customerio.asked import Body, id_at, object_in, objects_in, r
 
 Wire: TypeAlias = dict[str, object]
 
-_RESERVED = frozenset({"anonymous_id", "_update", "_timestamp", "cio_relationships"})
-"""Attributes of an identify that say how it is done."""
+_RESERVED = frozenset(
+    {"id", "cio_id", "anonymous_id", "_update", "_timestamp", "cio_relationships"}
+)
+"""Attributes of an identify that say how it is done, or of whom."""
 
 _EVENT_TYPES = {"event": "track", "page": "page", "screen": "screen"}
 _METRICS = frozenset(
@@ -66,10 +68,13 @@ def identify(user_id: str, attributes: Body) -> list[Wire]:
         reason = "there is no cio_id in whereupon; leave it out"
         raise RefusedError(code="bad-field", reason=reason, field="cio_id")
     who = Who(user_id=user_id, anonymous_id=id_at(attributes, "anonymous_id"))
-    left_out = _RESERVED | {"id", "cio_id"}
-    traits = {name: value for name, value in attributes.items() if name not in left_out}
-    said: Wire = {"type": "identify", **who.as_wire(), "traits": traits}
+    said: Wire = {"type": "identify", **who.as_wire(), "traits": traits_of(attributes)}
     return [said | _at(attributes, "_timestamp"), *_relationships_of(user_id, attributes)]
+
+
+def traits_of(attributes: Body) -> dict[str, JsonValue]:
+    """The attributes that are kept of a person."""
+    return {name: value for name, value in attributes.items() if name not in _RESERVED}
 
 
 def event(who: Who, body: Body, *, data: str = "data", kind: str | None = None) -> Wire:
@@ -164,6 +169,12 @@ def relate(who: Who, named: Wire, attributes: Body | None = None) -> Wire:
     """Relate a person to an object, and set the object's attributes."""
     traits = {**(attributes or {}), "objectTypeId": named["objectTypeId"]}
     return {"type": "group", **who.as_wire(), "groupId": named["objectId"], "traits": traits}
+
+
+def put_object(named: Wire, attributes: Body) -> Wire:
+    """Set an object's attributes."""
+    properties = {**attributes, **named}
+    return {"type": "track", "event": "Object Created or Updated", "properties": properties}
 
 
 def unrelate(user_id: str, named: Mapping[str, object]) -> Wire:

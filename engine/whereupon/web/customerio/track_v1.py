@@ -6,8 +6,8 @@ from functools import partial
 from whereupon.engine import Engine
 from whereupon.web.customerio import messages
 from whereupon.web.customerio.answers import RefusedError, done, refused
-from whereupon.web.customerio.asked import Asked, Body, Call, Calls, flag_in, id_at, object_in
-from whereupon.web.customerio.entities import NothingToDo, updated
+from whereupon.web.customerio.asked import Asked, Body, Call, Calls, id_at, object_in
+from whereupon.web.customerio.entities import NothingToDo, identified
 from whereupon.web.customerio.intake import Intake
 from whereupon.web.customerio.messages import Who, Wire
 from whereupon.web.customerio.persons import Persons
@@ -61,12 +61,10 @@ class TrackV1:
 
     def _identify(self, person: str, asked: Asked) -> Answer:
         user_id = self._persons.in_path(person)
-        made = messages.identify(user_id, asked.body)
-        if flag_in(asked.body, "_update"):
-            try:
-                made = updated(made, user_id, self._persons, asked.now)
-            except NothingToDo as note:
-                return done(notes=[str(note)])
+        try:
+            made = identified(user_id, asked.body, self._persons, asked.now)
+        except NothingToDo as note:
+            return done(notes=[str(note)])
         return self._taken(made)
 
     def _merge(self, body: Body) -> Wire:

@@ -33,6 +33,11 @@ SELECT whereupon_merge.* FROM whereupon_merge
 WHERE survivor_key = ANY(:keys)
 ORDER BY merged_at, message_id
 
+-- name: persons_with_email
+SELECT whereupon_person.* FROM whereupon_person
+WHERE email = ANY(:emails)
+ORDER BY key
+
 -- name: versions_of
 SELECT digest FROM whereupon_wording WHERE rule = :rule
 
