@@ -22,6 +22,7 @@ from whereupon import Engine
 from whereupon.pipeline.ingestion import Ingested
 from whereupon.web.adapters import Event, Receive, Send
 from whereupon.web.serving import Server, ServerOptions
+from whereupon.web.serving.sockets import listen
 
 _SAID = b'{"success":true}'
 
@@ -67,10 +68,10 @@ def _parse(_: str, stack: ExitStack) -> dict[str, object]:
         await send({"type": "http.response.body", "body": _SAID})
 
     config = uvicorn.Config(
-        application, port=0, log_config=None, access_log=False, ws="none", lifespan="off"
+        application, log_config=None, access_log=False, ws="none", lifespan="off"
     )
     server = uvicorn.Server(config)
-    listening = config.bind_socket()
+    listening = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=[[listening]], daemon=True)
     thread.start()
 
