@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
@@ -15,6 +16,8 @@ from pydantic import JsonValue
 from tests.paths import ROOT
 
 SHOP = "/tests/js_clients/browser/shop.html?utm_source=news&utm_campaign=spring"
+PACKAGES = ROOT / "tests" / "js_clients" / "node_modules"
+CLIENT_OF_RUDDERSTACK = PACKAGES / "@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js"
 _ARGUMENTS = (
     "--no-sandbox",  # the tests may run as root, in a container
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
@@ -38,9 +41,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def page_server() -> Iterator[str]:
-    """The origin under which the files of the project are served as pages."""
-    server = _Server(("127.0.0.1", 0), partial(_Files, directory=str(ROOT)))
+def page_server(folder: Path = ROOT) -> Iterator[str]:
+    """The origin under which the files of a folder are served as pages."""
+    server = _Server(("127.0.0.1", 0), partial(_Files, directory=str(folder)))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
