@@ -253,6 +253,8 @@ def _is_said(given: object, undone: bool, names: str) -> bool:
 
 
 def _read_secret() -> str:
+    if sys.stdin is None:
+        fail("give the secret on standard input")
     if sys.stdin.isatty():
         return getpass.getpass("The secret (it is not shown): ").strip()
     return sys.stdin.read(4 * LONGEST_SECRET).strip()

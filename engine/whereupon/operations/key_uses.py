@@ -5,6 +5,7 @@ No request waits for it. What a process that is killed has not written is lost: 
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock, Thread
@@ -67,8 +68,10 @@ class KeyUses(ForkAware):
 
     def _begin(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self._run, name="whereupon-key-uses", daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._run, name="whereupon-key-uses", daemon=True)
+            with suppress(RuntimeError):  # the process ends, or has no room for a thread
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         while uses := self._taken():

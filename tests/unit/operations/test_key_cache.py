@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import create_engine, event, text
+from tests.contracts.plain import PlainStore
 from tests.scenarios.child_process import forked
 from tests.servers import Server, mortal
 
@@ -16,12 +18,14 @@ from whereupon import Engine
 from whereupon.errors import StoreError
 from whereupon.operations.key_cache import FRESH, FRESH_FOR_UNKNOWN, GRACE
 from whereupon.operations.key_checks import KeyChecks
-from whereupon.ports import Store
+from whereupon.ports import Session, Store
 from whereupon.records import ApiKey
+from whereupon.rules.model import Rulebook
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 from whereupon.storage.sql.database_url import engine_of
 
+T = TypeVar("T")
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -161,6 +165,71 @@ def test_a_child_knows_what_its_parent_knew_and_writes_its_own_uses(database: st
         used = {key.name: key.last_used_at for key in engine.keys.list()}
         later = NOON + timedelta(minutes=5)
         assert used == {"shop": later, "other": NOON, "child": later}
+
+
+class Counting(PlainStore):
+    """A store in memory that counts transactions, and that can go away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = False
+        self.reads = self.writes = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session, unless the store is away."""
+        self.reads += 1
+        if self.is_away:
+            raise StoreError(code="unreachable", reason="it is away")
+        with super().reading() as session:
+            yield session
+
+    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
+        """Do work, and count it."""
+        self.writes += 1
+        return super().transact(work, alone=alone)
+
+
+@pytest.fixture
+def counting() -> Iterator[tuple[Counting, Process, str]]:
+    """A store, a process on it, and the secret of a key in it."""
+    store = Counting()
+    with Engine(store, Rulebook(), clock=FrozenClock(NOON)) as admin:
+        secret = admin.keys.create("shop", kind="server").secret
+        process = Process(store)
+        with closing(process.keys):
+            assert process.says(secret) is None
+            process.keys.write_uses()
+            yield store, process, secret
+
+
+def test_a_store_that_is_away_is_asked_once_a_second(
+    counting: tuple[Counting, Process, str],
+) -> None:
+    """However many requests come, so that it comes back to a quiet door."""
+    store, process, secret = counting
+    store.is_away, store.reads = True, 0
+    process.now += FRESH
+    for number in range(1_000):
+        assert process.says(secret) is None
+        with pytest.raises(StoreError):
+            process.says(f"wk_guess_{number}")
+        process.now += 0.01
+    assert 5 <= store.reads <= 11
+
+
+def test_a_use_is_written_once_a_minute_however_often_a_key_is_shown(
+    counting: tuple[Counting, Process, str],
+) -> None:
+    """The other uses do not even wake a thread."""
+    store, process, secret = counting
+    store.writes = 0
+    for minute in range(1, 4):
+        process.clock.move_to(NOON + timedelta(minutes=minute))
+        for _ in range(100):
+            assert process.says(secret) is None
+            process.keys.write_uses()
+    assert store.writes == 3
 
 
 @pytest.fixture(scope="module")
