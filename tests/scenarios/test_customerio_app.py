@@ -99,6 +99,8 @@ def test_a_send_under_a_key_counts_once(engine: Engine, call: Caller) -> None:
     assert first.body["delivery_id"] == second.body["delivery_id"]
     assert len(engine.deliveries()) == 1
     assert call("POST", "/v1/send/email", body).body["delivery_id"] != first.body["delivery_id"]
+    answered = call("POST", "/v1/send/email", body, idempotency_key="x" * 201)
+    assert (answered.status, answered.body["code"]) == (400, "bad-key")
 
 
 def test_a_push_may_go_to_all_devices_of_the_person(engine: Engine, call: Caller) -> None:
@@ -314,6 +316,15 @@ def test_what_a_trigger_cannot_do_is_refused_by_name(
     assert (answered.status, answered.body["code"], answered.body["field"]) == (400, code, field)
     engine.run_due()
     assert _got(engine) == {}
+
+
+def test_a_broadcast_that_is_switched_off_is_not_triggered(engine: Engine, call: Caller) -> None:
+    """The caller is told, since nobody would get anything."""
+    engine.reload(book_of({**NEWS, "active": False}))
+    for body in (HEADLINE, {**HEADLINE, "ids": ["ada"]}):
+        answered = call("POST", "/v1/campaigns/news/triggers", body)
+        assert (answered.status, answered.body["code"]) == (400, "inactive")
+    assert engine.runs("news") == []
 
 
 def test_a_trigger_of_something_else_is_not_found(call: Caller) -> None:

@@ -17,6 +17,7 @@ from whereupon.web.http import Answer, Request
 
 Body: TypeAlias = Mapping[str, JsonValue]
 
+_LONGEST_KEY = 200
 _ESCAPES = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -52,8 +53,12 @@ class Asked:
 
     @property
     def key(self) -> str | None:
-        """The header ``Idempotency-Key``; None without one."""
-        return self.request.headers.get("idempotency-key", "").strip() or None
+        """The header ``Idempotency-Key``; None without one. Raises `RefusedError` if it is too long."""
+        key = self.request.headers.get("idempotency-key", "").strip()
+        if len(key) > _LONGEST_KEY:
+            reason = f"the header Idempotency-Key has at most {_LONGEST_KEY} characters"
+            raise RefusedError(code="bad-key", reason=reason)
+        return key or None
 
     def query(self, name: str) -> str | None:
         """The first field of that name in the query; None if there is none. Raises `RefusedError`."""

@@ -66,7 +66,10 @@ class Broadcasts:
     def _trigger(self, broadcast: str, asked: Asked) -> Answer:
         rule = broadcast_named(self._engine, broadcast)
         body = asked.body
-        for name in body.keys() - _TAKEN:
+        if not rule.active.allows(asked.now):
+            reason = f"{rule.id} is not active now; its file says so"
+            raise RefusedError(code="inactive", reason=reason)
+        for name in sorted(body.keys() - _TAKEN):
             reason = f"{name} is not taken; there are: {', '.join(sorted(_TAKEN))}"
             raise RefusedError(code="unsupported-field", reason=reason, field=name)
         recipients = self._recipients(body)
