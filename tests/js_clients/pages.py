@@ -73,12 +73,12 @@ class Visitor:
         troubles: what went wrong on the page, as its console says it.
     """
 
-    def __init__(self, page: Page, origin: str) -> None:
+    def __init__(self, page: Page, origin: str, path: str = SHOP) -> None:
         self.page = page
         self.troubles: list[str] = []
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
         page.on("requestfailed", lambda request: self.troubles.append(f"{request.url} failed"))
-        page.goto(origin + SHOP)
+        page.goto(origin + path)
 
     def open_client(self, name: str, host: str, key: str, **options: JsonValue) -> None:
         """Load a client as its documentation says, with another host."""
