@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   replay two real streams against rules/, see what triggered and why, and mails arriving"
+	@echo "make demo   replay two real streams against rules/, see what triggered and why, mails and events arriving"
 	@echo "make test   run every test"
 	@echo "make quick  run most of them, for a verdict in a minute"
 	@echo "make test-clients  the clients of Node and of browsers, from npm, against a real server"
@@ -35,6 +35,8 @@ define install
 	END { if (begun) print ""; if (code) { while ((getline said < "$(VENV)/install.log") > 0) print said }; exit code }'
 endef
 
+, := ,
+
 $(VENV)/stamp-run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "whereupon needs Python 3.11 or later; say which: make PYTHON=python3.12")'
 	@echo "Setting up $(VENV), once; this takes a minute or two."
@@ -57,14 +59,15 @@ $(VENV)/stamp-check: $(VENV)/stamp-clients
 	@touch $@
 
 $(VENV)/stamp-demo: $(VENV)/stamp-run
-	@echo "Installing a mail server, to show mails arriving."
-	$(call install,--group demo)
+	@echo "Installing a mail server and an HTTP server, to show mails and events arriving."
+	$(call install,--editable '.[cli$(,)serve]' --group demo)
 	@touch $@
 
 demo: $(VENV)/stamp-demo
 	@$(BIN)/whereupon replay fixtures/streams/anonymous-shopping.jsonl
 	@$(BIN)/whereupon replay fixtures/streams/source-story.jsonl
 	@$(BIN)/python -m fixtures.examples.real_mail
+	@$(BIN)/python -m fixtures.examples.real_events
 
 # Test processes at a time; 0 runs all in one, as a debugger wants it.
 JOBS ?= 2

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.clients.doors import open_shop
@@ -43,3 +44,18 @@ def test_the_code_for_node_sends_to_the_door() -> None:
         )
         assert ran.returncode == 0, ran.stderr
         assert {*stored_in(shop.engine)} == {*CLIENTS}
+
+
+def test_the_page_of_the_demo_triggers_a_rule_from_chromium() -> None:
+    """It loads Segment's client from the door, and its order is confirmed."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "fixtures.examples.real_events"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "from Chromium with Segment's client" in ran.stdout
+    assert "email: Order O-2 is confirmed (order-confirmation)" in ran.stdout
