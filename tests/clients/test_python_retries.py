@@ -1,19 +1,23 @@
 """What the Python clients do when the door refuses or is away: everything arrives once, or is reported once."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
-from tests.clients.doors import Between, Break, Shop, between, open_shop
+from tests.clients.doors import Between, Break, between, open_shop
 from tests.clients.expected import stored_in
 from tests.clients.python_clients import ALL, CUSTOMERIO, SEGMENT, PythonClient
 from tests.clients.session import Call, Json
 from tests.http_receiver import Reply
+from tests.scenarios.test_serve import serving
 from tests.servers import Server, mortal
 
+from whereupon import Engine
 from whereupon.records import Delivery
 
 each_client = pytest.mark.parametrize("sdk", ALL, ids=lambda sdk: sdk.distribution)
@@ -60,10 +64,10 @@ def _told(sdk: PythonClient, key: str, url: str, **options: object) -> Iterator[
         yield client, told
 
 
-def _assert_all_there_once(shop: Shop, calls: list[Call]) -> None:
+def _assert_all_there_once(engine: Engine, calls: list[Call]) -> None:
     """Each message is recorded, and did what it does once: one delivery for each purchase."""
-    assert {*stored_in(shop.engine)} == {call.message_id for call in calls}
-    with shop.engine.store.session() as session:
+    assert {*stored_in(engine)} == {call.message_id for call in calls}
+    with engine.store.session() as session:
         deliveries = [*session.scan(Delivery)]
     assert sorted(str(each.message_id) for each in deliveries) == sorted(
         call.message_id for call in calls
@@ -81,7 +85,7 @@ def test_a_connection_that_breaks_loses_and_doubles_nothing(sdk: PythonClient, h
                 sdk.say(client, call)
         assert told.errors == []
         assert len(proxy.requests) >= PURCHASES / 5 + 2
-        _assert_all_there_once(shop, calls)
+        _assert_all_there_once(shop.engine, calls)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +122,43 @@ def test_a_store_that_is_away_for_a_while_loses_nothing(
         assert told.errors == []
         assert {*proxy.statuses} == {200, 503}
         _assert_all_hold_back(proxy, 503)
-        _assert_all_there_once(shop, calls)
+        _assert_all_there_once(shop.engine, calls)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    """What it has acknowledged is stored, and the clients send the rest to the server that is started next."""
+    store = ["--store", "sqlite:///shop.db"]
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db") as engine:
+        key = engine.keys.create("shop", kind="server").secret
+    calls: list[Call] = []
+    with (
+        serving(tmp_path, *store) as first,
+        between(f"http://127.0.0.1:{first.port}") as proxy,
+        ExitStack() as later,
+    ):
+        killed = Event()
+
+        def kill(_: Reply) -> None:
+            if len(proxy.answers) == 4:
+                first.process.kill()
+                first.process.wait()
+                killed.set()
+
+        proxy.on_answer = kill
+        with ExitStack() as clients:
+            every = [(sdk, *clients.enter_context(_told(sdk, key, proxy.url))) for sdk in ALL]
+            for sdk, client, _ in every:
+                for call in _purchases(15):
+                    message_id = f"{sdk.distribution}-{call.message_id}"
+                    calls.append(replace(call, name="hello", message_id=message_id))
+                    sdk.say(client, calls[-1])
+            assert killed.wait(60)
+            second = later.enter_context(serving(tmp_path, *store))
+            proxy.door = f"http://127.0.0.1:{second.port}"
+    assert [told.errors for _, _, told in every] == [[], [], []]
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db") as engine:
+        _assert_all_there_once(engine, calls)
 
 
 @each_client
@@ -133,7 +173,7 @@ def test_a_key_over_its_limit_loses_nothing(sdk: PythonClient) -> None:
         assert told.errors == []
         assert {*proxy.statuses} == {200, 429}
         _assert_all_hold_back(proxy, 429)
-        _assert_all_there_once(shop, calls)
+        _assert_all_there_once(shop.engine, calls)
 
 
 def _assert_all_hold_back(proxy: Between, status: int) -> None:
@@ -196,7 +236,7 @@ def test_a_bad_message_among_good_ones_is_named_in_the_answer(sdk: PythonClient)
         (answer,) = proxy.answers
         assert answer.status == 200
         assert b'"index":1' in answer.body.replace(b" ", b"")
-        _assert_all_there_once(shop, calls)
+        _assert_all_there_once(shop.engine, calls)
 
 
 @pytest.mark.parametrize("prefix", ["pk_us_", "sk_eu_"])
