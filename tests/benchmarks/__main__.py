@@ -23,6 +23,7 @@ from tests.benchmarks import (
     claims,
     conditions,
     delivery,
+    door,
     due,
     loading,
     matching,
@@ -50,6 +51,7 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
         "broadcast": broadcast.rows,
         "due": due.rows,
         "delivery": delivery.rows,
+        "door": door.rows,
     }
 
 

@@ -36,6 +36,8 @@ def log_event(
         raised: logged with its traceback, which quotes what the error says.
         facts: neither content, nor an address; those that are None are left out.
     """
+    if not log.isEnabledFor(level):
+        return
     said = {name: value for name, value in facts.items() if value is not None}
     line = " ".join([event, *(f"{name}={in_log(value)}" for name, value in said.items())])
     log.log(level, "%s", line, extra={"event": event, **said}, exc_info=raised, stacklevel=2)

@@ -6,7 +6,7 @@ a call may wait for the store.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
@@ -197,21 +197,20 @@ async def _asgi_body(receive: Receive) -> bytes | None:
 
 def asgi_request(scope: Event, body: bytes) -> Request:
     """The request of a connection scope of ASGI, with its body; one of more than `MOST_BYTES` is left out."""
-    headers: dict[str, str] = {}
-    for raw_name, raw in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers = _asgi_headers(scope["headers"])
     mount = str(scope.get("root_path", "")).rstrip("/")
-    path = str(scope["path"])
+    whole = path = str(scope["path"])
     if mount and (path == mount or path.startswith(f"{mount}/")):  # some servers leave it in
         path = path[len(mount) :]
+    sent = (scope.get("raw_path") or b"").decode("latin-1")
+    quoted_mount = quote(mount, safe=_SAFE, errors="replace") if mount else ""
+    if sent != whole or not path:  # something in it is encoded, or it is not told
+        path = _raw_path(sent, quoted_mount, quote(path, safe=_SAFE, errors="replace") or "/")
     host = headers.get("host") or str((scope.get("server") or ("localhost",))[0])
-    quoted, sent = quote(path, safe=_SAFE, errors="replace") or "/", scope.get("raw_path") or b""
-    quoted_mount = quote(mount, safe=_SAFE, errors="replace")
     is_too_large = len(body) > MOST_BYTES
     return Request(
         method=str(scope["method"]).upper(),
-        path=_raw_path(sent.decode("latin-1"), quoted_mount, quoted),
+        path=path,
         query=scope.get("query_string", b"").decode("latin-1"),
         headers=headers,
         body=b"" if is_too_large else body,
@@ -219,6 +218,18 @@ def asgi_request(scope: Event, body: bytes) -> Request:
         address=str((scope.get("client") or ("",))[0]),
         is_too_large=is_too_large,
     )
+
+
+def _asgi_headers(raw: Collection[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers by name; ASGI has the names in lower case."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    if len(headers) == len(raw):
+        return headers
+    headers = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 async def send_answer(answered: Answer, method: str, send: Send) -> None:
