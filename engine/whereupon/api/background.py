@@ -18,6 +18,7 @@ from whereupon.operations.scrubber import Scrubber
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.due_work import REQUESTS_TOGETHER, STEPS_TOGETHER, due_together, take_step
+from whereupon.pipeline.sweeps import paused_runs
 from whereupon.ports import Clock, Session, Store, Watch
 from whereupon.records import Delivery, Request
 from whereupon.scheduling import Waker
@@ -223,6 +224,7 @@ class BackgroundWork:
                 self._current.pipeline.next_duty(session),
                 session.next_request_due(self._workers.actions.names),
                 len(session.due_claim_jobs(later(self._clock.now(), _A_DAY), _MOST_CLAIMS)),
+                (len(session.rule_pauses()), len(paused_runs(session))),
             )
 
     def _next_due(self) -> datetime | None:

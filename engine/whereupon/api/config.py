@@ -20,7 +20,7 @@ from whereupon.messages.model import Source
 from whereupon.messages.semantic_events import Action, Registry
 from whereupon.pipeline.work_scope import LeftAlone
 from whereupon.ports import Backlog, HostTransaction, Session
-from whereupon.records import ChannelState, Request
+from whereupon.records import BroadcastRun, ChannelState, Request, RulePause
 from whereupon.rules.model import Rulebook
 from whereupon.runtime.forks import ForkAware, watch_forks
 
@@ -94,6 +94,7 @@ class Waiting:
         work_due: when the first wait or broadcast that this engine may run is due, or was.
         request_due: likewise for requests and actions.
         claims: how many large claims are unfinished; it counts no further than 1,000.
+        paused: how many rules, and runs of broadcasts, operators have paused.
     """
 
     deliveries: Sequence[Backlog]
@@ -101,6 +102,7 @@ class Waiting:
     work_due: datetime | None
     request_due: datetime | None
     claims: int
+    paused: tuple[int, int] = (0, 0)
 
 
 class InFlight(ForkAware):
@@ -145,10 +147,14 @@ class Status:
     Attributes:
         left_alone: entries and broadcasts that this engine does not touch, by rule, and why.
         resting: channels that no process calls now, and until when; see `ChannelPolicy.breaker`.
+        pauses: rules that operators have paused.
+        paused_runs: runs of broadcasts that operators have paused.
     """
 
     left_alone: tuple[LeftAlone, ...] = ()
     resting: tuple[ChannelState, ...] = ()
+    pauses: tuple[RulePause, ...] = ()
+    paused_runs: tuple[BroadcastRun, ...] = ()
 
 
 def rulebook_from(rules: str | PathLike[str] | Rulebook) -> Rulebook:

@@ -15,6 +15,7 @@ from whereupon.messages.times import earlier
 from whereupon.operations.outbox import resting_channels
 from whereupon.operations.pruner import kept_since
 from whereupon.operations.statistics import Statistics, statistics
+from whereupon.pipeline.sweeps import paused_runs
 from whereupon.ports import DeliveryFilter
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
 
@@ -190,6 +191,8 @@ class Questions(EngineParts):
             return Status(
                 tuple(self.pipeline.left_alone(session)),
                 tuple(resting_channels(session, self.clock.now())),
+                tuple(session.rule_pauses()),
+                tuple(paused_runs(session)),
             )
 
     def metrics(self) -> Metrics:

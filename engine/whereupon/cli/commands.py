@@ -49,6 +49,8 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "deliveries": Heading("questions:deliveries_command", _STORE),
         "inbox": Heading("inbox:inbox_command", _STORE),
         "stats": Heading("stats:stats_command", _STORE),
+        "entries": Heading("entries:entries_command", _STORE),
+        "broadcasts": Heading("broadcasts:broadcasts_command", _STORE),
         "suppression": Heading("suppression:suppression_command", _STORE),
         "retry": Heading("retry:retry_command", _STORE),
         "migrate": Heading("upkeep:migrate_command", _STORE),

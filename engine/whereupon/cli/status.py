@@ -10,8 +10,15 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
 from whereupon.operations.outbox import resting_channels
 from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.pipeline.sweeps import paused_runs
 from whereupon.pipeline.work_scope import LeftAlone, Why, left_alone
 from whereupon.records import ChannelState
+from whereupon.render.entries import (
+    pause_line,
+    pause_object,
+    paused_run_line,
+    paused_run_object,
+)
 from whereupon.render.formatting import clean
 from whereupon.scheduling import SystemClock
 
@@ -19,6 +26,7 @@ _WHY = {
     Why.UNKNOWN_RULE: "there is no such rule here",
     Why.UNREADABLE: "a newer whereupon wrote the version that they follow",
     Why.PAUSED: "the rule is switched off",
+    Why.PAUSED_BY_OPERATOR: "an operator has paused it",
 }
 
 
@@ -26,19 +34,22 @@ _WHY = {
 def status_command(store: StoreUrl, rules: RulesIfAny = None, as_json: AsJson = False) -> None:
     """List the rules whose entries and broadcasts an engine with these rules leaves alone, and channels that rest.
 
-    A rule is unknown, unreadable or switched off. Its entries wait until an engine runs that knows the rule
+    A rule is unknown, unreadable, switched off or paused. Its entries wait until an engine runs that knows the rule
     and has it switched on. A channel rests after failures in a row, or since its provider asked for it; its
-    deliveries wait.
+    deliveries wait. What operators have paused is listed with their names.
     """
     versions = RuleVersions(RuleIndex(rules_for(rules, store)))
     with closing(existing_store(store)) as event_store, event_store.reading() as session:
         ignored = left_alone(session, versions)
         resting = resting_channels(session, SystemClock().now())
+        rules_paused, runs = session.rule_pauses(), paused_runs(session)
     if as_json:
-        print_objects(*map(_object, ignored), *map(_channel_object, resting))
+        paused = [*map(pause_object, rules_paused), *map(paused_run_object, runs)]
+        print_objects(*map(_object, ignored), *map(_channel_object, resting), *paused)
     else:
         lines = [*map(_line, ignored)] or ["Nothing is left alone."]
-        print_lines([*lines, *map(_channel_line, resting)])
+        paused_lines = [*map(pause_line, rules_paused), *map(paused_run_line, runs)]
+        print_lines([*lines, *map(_channel_line, resting), *paused_lines])
 
 
 def _object(ignored: LeftAlone) -> dict[str, object]:

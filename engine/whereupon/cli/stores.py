@@ -10,7 +10,7 @@ from whereupon.cli.configured import digest_keys
 from whereupon.cli.exit_status import FINDINGS, fail
 from whereupon.cli.options import RULES, paths_of
 from whereupon.engine import Engine
-from whereupon.errors import RequestError, StoreError, UnknownNameError
+from whereupon.errors import OperationError, RequestError, StoreError, UnknownNameError
 from whereupon.messages.streams import StreamReader
 from whereupon.ports import Session, Store
 from whereupon.render.formatting import clean
@@ -53,7 +53,7 @@ def keyed_engine(
     with Engine(store, book, settings=settings) as engine:
         try:
             yield engine
-        except (RequestError, UnknownNameError) as error:
+        except (OperationError, RequestError, UnknownNameError) as error:
             fail(str(error), FINDINGS)
 
 

@@ -17,6 +17,7 @@ from whereupon.records import (
     Entry,
     EntryEnd,
     EntryState,
+    RulePause,
     Skips,
     SkipVerdict,
     StoredMessage,
@@ -31,7 +32,7 @@ class Explanation:
     Attributes:
         subject: the message's name or type; for a scheduled broadcast, its time.
         reason: why the person did not enter: a `Reason`; for a broadcast's run also ``pending`` (the person's turn
-            has not come), ``unknown-then`` (the person was not known yet), ``not-meant`` (it cannot be said any more).
+            has not come), ``paused``, ``cancelled``, ``not-named``, ``unknown-then`` (the person was not known yet), ``not-meant`` (it cannot be said any more).
         reworded: whether the rule has changed since.
         sentence: the whole in one sentence.
         state: the entry's state, if the person entered.
@@ -108,10 +109,7 @@ def _explain_entry(
     broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (then, current))
     made = _made_by(entry, deliveries, user_id)
     began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
-    stands_still = (
-        entry.state is EntryState.ACTIVE and current is not None and not current.active.on
-    )
-    still = ", and stands still while the rule is switched off" if stands_still else ""
+    still = _stands_still(current, again.pauses.get(entry.rule)) if entry.is_inside else ""
     return Explanation(
         message_id=id_in_ref(entry.occasion),
         subject=subject,
@@ -129,6 +127,16 @@ def _explain_entry(
         ended=entry.ended,
         deliveries=tuple(made),
     )
+
+
+def _stands_still(current: Rule | None, pause: RulePause | None) -> str:
+    """A clause about a rule that is switched off, by its file or by an operator."""
+    if current is not None and not current.active.on:
+        return ", and stands still while the rule is switched off"
+    if pause is None:
+        return ""
+    since = format_instant(pause.since)
+    return f", and stands still while the rule is paused, since {since} by {pause.by}"
 
 
 def _made_by(entry: Entry, deliveries: Sequence[Delivery], user_id: str) -> list[Delivery]:

@@ -1,12 +1,19 @@
 """Deciding again what the store keeps as one word for many rules (see `SkipSummary`), for the rules in question."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from whereupon.conditions import NO_HISTORY
 from whereupon.decide import Evaluation, verdict_on_unmatched
 from whereupon.messages.times import from_micros
 from whereupon.pipeline.rule_versions import read_rule_version
-from whereupon.records import Skips, SkipSummary, SkipVerdict, StoredMessage, read_rule_list
+from whereupon.records import (
+    RulePause,
+    Skips,
+    SkipSummary,
+    SkipVerdict,
+    StoredMessage,
+    read_rule_list,
+)
 from whereupon.rules.model import Rule
 
 
@@ -16,12 +23,17 @@ class DecidedAgain:
     Args:
         stored: what the store keeps under a digest; everything is read once.
         current: a rule as the rulebook words it now, by its id, if it still has it.
+        pauses: the rules that operators have paused.
     """
 
     def __init__(
-        self, stored: Callable[[str], bytes | None], current: Callable[[str], Rule | None]
+        self,
+        stored: Callable[[str], bytes | None],
+        current: Callable[[str], Rule | None],
+        pauses: Iterable[RulePause] = (),
     ) -> None:
         self.current = current
+        self.pauses = {pause.rule: pause for pause in pauses}
         self._stored = stored
         self._rule_lists: dict[str, Mapping[str, tuple[int, str, str]]] = {}
         self._versions: dict[str, Rule | None] = {}

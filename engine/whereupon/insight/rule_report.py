@@ -30,7 +30,7 @@ def explain_rule(
     if not known:
         raise UnknownNameError(kind="person", name=person)
     key = known[0].key
-    again = DecidedAgain(session.rule_version, {rule_id: rule}.get)
+    again = DecidedAgain(session.rule_version, {rule_id: rule}.get, session.rule_pauses())
     decided = session.decided(key, rule_id, limit)
     occasions = {verdict.occasion for _, verdict in decided if isinstance(verdict, Entry)}
     sent = session.deliveries_of(key, occasions) if occasions else []

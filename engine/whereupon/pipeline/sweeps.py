@@ -44,10 +44,20 @@ _SWEPT: Final[Mapping[Sweep, _Swept]] = {
 }
 
 
+def swept_runs(session: Session) -> list[BroadcastRun]:
+    """The runs of which a sweep is not done."""
+    return [run for run in session.swept_runs() if run.sweep is not Sweep.PAUSED]
+
+
+def paused_runs(session: Session) -> list[BroadcastRun]:
+    """The runs that operators have paused."""
+    return [run for run in session.swept_runs() if run.paused is not None]
+
+
 def sweep(session: Session, run: BroadcastRun) -> bool:
     """Do the next chunk of a run's sweep; False if another process is at it, or has done it."""
     taken = session.take_swept_run(run)
-    if taken is None or taken.sweep is None:
+    if taken is None or taken.sweep is None or taken.sweep is Sweep.PAUSED:
         return False
     entries = _locked_entries(session, taken, _SWEPT[taken.sweep].entries)
     changes = Changes(entries={entry.key: _swept(entry, taken) for entry in entries})
@@ -59,7 +69,8 @@ def sweep(session: Session, run: BroadcastRun) -> bool:
         else:
             changes.halted = dict.fromkeys(keys, taken.sweep is Sweep.PAUSE)
         if not keys:
-            changes.operated_runs[taken.rule, taken.occasion] = replace(taken, sweep=None)
+            end = Sweep.PAUSED if taken.sweep is Sweep.PAUSE else None
+            changes.operated_runs[taken.rule, taken.occasion] = replace(taken, sweep=end)
     session.flush(changes)
     return True
 

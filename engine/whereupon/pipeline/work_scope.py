@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.pipeline.sweeps import swept_runs
 from whereupon.ports import Session
 from whereupon.records import BroadcastRun
 from whereupon.runtime.lazy import cached_property
@@ -66,7 +67,7 @@ def next_duty(session: Session, versions: RuleVersions) -> datetime | None:
         if scope.why_entry(version.rule, version.digest) is None
     )
     runs = (run.due_at for run in session.waiting_runs() if scope.why_run(run) is None)
-    swept = (run.due_at for run in session.swept_runs())
+    swept = (run.due_at for run in swept_runs(session))
     return min((*entries, *runs, *swept), default=None)
 
 

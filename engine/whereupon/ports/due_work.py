@@ -115,12 +115,12 @@ class DueWork(Reads, Writes, Protocol):
         return not self.has_run(rule, occasion)
 
     def swept_runs(self) -> list[BroadcastRun]:
-        """The runs of which a sweep is not done, by rule then occasion."""
+        """The runs that are swept, or paused, by rule then occasion."""
         swept = [run for run in self.scan(BroadcastRun) if run.sweep is not None]
         return sorted(swept, key=lambda run: (run.rule, run.occasion))
 
     def take_swept_run(self, run: BroadcastRun) -> BroadcastRun | None:
-        """The run as it is now, locked until the transaction ends; None if its sweep is done, or it is locked."""
+        """The run as it is now, locked until the transaction ends; None if it is not swept, or locked."""
         now = self.run(run.rule, run.occasion)
         return None if now is None or now.sweep is None else now
 

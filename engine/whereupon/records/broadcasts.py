@@ -49,9 +49,10 @@ RunPlace: TypeAlias = tuple[datetime, str, str]
 
 
 class Sweep(StrEnum):
-    """What is done, chunk by chunk, to the entries and deliveries that a run has made."""
+    """What is done, chunk by chunk, to the entries and deliveries that a run has made; ``paused`` when they are."""
 
     PAUSE = "pause"
+    PAUSED = "paused"
     RESUME = "resume"
     CANCEL = "cancel"
 
@@ -66,8 +67,8 @@ class BroadcastRun:
         facts: as of an `Entry`.
         admitted: how many persons have entered so far.
         reason: `MISSED` or `OVERTAKEN` if it did not run; `NAMED`; `CANCELLED`; else None.
-        sweep: what is still being done to its entries and deliveries since an operator paused, resumed or
-            cancelled it; None if that is done.
+        sweep: what is being done to its entries and deliveries since an operator paused, resumed or cancelled
+            it; None if there is nothing to do or to undo.
         operations: what operators did to it.
     """
 
