@@ -4,11 +4,15 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from email.utils import parseaddr
+from typing import Final
 
 from pydantic import JsonValue
 
 from whereupon.decide.engine_settings import Settings
 from whereupon.records import Delivery
+
+ADDRESSES: Final = {"email": "email", "sms": "phone"}
+"""The attribute of the person that has the address on a channel of that name, unless the channel says another."""
 
 SUPPRESSED = "suppressed"
 """The reason for which a delivery to a suppressed address is withheld."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias, TypedDict
 
+from whereupon.decide.addresses import ADDRESSES
 from whereupon.delivery.retries import Duration, Retry, as_duration
 from whereupon.messages.times import ZERO, format_duration
 
@@ -156,10 +157,6 @@ class ChannelOptions(TypedDict, total=False):
     retry: Retry | None
     breaker: BreakerValues | None
     address: str | None
-
-
-ADDRESSES: Final = {"email": "email", "sms": "phone"}
-"""The attribute of the person that has the address on a channel of that name, unless the channel says another."""
 
 
 def policy_of(name: str, options: ChannelOptions, channel: object) -> ChannelPolicy:

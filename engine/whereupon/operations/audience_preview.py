@@ -6,9 +6,8 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from whereupon.decide.addresses import address_digests, normalized_address
+from whereupon.decide.addresses import ADDRESSES, address_digests, normalized_address
 from whereupon.decide.consent import reason_to_withhold
-from whereupon.delivery.channel_policy import ADDRESSES
 from whereupon.pipeline.batches import Pipeline
 from whereupon.ports import Session, Store
 from whereupon.records import BroadcastRun, Person
