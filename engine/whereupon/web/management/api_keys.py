@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from whereupon.engine import Engine
 from whereupon.operations.api_keys import KeyChanges, NewKey
 from whereupon.records import ApiKey, KeyKind, KeyLimit, Scope
-from whereupon.web.management.forms import Form
+from whereupon.web.management.forms import Count, Form, Seconds, SecondsOrZero
 from whereupon.web.management.routing import CallerGiven, EngineGiven, needs, router
 
 routes = router("keys")
@@ -26,9 +26,9 @@ class LimitForm(Form):
         burst: the most messages at once, after a time without any.
     """
 
-    messages: int = Field(ge=1, le=10**9, examples=[100])
-    span_seconds: int = Field(ge=1, le=10**6, examples=[1])
-    burst: int = Field(ge=1, le=10**9, examples=[200])
+    messages: Count = Field(examples=[100])
+    span_seconds: Seconds = Field(examples=[1])
+    burst: Count = Field(examples=[200])
 
     def as_limit(self) -> KeyLimit:
         """The limit as the engine knows it."""
@@ -117,7 +117,7 @@ _ORIGIN = r"^https?://(\*\.)?[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?(\.[a-z0-9]{1,30}
 
 class _KeyAsked(Form):
     name: str = Field(min_length=1, max_length=100, pattern=_NAME, examples=["shop backend"])
-    expires_in_seconds: int | None = Field(default=None, ge=1, le=10**9, examples=[7_776_000])
+    expires_in_seconds: Seconds | None = Field(default=None, examples=[7_776_000])
     limit: LimitForm | None = None
     shadow: bool = Field(
         default=False, description="Whether what is over the limit is counted only."
@@ -209,7 +209,7 @@ def change_key(
 class RotationAsked(Form):
     """For how long the secrets before the new one stay good; 0 ends them at once."""
 
-    overlap_seconds: int = Field(default=86_400, ge=0, le=10**8, examples=[86_400])
+    overlap_seconds: SecondsOrZero = Field(default=86_400, examples=[86_400])
 
 
 @routes.post("/keys/{key}/rotate", **needs(Scope.ADMIN, 400, 404, 409))

@@ -5,11 +5,13 @@ id may hold a slash, written ``%2F``. Engine calls may wait for the store, so th
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -82,9 +84,21 @@ def _described(app: FastAPI) -> Callable[[Request], Response]:
     return answer
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {"Allow": ", ".join(_methods(request.scope["path"]))}
     return refused(error).as_response()
+
+
+def _methods(path: str) -> list[str]:
+    """The methods of a path: those of its very words, or else those of the paths with a variable that it fits."""
+    every = [each for resource in _RESOURCES for each in resource.routes.routes]
+    routes = [each for each in every if isinstance(each, APIRoute)]
+    meant = [each for each in routes if each.path == path] or [
+        each for each in routes if each.path_regex.match(path)
+    ]
+    return sorted({method for each in meant for method in each.methods or ()})
 
 
 def _guarded(app: ASGIApp) -> ASGIApp:

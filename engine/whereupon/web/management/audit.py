@@ -14,6 +14,7 @@ from whereupon.web.management.forms import (
     Limit,
     Number,
     Page,
+    RowNumber,
     page,
     plain_object,
 )
@@ -82,7 +83,7 @@ class HeadGiven(Form):
         sequence, hash: of the last row then.
     """
 
-    sequence: int = Field(ge=1, le=2**53, examples=[17])
+    sequence: RowNumber = Field(examples=[17])
     hash: str = Field(max_length=200, examples=["9f86d081884c7d65"])
 
 

@@ -16,6 +16,7 @@ from whereupon.web.management.forms import (
     KeyCursor,
     Limit,
     Page,
+    Seconds,
     page,
     plain_object,
 )
@@ -172,7 +173,7 @@ class RetryAsked(Form):
 
     channel: str | None = Field(default=None, max_length=200, examples=["email"])
     rule: str | None = Field(default=None, max_length=200, examples=["sock-thanks"])
-    since_seconds: int | None = Field(default=None, ge=1, le=10**9, examples=[86_400])
+    since_seconds: Seconds | None = Field(default=None, examples=[86_400])
 
 
 @routes.post("/deliveries/retry", **needs(Scope.EDITOR, 400, 409))

@@ -20,9 +20,26 @@ F = TypeVar("F")
 
 
 class Form(BaseModel):
-    """What a request may say; other members are refused."""
+    """What a request may say; other members, and values of other types, are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count: TypeAlias = Annotated[int, Field(ge=1, le=10**9), BeforeValidator(_whole)]
+"""A whole number in a body; 5.0 is one (JSON Schema Validation, section 6.1.1)."""
+
+Seconds: TypeAlias = Annotated[int, Field(ge=1, le=10**8), BeforeValidator(_whole)]
+"""A time; at most three years."""
+
+SecondsOrZero: TypeAlias = Annotated[int, Field(ge=0, le=10**8), BeforeValidator(_whole)]
+"""A time that may be zero."""
+
+RowNumber: TypeAlias = Annotated[int, Field(ge=1, le=2**53), BeforeValidator(_whole)]
+"""The number of a row."""
 
 
 class Page(BaseModel, Generic[T]):

@@ -25,10 +25,11 @@ _IDEMPOTENCY: Final[dict[str, Any]] = {
     "in": "header",
     "required": False,
     "description": "A fresh text for each write, such as a UUID. The same request under it is done once.",
-    "schema": {"type": "string", "format": "uuid", "maxLength": MOST_KEY_CHARACTERS},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MOST_KEY_CHARACTERS},
 }
-_MATCHES: Final[dict[str, Any]] = {
-    "description": "An entity tag, or `*`.",
+_IF_NONE_MATCH: Final[dict[str, Any]] = {
+    "name": "If-None-Match",
+    "description": "The entity tag of what the caller has (RFC 9110, section 13.1.2).",
     "required": False,
     "in": "header",
     "schema": {"type": "string"},
@@ -66,12 +67,13 @@ def describe(app: FastAPI) -> str:
 def _complete(method: str, operation: dict[str, Any]) -> None:
     """Say what holds for every operation: who may call it, and what a write may carry."""
     operation["security"] = [{"managementKey": []}]
-    operation["description"] = f"{operation.get('description', '')}\n\nRole: `{operation[ROLE]}`."
-    parameters = operation.setdefault("parameters", [])
+    more = [f"Role: `{operation[ROLE]}`."]
     if method in _WRITES:
-        parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+        more.append("It may carry an `Idempotency-Key`.")
+        operation["x-idempotency-key"] = {"$ref": "#/components/parameters/IdempotencyKey"}
     if "304" in operation["responses"]:
-        parameters.append({**_MATCHES, "name": "If-None-Match"})
+        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
         operation["responses"]["304"] = {"description": "It is still the one that the caller has."}
     if "412" in operation["responses"]:
-        parameters.append({**_MATCHES, "name": "If-Match"})
+        more.append("It may carry `If-Match` (RFC 9110, section 13.1.1).")
+    operation["description"] = "\n\n".join((operation.get("description", ""), " ".join(more)))

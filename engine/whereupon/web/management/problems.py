@@ -156,6 +156,8 @@ def _api_key(error: ApiKeyError) -> ProblemError:
 
 
 def _store(error: StoreError) -> ProblemError:
+    if error.code == "bad-text":  # a name that no database can hold, so nothing has it
+        return ProblemError(status=404, code=error.code, detail=error.reason)
     seconds = _REPEATABLE.get(error.code, _LATER)
     headers = {"Retry-After": str(seconds)}
     return ProblemError(status=503, code=error.code, detail=error.reason, headers=headers)

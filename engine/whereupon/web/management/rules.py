@@ -241,7 +241,7 @@ class Linted(BaseModel):
     diagnostics: list[DiagnosticForm]
 
 
-@routes.post("/rules/lint", **needs(Scope.EDITOR, 400))
+@routes.post("/rules/lint", **needs(Scope.EDITOR, 400, 409))
 def lint_rules(asked: LintAsked) -> Linted:
     """Lint texts, as ``whereupon lint`` does with a folder of them: every error and warning, with its place.
 
