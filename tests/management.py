@@ -10,7 +10,7 @@ from tests.worlds import NOON
 
 from whereupon import Delivery, Engine, GiveUp
 from whereupon.scheduling.clocks import FrozenClock
-from whereupon.web.management.application import management_app
+from whereupon.web import asgi
 
 ROLES = ("viewer", "editor", "approver", "admin")
 ODD = "lin/ü %2F?#"
@@ -46,7 +46,7 @@ class Api:
     def __init__(self, engine: Engine, rules: Path) -> None:
         self.engine = engine
         self.rules = rules
-        self.app = management_app(engine, rules=rules)
+        self.app = asgi(engine, management=True, rules=rules)
         self._secrets = {
             role: engine.keys.create(role, kind="management", scopes=[role]).secret
             for role in ROLES
@@ -112,3 +112,5 @@ def _happen(engine: Engine, clock: FrozenClock) -> None:
     sent = engine.deliveries(limit=1)[0]
     engine.report(sent.idempotency_key, "opened", reason="a reader")
     engine.suppress("email", "b@example.com", by="somebody")
+    for person in ("ada", ODD):  # who are inside until the next day
+        engine.track("purchase", user_id=person, properties={"price": 10})

@@ -25,20 +25,21 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def _whole(value: object) -> object:
+def as_whole(value: object) -> object:
+    """A number without a fraction as a whole number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count: TypeAlias = Annotated[int, Field(ge=1, le=10**9), BeforeValidator(_whole)]
+Count: TypeAlias = Annotated[int, Field(ge=1, le=10**9), BeforeValidator(as_whole)]
 """A whole number in a body; 5.0 is one (JSON Schema Validation, section 6.1.1)."""
 
-Seconds: TypeAlias = Annotated[int, Field(ge=1, le=10**8), BeforeValidator(_whole)]
+Seconds: TypeAlias = Annotated[int, Field(ge=1, le=10**8), BeforeValidator(as_whole)]
 """A time; at most three years."""
 
-SecondsOrZero: TypeAlias = Annotated[int, Field(ge=0, le=10**8), BeforeValidator(_whole)]
+SecondsOrZero: TypeAlias = Annotated[int, Field(ge=0, le=10**8), BeforeValidator(as_whole)]
 """A time that may be zero."""
 
-RowNumber: TypeAlias = Annotated[int, Field(ge=1, le=2**53), BeforeValidator(_whole)]
+RowNumber: TypeAlias = Annotated[int, Field(ge=1, le=2**53), BeforeValidator(as_whole)]
 """The number of a row."""
 
 

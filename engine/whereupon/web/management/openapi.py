@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from whereupon.web.management.door_document import SECURITY, door_paths, door_schemas
+from whereupon.web.management.links import links_of
 from whereupon.web.management.problems import Problem
 from whereupon.web.management.routing import MOST_KEY_CHARACTERS, ROLE
 
@@ -51,16 +53,18 @@ def describe(app: FastAPI) -> str:
     _, problem = models_json_schema(
         [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
     )
-    schemas |= problem["$defs"]
+    schemas |= problem["$defs"] | door_schemas()
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     components["securitySchemes"] = {
-        "managementKey": {"type": "http", "scheme": "bearer", "bearerFormat": "wm_…"}
+        "managementKey": {"type": "http", "scheme": "bearer", "bearerFormat": "wm_…"},
+        **SECURITY,
     }
     components["parameters"] = {"IdempotencyKey": _IDEMPOTENCY}
     for path in document["paths"].values():
         for method, operation in path.items():
             _complete(method, operation)
+    document["paths"] |= door_paths()
     return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1)
 
 
@@ -76,4 +80,6 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         operation["responses"]["304"] = {"description": "It is still the one that the caller has."}
     if "412" in operation["responses"]:
         more.append("It may carry `If-Match` (RFC 9110, section 13.1.1).")
+    done = next(each for status, each in operation["responses"].items() if status.startswith("2"))
+    done |= {"links": links} if (links := links_of(operation["operationId"])) else {}
     operation["description"] = "\n\n".join((operation.get("description", ""), " ".join(more)))
