@@ -107,10 +107,10 @@ def _happen(engine: Engine, clock: FrozenClock) -> None:
     engine.run_due()
     engine.trigger("news", properties={"title": "June"}, key="june")
     engine.run_due()
-    for person in ("ada", ODD):
-        engine.requests.erase(person, by="somebody")
-    sent = engine.deliveries(limit=1)[0]
-    engine.report(sent.idempotency_key, "opened", reason="a reader")
-    engine.suppress("email", "b@example.com", by="somebody")
     for person in ("ada", ODD):  # who are inside until the next day
         engine.track("purchase", user_id=person, properties={"price": 10})
+    for person in ("ada", ODD):
+        engine.requests.erase(person, by="somebody")
+    sent = engine.deliveries(limit=1, rule="news")[0]
+    engine.report(sent.idempotency_key, "opened", reason="a reader")
+    engine.suppress("email", "b@example.com", by="somebody")
