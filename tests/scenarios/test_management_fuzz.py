@@ -23,10 +23,10 @@ def test_no_call_is_answered_otherwise_than_the_document_says(
     """No error of ours, no undeclared answer, nothing wrong accepted, nothing right refused, no call without a key."""
     url = "sqlite://" if store == "sqlite" else request.getfixturevalue("postgres")
     with shop_with_api(tmp_path, url) as api:
-        findings, statuses = _findings(api, seed=20_261_129, examples=25)
+        findings, statuses = _findings(api, seed=20_261_129, examples=10)
     assert not findings, "\n\n".join(findings)
     assert {200, 201, 304, 400, 401, 404, 405, 409, 422} <= statuses.keys()
-    assert statuses.total() > 1_000
+    assert statuses.total() > 2_000
 
 
 def _findings(api: Api, *, seed: int, examples: int) -> tuple[list[str], Counter[int]]:

@@ -33,7 +33,7 @@ from whereupon.web.management.openapi import describe
 from whereupon.web.management.problems import ProblemError, refused
 from whereupon.web.management.routing import Desk
 
-MOST_BYTES: Final = 4 << 20
+MOST_BYTES: Final = 16 << 20
 """The largest body, in bytes: a rules folder to lint."""
 
 _SAFE = "/:@!$&'()*+,;=-._~"

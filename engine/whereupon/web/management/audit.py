@@ -116,7 +116,7 @@ class Verified(BaseModel):
     head: HeadShown | None
 
 
-@routes.post("/audit/verify", **needs(Scope.VIEWER, 400))
+@routes.post("/audit/verify", **needs(Scope.VIEWER, 400, only_reads=True))
 def verify_audit(asked: VerifyAsked, engine: EngineGiven) -> Verified:
     """Verify the whole log: its chain, its seal, and a head that was kept elsewhere. It reads every row."""
     kept = None if asked.kept is None else (asked.kept.sequence, asked.kept.hash)

@@ -1,11 +1,17 @@
-"""Broadcasts: which there are, their runs, and starting one."""
+"""Broadcasts: which there are, whom one would reach, starting one; runs, and pausing, resuming, cancelling them."""
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue
+from functools import partial
+from typing import Annotated
+from urllib.parse import unquote
+
+from fastapi import Path
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, JsonValue
 
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
 from whereupon.records import BroadcastRun, Scope
 from whereupon.rules.model import OnCall, OnSchedule, Rule, RuleKind
+from whereupon.web.management.entries import OperationShown, operation_shown
 from whereupon.web.management.forms import (
     DEFAULT_LIMIT,
     Form,
@@ -14,6 +20,7 @@ from whereupon.web.management.forms import (
     Page,
     RuleId,
     as_named_place,
+    as_whole,
     from_named_place,
     page,
 )
@@ -21,21 +28,35 @@ from whereupon.web.management.routing import CallerGiven, EngineGiven, needs, ro
 
 routes = router("broadcasts")
 
+RunName = Annotated[
+    str, BeforeValidator(unquote), Path(min_length=1, max_length=1_000, examples=["news:june"])
+]
+Sample = Annotated[int, Field(ge=0, le=1_000), BeforeValidator(as_whole)]
+
 
 class RunShown(BaseModel):
     """One sending of a broadcast.
 
     Attributes:
         run: what started it: the broadcast's id and the time or the key, or a message.
-        state: ``planned``, ``running``, ``done``, or why it did not run: ``missed`` or ``overtaken``.
+        state: where it stands, such as ``planned``, ``running``, ``paused``, ``done``, ``cancelled``, ``missed``.
         admitted: how many persons have entered so far.
+        operations: what operators did to it, oldest first.
     """
 
+    broadcast: str = Field(examples=["news"])
     run: str = Field(examples=["news:june"])
     state: str = Field(examples=["done"])
     timestamp: AwareDatetime
     due_at: AwareDatetime
     admitted: int
+    operations: list[OperationShown]
+
+
+class RunProgressShown(RunShown):
+    """A run, and how many of its deliveries wait."""
+
+    waiting: int
 
 
 class BroadcastShown(BaseModel):
@@ -57,20 +78,20 @@ class BroadcastShown(BaseModel):
     latest: RunShown | None
 
 
-def _run_shown(run: BroadcastRun) -> RunShown:
-    return RunShown(
-        run=run.occasion,
-        state=_state(run),
-        timestamp=run.timestamp,
-        due_at=run.due_at,
-        admitted=run.admitted,
-    )
+def _run_facts(engine: Engine, run: BroadcastRun) -> dict[str, object]:
+    return {
+        "broadcast": run.rule,
+        "run": run.occasion,
+        "state": run.state_at(engine.clock.now()).value,
+        "timestamp": run.timestamp,
+        "due_at": run.due_at,
+        "admitted": run.admitted,
+        "operations": list(map(operation_shown, run.operations)),
+    }
 
 
-def _state(run: BroadcastRun) -> str:
-    if run.cursor is not None:
-        return "running" if run.cursor else "planned"
-    return run.reason or "done"
+def _run_shown(engine: Engine, run: BroadcastRun) -> RunShown:
+    return RunShown.model_validate(_run_facts(engine, run))
 
 
 def _broadcast_shown(engine: Engine, rule: Rule) -> BroadcastShown:
@@ -85,7 +106,7 @@ def _broadcast_shown(engine: Engine, rule: Rule) -> BroadcastShown:
         starts_by="schedule" if schedule else "call" if is_called else "message",
         cron=schedule.cron if schedule else None,
         timezone=schedule.timezone if schedule else None,
-        latest=_run_shown(runs[0]) if runs else None,
+        latest=_run_shown(engine, runs[0]) if runs else None,
     )
 
 
@@ -119,7 +140,103 @@ def list_runs(
     found = engine.runs(rule, limit=limit + 1, before=before)
     if not found and before is None:
         _broadcast(engine, rule)
-    return page(found, limit, _run_shown, lambda run: as_named_place(run.timestamp, run.occasion))
+    return page(
+        found,
+        limit,
+        partial(_run_shown, engine),
+        lambda run: as_named_place(run.timestamp, run.occasion),
+    )
+
+
+_BEHIND = "\x1f"
+"""Between the broadcast and the run in a cursor; no id has it."""
+
+
+@routes.get("/runs", **needs(Scope.VIEWER))
+def list_all_runs(
+    engine: EngineGiven, limit: Limit = DEFAULT_LIMIT, cursor: NameCursor = None
+) -> Page[RunShown]:
+    """The runs of all broadcasts, newest first; planned ones come first."""
+    before = None
+    if cursor is not None:
+        at, name = from_named_place(cursor)
+        broadcast, _, run = name.partition(_BEHIND)
+        before = (at, broadcast, run)
+    found = engine.broadcasts.list(before=before, limit=limit + 1).runs
+    return page(found, limit, partial(_run_shown, engine), _place)
+
+
+def _place(run: BroadcastRun) -> str:
+    return as_named_place(run.timestamp, f"{run.rule}{_BEHIND}{run.occasion}")
+
+
+@routes.get("/broadcasts/{rule}/runs/{run}", **needs(Scope.VIEWER, 404))
+def get_run(rule: RuleId, run: RunName, engine: EngineGiven) -> RunProgressShown:
+    """One run, and how far it is."""
+    found = engine.broadcasts.show(rule, run)
+    facts = {**_run_facts(engine, found.run), "waiting": found.waiting}
+    return RunProgressShown.model_validate(facts)
+
+
+@routes.post("/broadcasts/{rule}/runs/{run}/pause", **needs(Scope.EDITOR, 404, 409))
+def pause_run(rule: RuleId, run: RunName, engine: EngineGiven, caller: CallerGiven) -> RunShown:
+    """Pause a run: nobody more is let in, and who was let in stands still, as do deliveries that wait."""
+    return _run_shown(engine, engine.broadcasts.pause(rule, run=run, by=caller.name))
+
+
+@routes.post("/broadcasts/{rule}/runs/{run}/resume", **needs(Scope.EDITOR, 404, 409))
+def resume_run(rule: RuleId, run: RunName, engine: EngineGiven, caller: CallerGiven) -> RunShown:
+    """Resume a paused run."""
+    return _run_shown(engine, engine.broadcasts.resume(rule, run=run, by=caller.name))
+
+
+@routes.post("/broadcasts/{rule}/runs/{run}/cancel", **needs(Scope.EDITOR, 404, 409))
+def cancel_run(rule: RuleId, run: RunName, engine: EngineGiven, caller: CallerGiven) -> RunShown:
+    """Cancel a run for good: nobody more is let in, entries end, deliveries that wait are withdrawn."""
+    return _run_shown(engine, engine.broadcasts.cancel(rule, run=run, by=caller.name))
+
+
+class PreviewAsked(Form):
+    """What the preview of a broadcast is made with.
+
+    Attributes:
+        properties: what its ``who`` sees as ``properties``.
+        sample: how many user ids to give.
+    """
+
+    properties: dict[str, JsonValue] = Field(default={}, examples=[{"title": "Summer"}])
+    sample: Sample = Field(default=10, examples=[10])
+
+
+class PreviewShown(BaseModel):
+    """Whom a broadcast would reach, if it were sent now.
+
+    Attributes:
+        people: how many are in its audience.
+        unsubscribed, suppressed, without_address: how many would not get at least one of the sends, and why.
+        unreachable: how many would be sent nothing at all.
+    """
+
+    people: int
+    sample: list[str]
+    unsubscribed: int
+    suppressed: int
+    without_address: int
+    unreachable: int
+
+
+@routes.post("/broadcasts/{rule}/preview", **needs(Scope.EDITOR, 400, 404, only_reads=True))
+def preview_broadcast(rule: RuleId, asked: PreviewAsked, engine: EngineGiven) -> PreviewShown:
+    """Whom a broadcast would reach, if it were sent now; nothing is written or sent. It goes through all people."""
+    found = engine.broadcasts.preview(rule, properties=asked.properties, sample=asked.sample)
+    return PreviewShown(
+        people=found.people,
+        sample=list(found.sample),
+        unsubscribed=found.unsubscribed,
+        suppressed=found.suppressed,
+        without_address=found.without_address,
+        unreachable=found.unreachable,
+    )
 
 
 class TriggerAsked(Form):

@@ -110,14 +110,15 @@ def _shown(engine: Engine, entries: Sequence[Entry]) -> list[EntryShown]:
                 "timestamp": entry.timestamp,
                 "entered_at": entry.entered_at,
                 "is_retroactive": entry.retroactive,
-                "operations": list(map(_operation_shown, entry.operations)),
+                "operations": list(map(operation_shown, entry.operations)),
             }
         )
         for entry in entries
     ]
 
 
-def _operation_shown(done: Operation) -> OperationShown:
+def operation_shown(done: Operation) -> OperationShown:
+    """What an operator did, as the API says it."""
     return OperationShown(kind=done.kind.value, by=done.by, at=done.at, detail=done.detail)
 
 

@@ -59,7 +59,17 @@ _LINKS: Final[Mapping[str, tuple[_Link, ...]]] = {
     "pause_entry": _one("/entry", "entry", "resume_entry", "get_entry"),
     "pause_rule": _one("/rule", "rule", "resume_rule"),
     "list_broadcasts": _one("/0/id", "rule", "get_broadcast", "list_runs", "trigger_broadcast"),
-    "list_runs": _next("list_runs", "rule"),
+    "list_runs": (
+        *_next("list_runs", "rule"),
+        *(
+            _Link(each, {"rule": "$request.path.rule", "run": f"$response.body#{_ITEM}run"})
+            for each in ("get_run", "pause_run", "cancel_run")
+        ),
+    ),
+    "pause_run": (
+        _Link("resume_run", {"rule": "$request.path.rule", "run": "$response.body#/run"}),
+    ),
+    "list_all_runs": _next("list_all_runs"),
     "list_audit_rows": _next("list_audit_rows"),
     "create_key": _one("/key/id", "key", "get_key", "change_key", "rotate_key", "revoke_key"),
     "list_breakers": _one("/0/guard", "guard", "close_breaker"),

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from whereupon.web.management.door_document import SECURITY, door_paths, door_schemas
 from whereupon.web.management.links import links_of
 from whereupon.web.management.problems import Problem
-from whereupon.web.management.routing import MOST_KEY_CHARACTERS, ROLE
+from whereupon.web.management.routing import MOST_KEY_CHARACTERS, ONLY_READS, ROLE
 
 VERSION: Final = "1"
 """Of the API. It changes when a client would have to."""
@@ -72,7 +72,7 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     """Say what holds for every operation: who may call it, and what a write may carry."""
     operation["security"] = [{"managementKey": []}]
     more = [f"Role: `{operation[ROLE]}`."]
-    if method in _WRITES:
+    if method in _WRITES and ONLY_READS not in operation:
         more.append("It may carry an `Idempotency-Key`.")
         operation["x-idempotency-key"] = {"$ref": "#/components/parameters/IdempotencyKey"}
     if "304" in operation["responses"]:

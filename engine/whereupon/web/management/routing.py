@@ -37,6 +37,9 @@ _Handle: TypeAlias = Callable[[Request], Awaitable[Response]]
 ROLE = "x-role"
 """The member of an operation in the OpenAPI document that names the role that it needs."""
 
+ONLY_READS = "x-only-reads"
+"""The member of an operation that takes a body and changes nothing."""
+
 IDEMPOTENCY_KEY = "idempotency-key"
 MOST_KEY_CHARACTERS = 255
 
@@ -80,14 +83,22 @@ class Declared(TypedDict):
     responses: dict[int | str, dict[str, Any]]
 
 
-def needs(role: Scope, *statuses: int) -> Declared:
-    """The role that a route needs, and the statuses of problems that only some routes have."""
+def needs(role: Scope, *statuses: int, only_reads: bool = False) -> Declared:
+    """What a route declares.
+
+    Args:
+        role: the role that it needs.
+        statuses: those of problems that only some routes have.
+        only_reads: whether it changes nothing, though it takes a body; then no answer is kept.
+    """
+    large = (413,) if _BAD_BODY in statuses else ()
     return Declared(
-        openapi_extra={ROLE: role.value},
-        responses={status: _problem(status) for status in (*statuses, *_ALWAYS)},
+        openapi_extra={ROLE: role.value} | ({ONLY_READS: True} if only_reads else {}),
+        responses={status: _problem(status) for status in (*statuses, *large, *_ALWAYS)},
     )
 
 
+_BAD_BODY = 400
 _ALWAYS = (401, 403, 422, 429, 500, 503)
 _MEANINGS = {
     304: "It has not changed.",
@@ -127,15 +138,19 @@ class GuardedRoute(APIRoute):
     @override
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        role = Scope((self.openapi_extra or {})[ROLE])
+        declared = self.openapi_extra or {}
+        role, is_write = (
+            Scope(declared[ROLE]),
+            self.methods != {"GET"} and ONLY_READS not in declared,
+        )
 
         async def guarded(request: Request) -> Response:
             try:
                 desk = await _desk(request)
                 request.state.caller = await admit(request, desk.engine.keys, role, desk.guesses)
-                if request.method == "GET" or IDEMPOTENCY_KEY not in request.headers:
-                    return await handle(request)
-                return await _once(request, desk.engine, handle)
+                if is_write and IDEMPOTENCY_KEY in request.headers:
+                    return await _once(request, desk.engine, handle)
+                return await handle(request)
             except ProblemError as error:
                 return error.as_response()
             except RequestValidationError as error:

@@ -29,7 +29,7 @@ from whereupon.web.management.routing import CallerGiven, DeskGiven, EngineGiven
 routes = router("rules")
 
 _MOST_FILES = 200
-_MOST_CHARACTERS = 200_000
+_MOST_CHARACTERS = 100_000
 
 
 class RuleShown(BaseModel):
@@ -241,7 +241,7 @@ class Linted(BaseModel):
     diagnostics: list[DiagnosticForm]
 
 
-@routes.post("/rules/lint", **needs(Scope.EDITOR, 400, 409))
+@routes.post("/rules/lint", **needs(Scope.EDITOR, 400, 409, only_reads=True))
 def lint_rules(asked: LintAsked) -> Linted:
     """Lint texts, as ``whereupon lint`` does with a folder of them: every error and warning, with its place.
 

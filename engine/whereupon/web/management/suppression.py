@@ -35,7 +35,7 @@ def _shown(found: SuppressedAddress | None) -> SuppressionShown:
     return SuppressionShown(is_suppressed=True, reason=found.reason, since=found.since)
 
 
-@routes.post("/suppression/look-up", **needs(Scope.VIEWER, 400))
+@routes.post("/suppression/look-up", **needs(Scope.VIEWER, 400, only_reads=True))
 def look_up_suppression(asked: AddressGiven, engine: EngineGiven) -> SuppressionShown:
     """Whether an address is suppressed on a channel."""
     return _shown(engine.suppression(asked.channel, asked.address))
