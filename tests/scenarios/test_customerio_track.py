@@ -182,6 +182,11 @@ EVENTS: list[tuple[str, dict[str, object], tuple[str, str, str | None, str | Non
         {"name": "viewed", "data": {"n": 1}, "anonymous_id": "anon-1"},
         ("track", "viewed", None, "anon-1", {"n": 1}),
     ),
+    (
+        "customers/ada/events",
+        {"name": "Home", "type": "screen", "anonymous_id": "anon-1"},
+        ("screen", "Home", "ada", "anon-1", {}),
+    ),
     ("events", {"name": "viewed", "anonymous_id": 7}, ("track", "viewed", None, "7", {})),
 ]
 
@@ -407,7 +412,8 @@ def test_a_path_or_method_that_is_not_known_is_an_error(call: Caller) -> None:
 def test_the_region_is_here(call: Caller) -> None:
     """The clients ask which host to use."""
     answered = call("GET", "/api/v1/accounts/region").body
-    assert answered["url"] == "track.shop.example"
+    assert answered["url"] == "https://track.shop.example"
+    assert answered["environment_id"] == 1
 
 
 # --- keys -------------------------------------------------------------------------------------------
@@ -500,6 +506,22 @@ ENTITIES: list[tuple[dict[str, object], list[tuple[object, ...]]]] = [
         [
             ("group", "", "ada", None, {"name": "Acme", "objectTypeId": "1"}),
             ("group", "", None, "anon-1", {"name": "Acme", "objectTypeId": "1"}),
+        ],
+    ),
+    (
+        {
+            **ADA,
+            "action": "add_relationships",
+            "cio_relationships": [{**TIE[0], "relationship_attributes": {"role": "admin"}}],
+        },
+        [
+            (
+                "group",
+                "",
+                "ada",
+                None,
+                {"objectTypeId": "1", "relationshipAttributes": {"role": "admin"}},
+            )
         ],
     ),
     (

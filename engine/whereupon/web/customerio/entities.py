@@ -11,7 +11,7 @@ from whereupon.messages.times import format_instant
 from whereupon.web.customerio import messages
 from whereupon.web.customerio.answers import RefusedError
 from whereupon.web.customerio.asked import Body, flag_in, id_at, object_in, required_id
-from whereupon.web.customerio.messages import Who, Wire
+from whereupon.web.customerio.messages import Tie, Who, Wire
 from whereupon.web.customerio.persons import Persons, looks_like_email
 
 NO_UPDATE = "nobody has that id, and _update changes only people who are there"
@@ -133,16 +133,16 @@ def _merge(entity: _Entity) -> list[Wire]:
 
 def _relate(entity: _Entity) -> list[Wire]:
     who = Who(user_id=entity.person)
-    return [messages.relate(who, named) for named in _objects_of(entity)]
+    return [messages.relate(who, _object_at(tie), tie.attributes) for tie in _ties_of(entity)]
 
 
 def _unrelate(entity: _Entity) -> list[Wire]:
     user_id = entity.person
-    return [messages.unrelate(user_id, named) for named in _objects_of(entity)]
+    return [messages.unrelate(user_id, _object_at(tie)) for tie in _ties_of(entity)]
 
 
-def _objects_of(entity: _Entity) -> list[Wire]:
-    return [messages.object_named(*each) for each in _required_relationships(entity)]
+def _object_at(tie: Tie) -> Wire:
+    return messages.object_named(tie.identifiers, tie.place)
 
 
 def _add_device(entity: _Entity) -> list[Wire]:
@@ -161,17 +161,22 @@ def _identify_object(entity: _Entity) -> list[Wire]:
     named, attributes = entity.object, object_in(entity.body, "attributes")
     if not entity.body.get("cio_relationships"):
         return [messages.put_object(named, attributes)]
-    return [messages.relate(who, named, attributes) for who in _people_of(entity)]
+    return [
+        messages.relate(_person_at(tie, entity), named, tie.attributes, attributes)
+        for tie in _ties_of(entity)
+    ]
 
 
 def _relate_object(entity: _Entity) -> list[Wire]:
     named = entity.object
-    return [messages.relate(who, named) for who in _people_of(entity)]
+    return [
+        messages.relate(_person_at(tie, entity), named, tie.attributes) for tie in _ties_of(entity)
+    ]
 
 
 def _unrelate_object(entity: _Entity) -> list[Wire]:
     named = entity.object
-    people = [entity.persons.named(*each) for each in _required_relationships(entity)]
+    people = [entity.persons.named(tie.identifiers, tie.place) for tie in _ties_of(entity)]
     return [messages.unrelate(user_id, named) for user_id in people]
 
 
@@ -179,22 +184,18 @@ def _delete_object(entity: _Entity) -> list[Wire]:
     return [messages.delete_object(entity.object)]
 
 
-def _people_of(entity: _Entity) -> list[Who]:
-    found = []
-    for identifiers, place in _required_relationships(entity):
-        if set(identifiers) == {"anonymous_id"}:
-            found.append(Who(anonymous_id=required_id(identifiers, "anonymous_id", f"{place}.")))
-        else:
-            found.append(Who(user_id=entity.persons.named(identifiers, place)))
-    return found
+def _person_at(tie: Tie, entity: _Entity) -> Who:
+    if set(tie.identifiers) == {"anonymous_id"}:
+        return Who(anonymous_id=required_id(tie.identifiers, "anonymous_id", f"{tie.place}."))
+    return Who(user_id=entity.persons.named(tie.identifiers, tie.place))
 
 
-def _required_relationships(entity: _Entity) -> list[tuple[Body, str]]:
+def _ties_of(entity: _Entity) -> list[Tie]:
     found = list(messages.relationships_in(entity.body))
     if not found:
         reason = "cio_relationships needs at least one relationship"
         raise RefusedError(code="missing-field", reason=reason, field="cio_relationships")
-    return [(identifiers, place) for identifiers, place in found]
+    return found
 
 
 # --- deliveries -------------------------------------------------------------------------------------

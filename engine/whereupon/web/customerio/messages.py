@@ -6,7 +6,7 @@ store; what is wrong in the call is a `RefusedError`, what is wrong in a message
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -165,9 +165,14 @@ def object_named(identifiers: Body, place: str) -> Wire:
     return {"objectTypeId": type_id, "objectId": object_id}
 
 
-def relate(who: Who, named: Wire, attributes: Body | None = None) -> Wire:
-    """Relate a person to an object, and set the object's attributes."""
-    traits = {**(attributes or {}), "objectTypeId": named["objectTypeId"]}
+def relate(who: Who, named: Wire, tie: Body, attributes: Body | None = None) -> Wire:
+    """Relate a person to an object, and set the object's attributes.
+
+    Args:
+        tie: the attributes of the relationship.
+    """
+    own = {"relationshipAttributes": dict(tie)} if tie else {}
+    traits = {**(attributes or {}), **own, "objectTypeId": named["objectTypeId"]}
     return {"type": "group", **who.as_wire(), "groupId": named["objectId"], "traits": traits}
 
 
@@ -187,18 +192,27 @@ def delete_object(named: Mapping[str, object]) -> Wire:
     return {"type": "track", "event": "Object Deleted", "properties": dict(named)}
 
 
-def relationships_in(body: Body) -> Iterator[tuple[dict[str, JsonValue], str]]:
-    """The identifiers of each relationship, and where they stand; raises `RefusedError`."""
+class Tie(NamedTuple):
+    """A relationship, as a call names it.
+
+    Attributes:
+        identifiers: of the object or the person at its other end.
+        place: where they stand.
+        attributes: of the relationship; they stand in the traits of a ``group`` call, as Customer.io's pipelines have it.
+    """
+
+    identifiers: Body
+    place: str
+    attributes: Body
+
+
+def relationships_in(body: Body) -> Iterator[Tie]:
+    """The relationships that a call names; raises `RefusedError`."""
     for number, each in enumerate(objects_in(body, "cio_relationships")):
-        place = f"cio_relationships[{number}]"
-        if each.get("relationship_attributes"):
-            reason = (
-                "relationships have no attributes in whereupon; leave relationship_attributes out"
-            )
-            raise RefusedError(
-                code="bad-field", reason=reason, field=f"{place}.relationship_attributes"
-            )
-        yield object_in(each, "identifiers", f"{place}."), f"{place}.identifiers"
+        place = f"cio_relationships[{number}]."
+        identifiers = object_in(each, "identifiers", place)
+        attributes = object_in(each, "relationship_attributes", place)
+        yield Tie(identifiers, f"{place}identifiers", attributes)
 
 
 def _relationships_of(user_id: str, attributes: Body) -> Iterator[Wire]:
@@ -216,9 +230,10 @@ def _relationships_of(user_id: str, attributes: Body) -> Iterator[Wire]:
             action == "delete_relationships",
             {"cio_relationships": given.get("relationships")},
         )
-    for identifiers, place in relationships_in(attributes):
-        named = object_named(identifiers, place)
-        yield unrelate(user_id, named) if deletes else relate(Who(user_id=user_id), named)
+    who = Who(user_id=user_id)
+    for tie in relationships_in(attributes):
+        named = object_named(tie.identifiers, tie.place)
+        yield unrelate(user_id, named) if deletes else relate(who, named, tie.attributes)
 
 
 # --- deliveries -------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class TrackV1:
 
 
 def _event(user_id: str, body: Body) -> Wire:
-    return messages.event(Who(user_id=user_id), body)
+    return messages.event(Who(user_id=user_id, anonymous_id=id_at(body, "anonymous_id")), body)
 
 
 def _add_device(user_id: str, body: Body) -> Wire:
@@ -112,5 +112,4 @@ def _anonymous_event(body: Body) -> Wire:
 
 def _region(asked: Asked) -> Answer:
     """Where the account is: here."""
-    host = asked.request.origin.partition("://")[2]
-    return done({"url": host, "region": "self-hosted", "environment_id": 1})
+    return done({"url": asked.request.origin, "region": "self-hosted", "environment_id": 1})
