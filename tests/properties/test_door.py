@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from tests.door import (
     opened_door,
 )
 
-from whereupon.web.http import Request
+from whereupon.web.adapters import asgi_request, wsgi_application
+from whereupon.web.http import Answer, Request
 from whereupon.web.site import Site
 
 KEYS = (SERVER, CLIENT, PAGE, READER, "wk_unknown", "")
@@ -139,6 +141,72 @@ def _flat(value: Any) -> list[Any]:
     if isinstance(value, dict) and isinstance(value.get("batch"), list):
         return [each for item in value["batch"] for each in _flat(item)]
     return [value]
+
+
+raw_bytes = st.binary(max_size=60) | st.sampled_from(
+    [
+        b"/v1/t",
+        b"http://[/v1/t",
+        b"//x/v1/t",
+        b"*",
+        b"/w/v1/t%2F",
+        b"/%",
+        b"?",
+        b"/\xff",
+        b"http://",
+    ]
+)
+latin = raw_bytes.map(lambda raw: raw.decode("latin-1"))
+
+
+@given(
+    mount=latin,
+    path=st.text(max_size=30) | latin,
+    raw_path=st.none() | raw_bytes,
+    query_string=raw_bytes,
+    headers=st.lists(st.tuples(raw_bytes.map(bytes.lower), raw_bytes), max_size=6),
+    client=st.sampled_from([None, ("192.0.2.1", 1), ("", 0)]),
+)
+def test_any_scope_of_asgi_is_a_request(
+    door: DoorOfTest, mount: str, headers: list[tuple[bytes, bytes]], **scope: Any
+) -> None:
+    """Whatever a server passes on of what a client wrote."""
+    whole = {"method": "POST", "root_path": mount, "headers": headers, "scheme": "https", **scope}
+    check_form(door.door.answer(asgi_request(whole, b"{}")))
+
+
+@given(
+    mount=latin,
+    path=latin,
+    sent=st.none() | latin,
+    query=latin,
+    host=latin,
+    length=latin,
+    kind=latin,
+)
+def test_any_environment_of_wsgi_is_a_request(
+    door: DoorOfTest, mount: str, path: str, sent: str | None, query: str, **text: str
+) -> None:
+    """Likewise."""
+    environ: dict[str, object] = {
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": mount,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "HTTP_HOST": text["host"],
+        "CONTENT_LENGTH": text["length"],
+        "CONTENT_TYPE": text["kind"],
+        "wsgi.input": BytesIO(b"{}"),
+        **({} if sent is None else {"REQUEST_URI": sent}),
+    }
+    answers: list[Answer] = []
+
+    def respond(request: Request) -> Answer:
+        answers.append(door.door.answer(request))
+        return answers[-1]
+
+    wsgi_application(respond)(environ, lambda *_: None)
+    check_form(answers[0])
 
 
 @given(st.text(max_size=300), st.sampled_from(["/v1/t", "/v1/batch", "/v1/projects/x/settings"]))

@@ -6,11 +6,12 @@ a call may wait for the store.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from whereupon.engine import Engine
 from whereupon.web.door.options import DEFAULT, DoorOptions
@@ -32,6 +33,8 @@ MOST_FORGOTTEN = 16 * MOST_BYTES
 """The most bytes of a body that are read; of a larger one the client sees its connection closed."""
 
 _SAFE = "/:@!$&'()*+,;=-._~"
+_HOST = re.compile(r"\A[A-Za-z]+://[^/]*+")
+"""What stands before the path in the absolute form of a target (RFC 9112, 3.2.2)."""
 _DIGITS = 18
 """So many digits of a length are read; that much is too large anyway."""
 _STEP = 1 << 16
@@ -248,9 +251,7 @@ def _raw_path(sent: str, mount: str, quoted: str) -> str:
     A server that decodes paths loses the difference between a slash and ``%2F``. What it tells is taken only if it
     is the same path, with the mount or without: a host may have led the request elsewhere.
     """
-    path = sent.partition("?")[0]
-    if not path.startswith("/"):  # the absolute form of a target (RFC 9112, 3.2.2)
-        path = urlsplit(path).path
+    path = _HOST.sub("", sent.partition("?")[0])
     place, wanted, mounted = 0, unquote(quoted), unquote(mount)
     for _ in range(mount.count("/") + 1):
         below = path[place:] or "/"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_settings_need_no_key_and_tell_no_page_apart(door: DoorOfTest) -> None:
     )
     answer = door.ask(asked("/v1/projects/x/settings", origin=ORIGIN))
     assert headers_of(answer)["access-control-allow-origin"] == ORIGIN
-    assert headers_of(answer)["cache-control"] == "public, max-age=60"
+    assert headers_of(answer)["cache-control"] == "private, max-age=60"
 
 
 def test_the_engines_address_comes_before_that_of_the_request() -> None:
@@ -62,6 +63,16 @@ def test_the_doors_own_address_comes_first() -> None:
     options = DoorOptions(url="http://localhost:8080/")
     with opened_door(options, digest_key=b"k", public_url="https://shop.example/mail") as door:
         assert settings(door) == integrations(CLIENT, "localhost:8080/v1", "http")
+
+
+@pytest.mark.parametrize("host", ["[", "[::1]:8080", "a b", "\u00e4", "x/y", "", '"', "a@b:c"])
+def test_a_host_that_is_none_is_told_back(door: DoorOfTest, host: str) -> None:
+    """A browser shows no such host, and nobody else sees the answer."""
+    path = f"/v1/projects/{CLIENT}/settings"
+    answer = door.ask(replace(asked(path), origin=f"http://{host}"))
+    assert (answer.status, headers_of(answer)["cache-control"]) == (200, "private, max-age=60")
+    segment = json.loads(answer.body)["integrations"]["Segment.io"]
+    assert segment["apiHost"] == f"{host}/v1"
 
 
 @pytest.mark.parametrize(

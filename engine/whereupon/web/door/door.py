@@ -38,7 +38,7 @@ _LOG = logging.getLogger("whereupon.web")
 
 _JSON = (("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff"))
 _UNKEPT = (*_JSON, ("Cache-Control", "no-store"))
-_KEPT = (*_JSON, ("Cache-Control", "public, max-age=60"))
+_KEPT = (*_JSON, ("Cache-Control", "private, max-age=60"))
 _SCRIPT = (
     ("Content-Type", "text/javascript; charset=utf-8"),
     ("X-Content-Type-Options", "nosniff"),

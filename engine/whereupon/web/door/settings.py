@@ -4,7 +4,7 @@ Without both integrations Segment's and Customer.io's clients send to their make
 """
 
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from whereupon.engine import Engine
 from whereupon.web.door.options import DoorOptions
@@ -24,8 +24,8 @@ class Place(NamedTuple):
 def place_of(engine: Engine, options: DoorOptions, request: Request) -> Place:
     """Where the door is, by the options, the engine's ``public_url``, or else the request."""
     public = engine.links.public_url if engine.links is not None else ""
-    parts = urlsplit(options.url or public or request.origin)
-    return Place(parts.scheme, f"{parts.netloc}{parts.path}".rstrip("/"))
+    scheme, _, host = (options.url or public or request.origin).partition("://")
+    return Place(scheme, host.rstrip("/"))
 
 
 def project_settings(place: Place, quoted_key: str) -> dict[str, object]:
