@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.door import CLIENT, SERVER, DoorOfTest, asked, headers_of, opened_door, posted, stored_in
+from tests.door import (
+    CLIENT,
+    READER,
+    SERVER,
+    DoorOfTest,
+    asked,
+    headers_of,
+    opened_door,
+    posted,
+    stored_in,
+)
 from tests.shop import NOON
 
 from whereupon import Engine, FrozenClock
@@ -382,6 +392,8 @@ def test_an_answer_counts_its_key_and_what_was_rejected(door: DoorOfTest) -> Non
     assert counted.rejected == {"missing-event": 2}
     assert door.ask(posted("/v1/batch", {"batch": [track(2)]}, CLIENT)).counted.key_id == "k-client"
     assert door.ask(posted("/v1/batch", {"batch": [BAD]}, "wrong")).counted.key_id == ""
+    refused = door.ask(posted("/v1/batch", {"batch": [BAD]}, READER)).counted
+    assert (refused.refused, refused.key_id) == ("missing-scope", "k-reader")
 
 
 def test_an_acknowledged_message_is_committed(tmp_path: Path) -> None:

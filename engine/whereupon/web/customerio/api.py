@@ -56,7 +56,7 @@ class CustomerIo:
         except RefusedError as error:
             return _refused(error.fault, *error.headers)
         except ProblemError as error:
-            return _problem(error.problem)
+            return replace(_problem(error.problem), counted=error.counted)
         except StoreError as error:
             log_event(_LOG, logging.WARNING, "door-store-away", code=error.code)
             return _problem(STORE_AWAY)

@@ -98,14 +98,14 @@ class Callers:
         if refusal is KeyRefusal.UNKNOWN or key is None or credentials.key_id not in {"", key.id}:
             raise ProblemError(UNKNOWN_KEY)
         if refusal is not None:
-            raise ProblemError(_REFUSALS[refusal])
+            raise ProblemError(_REFUSALS[refusal], key)
         source = _CLASSES.get(key.kind)
         if source is None or key.kind not in kinds:
-            raise ProblemError(WRONG_KIND_OF_KEY)
+            raise ProblemError(WRONG_KIND_OF_KEY, key)
         if not key.allows(scope):
-            raise ProblemError(MISSING_SCOPE)
+            raise ProblemError(MISSING_SCOPE, key)
         if not key.allows_origin(request.headers.get("origin")):
-            raise ProblemError(WRONG_ORIGIN)
+            raise ProblemError(WRONG_ORIGIN, key)
         return Caller(key, source, credentials)
 
     def admit(self, caller: Caller, messages: int) -> int:
@@ -116,7 +116,7 @@ class Callers:
         """
         taken = self._limits.take(caller.key, messages)
         if taken.wait:
-            raise ProblemError(replace(OVER_LIMIT, retry_after=taken.wait))
+            raise ProblemError(replace(OVER_LIMIT, retry_after=taken.wait), caller.key)
         return taken.over
 
     def owe(self, caller: Caller, messages: int) -> None:

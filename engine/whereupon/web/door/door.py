@@ -26,7 +26,6 @@ from whereupon.web.door.problems import (
     NO_SUCH_PATH,
     STORE_AWAY,
     WRONG_METHOD,
-    Problem,
     ProblemError,
     as_json,
 )
@@ -88,19 +87,19 @@ class Door:
         try:
             return self._answer(request)
         except ProblemError as error:
-            return self._refused(request, error.problem)
+            return self._refused(request, error)
         except StoreError as error:
             log_event(_LOG, logging.WARNING, "door-store-away", code=error.code)
-            return self._refused(request, STORE_AWAY)
+            return self._refused(request, ProblemError(STORE_AWAY))
         except Exception as error:  # noqa: BLE001 - a client that gets no answer sends for ever
             log_event(_LOG, logging.ERROR, "door-failed", raised=_without_text(error))
-            return self._refused(request, FAILED)
+            return self._refused(request, ProblemError(FAILED))
 
     def not_found(self, request: Request) -> Answer:
         """Answer a request for a path that nothing has."""
         if request.method == "OPTIONS":
             return preflight(request, _POST, self._options.allowed_headers)
-        return self._refused(request, NO_SUCH_PATH)
+        return self._refused(request, ProblemError(NO_SUCH_PATH))
 
     def _answer(self, request: Request) -> Answer:
         call = _call_of(request.path)
@@ -109,13 +108,21 @@ class Door:
         if request.method == "OPTIONS":
             return preflight(request, call.methods, self._options.allowed_headers)
         if request.method not in call.methods.split(", "):
-            return self._refused(request, WRONG_METHOD, ("Allow", call.methods))
+            return self._refused(request, ProblemError(WRONG_METHOD), ("Allow", call.methods))
         return call.act(self, request, call.about)
 
-    def _refused(self, request: Request, problem: Problem, *more: tuple[str, str]) -> Answer:
-        log_event(_LOG, logging.INFO, "door-refused", status=problem.status, code=problem.code)
+    def _refused(self, request: Request, error: ProblemError, *more: tuple[str, str]) -> Answer:
+        problem, counted = error.problem, error.counted
+        log_event(
+            _LOG,
+            logging.INFO,
+            "door-refused",
+            status=problem.status,
+            code=problem.code,
+            key_kind=counted.key_kind or None,
+        )
         headers = (*_UNKEPT, *problem.headers(), *more, *cors_headers(request))
-        body, counted = as_json(problem.members()), Counted(refused=problem.code)
+        body = as_json(problem.members())
         return Answer(status=problem.status, headers=headers, body=body, counted=counted)
 
     # --- calls ------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Intake:
             StoreError: the messages could not be stored.
         """
         if not body:
-            raise ProblemError(EMPTY_BODY)
+            raise ProblemError(EMPTY_BODY, caller.key)
         text, count, over = without_key(body, caller.credentials.secret), 1, 0
         if caller.key.limit is not None:
             count = outer_fields(text).count
@@ -64,7 +64,7 @@ class Intake:
             caller, result.accepted + result.duplicates + len(result.rejected) - count
         )
         if type_ == BATCH and _lacks_type(result.rejected) and not outer_fields(text).has_batch:
-            raise ProblemError(MISSING_BATCH)
+            raise ProblemError(MISSING_BATCH, caller.key)
         return Taken(result, over)
 
 

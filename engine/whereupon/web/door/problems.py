@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from whereupon.messages.codec import encode
 from whereupon.messages.size_limits import MAX_BATCH_BYTES, MAX_TEXT_BYTES
+from whereupon.records.api_keys import ApiKey
+from whereupon.web.http import Counted
 
 SOON = 2
 """Seconds after which a client may send again, where nothing better is known."""
@@ -136,11 +138,20 @@ PROBLEMS = (
 
 
 class ProblemError(Exception):
-    """Carries a problem to where it is answered."""
+    """Carries a problem to where it is answered, and the key that asked, if there is one."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, key: ApiKey | None = None) -> None:
         self.problem = problem
+        self.key = key
         super().__init__(problem.code)
+
+    @property
+    def counted(self) -> Counted:
+        """What a server counts of the answer."""
+        code, key = self.problem.code, self.key
+        if key is None:
+            return Counted(refused=code)
+        return Counted(key_id=key.id, key_kind=key.kind.value, refused=code)
 
 
 def as_json(members: dict[str, object]) -> bytes:
