@@ -180,7 +180,7 @@ def _serve(
     engine = _open(config, store, rules)
     with handled_signals(happenings):
         try:
-            server = _server(engine, options, config, child)
+            server = _server(engine, options, config, rules, child)
             with server:
                 if options.metrics_port is not None:
                     place = options.metrics_port + (child.number if child else 0)
@@ -226,7 +226,7 @@ def _options(config: Config, **given: object) -> ServerOptions:
 
 
 def _server(
-    engine: Engine, options: ServerOptions, config: Config, child: Child | None
+    engine: Engine, options: ServerOptions, config: Config, rules: Path, child: Child | None
 ) -> "Server":
     made = _server_class()
     from whereupon.contrib.prometheus import text  # noqa: PLC0415 - an extra
@@ -235,10 +235,15 @@ def _server(
     def figures(traffic: "Traffic") -> bytes:
         return text(engine, more=[traffic_collector(traffic)])
 
-    if child is None:
-        return made(engine, options, door=config.door, figures=figures)
-    listening = child.socket()  # one of several has not all figures
-    return made(engine, options, door=config.door, listening=listening)
+    return made(
+        engine,
+        options,
+        door=config.door,
+        management=True,
+        rules=rules,
+        figures=None if child else figures,  # one of several has not all of them
+        listening=child.socket() if child else None,
+    )
 
 
 def _server_class() -> "type[Server]":

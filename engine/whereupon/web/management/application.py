@@ -4,7 +4,7 @@ It answers what is below ``/api/``, wherever the application is mounted. Paths a
 id may hold a slash, written ``%2F``. Engine calls may wait for the store, so they run in threads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -74,6 +74,12 @@ def management_app(engine: Engine, *, rules: Path | None = None) -> ASGIApp:
         app.include_router(resource.routes)
     app.add_route("/api/openapi.json", _described(app), methods=["GET"], include_in_schema=False)
     return _guarded(app)
+
+
+def path_templates() -> Sequence[str]:
+    """The paths of the API with their parameters in braces, by which a server counts requests."""
+    found = (route for resource in _RESOURCES for route in resource.routes.routes)
+    return [route.path for route in found if isinstance(route, APIRoute)]
 
 
 def _described(app: FastAPI) -> Callable[[Request], Response]:

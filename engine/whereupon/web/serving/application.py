@@ -20,10 +20,11 @@ from whereupon.web.adapters import (
 from whereupon.web.door.cors import cors_headers
 from whereupon.web.door.problems import FAILED, STORE_AWAY, Problem, as_json
 from whereupon.web.http import MOST_BYTES, Answer, Counted, Request
+from whereupon.web.management import PATHS
 from whereupon.web.serving.budget import Budget, Sharer
 from whereupon.web.serving.exchange import EXTENSION, Exchange
 from whereupon.web.serving.operations import PLACES, Operations
-from whereupon.web.serving.routes import OTHER, is_management, is_page, route_of
+from whereupon.web.serving.routes import Templates, is_page, route_of
 from whereupon.web.serving.sharers import Sharers, mark_of_body, mark_of_head
 from whereupon.web.serving.store_watch import StoreWatch
 from whereupon.web.serving.traffic import Traffic
@@ -43,6 +44,7 @@ class Application:
     Args:
         site: answers a whole request, in a thread.
         management: the management API, which has threads of its own; None for none.
+        templates: of its paths.
     """
 
     def __init__(  # noqa: PLR0913 - one for each part that it joins
@@ -56,6 +58,7 @@ class Application:
         operations: Operations,
         traffic: Traffic,
         management: AsgiApp | None = None,
+        templates: Templates | None = None,
     ) -> None:
         self._site = site
         self._options = options
@@ -65,6 +68,7 @@ class Application:
         self._operations = operations
         self._traffic = traffic
         self._management = management
+        self._templates = templates or Templates(())
         self._rate = DrainRate()
         self._sharers = Sharers()
         self._succeeded = 0
@@ -74,7 +78,7 @@ class Application:
         began = monotonic()
         exchange: Exchange = scope["extensions"][EXTENSION]
         place = _place(scope)
-        if self._management is not None and is_management(place):
+        if self._management is not None and PATHS.match(place):
             await self._manage(scope, receive, send, exchange)
             return
         try:
@@ -162,9 +166,9 @@ class Application:
             await self._management(scope, receive, sending)
         finally:
             exchange.release()
-            route = getattr(scope.get("route"), "path", OTHER)
             answer = Answer(status=status, counted=_BY_MANAGEMENT)
-            self._count(scope["method"], str(route), answer, monotonic() - began)
+            route = self._templates.find(_place(scope))
+            self._count(scope["method"], route, answer, monotonic() - began)
 
     def _count(self, method: str, route: str, answer: Answer, seconds: float) -> None:
         status = answer.status

@@ -28,7 +28,8 @@ class Budget:
 
     Requests are let in while those that are in leave a quarter free, and those of a key have its share at most. The
     quarter is for the bodies of requests that wait to be let in, which are received meanwhile, and for the rest of
-    bodies that are on their way. Nothing is ever taken beyond the whole.
+    bodies that are on their way. Nothing is taken beyond the whole, but a little for those who operate the server, whose
+    requests are nobody's share.
 
     Args:
         most: bytes.
@@ -39,11 +40,17 @@ class Budget:
         self._most = most
         self._usual = max(1, int(most * (1 - _FOR_WAITING)))
         self._share = min(most, max(_SMALLEST_SHARE, int(most * share)))
+        self._for_operators = most // 8
         self.held = 0
         self._outside = 0
         self._by_key: Counter[str] = Counter()
         self._outside_by_key: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait to be let in."""
+        return sum(not each.done() for turns in self._waiting.values() for each in turns)
 
     def held_by(self, sharer: Sharer) -> int:
         """How many bytes the requests of a key hold."""
@@ -62,7 +69,7 @@ class Budget:
         Args:
             is_in: whether their request was let in.
         """
-        if self.held + size > self._most:
+        if self.held + size > self._most + (self._for_operators if sharer is None else 0):
             return False
         if sharer is not None:
             counts = self._by_key if is_in else self._outside_by_key

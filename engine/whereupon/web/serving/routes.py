@@ -1,6 +1,7 @@
 """The template of a path, by which requests are counted and logged: ids and keys in paths are no names of metrics."""
 
 import re
+from collections.abc import Iterable
 
 OTHER = "other"
 
@@ -40,20 +41,13 @@ _TEMPLATES = tuple(
     )
 )
 
+_PARAMETER = re.compile(r"\\\{[^}]*\\\}")
 _PAGES = re.compile(r"/[uco]/")
-_MANAGEMENT = re.compile(
-    r"/api/(?!s/|v1/(?:customers|events|merge_customers|push|metrics|accounts)(?:/|\Z)|v2/(?:entity|batch)/?\Z)"
-)
 
 
 def is_page(path: str) -> bool:
     """Whether a reader of a mail asks, who gets an answer without the store, too."""
     return _PAGES.match(path) is not None
-
-
-def is_management(path: str) -> bool:
-    """Whether the management API answers a path, and not the calls of Customer.io or Jitsu below ``/api/``."""
-    return _MANAGEMENT.match(path) is not None
 
 
 def route_of(path: str) -> str:
@@ -67,3 +61,17 @@ def route_of(path: str) -> str:
         if pattern.fullmatch(path):
             return template
     return OTHER
+
+
+class Templates:
+    """Finds the template of a path among several, such as ``/api/people/{id}``."""
+
+    def __init__(self, templates: Iterable[str]) -> None:
+        self._patterns = [
+            (re.compile(_PARAMETER.sub("[^/]+", re.escape(each))), each) for each in templates
+        ]
+
+    def find(self, path: str) -> str:
+        """The template of a path; `OTHER` if there is none."""
+        found = (each for pattern, each in self._patterns if pattern.fullmatch(path))
+        return next(found, OTHER)

@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -18,6 +19,7 @@ from whereupon.runtime.log_lines import log_event
 from whereupon.web.adapters import AsgiApp
 from whereupon.web.door.options import DEFAULT, DoorOptions
 from whereupon.web.http import Answer
+from whereupon.web.management.application import management_app, path_templates
 from whereupon.web.page_options import PageOptions
 from whereupon.web.serving.application import Application
 from whereupon.web.serving.budget import Budget
@@ -25,6 +27,7 @@ from whereupon.web.serving.connections import Connections
 from whereupon.web.serving.fair_queue import FairQueue
 from whereupon.web.serving.limits import Limits
 from whereupon.web.serving.operations import Figures, Operations
+from whereupon.web.serving.routes import Templates
 from whereupon.web.serving.sockets import files_for_connections, listen
 from whereupon.web.serving.store_watch import StoreWatch, question_to
 from whereupon.web.serving.traffic import Traffic
@@ -47,7 +50,8 @@ class Server:
         engine: an open engine.
         options: how requests are taken.
         pages, callbacks, door: see `Site`.
-        management: an ASGI application that answers below ``/api/``, with threads of its own.
+        management: whether the management API is answered below ``/api/``, in threads of its own.
+        rules: the folder that a call of that API to reload reads again; None if there is none.
         figures: makes the metrics of this server as a text for Prometheus; then ``/metrics`` has them, for
             management keys.
         listening: a socket that is bound already, in place of the host and the port.
@@ -61,7 +65,8 @@ class Server:
         pages: PageOptions | None = None,
         callbacks: Mapping[str, Callback] = NO_CALLBACKS,
         door: DoorOptions | None = DEFAULT,
-        management: AsgiApp | None = None,
+        management: bool = False,
+        rules: Path | None = None,
         figures: Callable[[Traffic], bytes] | None = None,
         listening: socket.socket | None = None,
     ) -> None:
@@ -70,7 +75,11 @@ class Server:
         self._budget = Budget(self.options.queue_bytes, self.options.queue_share)
         self.traffic = Traffic(self._budget, self._queue)
         self._site = Site(engine, pages=pages, callbacks=callbacks, door=door)
-        self._management = management
+        self._management: AsgiApp | None = None
+        self._templates = Templates(())
+        if management:
+            self._management = management_app(engine, rules=rules)
+            self._templates = Templates([*path_templates(), "/api/openapi.json"])
         self._listening = listening
         self._watch = StoreWatch(question_to(engine))
         self._operations = Operations(
@@ -170,6 +179,7 @@ class Server:
             operations=self._operations,
             traffic=self.traffic,
             management=self._management,
+            templates=self._templates,
         )
         connections = self._connections = Connections(
             self._config(application), self._limits(), self._budget, self.traffic, loop

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from hypothesis import given
+from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from whereupon.web.http import Answer
@@ -75,3 +77,66 @@ def test_what_waits_has_a_bound_of_its_own() -> None:
     exchange.release()
     other.release()
     assert budget.held == 0
+
+
+def test_bytes_move_to_the_key_that_is_found_in_the_body() -> None:
+    """They are counted once."""
+    budget = Budget(MOST, SHARE)
+    exchange = _received(budget, 300_000)
+    exchange.let_in()
+    found = Sharer("k-2", "", True)
+    exchange.count_as(found)
+    held = (budget.held_by(SHOP), budget.held_by(found), budget.held)
+    assert held == (0, 300_000, 300_000)
+    exchange.release()
+    assert (budget.held_by(found), budget.held) == (0, 0)
+
+
+def test_who_waits_too_long_is_told_and_the_place_goes_to_the_next() -> None:
+    """The end of a wait takes nothing from those behind."""
+
+    async def scene() -> tuple[bool, bool]:
+        budget = Budget(MOST, SHARE)
+        inside = _received(budget, MOST // 4)
+        inside.let_in()
+        late = await budget.room(SHOP, 0.001)
+        waiting = asyncio.create_task(budget.room(SHOP, 60))
+        await asyncio.sleep(0)
+        inside.release()
+        return late, await waiting
+
+    assert asyncio.run(scene()) == (False, True)
+
+
+_KEYS = ("", "k-1", "k-2")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(_KEYS), st.integers(0, MOST // 3), st.sampled_from(["in", "out", "end"])
+        ),
+        max_size=60,
+    )
+)
+def test_nothing_goes_beyond_the_budget_and_all_of_it_comes_back(
+    steps: list[tuple[str, int, str]],
+) -> None:
+    """Whatever is received, let in and answered, in whichever order."""
+    budget, there = Budget(MOST, SHARE), list[Exchange]()
+    for key_id, size, step in steps:
+        if step == "end" and there:
+            there.pop(0).release()
+            continue
+        exchange = Exchange(_There(), budget)
+        exchange.count_as(Sharer(key_id, "192.0.2.1"))
+        exchange.hold(size)
+        there.append(exchange)
+        if step == "in" and budget.has_room(Sharer(key_id)):
+            exchange.let_in()
+        assert budget.held == sum(each.held for each in there) <= MOST
+    for each in there:
+        each.release()
+    assert budget.held == 0
+    assert all(budget.has_room(Sharer(key_id)) for key_id in _KEYS)
+    assert not any(budget.held_by(Sharer(key_id)) for key_id in _KEYS)
