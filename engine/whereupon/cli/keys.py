@@ -13,13 +13,14 @@ from typing import Annotated, TypeAlias
 import typer
 
 from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail, print_to_stderr
-from whereupon.cli.options import LARGEST, AsJson, StoreUrl, duration
+from whereupon.cli.options import AsJson, StoreUrl, duration
 from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import keyed_engine
 from whereupon.messages.times import parse_instant, parse_long_duration
 from whereupon.operations.api_keys import KeyChanges, NewKey
 from whereupon.operations.key_fields import LONGEST_SECRET, checked_limit
 from whereupon.records import ApiKey, KeyKind, KeyLimit, KeyState, Scope
+from whereupon.records.api_keys import MOST_AT_LIMIT
 from whereupon.render.api_keys import key_line, key_object
 from whereupon.rules.model import Rulebook
 from whereupon.scheduling import SystemClock
@@ -68,7 +69,7 @@ Limit: TypeAlias = Annotated[
 ]
 Burst: TypeAlias = Annotated[
     int | None,
-    typer.Option(min=1, max=LARGEST, help="With --limit: the most messages at once."),
+    typer.Option(min=1, max=MOST_AT_LIMIT, help="With --limit: the most messages at once."),
 ]
 Actor: TypeAlias = Annotated[
     str | None,

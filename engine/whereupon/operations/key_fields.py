@@ -91,12 +91,13 @@ def checked_limit(limit: KeyLimit | str | None) -> KeyLimit | None:
         return limit
     found = _LIMIT.fullmatch(limit)
     span = None if found is None else parse_duration(f"{found[2] or 1}{found[3]}")
-    if found is None or not span or not int(found[1]):
-        reason = (
-            f"a limit is written as '100 per 1s': messages, and a duration; this is {limit[:40]!r}"
-        )
-        raise ApiKeyError(code="bad-limit", reason=reason)
-    return KeyLimit(int(found[1]), span, burst=int(found[1]))
+    try:
+        if found is not None and span is not None:
+            return KeyLimit(int(found[1]), span, burst=int(found[1]))
+    except ValueError:
+        pass
+    reason = f"a limit is written as '100 per 1s': messages, and a duration of at most a year; this is {limit[:40]!r}"
+    raise ApiKeyError(code="bad-limit", reason=reason)
 
 
 def checked_secret(secret: str) -> str:

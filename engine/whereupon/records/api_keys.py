@@ -44,6 +44,11 @@ class KeyState(StrEnum):
     REVOKED = "revoked"
 
 
+MOST_AT_LIMIT = 1_000_000_000
+"""The most messages that a limit may allow."""
+_LONGEST_SPAN = timedelta(days=366)
+
+
 @dataclass(frozen=True, slots=True)
 class KeyLimit:
     """The most messages that come in under a key, in each process that takes them.
@@ -59,17 +64,13 @@ class KeyLimit:
     burst: int
 
     def __post_init__(self) -> None:
-        if self.messages < 1 or self.burst < 1 or self.span <= timedelta():
-            message = "a limit has at least 1 message, a burst of at least 1, and a span that is longer than 0"
+        are_counts = all(1 <= count <= MOST_AT_LIMIT for count in (self.messages, self.burst))
+        if not are_counts or not timedelta() < self.span <= _LONGEST_SPAN:
+            message = f"a limit has 1 to {MOST_AT_LIMIT} messages, at once too, in a span of at most a year"
             raise ValueError(message)
 
     def __str__(self) -> str:
         return f"{self.messages} per {self.span.total_seconds():g}s, {self.burst} at once"
-
-    @property
-    def interval(self) -> float:
-        """The seconds between two messages at the limit."""
-        return self.span.total_seconds() / self.messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"limit": "fast"}, "bad-limit"),
     ({"limit": "0 per 1s"}, "bad-limit"),
     ({"limit": "10 per 0s"}, "bad-limit"),
+    ({"limit": "10 per 999999999d"}, "bad-limit"),
     ({"key_id": "a:b"}, "bad-id"),
     ({"key_id": "wk_looks_like_a_secret"}, "bad-id"),
     ({"adopt": "short"}, "weak-secret"),
@@ -329,3 +330,11 @@ def test_every_change_is_in_the_audit_log(engine: Engine) -> None:
     for secret in (made.secret, rotated.secret):
         assert secret not in str(rows)
         assert secret[8:] not in str(rows)
+
+
+@pytest.mark.parametrize("limit", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (2**31, 1, 1), (1, 367, 1)])
+def test_a_limit_that_no_store_could_keep_cannot_be_made(limit: tuple[int, int, int]) -> None:
+    """Neither none at all, nor more than a billion messages, nor a span of more than a year."""
+    messages, days, burst = limit
+    with pytest.raises(ValueError, match="a limit has 1 to 1000000000 messages"):
+        KeyLimit(messages, timedelta(days=days), burst)
