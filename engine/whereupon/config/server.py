@@ -31,7 +31,8 @@ class ServerOptions:
         max_headers: how many there may be.
         queue_bytes: bodies that are being received, wait or are worked on, all together.
         queue_share: the largest part of it that the requests of one key may take.
-        wait: how long a request of a client key waits for room in the queue, before it is refused.
+        wait: how long a request of a client key waits for room in the queue, and how long for the limit of its key,
+            before it is refused.
         log_every: of the requests that succeed, one in so many is logged; 0 for none. Others are always logged.
         proxy_headers: whether ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of a trusted proxy are believed.
         forwarded_allow_ips: the addresses of trusted proxies, with commas between; networks such as ``10.0.0.0/8`` too.

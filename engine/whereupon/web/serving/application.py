@@ -1,5 +1,6 @@
 """The ASGI application of a server: which threads answer a request, and what is counted and logged of it."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +19,7 @@ from whereupon.web.adapters import (
     asgi_request,
 )
 from whereupon.web.door.cors import cors_headers
-from whereupon.web.door.problems import FAILED, STORE_AWAY, Problem, as_json
+from whereupon.web.door.problems import FAILED, OVER_LIMIT, STORE_AWAY, Problem, as_json
 from whereupon.web.http import MOST_BYTES, Answer, Counted, Request
 from whereupon.web.management import PATHS
 from whereupon.web.serving.budget import Budget, Sharer
@@ -109,7 +110,7 @@ class Application:
         if mark is None and (mark := mark_of_body(body, request.headers)) is not None:
             sharer = self._sharers.find(mark, sharer.address)
             exchange.count_as(sharer)
-        answer = await self._worked(request, sharer, exchange)
+        answer = await self._patiently(request, sharer, exchange)
         if answer.counted.key_id:
             self._sharers.learn(mark, answer.counted)
         return answer
@@ -124,6 +125,17 @@ class Application:
         self._traffic.refused["queue-full"] += 1
         again = seconds_to_wait(self._budget, self._rate, sharer, self._workers.queue.keys)
         return _queue_full(again)
+
+    async def _patiently(self, request: Request, sharer: Sharer, exchange: Exchange) -> Answer:
+        """Have it answered. What a client's key brings over its limit waits: some clients never send again."""
+        left = self._options.wait.total_seconds()
+        while True:
+            answer = await self._worked(request, sharer, exchange)
+            pause = _pause_before(answer)
+            if not 0 < pause <= left or exchange.is_gone:
+                return answer
+            left -= pause
+            await asyncio.sleep(pause)
 
     async def _worked(self, request: Request, sharer: Sharer, exchange: Exchange) -> Answer:
         """Have a thread answer."""
@@ -189,6 +201,14 @@ class Application:
             key_kind=answer.counted.key_kind or None,
             code=answer.counted.refused or None,
         )
+
+
+def _pause_before(answer: Answer) -> int:
+    """The seconds after which a client's request that is over the limit of its key may come in; else 0."""
+    counted = answer.counted
+    if counted.refused != OVER_LIMIT.code or counted.key_kind != KeyKind.CLIENT:
+        return 0
+    return int(dict(answer.headers)["Retry-After"])
 
 
 def _place(scope: Event) -> str:
