@@ -119,7 +119,7 @@ class Keys(KeyChecks):
             ApiKeyError: the code says what is wrong.
         """
         kind, now = _kind(kind), self._clock.now()
-        secret = _new_secret(kind) if adopt is None else checked_secret(adopt)
+        secret = _new_secret(kind) if adopt is None else checked_secret(kind, adopt)
         key = ApiKey(
             id=_new_id() if key_id is None else checked_id(key_id),
             name=checked_name(name),

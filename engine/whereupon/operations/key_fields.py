@@ -100,8 +100,10 @@ def checked_limit(limit: KeyLimit | str | None) -> KeyLimit | None:
     raise ApiKeyError(code="bad-limit", reason=reason)
 
 
-def checked_secret(secret: str) -> str:
+def checked_secret(kind: KeyKind, secret: str) -> str:
     """A secret of another provider, if it can be sent and is hard to guess."""
+    if kind is KeyKind.MANAGEMENT:  # no app in the field has one
+        raise ApiKeyError(code="bad-secret", reason="a management key adopts no secret: make one")
     if not _SECRET.fullmatch(secret) or len(secret) > LONGEST_SECRET:
         reason = (
             f"a secret has at most {LONGEST_SECRET} characters of ASCII, without spaces and colons"

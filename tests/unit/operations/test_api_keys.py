@@ -116,6 +116,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"adopt": f"{THEIRS} "}, "bad-secret"),
     ({"adopt": f"{THEIRS}ä"}, "bad-secret"),
     ({"adopt": THEIRS * 30}, "bad-secret"),
+    ({"adopt": THEIRS, "kind": "management"}, "bad-secret"),
 ]
 
 
