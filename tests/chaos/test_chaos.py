@@ -96,7 +96,7 @@ def test_what_is_delivered_over_the_network_arrives_and_twice_only_if_its_call_w
     assert verdict.figures.under_way
 
 
-@pytest.mark.parametrize(("database", "processes"), [("sqlite", 1)])
+@pytest.mark.parametrize(("database", "processes"), [("sqlite", 1), ("postgresql", 2)])
 def test_a_server_that_is_killed_under_load_loses_nothing_that_it_acknowledged(
     database: str, processes: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
