@@ -8,7 +8,7 @@ import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from importlib.metadata import version
@@ -22,9 +22,7 @@ import rudderstack.analytics.request
 import segment.analytics
 import segment.analytics.request
 from tests.clients.expected import message_of
-from tests.clients.session import Call, Everything, Json
-
-PARIS = timezone(timedelta(hours=1))
+from tests.clients.session import PARIS, Call, Everything, Json
 
 
 class Plan(Enum):

@@ -6,7 +6,7 @@ specification; a client in another language is given the same calls, and `everyt
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TypeAlias
 
 from pydantic import JsonValue
@@ -52,6 +52,7 @@ class Everything:
     arrives: Json
 
 
+PARIS = timezone(timedelta(hours=1))
 BROWSER: Json = {"ip": "192.0.2.1", "userAgent": "Mozilla/5.0", "locale": "fr-FR"}
 PHONE: Json = {"device": {"token": "token-1", "type": "ios"}}
 GROUP_TRAITS: Json = {"name": "Acme GmbH & Co. KG", "employees": 12, "plan": None}
@@ -155,6 +156,14 @@ def use(start: datetime, everything: Everything) -> list[Call]:
             user_id="ada",
             name="Łódź “kauft” <b>🧦</b>",
             data={"text": LONG_TEXT * 50},
+        ),
+        Call(
+            message_id="use-numbers-as-ids",
+            type="identify",
+            timestamp=_after(start, 7).astimezone(PARIS),
+            user_id=4211,
+            anonymous_id=77,
+            data={"first_name": "Nia"},
         ),
     ]
 

@@ -210,6 +210,20 @@ def test_an_unknown_key_is_reported_once(sdk: PythonClient) -> None:
 
 
 @each_client
+def test_without_a_queue_an_app_is_told_by_an_exception(sdk: PythonClient) -> None:
+    """In the call itself, and nothing is tried again; what is good is stored when the call returns."""
+    good, bad = _purchases(1), _purchases(1, user="undefined")
+    with open_shop() as shop, between(shop.url) as proxy:
+        client = sdk.module.Client(shop.key, host=proxy.url, sync_mode=True)
+        sdk.say(client, good[0])
+        _assert_all_there_once(shop.engine, good)
+        with pytest.raises(Exception, match=r"junk-id: userId 'undefined' .*\(400\)"):
+            sdk.say(client, bad[0])
+        assert proxy.statuses == [200, 400]
+        sdk.let_go()
+
+
+@each_client
 def test_a_batch_of_bad_messages_alone_is_reported_once(sdk: PythonClient) -> None:
     """400, with the code and the words for the first of them; it does not try again."""
     with open_shop() as shop, between(shop.url) as proxy:
