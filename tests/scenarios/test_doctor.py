@@ -1,6 +1,8 @@
 """`whereupon doctor` on instances that are broken, each in its own way."""
 
 import json
+import socket
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -260,3 +262,28 @@ def test_api_keys_that_somebody_should_look_at_are_found(instance: Instance) -> 
     assert fine not in shown
     assert "5 API keys are good." in shown
     assert unused.secret not in shown
+
+
+def test_a_server_without_a_key_a_port_or_tls_is_named(instance: Instance) -> None:
+    """Each finding says what to do; without the table nothing is said of a server."""
+    assert "server:" not in instance.examined().stdout
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        instance.write(
+            "[channels.push]\nuse = 'console'\n[channels.webhook]\nuse = 'console'\n"
+            f"[server]\nport = {port}\nproxy_headers = true\nforwarded_allow_ips = '*'\n"
+        )
+        done = instance.examined()
+    assert f"server: The port {port} of 127.0.0.1 cannot be opened" in done.stdout
+    assert "server: Every client is believed when it says whose address it has" in done.stdout
+    assert "store: There is no API key that is good" in done.stdout
+    instance.write(
+        "[channels.push]\nuse = 'console'\n[channels.webhook]\nuse = 'console'\n"
+        "[server]\nhost = '0.0.0.0'\nport = 0\n"
+    )
+    with Engine.open(instance.url, digest_key=SECRET.encode()) as engine:
+        engine.keys.create("shop", kind="server")
+    done = instance.examined()
+    assert "server: The server listens on 0.0.0.0, and speaks no TLS." in done.stdout
+    assert "no API key" not in done.stdout
+    assert done.status == 0

@@ -11,8 +11,12 @@ from whereupon.records import ApiKey, KeyState
 _SOON, _NEW, _UNUSED = timedelta(days=14), timedelta(days=7), timedelta(days=90)
 
 
-def check_api_keys(session: Session, now: datetime) -> Iterator[Finding]:
-    """Every key that somebody should look at; nothing where there are no keys."""
+def check_api_keys(session: Session, now: datetime, *, needed: bool = False) -> Iterator[Finding]:
+    """Every key that somebody should look at; where there are none, nothing, unless a server needs one.
+
+    Args:
+        needed: whether the configuration has a server, which answers nobody without a key.
+    """
     keys = sorted(session.scan(ApiKey), key=lambda key: (key.created_at, key.id))
     kept = [key for key in keys if key.state(now) is not KeyState.REVOKED]
     for key in kept:
@@ -21,6 +25,9 @@ def check_api_keys(session: Session, now: datetime) -> Iterator[Finding]:
         yield from _overlap(key, now)
     if good := sum(key.state(now) is KeyState.GOOD for key in kept):
         yield ok(f"{good} API keys are good.")
+    elif needed:
+        said = "There is no API key that is good, so the server refuses every client."
+        yield warning(said, "Run whereupon keys create NAME.")
 
 
 def _end(key: ApiKey, now: datetime) -> Iterator[Finding]:

@@ -16,10 +16,10 @@ _REQUIREMENT = re.compile(r"^([\w.-]+).*extra\s*==\s*['\"]([\w.-]+)['\"]")
 def check_channels(config: Config, store: str | None, *, offline: bool) -> Iterator[Finding]:
     """Whether each channel of the configuration could deliver."""
     if store is not None and store.startswith("postgres"):
-        yield from _extra("postgres", "the store")
+        yield from missing_packages("postgres", "the store")
     for name, table in config.settings.channels.items():
         use = table.get("use", name) if isinstance(table, dict) else name
-        yield from _extra(str(use), f"the channel {name}")
+        yield from missing_packages(str(use), f"the channel {name}")
     try:
         channels = config.channels()
     except ConfigInvalidError as invalid:
@@ -33,7 +33,7 @@ def check_channels(config: Config, store: str | None, *, offline: bool) -> Itera
         yield from _check(channel, offline=offline)
 
 
-def _extra(name: str, user: str) -> Iterator[Finding]:
+def missing_packages(name: str, user: str) -> Iterator[Finding]:
     """The packages of the extra of that name that are missing."""
     for each in requires("whereupon") or ():
         found = _REQUIREMENT.match(each)

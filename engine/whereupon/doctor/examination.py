@@ -9,12 +9,13 @@ from whereupon.config import Config
 from whereupon.doctor.channel_checks import check_channels
 from whereupon.doctor.process_checks import check_configuration, check_keys, check_machine
 from whereupon.doctor.rule_checks import check_rules
+from whereupon.doctor.server_checks import check_server
 from whereupon.doctor.store_checks import check_store
 from whereupon.ports import Finding
 
 
 class Examined(NamedTuple):
-    """A finding, and what it is about: configuration, keys, store, backlog, clock, rules or channels."""
+    """A finding, and what it is about: configuration, keys, store, backlog, clock, rules, server or channels."""
 
     area: str
     finding: Finding
@@ -42,6 +43,7 @@ def examine(
         ("machine", check_machine()),
         ("store", check_store(config, store, now)),
         ("rules", check_rules(rules, config)),
+        ("server", check_server(config)),
         ("channels", check_channels(config, store, offline=offline)),
     ):
         yield from (Examined(area, finding) for finding in findings)

@@ -114,7 +114,7 @@ def _contents(config: Config, store: str, now: datetime) -> Iterator[Finding]:
     with closing(kept), kept.reading() as session:
         yield from _key(config, session)
         yield from _backlog(session.backlog(), now)
-        yield from check_api_keys(session, now)
+        yield from check_api_keys(session, now, needed=config.settings.server is not None)
 
 
 def _key(config: Config, session: Session) -> Iterator[Finding]:

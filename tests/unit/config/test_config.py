@@ -311,3 +311,35 @@ def test_a_door_that_cannot_be_is_told_with_its_place(
         read_config(path, environ={})
     (told,) = map(str, raised.value.diagnostics)
     assert fault in told
+
+
+def test_the_server_has_a_table(tmp_path: Path) -> None:
+    """Each option by its name; durations as everywhere; a variable comes first."""
+    path = _file(tmp_path, PLAIN + "[server]\nport = 9000\nbody_timeout = '20s'\nthreads = 4\n")
+    server = read_config(path, environ={"WHEREUPON_SERVER__THREADS": "6"}).settings.server
+    assert server is not None
+    assert (server.port, server.body_timeout, server.threads) == (9000, timedelta(seconds=20), 6)
+    assert server.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("port = 70000", "wrong-value port is between 0 and 65535"),
+        ("prot = 80", "unknown-key there is no key 'prot'; did you mean 'port'?"),
+        ("threads = 0", "wrong-value threads is at least 1"),
+        ("idle_timeout = '0s'", "wrong-value idle_timeout is longer than 0"),
+        ("queue_bytes = 1000", "wrong-value queue_bytes is at least 1048576"),
+        ("body_timeout = 'soon'", "bad-duration"),
+        ("root_path = 'x/'", "wrong-value root_path begins with a slash"),
+    ],
+)
+def test_a_server_that_cannot_be_is_told_with_its_place(
+    tmp_path: Path, line: str, fault: str
+) -> None:
+    """Before anything is opened."""
+    path = _file(tmp_path, f"{PLAIN}[server]\n{line}\n")
+    with pytest.raises(ConfigInvalidError) as raised:
+        read_config(path, environ={})
+    (told,) = map(str, raised.value.diagnostics)
+    assert fault in told
