@@ -230,7 +230,11 @@ class DueWork(Reads, Writes, Protocol):
 
     @abstractmethod
     def settle(self, settlements: Iterable[Settlement]) -> None:
-        """Write down how tries ended. Deliveries that are no longer pending stay as they are."""
+        """Write down how tries ended. Deliveries that are no longer pending stay as they are.
+
+        But one that was paused during the try is sent, withheld or dead if the try was its end, and one that was
+        withheld is sent if the try succeeded.
+        """
         ...
 
     @abstractmethod

@@ -22,6 +22,7 @@ from whereupon.testing.contracts.due_work import DueWorkContract
 from whereupon.testing.contracts.entries import EntriesContract
 from whereupon.testing.contracts.erasure import ErasureContract
 from whereupon.testing.contracts.inbox import InboxContract
+from whereupon.testing.contracts.operations import OperationsContract
 from whereupon.testing.contracts.pages import PagesContract
 from whereupon.testing.contracts.questions import QuestionsContract
 from whereupon.testing.contracts.reads import ReadsContract
@@ -38,6 +39,7 @@ class StoreContract(
     DueWorkContract,
     QuestionsContract,
     InboxContract,
+    OperationsContract,
     PagesContract,
     ReportsContract,
     ApiKeysContract,
