@@ -1,0 +1,162 @@
+"""Operators at work while processes send, and processes that are killed amid an operator's decision."""
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from threading import Event, Lock
+
+import pytest
+from tests.scenarios.operator_process import EDITED, RULES
+from tests.shop import NOON, purchase
+
+from whereupon import Delivery, Engine, OperationError
+from whereupon.records import DeliveryState, EntryState
+from whereupon.scheduling.clocks import FrozenClock
+
+_NAMES = [f"user-{number}" for number in range(60)]
+
+
+def _opened(database: str, clock: FrozenClock | None = None) -> Engine:
+    return Engine.open(database, rules=RULES, clock=clock or FrozenClock(NOON))
+
+
+def _buy(engine: Engine) -> None:
+    engine.ingest([{**purchase(1, name), "messageId": name} for name in _NAMES])
+
+
+@contextmanager
+def _killed_once(database: str, verb: str, begun: Callable[[Engine], bool]) -> Iterator[Engine]:
+    """A process does what an operator said, and is killed once it has begun; then another engine is there."""
+    command = [sys.executable, "-m", "tests.scenarios.operator_process", database, verb]
+    with _opened(database) as watching:
+        process = subprocess.Popen(command)
+        while process.poll() is None and not begun(watching):
+            pass
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        yield watching
+
+
+def _inside(engine: Engine) -> int:
+    return sum(count.people for count in engine.entries.counts())
+
+
+@pytest.mark.slow
+def test_who_is_left_by_a_killed_process_is_ended_by_the_same_call(database: str) -> None:
+    """The audit log says of each chunk that was committed, and of no other."""
+    with _opened(database) as engine:
+        _buy(engine)
+    with _killed_once(database, "end", lambda e: _inside(e) < len(_NAMES)) as engine:
+        left = _inside(engine)
+        assert engine.entries.end("thanks", by="kim") == left
+        assert _inside(engine) == 0
+        told = [r.facts for r in engine.audit.rows() if r.facts["kind"] == "entries-ended"]
+        by = Counter[object]()
+        for each in told:
+            number = each["entries"]
+            assert isinstance(number, int)
+            by[each["actor"]] += number
+        assert by == Counter({"tim": len(_NAMES) - left, "kim": left}) - Counter({"kim": 0})
+        assert engine.audit.verify() == []
+
+
+@pytest.mark.slow
+def test_who_is_left_by_a_killed_process_is_moved_by_the_same_call(database: str) -> None:
+    """Everybody goes on in one version, and gets its text, once."""
+    sent = Counter[tuple[str, object]]()
+    with _opened(database) as engine:
+        _buy(engine)
+        old = engine.pipeline.index.by_id["thanks"].digest
+    new = next(rule.digest for rule in EDITED.rules if rule.id == "thanks")
+
+    def begun(engine: Engine) -> bool:
+        return any(count.version == new for count in engine.entries.counts("thanks"))
+
+    with _killed_once(database, "move", begun) as engine:
+        engine.reload(EDITED)
+        counts = {c.version: c.people for c in engine.entries.counts("thanks")}
+        assert engine.entries.move("thanks", by="kim").moved == counts.get(old, 0)
+        assert engine.audit.verify() == []
+    with Engine.open(
+        database, rules=EDITED, clock=FrozenClock(NOON + timedelta(hours=1))
+    ) as engine:
+        engine.channel("push")(lambda d: sent.update([(d.person, d.content["title"])]))
+        engine.run_due()
+    assert sent == Counter((name, title) for name in _NAMES for title in ("First", "Mended"))
+
+
+@pytest.mark.slow
+def test_a_cancellation_is_carried_through_by_another_process(database: str) -> None:
+    """The decision is in the run's row, so nobody has to make it again."""
+    with _opened(database) as engine:
+        engine.ingest([{"type": "identify", "userId": name} for name in _NAMES])
+        engine.trigger("news", key="june")
+        engine.run_due()
+        engine.broadcasts.cancel("news", by="tim")
+    with _killed_once(database, "cancel", lambda e: _inside(e) < len(_NAMES)) as engine:
+        engine.run_due()
+        assert _inside(engine) == 0
+        assert engine.broadcasts.show("news", "news:june").waiting == 0
+        assert {each.state for each in engine.deliveries(limit=99)} == {DeliveryState.WITHHELD}
+
+
+@pytest.mark.slow
+def test_nobody_gets_anything_twice_or_not_at_all_whoever_pauses_and_resumes(
+    database: str,
+) -> None:
+    """Two processes send while an operator pauses and resumes people, the rule, and both together."""
+    clock, sent, lock = FrozenClock(NOON), Counter[tuple[str, object]](), Lock()
+
+    def push(delivery: Delivery) -> None:
+        with lock:
+            sent[delivery.person, delivery.content["title"]] += 1
+
+    with _opened(database, clock) as one, _opened(database, clock) as two:
+        one.channel("push")(push)
+        two.channel("push")(push)
+        _buy(one)
+        over = Event()
+
+        def work(engine: Engine) -> None:
+            while not over.is_set():
+                engine.run_due()
+
+        with ThreadPoolExecutor(2) as pool:
+            working = [pool.submit(work, engine) for engine in (one, two)]
+            try:
+                _pause_and_resume(one, clock)
+            finally:
+                over.set()
+            for each in working:
+                each.result()
+        for engine in (one, two):
+            engine.run_due()
+        clock.move_to(NOON + timedelta(hours=9))
+        one.run_due()
+        assert one.entries.counts() == []
+        assert one.audit.verify() == []
+    assert sent == Counter((name, title) for name in _NAMES for title in ("First", "Second"))
+
+
+def _pause_and_resume(engine: Engine, clock: FrozenClock) -> None:
+    """Pause and resume some in turn, let the time of the second message come amid it, and resume everything."""
+    entries = engine.entries
+    for turn in range(40):
+        inside = entries.list(rule="thanks", limit=99).entries
+        for entry in inside[turn % 7 :: 7]:
+            decide = entries.pause if entry.state is EntryState.ACTIVE else entries.resume
+            with suppress(OperationError):  # a worker may have ended it meanwhile
+                decide(entry.key, by="tim")
+        decide_rule = entries.resume if entries.pauses() else entries.pause
+        decide_rule("thanks", by="tim")
+        if turn == 20:
+            clock.move_to(NOON + timedelta(hours=2))
+    if entries.pauses():
+        entries.resume("thanks", by="tim")
+    for entry in entries.list(rule="thanks", state=EntryState.PAUSED, limit=99).entries:
+        entries.resume(entry.key, by="tim")
