@@ -1,14 +1,15 @@
-"""The call that starts a broadcast."""
+"""The calls on broadcasts that are asked for most: start one, and say whom it would reach."""
 
 from collections.abc import Iterable, Mapping
 
 from whereupon.api.parts import EngineParts
+from whereupon.operations.audience_preview import AudiencePreview
 from whereupon.operations.broadcasts import Triggered
 from whereupon.ports import HostTransaction
 
 
 class BroadcastCalls(EngineParts):
-    """The call that starts a broadcast; `EngineParts.broadcasts` has those that look after its runs."""
+    """Start a broadcast, and preview one; `EngineParts.broadcasts` has the calls that look after its runs."""
 
     def trigger(
         self,
@@ -53,6 +54,12 @@ class BroadcastCalls(EngineParts):
             key=key,
             connection=connection,
         )
+
+    def preview_broadcast(
+        self, broadcast: str, *, properties: Mapping[str, object] | None = None, sample: int = 10
+    ) -> AudiencePreview:
+        """Whom a broadcast would reach, if it were sent now (see `Broadcasts.preview`)."""
+        return self.broadcasts.preview(broadcast, properties=properties, sample=sample)
 
 
 def _named(

@@ -144,6 +144,9 @@ def _backlog(backlog: Sequence[Backlog], now: datetime) -> Iterator[Finding]:
             case DeliveryState.DEAD:
                 advice = f"See whereupon deliveries --state dead; then whereupon retry --all --channel {channel}."
                 yield warning(f"{number} deliveries for {channel} are dead.", advice)
+            case DeliveryState.PAUSED:
+                advice = "See whereupon status: it says who paused what, and since when."
+                yield warning(f"{number} deliveries for {channel} are paused.", advice)
             case DeliveryState.PENDING if oldest is not None and now - oldest > _LATE:
                 age = format_duration(timedelta(minutes=(now - oldest) // timedelta(minutes=1)))
                 advice = "Look whether a process does due work: whereupon run, or engine.start()."

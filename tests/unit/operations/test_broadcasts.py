@@ -460,4 +460,4 @@ def test_a_preview_asks_what_people_did(engine: Engine) -> None:
     """`performed` is looked up as in the sending itself."""
     engine.reload(book_of(news(who={"performed": {"event": "purchase", "at_least": 1}})))
     engine.ingest([purchase(1, "bob")])
-    assert engine.broadcasts.preview("news").sample == ("bob",)
+    assert engine.preview_broadcast("news", sample=1).sample == ("bob",)
