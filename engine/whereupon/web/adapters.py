@@ -8,12 +8,15 @@ a call may wait for the store.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
 from urllib.parse import quote, unquote
 
 from whereupon.engine import Engine
+from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.web.door.options import DEFAULT, DoorOptions
 from whereupon.web.http import MOST_BYTES, Answer, Request
 from whereupon.web.management import PATHS
@@ -35,6 +38,8 @@ MOST_FORGOTTEN = 16 * MOST_BYTES
 _SAFE = "/:@!$&'()*+,;=-._~"
 _HOST = re.compile(r"\A[A-Za-z]+://[^/]*+")
 """What stands before the path in the absolute form of a target (RFC 9112, 3.2.2)."""
+_THREADS = 8
+"""How many requests an ASGI application has answered at once; each may wait for the store."""
 _DIGITS = 18
 """So many digits of a length are read; that much is too large anyway."""
 _STEP = 1 << 16
@@ -132,11 +137,26 @@ def asgi(
     """
     site = Site(engine, pages=pages, callbacks=callbacks, door=door)
 
-    async def respond(request: Request) -> Answer:
-        return await asyncio.to_thread(site.answer, request)
-
-    whole = asgi_application(respond)
+    whole = asgi_application(_Threads(site.answer).respond)
     return with_management(whole, engine, rules=rules) if management else whole
+
+
+class _Threads(ForkAware):
+    """Answers requests in threads. Those of the event loop are the host's, which looks addresses up in them."""
+
+    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+        self._answer = answer
+        self.after_fork_in_child()
+        watch_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        """Begin threads anew; those of the parent are not here."""
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="whereupon-site")
+
+    async def respond(self, request: Request) -> Answer:
+        """The answer; a span of the host's stays the current one."""
+        run, loop = copy_context().run, asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, run, self._answer, request)
 
 
 def with_management(site: AsgiApp, engine: Engine, *, rules: Path | None = None) -> AsgiApp:

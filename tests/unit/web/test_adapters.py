@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from threading import Event, current_thread
 from typing import Any
 
 import pytest
+from httpx2 import ASGITransport, AsyncClient
 from tests.door import CLIENT
+from typing_extensions import override
 
 from whereupon import Engine
 from whereupon.web import Answer, Request, asgi, wsgi
@@ -222,3 +226,38 @@ def test_settings_are_those_of_the_host_that_the_browser_used() -> None:
         body = b"".join(wsgi(engine)(environ, lambda *args: started.append(args)))
         assert asgi(engine) is not None
     assert b'"apiHost":"shop.example/w/v1","protocol":"https"' in body
+
+
+def test_a_host_whose_threads_are_all_busy_is_answered() -> None:
+    """And where ours wait for the store, the host still has its own: it looks addresses up in them."""
+    begun, ended, named = Event(), Event(), list[str]()
+
+    def wait() -> None:
+        begun.set()
+        ended.wait(60)
+
+    class _Named(Engine):
+        @override
+        def ingest(self, *args: Any, **more: Any) -> Any:
+            named.append(current_thread().name)
+            return super().ingest(*args, **more)
+
+    async def ask() -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, wait)
+        async with AsyncClient(
+            transport=ASGITransport(asgi(engine)), base_url="http://x"
+        ) as client:
+            answer = await client.post(
+                "/v1/track", content=b'{"event":"x","userId":"ada"}', auth=(key, "")
+            )
+        assert begun.wait(60)
+        ended.set()
+        await busy
+        return answer.status_code
+
+    with _Named.open("memory://") as engine:
+        key = engine.keys.create("shop", kind="server").secret
+        assert asyncio.run(ask()) == 200
+    assert named[0].startswith("whereupon-site")
