@@ -103,6 +103,16 @@ def test_a_send_under_a_key_counts_once(engine: Engine, call: Caller) -> None:
     assert (answered.status, answered.body["code"]) == (400, "bad-key")
 
 
+def test_nothing_of_a_send_stays_for_ever(clock: FrozenClock, call: Caller, engine: Engine) -> None:
+    """Its run, its entry and its delivery go when entries and deliveries do."""
+    engine.channel("email", lambda _: None)
+    call("POST", "/v1/send/email", {**SENDS, "message_data": {"total": 1}}, idempotency_key="a")
+    engine.run_due()
+    clock.move_to(NOON + timedelta(days=400))
+    assert engine.prune().gone["runs"] == 1
+    assert (engine.runs("receipt"), engine.deliveries()) == ([], [])
+
+
 def test_a_push_may_go_to_all_devices_of_the_person(engine: Engine, call: Caller) -> None:
     """That is what a push does; the rule may go on behind its first step."""
     body = {**SENDS, "transactional_message_id": "note", "to": "all"}

@@ -33,7 +33,7 @@ class BroadcastCalls(EngineParts):
                 keys are the people.
             properties: what its templates and its `who` see as ``properties``.
             key: makes the call idempotent: one key starts the broadcast once, ever. A second call with people
-                answers with the deliveries of the first.
+                answers with the deliveries of the first, as long as entries are kept.
             connection: the host's connection, whose transaction is used.
 
         Raises:

@@ -22,6 +22,7 @@ _NOUNS = {
     "set_aside": "messages that were set aside",
     "inbox": "inbox items",
     "answers": "answers of the management API",
+    "runs": "runs of broadcasts to named people",
 }
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.records.answers import KeptAnswer
+from whereupon.records.broadcasts import NAMED, BroadcastRun
 from whereupon.records.deliveries import Delivery, DeliveryState
 from whereupon.records.entries import Entry
 from whereupon.records.inbox import InboxItem
@@ -21,7 +22,8 @@ DONE = (DeliveryState.SENT, DeliveryState.WITHHELD, DeliveryState.DEAD)
 class RetainedKind(StrEnum):
     """What is pruned; the names are those of ``keep`` in the settings file.
 
-    An item of ``inbox`` and of ``answers`` says itself how long it is kept.
+    An item of ``inbox`` and of ``answers`` says itself how long it is kept. ``runs`` are those of broadcasts to named
+    people; they are kept as long as entries.
     """
 
     SKIPS = "skips"
@@ -30,9 +32,12 @@ class RetainedKind(StrEnum):
     SET_ASIDE = "set_aside"
     INBOX = "inbox"
     ANSWERS = "answers"
+    RUNS = "runs"
 
 
-PrunedRecord: TypeAlias = Skips | Delivery | Entry | SetAside | InboxItem | KeptAnswer
+PrunedRecord: TypeAlias = (
+    Skips | Delivery | Entry | SetAside | InboxItem | KeptAnswer | BroadcastRun
+)
 
 PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyType(
     {
@@ -42,6 +47,7 @@ PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyT
         RetainedKind.SET_ASIDE: SetAside,
         RetainedKind.INBOX: InboxItem,
         RetainedKind.ANSWERS: KeptAnswer,
+        RetainedKind.RUNS: BroadcastRun,
     }
 )
 """The records of each kind."""
@@ -95,6 +101,9 @@ def prune_action(record: PrunedRecord, cutoff: RetentionCutoff) -> PruneAction |
         is_old = not record.is_shown(cutoff.before)
     elif isinstance(record, KeptAnswer):
         is_old = record.expires_at <= cutoff.before
+    elif isinstance(record, BroadcastRun):
+        is_over = record.cursor is None and record.reason == NAMED
+        is_old = is_over and record.timestamp < cutoff.before
     elif isinstance(record, Skips):
         is_old = record.decided_at < cutoff.before
     else:

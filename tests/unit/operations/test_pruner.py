@@ -216,6 +216,7 @@ def test_pruning_now_says_how_much_went(shop: Shop) -> None:
         "set_aside": 0,
         "inbox": 0,
         "answers": 0,
+        "runs": 0,
     }
     assert shop.engine.prune() == would
     assert sum(shop.engine.prune().gone.values()) == 0

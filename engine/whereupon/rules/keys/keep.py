@@ -26,7 +26,7 @@ class Retention:
     Attributes:
         skips: decisions that let nobody in, from the message's arrival.
         deliveries: deliveries that are over, from when they were sent, withheld or given up.
-        entries: entries that have ended, from their end.
+        entries: entries that have ended, from their end; and runs of broadcasts to named people.
         set_aside: messages on which the engine failed, from when they were set aside.
     """
 

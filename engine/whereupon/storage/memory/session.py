@@ -16,7 +16,12 @@ from whereupon.storage.memory.layout import Named, Schema
 from whereupon.storage.memory.tables import R
 from whereupon.storage.memory.writes import write
 
-_OLD_BY = {"set_aside": "set_aside_at", "inbox": "expires_at", "answers": "expires_at"}
+_OLD_BY = {
+    "set_aside": "set_aside_at",
+    "inbox": "expires_at",
+    "answers": "expires_at",
+    "runs": "timestamp",
+}
 
 
 class MemorySession(Questions, DueWork):

@@ -7,7 +7,9 @@ from whereupon.records import PruneStep, RetainedKind, RetentionCutoff
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.queries import Queries
 
-_WITHOUT_NUMBERS = frozenset({RetainedKind.SET_ASIDE, RetainedKind.INBOX, RetainedKind.ANSWERS})
+_WITHOUT_NUMBERS = frozenset(
+    {RetainedKind.SET_ASIDE, RetainedKind.INBOX, RetainedKind.ANSWERS, RetainedKind.RUNS}
+)
 """Kinds whose keys are texts; each has an index, or few rows."""
 
 

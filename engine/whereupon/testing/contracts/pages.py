@@ -2,10 +2,13 @@
 
 # ruff: noqa: S101 - tests assert
 
+from dataclasses import replace
 from itertools import pairwise
 
 from whereupon.ports import DeliveryFilter, Store
 from whereupon.records import (
+    NAMED,
+    BroadcastRun,
     Changes,
     DeliveryState,
     KeptAnswer,
@@ -116,3 +119,19 @@ class PagesContract:
             assert session.answer("d-3") == old["d-3"]
             assert session.prune(cutoff, 0, 9) == PruneStep(1)
             assert [each.digest for each in session.scan(KeptAnswer)] == ["d-4"]
+
+    def test_old_runs_to_named_people_are_pruned_in_steps(self, store: Store) -> None:
+        """Other runs stay, and so does one that goes on."""
+        named = [
+            replace(run(f"news:{n}", at=after(n), cursor=None), reason=NAMED) for n in (1, 2, 3)
+        ]
+        others = [run("news:7", cursor=None), replace(run("news:8"), reason=NAMED)]
+        runs = {(each.rule, each.occasion): each for each in (*named, *others)}
+        save(store, Changes(runs=runs))
+        cutoff = RetentionCutoff(RetainedKind.RUNS, after(3), NOON)
+        with store.session() as session:
+            assert session.count_prunable(cutoff) == PruneStep(2)
+            assert session.prune(cutoff, 0, 1) == PruneStep(1, cursor=0)
+            assert session.prune(cutoff, 0, 9) == PruneStep(1)
+            left = sorted(each.occasion for each in session.scan(BroadcastRun))
+        assert left == ["news:3", "news:7", "news:8"]

@@ -269,6 +269,16 @@ WHERE digest IN (
     FOR UPDATE SKIP LOCKED
 )
 
+-- name: prune_runs
+DELETE FROM whereupon_run
+WHERE (rule, occasion) IN (
+    SELECT rule, occasion FROM whereupon_run
+    WHERE timestamp < :before AND cursor IS NULL AND reason = 'named'
+    ORDER BY timestamp, rule, occasion
+    LIMIT :reach
+    FOR UPDATE SKIP LOCKED
+)
+
 -- name: empty_entries
 UPDATE whereupon_entry SET facts = '{}'
 WHERE key IN (

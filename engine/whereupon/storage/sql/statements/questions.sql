@@ -321,6 +321,10 @@ SELECT count(*) FROM whereupon_inbox WHERE expires_at <= :before
 -- name: count_prunable_answers
 SELECT count(*) FROM whereupon_answer WHERE expires_at <= :before
 
+-- name: count_prunable_runs
+SELECT count(*) FROM whereupon_run
+WHERE timestamp < :before AND cursor IS NULL AND reason = 'named'
+
 -- name: count_prunable_skips
 SELECT count(*) FROM whereupon_skips WHERE decided_at < :before
 
