@@ -8,10 +8,27 @@ from typing import NamedTuple, TypeAlias
 from whereupon.messages.codec import JsonError, encode
 from whereupon.messages.size_limits import MAX_MESSAGE_BYTES
 from whereupon.messages.times import format_instant
-from whereupon.web.customerio import messages
 from whereupon.web.customerio.answers import RefusedError
 from whereupon.web.customerio.asked import Body, flag_in, id_at, object_in, required_id
-from whereupon.web.customerio.messages import Tie, Who, Wire
+from whereupon.web.customerio.messages import (
+    Tie,
+    Who,
+    Wire,
+    add_device,
+    asking,
+    delete_device,
+    delete_object,
+    event_message,
+    identify,
+    merge_of,
+    object_named,
+    put_object,
+    relate,
+    relationships_in,
+    report_of,
+    traits_of,
+    unrelate,
+)
 from whereupon.web.customerio.persons import Persons, looks_like_email
 
 NO_UPDATE = "nobody has that id, and _update changes only people who are there"
@@ -34,7 +51,7 @@ class _Entity(NamedTuple):
     @property
     def object(self) -> Wire:
         """The object that it is about."""
-        return messages.object_named(object_in(self.body, "identifiers"), "identifiers")
+        return object_named(object_in(self.body, "identifiers"), "identifiers")
 
 
 _Make: TypeAlias = Callable[[_Entity], list[Wire]]
@@ -84,13 +101,13 @@ def identified(user_id: str, attributes: Body, persons: Persons, now: datetime) 
         RefusedError: an attribute that says how it is done cannot be read.
         NothingToDo: nobody has the id, and it is an ``_update``.
     """
-    made = messages.identify(user_id, attributes)
+    made = identify(user_id, attributes)
     if flag_in(attributes, "_update"):
         made[0].setdefault("timestamp", format_instant(now))
         if not persons.is_known(user_id):
             raise NothingToDo(NO_UPDATE)
     elif "email" not in attributes and looks_like_email(user_id) and not persons.is_known(user_id):
-        made[0] |= {"traits": {**messages.traits_of(attributes), "email": user_id}}
+        made[0] |= {"traits": {**traits_of(attributes), "email": user_id}}
     return made
 
 
@@ -116,11 +133,11 @@ def _event(kind: str, entity: _Entity) -> list[Wire]:
     is_anonymous = anonymous_id is not None and not named
     user_id = None if is_anonymous else entity.persons.named(named)
     who = Who(user_id=user_id, anonymous_id=anonymous_id)
-    return [messages.event(who, entity.body, data="attributes", kind=kind)]
+    return [event_message(who, entity.body, data="attributes", kind=kind)]
 
 
 def _asking(event: str, entity: _Entity) -> list[Wire]:
-    return [messages.asking(event, entity.person)]
+    return [asking(event, entity.person)]
 
 
 def _merge(entity: _Entity) -> list[Wire]:
@@ -128,30 +145,30 @@ def _merge(entity: _Entity) -> list[Wire]:
         entity.persons.existing(object_in(entity.body, name), name)
         for name in ("primary", "secondary")
     )
-    return [messages.merge(survivor, loser)]
+    return [merge_of(survivor, loser)]
 
 
 def _relate(entity: _Entity) -> list[Wire]:
     who = Who(user_id=entity.person)
-    return [messages.relate(who, _object_at(tie), tie.attributes) for tie in _ties_of(entity)]
+    return [relate(who, _object_at(tie), tie.attributes) for tie in _ties_of(entity)]
 
 
 def _unrelate(entity: _Entity) -> list[Wire]:
     user_id = entity.person
-    return [messages.unrelate(user_id, _object_at(tie)) for tie in _ties_of(entity)]
+    return [unrelate(user_id, _object_at(tie)) for tie in _ties_of(entity)]
 
 
 def _object_at(tie: Tie) -> Wire:
-    return messages.object_named(tie.identifiers, tie.place)
+    return object_named(tie.identifiers, tie.place)
 
 
 def _add_device(entity: _Entity) -> list[Wire]:
-    return [messages.add_device(entity.person, object_in(entity.body, "device"), field="token")]
+    return [add_device(entity.person, object_in(entity.body, "device"), field="token")]
 
 
 def _delete_device(entity: _Entity) -> list[Wire]:
     token = required_id(object_in(entity.body, "device"), "token", "device.")
-    return [messages.delete_device(entity.person, token)]
+    return [delete_device(entity.person, token)]
 
 
 # --- objects ----------------------------------------------------------------------------------------
@@ -160,28 +177,26 @@ def _delete_device(entity: _Entity) -> list[Wire]:
 def _identify_object(entity: _Entity) -> list[Wire]:
     named, attributes = entity.object, object_in(entity.body, "attributes")
     if not entity.body.get("cio_relationships"):
-        return [messages.put_object(named, attributes)]
+        return [put_object(named, attributes)]
     return [
-        messages.relate(_person_at(tie, entity), named, tie.attributes, attributes)
+        relate(_person_at(tie, entity), named, tie.attributes, attributes)
         for tie in _ties_of(entity)
     ]
 
 
 def _relate_object(entity: _Entity) -> list[Wire]:
     named = entity.object
-    return [
-        messages.relate(_person_at(tie, entity), named, tie.attributes) for tie in _ties_of(entity)
-    ]
+    return [relate(_person_at(tie, entity), named, tie.attributes) for tie in _ties_of(entity)]
 
 
 def _unrelate_object(entity: _Entity) -> list[Wire]:
     named = entity.object
     people = [entity.persons.named(tie.identifiers, tie.place) for tie in _ties_of(entity)]
-    return [messages.unrelate(user_id, named) for user_id in people]
+    return [unrelate(user_id, named) for user_id in people]
 
 
 def _delete_object(entity: _Entity) -> list[Wire]:
-    return [messages.delete_object(entity.object)]
+    return [delete_object(entity.object)]
 
 
 def _person_at(tie: Tie, entity: _Entity) -> Who:
@@ -191,7 +206,7 @@ def _person_at(tie: Tie, entity: _Entity) -> Who:
 
 
 def _ties_of(entity: _Entity) -> list[Tie]:
-    found = list(messages.relationships_in(entity.body))
+    found = list(relationships_in(entity.body))
     if not found:
         reason = "cio_relationships needs at least one relationship"
         raise RefusedError(code="missing-field", reason=reason, field="cio_relationships")
@@ -202,7 +217,7 @@ def _ties_of(entity: _Entity) -> list[Tie]:
 
 
 def _report(entity: _Entity) -> list[Wire]:
-    return [messages.report(entity.body, delivery="id", metric="name", place="identifiers")]
+    return [report_of(entity.body, delivery="id", metric="name", place="identifiers")]
 
 
 _ACTIONS: Mapping[str, Mapping[str, _Make]] = {

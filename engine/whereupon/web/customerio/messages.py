@@ -77,7 +77,7 @@ def traits_of(attributes: Body) -> dict[str, JsonValue]:
     return {name: value for name, value in attributes.items() if name not in _RESERVED}
 
 
-def event(who: Who, body: Body, *, data: str = "data", kind: str | None = None) -> Wire:
+def event_message(who: Who, body: Body, *, data: str = "data", kind: str | None = None) -> Wire:
     """An event, a page or a screen.
 
     Args:
@@ -123,7 +123,7 @@ def asking(name: str, user_id: str, properties: Body | None = None, **more: obje
     }
 
 
-def merge(survivor: str, loser: str) -> Wire:
+def merge_of(survivor: str, loser: str) -> Wire:
     """One person becomes another."""
     return {"type": "alias", "userId": survivor, "previousId": loser}
 
@@ -239,7 +239,7 @@ def _relationships_of(user_id: str, attributes: Body) -> Iterator[Wire]:
 # --- deliveries -------------------------------------------------------------------------------------
 
 
-def report(
+def report_of(
     body: Body, *, delivery: str = "delivery_id", metric: str = "metric", place: str = ""
 ) -> Wire:
     """What became of a delivery.

@@ -4,12 +4,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from whereupon.engine import Engine
-from whereupon.web.customerio import messages
 from whereupon.web.customerio.answers import RefusedError, done, refused
 from whereupon.web.customerio.asked import Asked, Body, Call, Calls, id_at, object_in
 from whereupon.web.customerio.entities import NothingToDo, identified
 from whereupon.web.customerio.intake import Intake
-from whereupon.web.customerio.messages import Who, Wire
+from whereupon.web.customerio.messages import (
+    Who,
+    Wire,
+    add_device,
+    asking,
+    delete_device,
+    event_message,
+    merge_of,
+    report_of,
+)
 from whereupon.web.customerio.persons import Persons
 from whereupon.web.http import Answer
 
@@ -31,9 +39,9 @@ class TrackV1:
             case ["merge_customers"]:
                 return {"POST": self._messages(self._merge)}
             case ["push", "events"]:
-                return {"POST": self._messages(partial(messages.report, metric="event"))}
+                return {"POST": self._messages(partial(report_of, metric="event"))}
             case ["metrics"]:
-                return {"POST": self._messages(messages.report)}
+                return {"POST": self._messages(report_of)}
             case ["accounts", "region"]:
                 return {"GET": _region}
         return {}
@@ -48,9 +56,7 @@ class TrackV1:
             case ["devices"]:
                 return {"PUT": self._about(person, _add_device)}
             case ["devices", token]:
-                return {
-                    "DELETE": self._about(person, lambda i, _: messages.delete_device(i, token))
-                }
+                return {"DELETE": self._about(person, lambda i, _: delete_device(i, token))}
             case ["suppress"]:
                 return {"POST": self._asking("Suppress Person", person)}
             case ["unsuppress"]:
@@ -70,7 +76,7 @@ class TrackV1:
     def _merge(self, body: Body) -> Wire:
         survivor = self._persons.existing(object_in(body, "primary"), "primary")
         loser = self._persons.existing(object_in(body, "secondary"), "secondary")
-        return messages.merge(survivor, loser)
+        return merge_of(survivor, loser)
 
     def _messages(self, make: Callable[[Body], Wire]) -> Call:
         """Take the message that is made of the body."""
@@ -81,7 +87,7 @@ class TrackV1:
         return lambda asked: self._taken([make(self._persons.in_path(person), asked.body)])
 
     def _asking(self, event: str, person: str) -> Call:
-        return self._about(person, lambda user_id, _: messages.asking(event, user_id))
+        return self._about(person, lambda user_id, _: asking(event, user_id))
 
     def _taken(self, made: Sequence[Wire]) -> Answer:
         intake = Intake(self._engine)
@@ -92,11 +98,11 @@ class TrackV1:
 
 
 def _event(user_id: str, body: Body) -> Wire:
-    return messages.event(Who(user_id=user_id, anonymous_id=id_at(body, "anonymous_id")), body)
+    return event_message(Who(user_id=user_id, anonymous_id=id_at(body, "anonymous_id")), body)
 
 
 def _add_device(user_id: str, body: Body) -> Wire:
-    return messages.add_device(user_id, object_in(body, "device"))
+    return add_device(user_id, object_in(body, "device"))
 
 
 def _anonymous_event(body: Body) -> Wire:
@@ -107,7 +113,7 @@ def _anonymous_event(body: Body) -> Wire:
             "so it has no invite events"
         )
         raise RefusedError(code="missing-id", reason=reason, field="anonymous_id")
-    return messages.event(Who(anonymous_id=anonymous_id), body)
+    return event_message(Who(anonymous_id=anonymous_id), body)
 
 
 def _region(asked: Asked) -> Answer:
