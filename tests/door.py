@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from tests.shop import NOON
 
-from whereupon import Engine, FrozenClock
+from whereupon import Engine, FrozenClock, StoreAddress
 from whereupon.messages.model import Message
 from whereupon.operations.key_checks import KeyCheck
 from whereupon.records import StoredMessage
@@ -21,7 +21,7 @@ SERVER = "wk_server-0123456789abcdef"
 CLIENT = "wk_client-0123456789abcdef"
 PAGE = "wk_page-0123456789abcdef"
 READER = "wk_reader-0123456789abcdef"
-MANAGER = "wm_manager-0123456789abcdef"
+MANAGER = "of a manager"  # stands for the secret of one, since no management key adopts a secret
 ORIGIN = "https://shop.example"
 
 
@@ -36,15 +36,15 @@ _KEYS: dict[str, _Made] = {
     CLIENT: {"kind": "client"},
     PAGE: {"kind": "client", "origins": (ORIGIN,)},
     READER: {"kind": "server", "scopes": ("read",)},
-    MANAGER: {"kind": "management", "scopes": ("admin",)},
 }
 
 
-def make_keys(engine: Engine) -> None:
-    """Make a key for each of the secrets of the tests; its id follows from its secret."""
+def make_keys(engine: Engine) -> str:
+    """Make a key for each of the secrets of the tests, whose id follows from it; returns that of a management key."""
     for secret, made in _KEYS.items():
         name = secret[3:].partition("-")[0]
         engine.keys.create(name, adopt=secret, key_id=f"k-{name}", **made)
+    return engine.keys.create("manager", kind="management", scopes=("admin",)).secret
 
 
 class DoorOfTest(NamedTuple):
@@ -82,7 +82,7 @@ def stored_in(engine: Engine) -> list[Message]:
 def opened_door(
     options: DoorOptions | None = None,
     check: Check | None = None,
-    store: str = "memory://",
+    store: StoreAddress = "memory://",
     alias: tuple[str, str] = ("", ""),
     **settings: Any,
 ) -> Iterator[DoorOfTest]:
@@ -93,11 +93,11 @@ def opened_door(
     """
     settings = {"clock": FrozenClock(NOON), **settings}
     with Engine.open(store, **settings) as engine:
-        make_keys(engine)
+        known = {alias[0]: alias[1], MANAGER: make_keys(engine)}
         options = options or DoorOptions()
 
         def check_alias(secret: str) -> KeyCheck:
-            return engine.keys.check(alias[1] if secret == alias[0] else secret)
+            return engine.keys.check(known.get(secret, secret))
 
         callers = Callers(check or check_alias)
         yield DoorOfTest(engine, Door(engine, callers, options))
