@@ -9,5 +9,8 @@ For others: `PATHS`, and `application.management_app`.
 import re
 from typing import Final
 
-PATHS: Final = re.compile(r"/api/(?!v1/|v2/|s/)")
+PATHS: Final = re.compile(
+    r"/api/(?!s/|v1/(?:customers|events|merge_customers|push|metrics|accounts)(?:/|\Z)"
+    r"|v2/(?:entity|batch)(?:/|\Z))"
+)
 """How the paths of the management API begin; the others below ``/api/`` are those of other providers."""

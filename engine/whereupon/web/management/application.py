@@ -1,7 +1,7 @@
 """The management API as an ASGI application, for hosts and for `whereupon serve`.
 
-It answers what is below ``/api/``, wherever the application is mounted. Paths are matched as the client sent them, so an
-id may hold a slash, written ``%2F``. Engine calls may wait for the store, so they run in threads.
+It answers what is below ``/api/`` (see `PATHS`), wherever the application is mounted. Paths are matched as the client
+sent them, so an id may hold a slash, written ``%2F``. Engine calls may wait for the store, so they run in threads.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,6 +37,8 @@ MOST_BYTES: Final = 16 << 20
 """The largest body, in bytes: a rules folder to lint."""
 
 _SAFE = "/:@!$&'()*+,;=-._~"
+_JSON = (b"content-type", b"application/json")
+"""What every body is taken for; curl says that it sends a form."""
 _HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _RESOURCES = (
     rules,
@@ -65,7 +67,6 @@ def management_app(engine: Engine, *, rules: Path | None = None) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        strict_content_type=False,
         generate_unique_id_function=lambda route: route.name,
         exception_handlers={HTTPException: _refused},
     )
@@ -124,7 +125,8 @@ def _guarded(app: ASGIApp) -> ASGIApp:
         body = await _body(receive)
         if body is None:
             return
-        below = {**scope, "path": raw_path(scope), "root_path": ""}
+        headers = [*(each for each in scope["headers"] if each[0] != _JSON[0]), _JSON]
+        below = {**scope, "path": raw_path(scope), "root_path": "", "headers": headers}
         if len(body) > MOST_BYTES:
             await _TOO_LARGE.as_response()(below, receive, sending)
         else:
