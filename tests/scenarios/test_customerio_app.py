@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.customerio import Caller
 from tests.rule_files import book_of, broadcast, campaign
@@ -340,6 +342,75 @@ def test_a_broadcast_that_is_switched_off_is_not_triggered(engine: Engine, call:
 def test_a_trigger_of_something_else_is_not_found(call: Caller) -> None:
     """A campaign, or a broadcast that is not for calls, cannot be triggered."""
     assert call("POST", "/v1/campaigns/buys/triggers", {}).status == 404
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_PERSON = st.sampled_from(["ada", "bob", "zoe", "ada@example.com"])
+_NAMED = st.fixed_dictionaries({}, optional={"id": _PERSON, "email": _PERSON, "data": _JSON})
+
+
+@given(
+    body=st.fixed_dictionaries(
+        {},
+        optional={
+            "transactional_message_id": st.sampled_from(["receipt", "code", 3]) | _JSON,
+            "identifiers": _NAMED | _JSON,
+            "to": _PERSON | _JSON,
+            "message_data": _JSON,
+            "subject": _JSON,
+        },
+    ),
+    kind=st.sampled_from(["email", "push", "sms", "in_app", "inbox_message"]),
+)
+def test_any_send_is_answered_and_reaches_nobody_but_whom_it_names(
+    body: dict[str, object], kind: str
+) -> None:
+    """Whatever is sent, the status is one of a few, and at most the one person gets something."""
+    with Engine.open("memory://", rules=BOOK, clock=FrozenClock(NOON)) as engine:
+        engine.identify("ada", traits={"first_name": "Ada", "email": "ada@example.com"})
+        engine.identify("bob")
+        answered = Caller(engine)("POST", f"/v1/send/{kind}", body)
+        assert answered.status in {200, 400, 404}
+        pending = {each.person for each in engine.deliveries() if each.state == "pending"}
+        assert len(pending) == (answered.status == 200)
+        assert pending <= {"ada", "bob"}
+
+
+@given(
+    body=st.fixed_dictionaries(
+        {},
+        optional={
+            "data": _JSON,
+            "ids": st.lists(_PERSON | _JSON, max_size=3) | _JSON,
+            "emails": st.lists(_PERSON | _JSON, max_size=3) | _JSON,
+            "per_user_data": st.lists(_NAMED | _JSON, max_size=3) | _JSON,
+            "id_ignore_missing": st.booleans() | _JSON,
+            "email_ignore_missing": st.booleans(),
+            "recipients": _JSON,
+        },
+    )
+)
+def test_any_trigger_that_is_not_done_sends_nothing(body: dict[str, object]) -> None:
+    """A narrowed audience never becomes everybody."""
+    with Engine.open("memory://", rules=BOOK, clock=FrozenClock(NOON)) as engine:
+        engine.identify("ada", traits={"email": "ada@example.com"})
+        engine.identify("bob")
+        answered = Caller(engine)("POST", "/v1/campaigns/news/triggers", body)
+        assert answered.status in {200, 400, 422}
+        engine.run_due()
+        got = {each.person for each in engine.deliveries()}
+        names = ("ids", "emails", "per_user_data", "recipients")
+        given = [body[name] for name in names if body.get(name) is not None]
+        if answered.status != 200:
+            assert got == set()
+        elif given and given != [{}]:
+            assert len(got) == answered.body["recipients"]
 
 
 # --- look-ups ---------------------------------------------------------------------------------------

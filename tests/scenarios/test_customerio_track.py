@@ -120,6 +120,12 @@ def test_topics_are_kept_as_customer_io_writes_them(engine: Engine, call: Caller
     said: JsonValue = {"topics": {"topic_1": False}}
     call("PUT", "/api/v1/customers/ada", {"cio_subscription_preferences": said})
     assert recorded(engine)[0][4] == {"cio_subscription_preferences": said}
+    mail: JsonValue = {"send": "email", "topic": "topic_1", "subject": "Thanks"}
+    engine.reload(book_of(campaign("thanks", "purchase", whereupon=[mail])))
+    call("POST", "/api/v1/customers/ada/events", {"name": "purchase"})
+    call("POST", "/api/v1/customers/bob/events", {"name": "purchase"})
+    states = {each.person: each.state.value for each in engine.deliveries()}
+    assert states == {"ada": "withheld", "bob": "pending"}
 
 
 def test_an_email_address_names_the_one_person_who_has_it(engine: Engine, call: Caller) -> None:
