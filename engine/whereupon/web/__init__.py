@@ -3,6 +3,8 @@
 `wsgi` and `asgi` make an application of an engine. It answers
 
 - ``/v1/…``: messages, as the clients of Segment, RudderStack and Customer.io send them, with a key of `Engine.keys`;
+- ``/api/v1/…``, ``/api/v2/…``, ``/v1/send/…``, ``/v1/campaigns/…`` and ``/v1/customers…``: Customer.io's Track API and App
+  API (see `customerio`);
 - ``/u/TOKEN``: the page to unsubscribe, and its one-click form (RFC 8058);
 - ``/c/TOKEN`` and ``/o/TOKEN``: clicks and opens;
 - ``/callbacks/CHANNEL``: what a provider reports, if the host says what takes it.
