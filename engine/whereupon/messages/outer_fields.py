@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from whereupon.messages.codec import JsonError, decode_leniently
-from whereupon.messages.json_scan import object_members
+from whereupon.messages.json_scan import elements, object_members
 
 
 class OuterFields(msgspec.Struct, rename="camel", gc=False):
@@ -28,11 +28,20 @@ class OuterFields(msgspec.Struct, rename="camel", gc=False):
 
     @property
     def count(self) -> int:
-        """How many messages it holds; of a batch that is only almost JSON, and of batches within it, one."""
-        try:
-            return len(_ITEMS.decode(self.batch)) if self.has_batch else 1
-        except ValueError:
+        """How many messages it holds; a batch within it counts as one."""
+        if not self.has_batch:
             return 1
+        try:
+            return len(_ITEMS.decode(self.batch))
+        except (ValueError, RecursionError):
+            return _count_leniently(bytes(self.batch))
+
+
+def _count_leniently(batch: bytes) -> int:
+    try:
+        return sum(1 for _ in elements(batch))
+    except JsonError:
+        return 1
 
 
 _READER = msgspec.json.Decoder(OuterFields)

@@ -268,6 +268,25 @@ def test_a_message_that_is_too_large_does_not_hold_up_its_batch(door: DoorOfTest
     assert [each["code"] for each in said["rejected"]] == ["message-too-large"]
 
 
+@pytest.mark.parametrize("odd", [{}, {"properties": {"x": float("nan")}}])
+def test_of_a_batch_beyond_the_limits_the_rest_is_named(
+    door: DoorOfTest, odd: dict[str, object]
+) -> None:
+    """From one place to another, since there may be very many; the beginning is stored."""
+    batch = {"batch": [track(number, **odd) for number in range(2_510)]}
+    answer = door.ask(posted("/v1/batch", batch))
+    said = json.loads(answer.body)
+    assert (answer.status, said["accepted"]) == (200, 2_500)
+    (rest,) = said["rejected"]
+    assert (rest["index"], rest["last"], rest["code"]) == (2_500, 2_509, "batch-too-large")
+    assert answer.counted.rejected == {"batch-too-large": 10}
+    large = {"batch": [track(number, properties={"text": "x" * 26_900}) for number in range(20)]}
+    status, said = door.post("/v1/batch", large, x_strict_mode="1")
+    assert (status, said["accepted"]) == (400, 18)
+    assert "2 of 20 messages were not accepted, the others are stored" in said["message"]
+    assert [(each["index"], each["last"]) for each in said["rejected"]] == [(18, 19)]
+
+
 def test_a_key_in_the_body_is_not_stored(door: DoorOfTest) -> None:
     """Neither of a single message, nor of the messages of a batch, which browsers write it into."""
     first = json.dumps({"writeKey": SERVER, **track(1)})

@@ -6,7 +6,6 @@ redirected, and a slash at the end of a path changes nothing.
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -131,24 +130,26 @@ class Door:
         """Take messages."""
         body = body_of(request)
         caller = self._callers.find(request, body, scope=Scope.MESSAGES, kinds=SENDERS)
-        result, over = self._intake.take(caller, body, type_)
+        taken = self._intake.take(caller, body, type_)
         headers, key = (*_UNKEPT, *cors_headers(request)), caller.key
-        if not result.rejected:
-            counted = Counted(key_id=key.id, key_kind=key.kind.value, over_limit=over)
+        if not taken.result.rejected:
+            counted = Counted(key_id=key.id, key_kind=key.kind.value, over_limit=taken.over)
             return Answer(status=200, headers=headers, body=_SUCCESS, counted=counted)
-        counts = Counter(each.code for each in result.rejected)
-        status, members = said_of(result, strict=_is_strict(request))
+        counts = taken.rejected
+        status, members = said_of(taken, strict=_is_strict(request))
         log_event(
             _LOG,
             logging.INFO,
             "door-rejected",
             status=status,
             key_kind=key.kind.value,
-            accepted=result.accepted + result.duplicates,
-            rejected=len(result.rejected),
+            accepted=taken.accepted,
+            rejected=counts.total(),
             codes=",".join(f"{code}={count}" for code, count in sorted(counts.items())),
         )
-        counted = Counted(key_id=key.id, key_kind=key.kind.value, rejected=counts, over_limit=over)
+        counted = Counted(
+            key_id=key.id, key_kind=key.kind.value, rejected=counts, over_limit=taken.over
+        )
         return Answer(status=status, headers=headers, body=as_json(members), counted=counted)
 
     def measures(self, request: Request, _: str) -> Answer:

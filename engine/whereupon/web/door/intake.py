@@ -4,6 +4,7 @@ An answer of 200 says that every message that it does not name is stored; it is 
 are not accepted are named by their place, and do not hold up the others.
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 from whereupon.engine import Engine
@@ -15,7 +16,7 @@ from whereupon.web.door.problems import EMPTY_BODY, MISSING_BATCH, ProblemError
 BATCH = ""
 """In place of a type: the path takes a batch, whose messages have their types."""
 
-_MISSING_TYPE = "missing-type"
+_MISSING_TYPE, _TOO_LARGE = "missing-type", "batch-too-large"
 
 
 class Taken(NamedTuple):
@@ -23,10 +24,23 @@ class Taken(NamedTuple):
 
     Attributes:
         over: how many of them are over a limit that only counts.
+        cut: how many messages stand behind the limits of a batch, after the one that is rejected for it.
     """
 
     result: Ingested
     over: int = 0
+    cut: int = 0
+
+    @property
+    def accepted(self) -> int:
+        """How many messages are stored now, or were before."""
+        return self.result.accepted + self.result.duplicates
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """How many messages are not, by the code of their rejection."""
+        counts = Counter(each.code for each in self.result.rejected)
+        return counts + Counter({_TOO_LARGE: self.cut})
 
 
 class Intake:
@@ -60,31 +74,33 @@ class Intake:
         if type_ != BATCH:
             text = with_type(text, outer_fields(text), type_)
         result = self._engine.ingest(text, source=caller.source.value)
-        self._callers.owe(
-            caller, result.accepted + result.duplicates + len(result.rejected) - count
-        )
+        read = result.accepted + result.duplicates + len(result.rejected)
+        self._callers.owe(caller, read - count)
         if type_ == BATCH and _lacks_type(result.rejected) and not outer_fields(text).has_batch:
             raise ProblemError(MISSING_BATCH, caller.key)
-        return Taken(result, over)
+        is_cut = bool(result.rejected) and result.rejected[-1].code == _TOO_LARGE
+        return Taken(result, over, max(0, outer_fields(text).count - read) if is_cut else 0)
 
 
 def _lacks_type(rejected: list[Rejected]) -> bool:
     return len(rejected) == 1 and rejected[0].code == _MISSING_TYPE
 
 
-def said_of(result: Ingested, *, strict: bool) -> tuple[int, dict[str, object]]:
+def said_of(taken: Taken, *, strict: bool) -> tuple[int, dict[str, object]]:
     """The status and the members of the answer.
 
     Args:
         strict: whether one bad message makes it 400; the good ones are in all the same.
     """
-    accepted, rejected = result.accepted + result.duplicates, result.rejected
+    accepted, rejected = taken.accepted, taken.result.rejected
     if not rejected:
         return 200, {"success": True}
     named = [_named(each) for each in rejected]
+    if taken.cut:  # the last entry is about all that follow
+        named[-1]["last"] = rejected[-1].index + taken.cut
     if accepted and not strict:
         return 200, {"success": True, "accepted": accepted, "rejected": named}
-    code, message = _fault(accepted, rejected)
+    code, message = _fault(accepted, taken.rejected.total(), rejected[0])
     return 400, {
         "code": code,
         "message": message,
@@ -103,11 +119,10 @@ def _named(each: Rejected) -> dict[str, object]:
     }
 
 
-def _fault(accepted: int, rejected: list[Rejected]) -> tuple[str, str]:
-    first, count = rejected[0], accepted + len(rejected)
-    if count == 1:
+def _fault(accepted: int, rejected: int, first: Rejected) -> tuple[str, str]:
+    if accepted + rejected == 1:
         return first.code, first.message
-    about = f"{len(rejected)} of {count} messages were not accepted"
+    about = f"{rejected} of {accepted + rejected} messages were not accepted"
     rest = "the others are stored" if accepted else "none is stored"
     code = "partly-rejected" if accepted else "all-rejected"
     return code, f"{about}, {rest}; the first, at {first.index}: {first.message}"
