@@ -43,7 +43,7 @@ class Forwarder:
 
     Attributes:
         url: what the client is told.
-        begun: how many requests have come in.
+        begun: how many requests have come in that send something.
         exchanges: what was forwarded, in the order of the answers.
         before_answer: called with each exchange before its answer goes to the client; may give another answer.
     """
@@ -59,7 +59,7 @@ class Forwarder:
     def forward(self, request: Received) -> Reply:
         """Ask the server; while nobody listens there, answer as a proxy does."""
         with self._changed:
-            self.begun += 1
+            self.begun += request.method == "POST"
             self._changed.notify_all()
         address = self._target.hostname or "", self._target.port
         with closing(HTTPConnection(*address, timeout=PATIENCE)) as connection:
@@ -79,16 +79,20 @@ class Forwarder:
             self._changed.notify_all()
         return reply
 
-    def posts(self, status: int = 200) -> list[Exchange]:
-        """The requests that sent something and were answered so."""
+    def posts(self, *statuses: int) -> list[Exchange]:
+        """The requests that sent something, and were answered so."""
         with self._changed:
-            return [
-                e for e in self.exchanges if e.reply.status == status and e.request.method == "POST"
-            ]
+            sent = [each for each in self.exchanges if each.request.method == "POST"]
+        return [each for each in sent if each.reply.status in statuses]
+
+    def statuses(self) -> list[int]:
+        """How the requests were answered that sent something, in the order of the answers."""
+        with self._changed:
+            return [e.reply.status for e in self.exchanges if e.request.method == "POST"]
 
     def accepted(self) -> int:
         """How many messages were in requests that were answered with 200."""
-        return sum(len(exchange.messages) for exchange in self.posts())
+        return sum(len(exchange.messages) for exchange in self.posts(200))
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
         """Return as soon as a condition holds; it is asked at each request and each answer."""
