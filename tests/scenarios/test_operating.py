@@ -11,13 +11,15 @@ from datetime import timedelta
 from threading import Event, Lock
 
 import pytest
+from tests.rule_files import book_of
 from tests.scenarios.operator_process import EDITED, RULES
-from tests.shop import NOON, purchase
+from tests.shop import NOON, news, purchase
 
-from whereupon import Delivery, Engine, OperationError
+from whereupon import Delivery, Engine, OperationError, UnknownNameError
 from whereupon.records import DeliveryState, EntryState
 from whereupon.scheduling.clocks import FrozenClock
 
+_MINUTE = timedelta(minutes=1)
 _NAMES = [f"user-{number}" for number in range(60)]
 
 
@@ -160,3 +162,37 @@ def _pause_and_resume(engine: Engine, clock: FrozenClock) -> None:
         entries.resume("thanks", by="tim")
     for entry in entries.list(rule="thanks", state=EntryState.PAUSED, limit=99).entries:
         entries.resume(entry.key, by="tim")
+
+
+@pytest.mark.slow
+def test_people_are_erased_while_a_broadcast_that_one_of_them_set_off_is_paused(
+    database: str,
+) -> None:
+    """The erasure blanks the run; neither waits for the other in a circle, and nothing is left of the person."""
+    rules = book_of(news(when="Sale Started", whereupon=[{"wait": "1h"}, {"send": "push"}]))
+    with (
+        Engine.open(database, rules=rules, clock=FrozenClock(NOON), patience=_MINUTE) as one,
+        Engine.open(database, rules=rules, clock=FrozenClock(NOON), patience=_MINUTE) as two,
+    ):
+        one.ingest([{"type": "identify", "userId": name} for name in _NAMES])
+        for name in _NAMES[:20]:
+            one.track("Sale Started", user_id=name)
+        one.run_due()
+        runs = one.broadcasts.list("news").runs
+
+        def operate() -> None:
+            for run in runs:
+                with suppress(
+                    OperationError, UnknownNameError
+                ):  # it may be called otherwise by now
+                    two.broadcasts.pause("news", by="tim", run=run.occasion)
+                two.run_due()
+
+        with ThreadPoolExecutor(2) as pool:
+            working = pool.submit(operate)
+            for name in _NAMES[:20]:
+                one.track("Delete Person", user_id=name)
+            working.result()
+        two.run_due()
+        assert {run.facts.get("event") for run in one.broadcasts.list("news").runs} == {None}
+        assert len(one.broadcasts.list("news", limit=99).runs) == len(runs)

@@ -3,7 +3,8 @@
 All transactions take their locks in the order of `Rank`. Locks of one rank are taken in one statement, by
 a key that never changes. So no transactions wait for each other in a circle:
 
-1. broadcast runs, by transactions that add scheduled ones or erase persons;
+1. broadcast runs, by transactions that add scheduled ones, erase persons, or carry out what an operator decides
+   about a run;
 2. the audit log's head, by transactions that judge and record requests;
 3. persons, 4. anonymous ids, 5. user ids that belong to nobody and are to be erased: before a batch
    reads what it decides about;
@@ -209,9 +210,10 @@ class RowLocks:
         return rule_rows.run_from(found[0]) if found else None
 
     def wait_for_run(self, rule: str, occasion: str) -> None:
-        """Lock a run, once no other transaction has it."""
-        named: dict[str, object] = {"rule": rule, "occasion": occasion}
-        self._lock(Rank.RUNS, self._locks.lock_run, **named)
+        """Lock a run, once no other transaction sends, adds or erases any, or has this one."""
+        self.reach(Rank.RUNS, again=True)
+        self._locks.advisory_lock.run(self._connection, number=_RUNS_LOCK)
+        self._locks.lock_run.fetch(self._connection, rule=rule, occasion=occasion)
 
     def runs(self) -> list[BroadcastRun]:
         """Every unfinished run, once no other transaction sends or adds one."""
@@ -219,7 +221,8 @@ class RowLocks:
         self._locks.advisory_lock.run(self._connection, number=_RUNS_LOCK)
         found = list(map(rule_rows.run_from, self._locks.lock_runs.fetch(self._connection)))
         self._runs = {(run.rule, run.occasion) for run in found}
-        return sorted(found, key=lambda run: (run.due_at, run.rule, run.occasion))
+        waiting = [run for run in found if run.cursor is not None]  # others are swept
+        return sorted(waiting, key=lambda run: (run.due_at, run.rule, run.occasion))
 
     def begin_run(self, rule: str, occasion: str) -> None:
         """Wait for a transaction that begins the same run; a hash of its name stands for a row not there yet."""

@@ -30,7 +30,7 @@ ORDER BY due_at, key
 
 -- name: lock_runs
 SELECT whereupon_run.* FROM whereupon_run
-WHERE cursor IS NOT NULL
+WHERE cursor IS NOT NULL OR sweep IS NOT NULL
 ORDER BY rule, occasion
 FOR UPDATE
 
