@@ -58,6 +58,19 @@ def test_every_request_is_answered_as_its_client_needs(client: str) -> None:
         assert {*stored_in(shop.engine)} == sent
 
 
+def test_an_unknown_key_is_refused_in_the_words_that_each_client_shows() -> None:
+    """Ruby's logs ``error``, the others read ``code`` and ``message``; pages of other origins may read them, too."""
+    with open_shop() as shop:
+        for of_one in recordings().values():
+            recording = next(each for each in of_one if each.method == "POST")
+            answer = replay(shop.url, recording)
+            said = json.loads(answer.body)
+            assert (answer.status, said["code"]) == (401, "unknown-key"), recording.client
+            assert said["message"] == said["error"] != ""
+            assert KEY not in answer.body.decode()
+            _assert_cors(recording, answer)
+
+
 def _assert_cors(recording: Recording, answer: Reply) -> None:
     origin = recording.said("origin")
     if not origin:
