@@ -238,3 +238,19 @@ def test_a_store_that_is_away_is_503_at_once_until_it_is_back() -> None:
         database.start()
         await_that(lambda: ask(server.port, "GET", "/readyz").status == 200, "the store")
         assert post(12).status == 200
+
+
+def test_what_needs_no_store_is_answered_without_it(shop: Shop) -> None:
+    """A browser asks beforehand and for settings, and one that gets none sends nothing until its page is loaded anew."""
+    with served(shop.engine) as server:
+        shop.engine.store.close()
+        await_that(lambda: ask(server.port, "GET", "/readyz").status == 503, "an outage")
+        refused = ask(server.port, "POST", "/v1/track", "{}", X_Write_Key=shop.client)
+        said = json.loads(refused.body)
+        assert _away(refused)
+        assert said["message"] == said["error"] == said["meta"]["error"]
+        origin = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+        assert ask(server.port, "OPTIONS", "/v1/track", **origin).status == 200
+        settings = ask(server.port, "GET", "/v1/projects/key/settings")
+        assert json.loads(settings.body)["integrations"]["Segment.io"]["apiKey"] == "key"
+        assert ask(server.port, "GET", "/sourceConfig/?writeKey=key").status == 200

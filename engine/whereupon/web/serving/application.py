@@ -25,7 +25,7 @@ from whereupon.web.management import PATHS
 from whereupon.web.serving.budget import Budget, Sharer
 from whereupon.web.serving.exchange import EXTENSION, Exchange
 from whereupon.web.serving.operations import PLACES, Operations
-from whereupon.web.serving.routes import Templates, is_page, route_of
+from whereupon.web.serving.routes import Templates, needs_store, route_of
 from whereupon.web.serving.sharers import Sharers, mark_of_body, mark_of_head
 from whereupon.web.serving.store_watch import StoreWatch
 from whereupon.web.serving.traffic import Traffic
@@ -155,7 +155,7 @@ class Application:
         exchange.begun = monotonic()
         if exchange.is_gone and sharer.is_server:
             return _GONE
-        if self._watch.is_away and not is_page(request.path):
+        if self._watch.is_away and needs_store(request.method, request.path):
             return _AWAY
         try:
             return self._site(request)
@@ -263,7 +263,8 @@ def _say(request: Request, problem: Problem) -> Answer:
         *problem.headers(),
         *cors_headers(request),
     )
-    return Answer(status=problem.status, headers=headers, body=as_json(problem.members()))
+    members = {**problem.members(), "meta": {"error": problem.message}}  # for Customer.io's clients
+    return Answer(status=problem.status, headers=headers, body=as_json(members))
 
 
 def _log_failure(error: Exception) -> None:

@@ -41,6 +41,9 @@ _TEMPLATES = tuple(
     )
 )
 
+_WITHOUT_STORE = frozenset(
+    {"/sourceConfig", "/v1/projects/{key}/settings", "/analytics.js/{script}", "/v1/m"}
+)
 _PARAMETER = re.compile(r"\\\{[^}]*\\\}")
 _PAGES = re.compile(r"/[uco]/")
 
@@ -48,6 +51,11 @@ _PAGES = re.compile(r"/[uco]/")
 def is_page(path: str) -> bool:
     """Whether a reader of a mail asks, who gets an answer without the store, too."""
     return _PAGES.match(path) is not None
+
+
+def needs_store(method: str, path: str) -> bool:
+    """Whether a request can only be answered with the store. A browser that gets no settings sends nothing at all."""
+    return not (method == "OPTIONS" or is_page(path) or route_of(path) in _WITHOUT_STORE)
 
 
 def route_of(path: str) -> str:
