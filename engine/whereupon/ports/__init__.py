@@ -8,6 +8,7 @@ For others: every name below.
 """
 
 from whereupon.ports.due_work import DueWork
+from whereupon.ports.guard_questions import GuardQuestions
 from whereupon.ports.host import (
     NO_CHANNEL,
     Attachable,
@@ -57,6 +58,7 @@ __all__ = [
     "DueWork",
     "Finding",
     "FindingLevel",
+    "GuardQuestions",
     "HistoryNeed",
     "HostTransaction",
     "LeasedNow",

@@ -1,11 +1,10 @@
-"""What people and guards ask of a database."""
+"""What people ask of a database."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from heapq import nlargest
 from typing import TypeAlias
 
-import whereupon.storage.sql.request_rows as request_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.messages.times import as_micros, from_micros
@@ -19,27 +18,19 @@ from whereupon.ports import (
     Questions,
 )
 from whereupon.records import (
-    Approval,
-    AuditRow,
-    Breaker,
     BroadcastRun,
     Delivery,
     DeliveryFigures,
     DeliveryState,
-    Device,
     Entry,
     EntryCount,
     EntryFilter,
     InboxItem,
-    KeptAnswer,
     Merge,
     MetricReport,
     Person,
     PersonFootprint,
     PruneStep,
-    Relationship,
-    Request,
-    RequestOutcome,
     RetentionCutoff,
     RunPlace,
     SetAside,
@@ -48,7 +39,7 @@ from whereupon.records import (
     StoredMessage,
 )
 from whereupon.storage.sql.access import LAST_KEY, bound, since_or_ever
-from whereupon.storage.sql.reads import SqlReads
+from whereupon.storage.sql.guard_questions import SqlGuardQuestions
 from whereupon.storage.sql.rows import instant_or_none
 
 _Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
@@ -62,7 +53,7 @@ def _asked(rule: str | None, since: datetime | None) -> dict[str, object]:
     return {"any_rule": int(rule is None), "rule": rule or "", "since": since_or_ever(since)}
 
 
-class SqlQuestions(SqlReads, Questions):
+class SqlQuestions(SqlGuardQuestions, Questions):
     """The ports say what each method answers."""
 
     def decided(
@@ -321,79 +312,6 @@ class SqlQuestions(SqlReads, Questions):
         """How many deliveries, by rule and channel."""
         found = self._queries.figures.fetch(self._connection, **_asked(rule, since))
         return {(row[0], row[1]): DeliveryFigures(*map(int, row[2:])) for row in found}
-
-    def request(self, key: int) -> Request | None:
-        """A request by number."""
-        found = self._queries.request.fetch(self._connection, key=key)
-        return request_rows.request_from(found[0]) if found else None
-
-    def requests(
-        self, outcomes: Collection[RequestOutcome], limit: int, before: int | None = None
-    ) -> list[Request]:
-        """The newest requests."""
-        wanted = self._database.members([outcome.value for outcome in outcomes])
-        first = LAST_KEY if before is None else before
-        found = self._queries.requests.fetch(
-            self._connection, outcomes=wanted, limit=limit, before=first
-        )
-        return list(map(request_rows.request_from, found))
-
-    def open_requests_of(self, user_ids: Collection[str]) -> list[Request]:
-        """Requests of these people that wait."""
-        ids = self._database.members(user_ids)
-        found = self._queries.open_requests_of.fetch(self._connection, ids=ids)
-        return list(map(request_rows.request_from, found))
-
-    def count_ran(self, actions: Collection[str], source: str, since: datetime) -> int:
-        """How many ran."""
-        wanted = self._database.members(actions)
-        ((count,),) = self._queries.count_ran.fetch(
-            self._connection, actions=wanted, source=source, since=as_micros(since)
-        )
-        return int(count)
-
-    def approvals(self, request: int) -> list[Approval]:
-        """Approvals of a request."""
-        found = self._queries.approvals.fetch(self._connection, request=request)
-        return list(map(request_rows.approval_from, found))
-
-    def breakers(self) -> list[Breaker]:
-        """Every breaker."""
-        return list(map(request_rows.breaker_from, self._queries.breakers.fetch(self._connection)))
-
-    def devices(self, tokens: Collection[str]) -> list[Device]:
-        """Devices by token."""
-        members = self._database.members(tokens)
-        found = self._queries.devices.fetch(self._connection, tokens=members)
-        return list(map(request_rows.device_from, found))
-
-    def objects(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Objects that there are."""
-        types, ids = (self._database.members({place[n] for place in places}) for n in (0, 1))
-        found = self._queries.objects.fetch(self._connection, types=types, ids=ids)
-        return {(str(type_id), str(object_id)) for type_id, object_id in found} & set(places)
-
-    def relationships(self, asked: Collection[Relationship]) -> set[Relationship]:
-        """Ties that there are."""
-        persons = self._database.members({tie.person_key for tie in asked})
-        ids = self._database.members({tie.object_id for tie in asked})
-        found = self._queries.relationships.fetch(self._connection, persons=persons, ids=ids)
-        return {Relationship(*tie) for tie in found} & set(asked)
-
-    def answer(self, digest: str) -> KeptAnswer | None:
-        """A kept answer."""
-        found = self._queries.answer.fetch(self._connection, digest=digest)
-        return request_rows.answer_from(found[0]) if found else None
-
-    def audit_rows(self, after: int, limit: int) -> list[AuditRow]:
-        """Rows of the log."""
-        found = self._queries.audit_rows.fetch(self._connection, after=after, limit=limit)
-        return list(map(request_rows.audit_from, found))
-
-    def audit_rows_of(self, request: int) -> list[AuditRow]:
-        """Rows about a request."""
-        found = self._queries.audit_rows_of.fetch(self._connection, request=request)
-        return list(map(request_rows.audit_from, found))
 
     def counts(self) -> Counts:
         """How many of each."""
