@@ -108,6 +108,26 @@ def test_a_server_key_that_floods_is_told_when_to_come_again(shop: Shop) -> None
             assert [each.status for each in flood.rest()] == [200]
 
 
+def test_a_body_that_was_not_asked_for_ends_the_connection(shop: Shop) -> None:
+    """Whether it still comes is not known, so no next request is looked for behind it."""
+    with served(shop.engine, FULL) as server:
+        _known(server, shop.server)
+        with shop.busy(), _flooded(server, shop.server), closing(Raw(server.port)) as raw:
+            head = _head(shop.server, b"{}").replace(b"Connection: close", b"Expect: 100-continue")
+            raw.send(head)
+            (refused,) = raw.rest()
+            assert (refused.status, refused.headers["connection"]) == (429, "close")
+
+
+def test_a_client_that_still_sends_reads_why_it_is_refused(shop: Shop) -> None:
+    """Also if the connection ends behind the answer: it is closed in the other direction only once it was read."""
+    with served(shop.engine, FULL) as server:
+        _known(server, shop.server)
+        with shop.busy(), _flooded(server, shop.server), closing(Raw(server.port)) as raw:
+            raw.send(_head(shop.server, b"x" * 900_000), b"x" * 500_000)
+            assert [each.status for each in raw.rest()] == [429]
+
+
 def test_another_key_has_its_place_beside_a_flood(shop: Shop) -> None:
     """It is answered as soon as the store is free."""
     with served(shop.engine, FULL) as server:

@@ -6,21 +6,17 @@ uvicorn itself waits for ever for a request that began, and for a client that re
 import asyncio
 import re
 from enum import Enum, auto
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import httptools
 from typing_extensions import override
-from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from whereupon.web.http import Answer
-from whereupon.web.serving.budget import Budget
 from whereupon.web.serving.exchange import EXTENSION, Exchange
-from whereupon.web.serving.limits import Limits
+from whereupon.web.serving.home import Home
 from whereupon.web.serving.refusals import Refusal
 from whereupon.web.serving.replies import reply
-from whereupon.web.serving.traffic import Traffic
 
 _MOST_PIPELINED = 16
 """Requests that may wait behind the one that is answered; those after them are not answered."""
@@ -41,38 +37,6 @@ class _Phase(Enum):
     BODY = auto()
     NOTHING = auto()
     """The connection is about to close; what comes is thrown away."""
-
-
-class Home(Protocol):
-    """What the connections of a server share (see `Connections`)."""
-
-    config: Config
-    state: ServerState
-    limits: Limits
-    budget: Budget
-    traffic: Traffic
-    loop: asyncio.AbstractEventLoop
-    is_ending: bool
-
-    def add(self, connection: "Connection") -> Refusal | None:
-        """Count a new connection; a refusal if there is no place for it."""
-        ...
-
-    def remove(self, connection: "Connection") -> None:
-        """Forget a connection that is closed."""
-        ...
-
-    def set_busy(self, connection: "Connection") -> None:
-        """It has sent a whole head, so it is not closed to make place."""
-        ...
-
-    def set_waiting(self, connection: "Connection") -> None:
-        """It waits for a request."""
-        ...
-
-    def count_closed(self, why: str) -> None:
-        """Count a connection that the server ends."""
-        ...
 
 
 class Connection(HttpToolsProtocol):
@@ -145,6 +109,10 @@ class Connection(HttpToolsProtocol):
     @property
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    def abort(self) -> None:
+        """Cut it."""
+        self.transport.abort()
 
     def close_idle(self, why: str) -> None:
         """Close it, as it waits for a request."""
@@ -290,6 +258,8 @@ class Connection(HttpToolsProtocol):
         """Answer a request in one piece."""
         if cycle.disconnected or cycle.response_started:
             return
+        if cycle.waiting_for_100_continue:  # nobody knows whether the body still comes
+            cycle.keep_alive = False
         written = reply(
             answer,
             cycle.scope["method"],
@@ -298,9 +268,12 @@ class Connection(HttpToolsProtocol):
         )
         cycle.response_started = cycle.response_complete = True
         self.transport.write(written)
-        if not cycle.keep_alive:
+        if cycle.keep_alive:
+            cycle.on_response()
+        elif cycle is self.cycle and self._phase is _Phase.BODY:
+            self._linger()
+        else:
             self.transport.close()
-        cycle.on_response()
 
     @override
     def on_response_complete(self) -> None:
@@ -352,13 +325,18 @@ class Connection(HttpToolsProtocol):
             self._say(refusal)
 
     def _say(self, refusal: Refusal) -> None:
-        """Write the refusal, and let the client read it: a reset would take it away."""
+        """Write the refusal, the last answer of the connection."""
         self._refusal = None
         self._home.set_busy(self)
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         self.transport.write(refusal.as_bytes)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Let the client read the answer while it still sends: a reset would take it away."""
+        self._phase = _Phase.NOTHING
+        self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._arm(_LINGER)

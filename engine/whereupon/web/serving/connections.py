@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 from whereupon.runtime.log_lines import log_event
 from whereupon.web.serving.budget import Budget
 from whereupon.web.serving.connection import Connection
+from whereupon.web.serving.home import Member
 from whereupon.web.serving.limits import Limits
 from whereupon.web.serving.refusals import Refusal
 from whereupon.web.serving.traffic import Traffic
@@ -40,8 +41,8 @@ class Connections:
         self.traffic = traffic
         self.loop = loop
         self.is_ending = False
-        self._open: set[Connection] = set()
-        self._waiting: OrderedDict[Connection, None] = OrderedDict()
+        self._open: set[Member] = set()
+        self._waiting: OrderedDict[Member, None] = OrderedDict()
         self._by_address: Counter[str] = Counter()
         self._emptied = asyncio.Event()
         self._emptied.set()
@@ -50,7 +51,7 @@ class Connections:
         """The protocol of a new connection."""
         return Connection(self)
 
-    def add(self, connection: Connection) -> Refusal | None:
+    def add(self, connection: Member) -> Refusal | None:
         """Count a new connection; a refusal if there is no place for it."""
         self.traffic.connections_taken += 1
         most = self.limits.per_address
@@ -71,7 +72,7 @@ class Connections:
         self.count_closed(why)
         return Refusal.BUSY
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: Member) -> None:
         """Forget a connection that is closed."""
         if connection not in self._open:
             return
@@ -84,11 +85,11 @@ class Connections:
             self._emptied.set()
         self.traffic.connections = len(self._open)
 
-    def set_busy(self, connection: Connection) -> None:
+    def set_busy(self, connection: Member) -> None:
         """It has sent a whole head, so it is not closed to make place."""
         self._waiting.pop(connection, None)
 
-    def set_waiting(self, connection: Connection) -> None:
+    def set_waiting(self, connection: Member) -> None:
         """It waits for a request."""
         if connection in self._open:
             self._waiting[connection] = None
@@ -114,4 +115,4 @@ class Connections:
         except TimeoutError:
             log_event(_LOG, logging.WARNING, "connections-cut", number=len(self._open))
             for each in list(self._open):
-                each.transport.abort()
+                each.abort()
