@@ -102,6 +102,7 @@ def test_one_entry_is_found_paused_and_ended(shop: Shop) -> None:
     one = ("entries", "care", "pause", "--entry", number, "--by", "tim", *shop.where)
     assert "paused by tim" in whereupon(*one).stdout
     assert "1 person (paused)" in whereupon("entries", "care", *shop.where).stdout
+    assert "1 entry is paused in care" in whereupon("status", *shop.where).stdout
     explained = whereupon("explain", "ada", "care", *shop.where)
     assert "the entry is paused since" in explained.stdout
     ended = whereupon(

@@ -224,7 +224,11 @@ class BackgroundWork:
                 self._current.pipeline.next_duty(session),
                 session.next_request_due(self._workers.actions.names),
                 len(session.due_claim_jobs(later(self._clock.now(), _A_DAY), _MOST_CLAIMS)),
-                (len(session.rule_pauses()), len(paused_runs(session))),
+                (
+                    len(session.rule_pauses()),
+                    len(paused_runs(session)),
+                    sum(session.count_paused().values()),
+                ),
             )
 
     def _next_due(self) -> datetime | None:

@@ -94,7 +94,7 @@ class Waiting:
         work_due: when the first wait or broadcast that this engine may run is due, or was.
         request_due: likewise for requests and actions.
         claims: how many large claims are unfinished; it counts no further than 1,000.
-        paused: how many rules, and runs of broadcasts, operators have paused.
+        paused: how many rules, runs of broadcasts, and entries operators have paused.
     """
 
     deliveries: Sequence[Backlog]
@@ -102,7 +102,7 @@ class Waiting:
     work_due: datetime | None
     request_due: datetime | None
     claims: int
-    paused: tuple[int, int] = (0, 0)
+    paused: tuple[int, int, int] = (0, 0, 0)
 
 
 class InFlight(ForkAware):
@@ -149,12 +149,14 @@ class Status:
         resting: channels that no process calls now, and until when; see `ChannelPolicy.breaker`.
         pauses: rules that operators have paused.
         paused_runs: runs of broadcasts that operators have paused.
+        paused_entries: how many entries are paused by themselves or with their run, by rule.
     """
 
     left_alone: tuple[LeftAlone, ...] = ()
     resting: tuple[ChannelState, ...] = ()
     pauses: tuple[RulePause, ...] = ()
     paused_runs: tuple[BroadcastRun, ...] = ()
+    paused_entries: Mapping[str, int] = field(default_factory=dict)
 
 
 def rulebook_from(rules: str | PathLike[str] | Rulebook) -> Rulebook:

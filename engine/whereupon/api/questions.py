@@ -193,6 +193,7 @@ class Questions(EngineParts):
                 tuple(resting_channels(session, self.clock.now())),
                 tuple(session.rule_pauses()),
                 tuple(paused_runs(session)),
+                session.count_paused(),
             )
 
     def metrics(self) -> Metrics:

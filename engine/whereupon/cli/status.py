@@ -19,7 +19,7 @@ from whereupon.render.entries import (
     paused_run_line,
     paused_run_object,
 )
-from whereupon.render.formatting import clean
+from whereupon.render.formatting import clean, counted
 from whereupon.scheduling import SystemClock
 
 _WHY = {
@@ -43,13 +43,21 @@ def status_command(store: StoreUrl, rules: RulesIfAny = None, as_json: AsJson = 
         ignored = left_alone(session, versions)
         resting = resting_channels(session, SystemClock().now())
         rules_paused, runs = session.rule_pauses(), paused_runs(session)
+        entries = session.count_paused()
     if as_json:
         paused = [*map(pause_object, rules_paused), *map(paused_run_object, runs)]
-        print_objects(*map(_object, ignored), *map(_channel_object, resting), *paused)
+        counts = ({"kind": "paused-entries", "rule": r, "entries": n} for r, n in entries.items())
+        print_objects(*map(_object, ignored), *map(_channel_object, resting), *paused, *counts)
     else:
         lines = [*map(_line, ignored)] or ["Nothing is left alone."]
         paused_lines = [*map(pause_line, rules_paused), *map(paused_run_line, runs)]
+        paused_lines += [_paused_line(rule, number) for rule, number in entries.items()]
         print_lines([*lines, *map(_channel_line, resting), *paused_lines])
+
+
+def _paused_line(rule: str, number: int) -> str:
+    name, people = clean(rule), counted(number, "entry is", "entries are")
+    return f"{people} paused in {name}; see whereupon entries {name} list --state paused"
 
 
 def _object(ignored: LeftAlone) -> dict[str, object]:

@@ -178,7 +178,7 @@ _GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "channel_resting": ("Whether a channel rests after failures.", ("channel",)),
     "channel_failures": ("Failed calls since the last that did not fail.", ("channel",)),
     "claims_unfinished": ("Large claims that are carried out in steps.", ()),
-    "paused": ("Rules and broadcasts' runs that operators have paused.", ("what",)),
+    "paused": ("Rules, runs of broadcasts and entries that operators have paused.", ("what",)),
     "hanging_calls": ("Calls that did not return in time, and have not yet.", ("kind", "name")),
 }
 _DURATION = "call_duration_seconds"
@@ -242,7 +242,7 @@ class _Families:
         for work, due in _due_times(waiting):
             self.add("due_lag_seconds", (engine, work), _seconds_since(due, now))
         self.add("claims_unfinished", (engine,), waiting.claims)
-        for what, number in zip(("rules", "runs"), waiting.paused, strict=True):
+        for what, number in zip(("rules", "runs", "entries"), waiting.paused, strict=True):
             self.add("paused", (engine, what), number)
 
 

@@ -191,6 +191,11 @@ class Questions(GuardQuestions, Protocol):
         found = nsmallest(limit, met, key=lambda entry: entry.key)
         return found, found[-1].key if len(found) == limit else None
 
+    def count_paused(self) -> dict[str, int]:
+        """How many entries operators have paused by themselves or with a run, by rule; rules without any are left out."""
+        paused = [e.rule for e in self.scan(Entry) if e.state is EntryState.PAUSED]
+        return dict(sorted(Counter(paused).items()))
+
     def count_inside(self, rule: str | None) -> list[EntryCount]:
         """How many people are inside, by rule, version, position and state; of one rule, or of all."""
         places: dict[tuple[str, str, int, EntryState], list[datetime]] = defaultdict(list)

@@ -25,6 +25,7 @@ from whereupon.records import (
     Entry,
     EntryCount,
     EntryFilter,
+    EntryState,
     InboxItem,
     Merge,
     MetricReport,
@@ -181,7 +182,9 @@ class SqlQuestions(SqlGuardQuestions, Questions):
             select = self._queries.entries_of_person
             asked["person"] = which.person_key
         elif which.rule is not None and which.is_inside:
-            select = self._queries.entries_inside
+            is_paused = which.states == (EntryState.PAUSED,)
+            queries = self._queries
+            select = queries.entries_paused if is_paused else queries.entries_inside
         else:
             behind = self._queries.prune_end_entries.fetch(
                 self._connection, after=after, skipped=reach - 1
@@ -204,6 +207,11 @@ class SqlQuestions(SqlGuardQuestions, Questions):
             "any_position": int(which.position is None),
             "position": which.position or 0,
         }
+
+    def count_paused(self) -> dict[str, int]:
+        """How many entries are paused, by an index of their own."""
+        found = self._queries.count_paused.fetch(self._connection)
+        return {str(rule): int(number) for rule, number in found}
 
     def count_inside(self, rule: str | None) -> list[EntryCount]:
         """People inside, by where they stand."""

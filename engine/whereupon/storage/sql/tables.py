@@ -77,6 +77,7 @@ __all__ = [
 
 _ACTIVE = text("state = 'active'")
 _INSIDE = text("state IN ('active', 'paused')")
+_PAUSED = text("state = 'paused'")
 _SWEPT = text("sweep IS NOT NULL")
 _HAS_EMAIL = text("email IS NOT NULL")
 
@@ -223,6 +224,13 @@ class EntryRow(Base, table=True):
             "key",
             sqlite_where=_INSIDE,
             postgresql_where=_INSIDE,
+        ),
+        Index(
+            "whereupon_entry_paused",
+            "rule",
+            "key",
+            sqlite_where=_PAUSED,
+            postgresql_where=_PAUSED,
         ),
         Index("whereupon_entry_due", "due_at", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
         Index(

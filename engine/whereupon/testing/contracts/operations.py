@@ -182,6 +182,7 @@ class OperationsContract:
             assert session.count_inside("socks") == socks
             news = EntryCount("news", "d1", 2, EntryState.ACTIVE, 1, after(60))
             assert session.count_inside(None) == [news, *socks]
+            assert session.count_paused() == {"socks": 1}
 
     def test_what_operators_change_of_a_run_is_kept(self, store: Store) -> None:
         """Also of one that is done; all else of the run stays as it is."""

@@ -81,6 +81,16 @@ WHERE rule = :rule AND state IN ('active', 'paused') AND key > :after
 ORDER BY key
 LIMIT :limit
 
+-- name: entries_paused
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE rule = :rule AND state = 'paused' AND key > :after
+    AND (:any_version = 1 OR digest = :version) AND (:any_position = 1 OR position = :position)
+ORDER BY key
+LIMIT :limit
+
+-- name: count_paused
+SELECT rule, count(*) FROM whereupon_entry WHERE state = 'paused' GROUP BY rule ORDER BY rule
+
 -- name: entries_of_person
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE person_key = :person AND key > :after
