@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
@@ -235,3 +236,47 @@ def test_what_cannot_be_served_is_said(
     with started(tmp_path, *options) as process:
         _, log = process.communicate(timeout=LONGEST)
         assert (process.returncode, sentence in log) == (2, True), log
+
+
+@pytest.mark.slow
+def test_reports_of_providers_come_in_by_the_configuration(tmp_path: Path) -> None:
+    """A table for each channel; its secret stands elsewhere, and a wrong one is refused."""
+    (tmp_path / "whereupon.toml").write_text(
+        "store = 'sqlite:///shop.db'\n[callbacks.email]\nuse = 'postmark'\nuser = 'p'\n"
+        "password = {file = 'secret'}\n"
+    )
+    (tmp_path / "secret").write_text("hush")
+    with serving(tmp_path) as running:
+        statuses = []
+        for secret in ("hush", "wrong"):
+            basic = b64encode(f"p:{secret}".encode()).decode()
+            with closing(HTTPConnection("127.0.0.1", running.port)) as connection:
+                report = {"RecordType": "Open", "Metadata": {}}
+                headers = {"Authorization": f"Basic {basic}"}
+                connection.request("POST", "/callbacks/email", json.dumps(report), headers)
+                statuses.append(connection.getresponse().status)
+        assert statuses == [200, 401]
+        assert running.ask("POST", "/callbacks/sms", "{}").status == 404
+
+
+def test_callbacks_that_cannot_be_made_are_all_named(tmp_path: Path) -> None:
+    """Before anything is opened, each with its place, and no secret among the words."""
+    (tmp_path / "whereupon.toml").write_text(
+        "store = 'sqlite:///shop.db'\n[callbacks.email]\nuse = 'mailgum'\n"
+        "[callbacks.sms]\nuse = 'twilio'\ntoken = 'hush'\n[callbacks.push]\n"
+        "[callbacks.slack]\nuse = 'no_such_module:read'\n[callbacks.chat]\nuse = 'os:name'\n"
+    )
+    with started(tmp_path) as process:
+        _, log = process.communicate(timeout=LONGEST)
+    assert process.returncode == 2
+    for said in (
+        "whereupon.toml:3:1: unknown-callback there are no callbacks 'mailgum'; did you mean 'mailgun'?",
+        "there is no key 'token'",
+        "add auth_token = …: a text",
+        "unknown-callback add use = …: standard, twilio, sendgrid, mailgun, postmark",
+        "unknown-callback no_such_module:read: No module named 'no_such_module'",
+        "unknown-callback os:name is neither a function nor a class",
+    ):
+        assert said in log, log
+    assert "hush" not in log
+    assert not (tmp_path / "shop.db").exists()

@@ -1,16 +1,17 @@
 """``whereupon serve``: the site of an engine over HTTP, and its due work, until a signal ends it."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
 import typer
 
-from whereupon.cli.configured import KnownStore, config_of, import_beside
+from whereupon.cli.configured import KnownStore, config_of, fail_for, import_beside
 from whereupon.cli.exit_status import exits_with_status, fail
 from whereupon.cli.logs import (
     LogFormat,
@@ -31,7 +32,10 @@ from whereupon.cli.until_signal import Happenings, handled_signals, wait_for_end
 from whereupon.config import Config
 from whereupon.config.server import ServerOptions
 from whereupon.engine import Engine
+from whereupon.errors import ConfigInvalidError
 from whereupon.web.door.scripts import Scripts
+from whereupon.web.ready_callbacks import READY_CALLBACKS
+from whereupon.web.site import Callback
 
 if TYPE_CHECKING:
     from whereupon.web.serving import Server
@@ -138,7 +142,9 @@ def serve_command(  # noqa: PLR0913, PLR0917 - one for each option
         processes=processes,
         work=False if no_work else None,
     )
+    import_beside(config)
     _check_scripts(config)
+    _callbacks(config)
     if child is None and options.processes > 1:
         _supervise(config, store, rules, options)
         return
@@ -210,9 +216,17 @@ def _check_scripts(config: Config) -> None:
         fail(str(error))
 
 
+def _callbacks(config: Config) -> Mapping[str, Callback]:
+    """What reads the reports of providers; if one cannot be made, the command ends."""
+    try:
+        made = config.callbacks(READY_CALLBACKS)
+    except ConfigInvalidError as error:
+        fail_for(error)
+    return cast("Mapping[str, Callback]", made)
+
+
 def _open(config: Config, store: str, rules: Path) -> Engine:
     named = str(store) if not isinstance(store, KnownStore) or store.is_given else None
-    import_beside(config)
     return config.open_engine(store=named, rules=rules)
 
 
@@ -238,6 +252,7 @@ def _server(
     return made(
         engine,
         options,
+        callbacks=_callbacks(config),
         door=config.door,
         management=True,
         rules=rules,

@@ -107,7 +107,7 @@ def _make(
         )
         faults += [*wrong, *wrong_policy]
         return None
-    sender = _call(found, values, taken, path, faults) if is_class and callable(found) else found
+    sender = made_by(found, values, taken, path, faults) if is_class and callable(found) else found
     if not callable(sender) and not hasattr(sender, "send") and not hasattr(sender, "send_many"):
         if sender is not None:
             message = f"{use} is neither a function nor an object with send(delivery)"
@@ -143,14 +143,14 @@ def _check_policy(
             faults.append(Diagnostic.at((*path, key), "wrong-value", str(error)))
 
 
-def _call(
+def made_by(
     maker: Callable[..., object],
     values: Mapping[str, object],
     taken: Mapping[str, Argument],
     path: Path,
     faults: list[Diagnostic],
 ) -> object:
-    """Make a channel; None if it refuses its arguments."""
+    """What a class or function makes of arguments that were read; None if it refuses them."""
     several = [name for name in values if taken[name].is_repeated]
     repeated = [each for name in several for each in _listed(values[name])]
     named = {name: value for name, value in values.items() if name not in several}

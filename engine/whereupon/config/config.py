@@ -9,6 +9,7 @@ from pathlib import Path
 
 from whereupon.api.parts import UnknownChannels
 from whereupon.config.arguments import arguments_of, read_arguments
+from whereupon.config.callbacks import Maker, make_callbacks
 from whereupon.config.channels import ConfiguredChannel, make_channels
 from whereupon.config.door import DoorOptions
 from whereupon.config.environment import CONFIG_VARIABLE, Table, overlay
@@ -52,6 +53,7 @@ class Settings:
     server: ServerOptions | None = None
     door: DoorOptions | None = None
     channels: dict[str, object] = field(default_factory=dict, repr=False)
+    callbacks: dict[str, object] = field(default_factory=dict, repr=False)
 
 
 _PASSED = (
@@ -154,6 +156,21 @@ class Config:
         secrets = SecretReader(self._environ, self.folder)
         faults: list[Diagnostic] = []
         made = make_channels(self.settings.channels, secrets, faults)
+        self._refuse(faults, secrets)
+        return made
+
+    def callbacks(self, ready: Mapping[str, Maker]) -> dict[str, Maker]:
+        """Make what reads the reports of providers, by the names of channels.
+
+        Args:
+            ready: the classes that the tables may name.
+
+        Raises:
+            ConfigInvalidError: with everything that is wrong with them.
+        """
+        secrets = SecretReader(self._environ, self.folder)
+        faults: list[Diagnostic] = []
+        made = make_callbacks(self.settings.callbacks, ready, secrets, faults)
         self._refuse(faults, secrets)
         return made
 

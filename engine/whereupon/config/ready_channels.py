@@ -33,6 +33,16 @@ def channel_named(use: str) -> Maker | object:
         if use not in known:
             raise UnknownNameError(kind="ready channel", name=use, known=tuple(known))
         return known[use]
+    return found_in_module(use)
+
+
+def found_in_module(use: str) -> object:
+    """What ``module:name`` leads to.
+
+    Raises:
+        UnknownNameError: the module has no such name.
+        ImportError: the module cannot be imported.
+    """
     module, _, path = use.partition(":")
     found: object = import_module(module)
     for name in path.split("."):
