@@ -602,6 +602,11 @@ def test_an_object_may_be_set_without_its_people(engine: Engine, call: Caller) -
         (found,) = session.scan(ObjectRecord)
     assert (found.type_id, found.object_id, found.attributes) == ("1", "acme", {"name": "Acme"})
     assert _ties(engine) == []
+    call("POST", "/api/v2/entity", {**ADA, "action": "add_relationships", "cio_relationships": TIE})
+    call("PUT", "/api/v1/customers/bob", {"cio_relationships": TIE})
+    with engine.store.reading() as session:
+        assert list(session.scan(ObjectRecord)) == [found]
+    assert len(_ties(engine)) == 2
 
 
 def test_a_delivery_reports_what_became_of_it(engine: Engine, call: Caller) -> None:

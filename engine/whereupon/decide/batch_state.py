@@ -226,7 +226,7 @@ class BatchState:
         """Whether there is an object of that type and id, among those that the batch may delete."""
         if place in self.changes.objects:
             return self.changes.objects[place] is not None
-        return place in self.guards.objects
+        return place in self.changes.named_objects or place in self.guards.objects
 
     def has_relationship(self, tie: Relationship) -> bool:
         """Whether there is that tie, among those that the batch may delete."""

@@ -137,8 +137,20 @@ def memberships(work: BatchState, person: Person, at: datetime) -> frozenset[str
     return frozenset(segment.id for segment in watched if segment.who.holds(data, history))
 
 
+_BESIDE_TRAITS = frozenset({"objectTypeId", "object_type_id", "relationshipAttributes"})
+"""Traits of a group call that are not the object's own."""
+
+
 def _relate(work: BatchState, evaluation: Evaluation) -> None:
-    """Record a group call: the object's traits, and the person's tie to it (Segment spec, Group)."""
-    place = object_key(evaluation.properties, evaluation.target_id)
-    work.changes.objects[place] = ObjectRecord(*place, evaluation.properties, evaluation.timestamp)
+    """Record a group call: the object's traits, and the person's tie to it (Segment spec, Group).
+
+    A call without traits of the object says nothing about it, so an object that is there keeps those that it has.
+    """
+    changes, place = work.changes, object_key(evaluation.properties, evaluation.target_id)
+    said = ObjectRecord(*place, evaluation.properties, evaluation.timestamp)
+    is_gone = place in changes.objects and changes.objects[place] is None
+    if is_gone or evaluation.properties.keys() - _BESIDE_TRAITS:
+        changes.objects[place] = said
+    elif place not in changes.objects:
+        changes.named_objects.setdefault(place, said)
     work.changes.relationships[Relationship(evaluation.person_key, *place)] = True

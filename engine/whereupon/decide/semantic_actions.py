@@ -252,7 +252,9 @@ def _upsert_object(work: BatchState, message: Message, _instant: datetime) -> No
 
 
 def _delete_object(work: BatchState, message: Message, _instant: datetime) -> None:
-    work.changes.objects[object_key(message.data, message.data["objectId"])] = None
+    place = object_key(message.data, message.data["objectId"])
+    work.changes.objects[place] = None
+    work.changes.named_objects.pop(place, None)
 
 
 def _delete_relationship(work: BatchState, message: Message, _instant: datetime) -> None:

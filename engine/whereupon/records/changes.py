@@ -43,6 +43,7 @@ class Changes:
             aside go, and no request and no report names them any more.
         inbox: by key; None removes one.
         answers: by digest; None removes one.
+        named_objects: objects of which nothing was said but that they have people; one that is there stays as it is.
         reports: a report of a delivery also sets its bit in `Delivery.reports`.
         suppressed: addresses, by (channel, digest). One that is suppressed already stays as it is; None lifts
             it.
@@ -81,6 +82,7 @@ class Changes:
     erased_ids: list[str] = field(default_factory=list)
     devices: dict[str, Device | None] = field(default_factory=dict)
     objects: dict[tuple[str, str], ObjectRecord | None] = field(default_factory=dict)
+    named_objects: dict[tuple[str, str], ObjectRecord] = field(default_factory=dict)
     relationships: dict[Relationship, bool] = field(default_factory=dict)
     tombstones: dict[tuple[bytes, bytes], Tombstone | None] = field(default_factory=dict)
     reports: list[MetricReport] = field(default_factory=list)

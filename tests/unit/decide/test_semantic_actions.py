@@ -571,6 +571,40 @@ def test_objects_and_relationships_come_and_go() -> None:
     assert ("2", "math") not in ties
 
 
+def test_a_group_call_without_traits_leaves_the_object_as_it_is() -> None:
+    """It says only that the person belongs to it, unless the object is gone; then it is there again."""
+    made = world()
+    made.group("ada", "acme", {"size": 3})
+    made.group("ben", "acme")
+    made.group("ben", "acme", {"objectTypeId": 1, "relationshipAttributes": {"role": "admin"}})
+    made.group("ben", "new")
+    things = made.memory.schema.objects.rows
+    known = {place: thing.attributes for place, thing in things.items()}
+    assert known == {("1", "acme"): {"size": 3}, ("1", "new"): {}}
+    made.track("Object Deleted", None, {"objectId": "acme"})
+    made.group("ada", "acme")
+    assert things["1", "acme"].attributes == {}
+
+
+@pytest.mark.parametrize("first", [{"size": 3}, None])
+def test_group_calls_of_one_batch_are_taken_in_their_order(first: JsonValue) -> None:
+    """What was said of an object stays, whichever call says it; what deletes it comes last."""
+    made = world()
+    calls = [("ada", first), ("ben", {"size": 3} if first is None else None), ("eve", None)]
+    batch: list[dict[str, object]] = [
+        {"type": "group", "userId": user, "groupId": "acme", "traits": traits}
+        for user, traits in calls
+    ]
+    made.engine.ingest(batch)
+    things = made.memory.schema.objects.rows
+    assert [thing.attributes for thing in things.values()] == [{"size": 3}]
+    gone = {"type": "track", "event": "Object Deleted", "properties": {"objectId": "acme"}}
+    made.engine.ingest([batch[2], gone])
+    assert list(things) == []
+    made.engine.ingest([batch[0], gone, batch[2]])
+    assert len(things) == 1
+
+
 def test_a_server_sets_an_object_without_its_people() -> None:
     """The other properties are its attributes. A client's is refused, since it names nobody who could be asked."""
     made = world()

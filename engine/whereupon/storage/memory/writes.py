@@ -42,6 +42,7 @@ def write(changes: Changes, to: Schema) -> None:
     holds = {key: each if changes.relationships[each] else None for key, each in keyed.items()}
     for name in _BY_KEY:
         getattr(to, name).put_or_drop(getattr(changes, name))
+    to.objects.add(*(each for k, each in changes.named_objects.items() if k not in to.objects.rows))
     to.relationships.put_or_drop(holds)
     to.approvals.put(*changes.approvals)
     to.reports.put(*changes.reports)

@@ -263,8 +263,8 @@ class RowLocks:
         if leaves or changes.devices:
             tokens = self._texts(changes.devices)
             self._lock(Rank.DEVICES, self._locks.lock_devices, keys=leaving, tokens=tokens)
-        if changes.objects:
-            ids = self._texts({object_id for _, object_id in changes.objects})
+        if places := changes.objects.keys() | changes.named_objects.keys():
+            ids = self._texts({object_id for _, object_id in places})
             self._lock(Rank.THINGS, self._locks.lock_objects, ids=ids)
         if changes.tombstones:
             digests = members({digest.hex() for digest, _ in changes.tombstones})

@@ -131,6 +131,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "put_approval": _puts(ApprovalRow),
         "put_breaker": _puts(BreakerRow),
         "put_channel": _puts(ChannelRow),
+        "keep_object": _keeps(ThingRow),
         "keep_channel": _keeps(ChannelRow),
         "put_api_key": _puts(ApiKeyRow),
         "put_api_secret": _puts(ApiSecretRow),

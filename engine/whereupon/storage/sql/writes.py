@@ -184,6 +184,8 @@ class SqlWrites:
         self._many(
             queries.put_object, (rows.thing_row(t) for t in things.values() if t), _FIRST_TWO
         )
+        named = map(rows.thing_row, changes.named_objects.values())
+        self._many(queries.keep_object, named, _FIRST_TWO)
         gone = (rows.relationship_row(tie) for tie, holds in ties.items() if not holds)
         held = (rows.relationship_row(tie) for tie, holds in ties.items() if holds)
         self._many(queries.drop_relationship, gone, _FIRST_THREE)

@@ -282,3 +282,15 @@ class QuestionsContract:
         save(store, Changes(persons={BOB: bob._replace(attributes={"email": "bob@example.com"})}))
         with store.session() as session:
             assert [each.key for each in session.persons_with_email(["ada@example.com"])] == [ADA]
+
+    def test_an_object_that_is_only_named_keeps_what_is_known_of_it(self, store: Store) -> None:
+        """It is added where there is none."""
+        acme, place = ObjectRecord("1", "acme", {"size": 3}, NOON), ("1", "acme")
+        other = ObjectRecord("1", "other", {}, NOON)
+        named = {place: replace(acme, attributes={}), ("1", "other"): other}
+        save(store, Changes(objects={place: acme}))
+        for _ in range(2):
+            save(store, Changes(named_objects=dict(named)))
+        with store.session() as session:
+            found = {each.object_id: dict(each.attributes) for each in session.scan(ObjectRecord)}
+        assert found == {"acme": {"size": 3}, "other": {}}
