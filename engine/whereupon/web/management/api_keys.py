@@ -1,6 +1,7 @@
 """API keys, for admins: listing, making, changing, rotating and revoking them. A secret is shown once."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Body, Path, Response
@@ -9,7 +10,20 @@ from pydantic import AwareDatetime, BaseModel, Field
 from whereupon.engine import Engine
 from whereupon.operations.api_keys import KeyChanges, NewKey
 from whereupon.records import ApiKey, KeyKind, KeyLimit, Scope
-from whereupon.web.management.forms import Count, Form, Seconds, SecondsOrZero
+from whereupon.web.management.forms import (
+    DEFAULT_LIMIT,
+    Count,
+    Form,
+    Limit,
+    NameCursor,
+    Page,
+    Seconds,
+    SecondsOrZero,
+    as_named_place,
+    from_named_place,
+    page,
+)
+from whereupon.web.management.problems import ProblemError
 from whereupon.web.management.routing import CallerGiven, EngineGiven, needs, router
 
 routes = router("keys")
@@ -98,9 +112,14 @@ def _new(engine: Engine, made: NewKey) -> NewKeyShown:
 
 
 @routes.get("/keys", **needs(Scope.ADMIN))
-def list_keys(engine: EngineGiven) -> list[KeyShown]:
+def list_keys(
+    engine: EngineGiven, limit: Limit = DEFAULT_LIMIT, cursor: NameCursor = None
+) -> Page[KeyShown]:
     """All keys, those that are not good too, oldest first."""
-    return [_shown(engine, key) for key in engine.keys.list()]
+    after = None if cursor is None else from_named_place(cursor)
+    keys = [key for key in engine.keys.list() if after is None or (key.created_at, key.id) > after]
+    shown = partial(_shown, engine)
+    return page(keys[: limit + 1], limit, shown, lambda key: as_named_place(key.created_at, key.id))
 
 
 @routes.get("/keys/{key}", **needs(Scope.ADMIN, 404))
@@ -118,20 +137,23 @@ _ORIGIN = r"^https?://(\*\.)?[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?(\.[a-z0-9]{1,30}
 class _KeyAsked(Form):
     name: str = Field(min_length=1, max_length=100, pattern=_NAME, examples=["shop backend"])
     expires_in_seconds: Seconds | None = Field(default=None, examples=[7_776_000])
+
+
+class _SenderAsked(_KeyAsked):
     limit: LimitForm | None = None
     shadow: bool = Field(
         default=False, description="Whether what is over the limit is counted only."
     )
 
 
-class ServerKeyAsked(_KeyAsked):
+class ServerKeyAsked(_SenderAsked):
     """A key for a server; without scopes it has all three."""
 
     kind: Literal["server"] = Field(examples=["server"])
     scopes: list[Literal["messages", "send", "read"]] = Field(default=[], examples=[["messages"]])
 
 
-class ClientKeyAsked(_KeyAsked):
+class ClientKeyAsked(_SenderAsked):
     """A key for a browser or an app, which anybody can read; it sends messages, and nothing else."""
 
     kind: Literal["client"] = Field(examples=["client"])
@@ -141,7 +163,7 @@ class ClientKeyAsked(_KeyAsked):
 
 
 class ManagementKeyAsked(_KeyAsked):
-    """A key for this API, with a role."""
+    """A key for this API, with a role. It sends no messages, so it has no limit of them."""
 
     kind: Literal["management"] = Field(examples=["management"])
     role: Literal["viewer", "editor", "approver", "admin"] = Field(examples=["viewer"])
@@ -164,12 +186,17 @@ def create_key(
         scopes=_scopes(asked),
         origins=asked.origins if isinstance(asked, ClientKeyAsked) else (),
         expires=None if expires is None else timedelta(seconds=expires),
-        limit=None if asked.limit is None else asked.limit.as_limit(),
-        shadow=asked.shadow,
+        limit=_limit(asked),
+        shadow=isinstance(asked, _SenderAsked) and asked.shadow,
         by=caller.name,
     )
     response.headers["Location"] = f"/api/keys/{made.key.id}"
     return _new(engine, made)
+
+
+def _limit(asked: _KeyAsked) -> KeyLimit | None:
+    given = asked.limit if isinstance(asked, _SenderAsked) else None
+    return None if given is None else given.as_limit()
 
 
 def _scopes(asked: _KeyAsked) -> list[str]:
@@ -196,6 +223,10 @@ def change_key(
     key: KeyId, asked: KeyChangesAsked, engine: EngineGiven, caller: CallerGiven
 ) -> KeyShown:
     """Change what a key is called, and what it may take; its secret stays."""
+    is_limited = asked.limit is not None or asked.shadow
+    if is_limited and engine.keys.get(key).kind is KeyKind.MANAGEMENT:
+        detail = "a management key sends no messages, so it has no limit of them"
+        raise ProblemError(status=409, code="no-messages", detail=detail)
     changes = KeyChanges()
     if asked.name is not None:
         changes["name"] = asked.name

@@ -15,6 +15,7 @@ from whereupon.web.management.entries import OperationShown, operation_shown
 from whereupon.web.management.forms import (
     DEFAULT_LIMIT,
     Form,
+    IdCursor,
     Limit,
     NameCursor,
     Page,
@@ -111,11 +112,13 @@ def _broadcast_shown(engine: Engine, rule: Rule) -> BroadcastShown:
 
 
 @routes.get("/broadcasts", **needs(Scope.VIEWER))
-def list_broadcasts(engine: EngineGiven) -> list[BroadcastShown]:
+def list_broadcasts(
+    engine: EngineGiven, limit: Limit = DEFAULT_LIMIT, cursor: IdCursor = None
+) -> Page[BroadcastShown]:
     """The broadcasts in use, by id, each with its newest run."""
-    rules = engine.pipeline.index.book.rules
-    found = sorted((r for r in rules if r.kind is RuleKind.BROADCAST), key=lambda rule: rule.id)
-    return [_broadcast_shown(engine, rule) for rule in found]
+    rules = (r for r in engine.pipeline.index.book.rules if r.kind is RuleKind.BROADCAST)
+    found = sorted((r for r in rules if r.id > (cursor or "")), key=lambda rule: rule.id)
+    return page(found[: limit + 1], limit, partial(_broadcast_shown, engine), lambda rule: rule.id)
 
 
 @routes.get("/broadcasts/{rule}", **needs(Scope.VIEWER, 404))
@@ -271,5 +274,5 @@ def trigger_broadcast(
     """Start a broadcast to everyone whom its ``who`` admits."""
     done = engine.trigger(rule, properties=asked.properties, key=asked.key)
     if done.is_new:
-        engine.audit.note("broadcast-triggered", by=caller.name, rule=rule, run=done.run)
+        engine.audit.note("broadcast-triggered", by=caller.name, rule=rule)
     return Triggered(run=done.run, is_new=done.is_new)

@@ -33,10 +33,10 @@ def as_whole(value: object) -> object:
 Count: TypeAlias = Annotated[int, Field(ge=1, le=10**9), BeforeValidator(as_whole)]
 """A whole number in a body; 5.0 is one (JSON Schema Validation, section 6.1.1)."""
 
-Seconds: TypeAlias = Annotated[int, Field(ge=1, le=10**8), BeforeValidator(as_whole)]
-"""A time; at most three years."""
+Seconds: TypeAlias = Annotated[int, Field(ge=1, le=31_536_000), BeforeValidator(as_whole)]
+"""A time; at most a year."""
 
-SecondsOrZero: TypeAlias = Annotated[int, Field(ge=0, le=10**8), BeforeValidator(as_whole)]
+SecondsOrZero: TypeAlias = Annotated[int, Field(ge=0, le=31_536_000), BeforeValidator(as_whole)]
 """A time that may be zero."""
 
 RowNumber: TypeAlias = Annotated[int, Field(ge=1, le=2**53), BeforeValidator(as_whole)]
@@ -93,6 +93,9 @@ DEFAULT_LIMIT = 50
 _CURSOR = "The `next` of the page before; none for the first page."
 KeyCursor: TypeAlias = Annotated[
     str | None, Query(description=_CURSOR, pattern=r"^[0-9]{1,18}$", examples=["17"])
+]
+IdCursor: TypeAlias = Annotated[
+    str | None, Query(description=_CURSOR, max_length=200, examples=["sock-thanks"])
 ]
 PlaceCursor: TypeAlias = Annotated[
     str | None,

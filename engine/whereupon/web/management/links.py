@@ -58,7 +58,9 @@ _LINKS: Final[Mapping[str, tuple[_Link, ...]]] = {
     ),
     "pause_entry": _one("/entry", "entry", "resume_entry", "get_entry"),
     "pause_rule": _one("/rule", "rule", "resume_rule"),
-    "list_broadcasts": _one("/0/id", "rule", "get_broadcast", "list_runs", "trigger_broadcast"),
+    "list_broadcasts": _one(
+        f"{_ITEM}id", "rule", "get_broadcast", "list_runs", "trigger_broadcast"
+    ),
     "list_runs": (
         *_next("list_runs", "rule"),
         *(

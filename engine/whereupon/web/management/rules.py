@@ -2,9 +2,8 @@
 
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
 from whereupon.errors import Diagnostic, Severity, UnknownNameError
@@ -17,6 +16,7 @@ from whereupon.web.management.etags import check_same, quoted, tag_of, unchanged
 from whereupon.web.management.forms import (
     DEFAULT_LIMIT,
     Form,
+    IdCursor,
     Limit,
     Page,
     RuleId,
@@ -66,10 +66,9 @@ class VersionShown(BaseModel):
 
 
 class RuleTextShown(RuleShown):
-    """A rule, its text as plain values, and the versions that people are inside of."""
+    """A rule and its text, as plain values."""
 
     source: dict[str, JsonValue]
-    versions: list[VersionShown]
 
 
 class VersionTextShown(BaseModel):
@@ -82,7 +81,7 @@ class VersionTextShown(BaseModel):
 
 
 def _shown(rule: Rule) -> RuleShown:
-    return RuleShown(**_facts(rule))
+    return RuleShown.model_validate(_facts(rule))
 
 
 def _facts(rule: Rule) -> dict[str, object]:
@@ -97,23 +96,13 @@ def _facts(rule: Rule) -> dict[str, object]:
     }
 
 
-NameAfter = Annotated[
-    str | None,
-    Query(
-        description="The `next` of the page before; none for the first page.",
-        max_length=200,
-        examples=["sock-thanks"],
-    ),
-]
-
-
 @routes.get("/rules", **needs(Scope.VIEWER, 304))
 def list_rules(
     engine: EngineGiven,
     request: Request,
     response: Response,
     limit: Limit = DEFAULT_LIMIT,
-    cursor: NameAfter = None,
+    cursor: IdCursor = None,
 ) -> Page[RuleShown]:
     """The rules in use, by id. The entity tag changes with every file of the rules folder."""
     book = engine.pipeline.index.book
@@ -129,15 +118,13 @@ def list_rules(
 def get_rule(
     rule: RuleId, engine: EngineGiven, request: Request, response: Response
 ) -> RuleTextShown:
-    """One rule in use, with its text and the versions that people are inside of."""
+    """One rule in use, with its text. The entity tag is its digest."""
     found = _rule(engine.pipeline.index.book, rule)
     tag = quoted(found.digest)
     if (same := unchanged(request, tag)) is not None:
         return same  # type: ignore[return-value]  # the framework sends it as it is
     response.headers["ETag"] = tag
-    with engine.store.reading() as session:
-        versions = _versions(session, rule, found)
-    return RuleTextShown(**_facts(found), source=plain_object(found.source), versions=versions)
+    return RuleTextShown.model_validate({**_facts(found), "source": plain_object(found.source)})
 
 
 @routes.get("/rules/{rule}/versions", **needs(Scope.VIEWER, 404))

@@ -1,5 +1,9 @@
 """Status: what the store holds, what waits, what stands still, and what this process did."""
 
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from whereupon.engine import Engine
@@ -55,6 +59,7 @@ class StatusShown(BaseModel):
     """How things are.
 
     Attributes:
+        counts: how many rows the store holds; null if that was not asked.
         rules: how many rules are in use here; ``rules_tag`` is the entity tag of their list.
         work_due: when the first wait or broadcast that this process may run is due, or was.
         request_due: likewise for requests and actions.
@@ -67,7 +72,7 @@ class StatusShown(BaseModel):
     now: AwareDatetime
     rules: int
     rules_tag: str
-    counts: CountsShown
+    counts: CountsShown | None
     backlog: list[BacklogShown]
     channels: list[ChannelShown]
     resting: list[ChannelShown]
@@ -84,11 +89,15 @@ _MOST_COUNTED = 1_000
 
 
 @routes.get("/status", **needs(Scope.VIEWER))
-def get_status(engine: EngineGiven) -> StatusShown:
-    """What the store holds, what waits, what stands still, and what came into this process. It counts whole tables."""
+def get_status(
+    engine: EngineGiven,
+    *,
+    counts: Annotated[bool, Query(description="Whether to count whole tables, too.")] = False,
+) -> StatusShown:
+    """What waits, what stands still, and what came into this process; if asked, what the store holds."""
     status, waiting = engine.status(), engine.waiting()
     with engine.store.reading() as session:
-        counts = session.counts()
+        held = session.counts() if counts else None
         aside = len(session.set_aside(_MOST_COUNTED))
     book = engine.pipeline.index.book
     return StatusShown.model_validate(
@@ -96,12 +105,7 @@ def get_status(engine: EngineGiven) -> StatusShown:
             "now": engine.clock.now(),
             "rules": len(book.rules),
             "rules_tag": tag_of(book),
-            "counts": CountsShown(
-                messages=counts.messages,
-                persons=counts.persons,
-                entries=counts.entries,
-                deliveries=counts.deliveries,
-            ),
+            "counts": None if held is None else asdict(held),
             "backlog": [BacklogShown(**each._asdict()) for each in waiting.deliveries],
             "channels": [_channel(c.name, c.failures, c.rests_until) for c in waiting.channels],
             "resting": [_channel(c.name, c.failures, c.rests_until) for c in status.resting],
