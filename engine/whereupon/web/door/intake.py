@@ -11,7 +11,7 @@ from whereupon.engine import Engine
 from whereupon.messages.outer_fields import outer_fields, with_type, without_key
 from whereupon.pipeline.ingestion import Ingested, Rejected
 from whereupon.web.door.callers import Caller, Callers
-from whereupon.web.door.problems import EMPTY_BODY, MISSING_BATCH, ProblemError
+from whereupon.web.door.problems import EMPTY_BODY, MISSING_BATCH, ProblemError, said
 
 BATCH = ""
 """In place of a type: the path takes a batch, whose messages have their types."""
@@ -101,13 +101,7 @@ def said_of(taken: Taken, *, strict: bool) -> tuple[int, dict[str, object]]:
     if accepted and not strict:
         return 200, {"success": True, "accepted": accepted, "rejected": named}
     code, message = _fault(accepted, taken.rejected.total(), rejected[0])
-    return 400, {
-        "code": code,
-        "message": message,
-        "error": message,
-        "accepted": accepted,
-        "rejected": named,
-    }
+    return 400, {**said(code, message), "accepted": accepted, "rejected": named}
 
 
 def _named(each: Rejected) -> dict[str, object]:

@@ -16,6 +16,11 @@ SOON = 2
 """Seconds after which a client may send again, where nothing better is known."""
 
 
+def said(code: str, message: str) -> dict[str, object]:
+    """The members of an error, in each form that a client shows."""
+    return {"code": code, "message": message, "error": message, "meta": {"error": message}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """Why a request is refused.
@@ -33,7 +38,7 @@ class Problem:
 
     def members(self) -> dict[str, object]:
         """The members of the answer's JSON object."""
-        return {"code": self.code, "message": self.message, "error": self.message}
+        return said(self.code, self.message)
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The headers that belong to it."""
