@@ -68,6 +68,8 @@ class Serving:
 
     def start(self) -> None:
         """Begin the process, on its former port if it had one; return when it takes requests."""
+        if self.port:
+            self.stop()
         command = [sys.executable, "-m", "whereupon", "serve", "--log-format", "json"]
         self.process = subprocess.Popen(
             [*command, "--store", self.store, "--port", str(self.port), *self._options],

@@ -41,3 +41,21 @@ def test_a_visit_and_requests_do_what_the_same_calls_of_the_library_do(
     run_node(name, shop.url, shop.key(KeyKind.SERVER).secret, requests=["deletion"])
     with Engine.open(shop.store) as engine, pytest.raises(UnknownNameError):
         engine.identity("ada")
+
+
+REFUSED = {
+    "segment": "[401] Unauthorized",
+    "customerio": "[401] Unauthorized",
+    "rudderstack": "status code 401",
+    "old-segment": "status code 401",
+    "pipelines": "the key is not known here",
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_wrong_key_is_told_to_the_app(name: str, shop: Serving) -> None:
+    """Each client tells it as it does; nothing of the messages is kept."""
+    ended = run_node(name, shop.url, "wk_of_nobody", numbered=1)
+    assert [told for told in ended.failed if REFUSED[name] not in told] == []
+    assert ended.failed
+    assert shop.arrived() == []

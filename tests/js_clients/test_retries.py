@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from signal import SIGTERM
+from threading import Lock
 
 import pytest
 from pydantic import JsonValue
@@ -14,7 +16,7 @@ from tests.js_clients.browser_clients import key_for
 from tests.js_clients.forwarder import Exchange, Forwarder, forwarder
 from tests.js_clients.node import run_node
 from tests.js_clients.pages import Visitor
-from tests.js_clients.serving import Serving, serving
+from tests.js_clients.serving import PATIENCE, Serving, serving
 from tests.js_clients.session import members
 
 from whereupon.records.api_keys import KeyKind
@@ -36,7 +38,7 @@ def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
         yield shop
 
 
-class Lock:
+class Writer:
     """Another writer, which keeps all others from the store until an answer says that it is away."""
 
     def __init__(self, shop: Serving) -> None:
@@ -64,8 +66,8 @@ def arrived_once(shop: Serving) -> bool:
 def test_a_client_of_node_sends_again_when_the_store_is_away(name: str, hasty: Serving) -> None:
     """503 says that the store is away; nothing of it was recorded, and the client sends it again."""
     key = hasty.key(KeyKind.SERVER).secret
-    with forwarder(hasty.url) as wire, closing(Lock(hasty)) as lock:
-        wire.before_answer = lock.release_at_503
+    with forwarder(hasty.url) as wire, closing(Writer(hasty)) as writer:
+        wire.before_answer = writer.release_at_503
         ended = run_node(name, wire.url, key, numbered=MANY)
     assert wire.posts(503)
     assert ended.failed == []
@@ -80,8 +82,8 @@ def test_a_client_of_browsers_sends_again_when_the_store_is_away(
     key = hasty.key(KeyKind.CLIENT).secret
     with forwarder(hasty.url) as wire:
         visitor.open_client(name, wire.url, key)
-        with closing(Lock(hasty)) as lock:
-            wire.before_answer = lock.release_at_503
+        with closing(Writer(hasty)) as writer:
+            wire.before_answer = writer.release_at_503
             visitor.count(MANY)
             wire.wait_for(lambda: wire.accepted() == MANY)
     assert wire.posts(503)
@@ -97,11 +99,47 @@ def test_a_burst_of_a_client_that_never_sends_again_arrives_whole(
     monkeypatch.setenv("WHEREUPON_SERVER__QUEUE_SHARE", "0.05")
     with serving(tmp_path) as shop, forwarder(shop.url) as wire:
         visitor.open_client(name, wire.url, key_for(name, shop.key(KeyKind.CLIENT)))
-        with closing(Lock(shop)):
+        with closing(Writer(shop)):
             visitor.count(MANY, size=20_000)
             wire.wait_for(lambda: wire.begun == CONNECTIONS)
         wire.wait_for(lambda: len(wire.statuses()) == MANY)
         assert {*wire.statuses()} == {200}
+        assert arrived_once(shop)
+
+
+class Restart:
+    """The server ends as soon as it has answered once, and begins again when a client was told that it is away."""
+
+    def __init__(self, shop: Serving) -> None:
+        self._shop = shop
+        self._turns = Lock()
+        self._ended = False
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Before an answer goes to the client."""
+        with self._turns:
+            if not self._ended:
+                self._ended = True
+                self._shop.process.send_signal(SIGTERM)
+                assert self._shop.process.wait(PATIENCE) == 0
+            elif exchange.reply.status == 503:
+                self.begin()
+
+    def begin(self) -> None:
+        """Begin again, if that has not happened yet."""
+        if self._shop.process.poll() is not None:
+            self._shop.start()
+
+
+@pytest.mark.parametrize("name", node_clients.CLIENTS)
+def test_a_restart_of_the_server_loses_nothing(name: str, tmp_path: Path) -> None:
+    """What was acknowledged is there, what was under way is answered, and what came meanwhile is sent again."""
+    with serving(tmp_path, "--drain", "0s") as shop, forwarder(shop.url) as wire:
+        key = shop.key(KeyKind.SERVER).secret
+        wire.before_answer = restart = Restart(shop)
+        ended = run_node(name, wire.url, key, numbered=MANY)
+        restart.begin()  # if all was in before it ended
+        assert ended.failed == []
         assert arrived_once(shop)
 
 
