@@ -7,6 +7,9 @@ from tests.js_clients.pages import Visitor
 from tests.js_clients.serving import Serving
 from tests.js_clients.session import differences
 
+from whereupon import Engine
+from whereupon.decide.decisions import Outcome
+from whereupon.records import RequestOutcome
 from whereupon.records.api_keys import KeyKind
 
 
@@ -23,3 +26,27 @@ def test_what_arrives_is_what_was_sent(
     assert differences(expected, (one.body for one in arrived)) == []
     assert {one.source for one in arrived} == {"client"}
     assert visitor.troubles == []
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_browser_registers_a_device_and_may_not_delete_a_person(
+    name: str, shop: Serving, wire: Forwarder, visitor: Visitor
+) -> None:
+    """Rules see what was done before the visitor was known; a deletion that a browser asks for is held."""
+    calls = len(CLIENTS[name].expected(said()))
+    visitor.open_client(name, wire.url, key_for(name, shop.key(KeyKind.CLIENT)))
+    visitor.visit()
+    visitor.ask("device")
+    visitor.ask("deletion")
+    wire.wait_for(lambda: wire.accepted() == calls + 2)
+    with Engine.open(shop.store, rules=shop.folder / "rules") as engine:
+        (device,) = engine.devices("ada")
+        entered = {explained.outcome for explained in engine.explain("ada", "sock-thanks")}
+        held = engine.requests.list(RequestOutcome.HELD)
+        claimed = engine.identity("ada").anonymous_ids
+    assert (device.token, device.platform) == ("token-1", "ios")
+    assert entered == {Outcome.ENTERED}
+    assert [(one.event, one.person, one.reason) for one in held] == [
+        ("Delete Person", "ada", "source")
+    ]
+    assert len(claimed) == 2 - ("alias" in CLIENTS[name].lacks)
