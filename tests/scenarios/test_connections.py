@@ -293,3 +293,13 @@ def test_the_end_lets_requests_under_way_end(engine: Engine) -> None:
         assert (answer.status, answer.headers["connection"]) == (401, "close")
         server.close()
         assert idle.rest() == []
+
+
+def test_what_was_pipelined_behind_a_client_that_hangs_up_leaves_nothing(server: Server) -> None:
+    """Bodies that nobody began to read are given back, too."""
+    head = b"POST /v1/track HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n"
+    with closing(Raw(server.port)) as raw:
+        raw.send(head % 100 + b"x" * 100 + head % 100 + b"x" * 100 + head % 1_000 + b"x" * 500)
+        await_that(lambda: server.traffic.received > 800, "the requests")
+    await_that(lambda: server.traffic.connections == 0, "the end")
+    await_that(lambda: server.traffic.budget.held == 0, "room")

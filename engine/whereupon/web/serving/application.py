@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
+from typing import NamedTuple, cast
 
 from whereupon.config.server import ServerOptions
 from whereupon.records.api_keys import KeyKind
@@ -37,6 +38,17 @@ _GONE = Answer(status=0)
 _AWAY = Answer(status=503)
 """Of a request that was not worked on, since the store is away."""
 _BY_MANAGEMENT = Counted(key_kind=KeyKind.MANAGEMENT.value)
+
+
+class _Taken(NamedTuple):
+    """A request that a thread answers, without a task that waits for it."""
+
+    request: Request
+    sharer: Sharer
+    exchange: Exchange
+    mark: bytes | None
+    place: str
+    began: float
 
 
 class Application:
@@ -95,6 +107,37 @@ class Application:
             exchange.answer(answer)
         self._count(scope["method"], route_of(place), answer, monotonic() - began)
 
+    def take(self, exchange: Exchange) -> bool:
+        """Have a whole request of a server's key answered without a task; False if it needs one, as when it may wait."""
+        cycle = exchange.cycle
+        if cycle is None or self._options.proxy_headers or cycle.waiting_for_100_continue:
+            return False
+        began, scope = monotonic(), cast("Event", cycle.scope)
+        place, mark = _place(scope), mark_of_head(scope["headers"], scope["query_string"])
+        sharer = self._sharers.find(mark, "")
+        if not sharer.is_server or place in PLACES or not self._budget.has_room(sharer):
+            return False
+        if self._management is not None and PATHS.match(place):
+            return False
+        exchange.count_as(sharer)
+        exchange.let_in()
+        request = asgi_request(scope, bytes(cycle.body))
+        taken = _Taken(request, sharer, exchange, mark, place, began)
+        work = partial(self._work, request, sharer, exchange)
+        self._workers.submit(sharer, work, partial(self._finish, taken))
+        return True
+
+    def _finish(self, taken: "_Taken", result: Answer | BaseException) -> None:
+        exchange, request = taken.exchange, taken.request
+        found = _say(request, FAILED) if isinstance(result, BaseException) else result
+        answer = self._settled(request, exchange, taken.began, found)
+        self._sharers.learn(taken.mark, answer.counted)
+        exchange.release()
+        if answer is not _GONE:
+            exchange.answer(answer)
+        seconds = monotonic() - taken.began
+        self._count(request.method, route_of(taken.place), answer, seconds)
+
     async def _answered(self, scope: Event, receive: Receive, exchange: Exchange) -> Answer:
         mark = mark_of_head(scope["headers"], scope["query_string"])
         sharer = self._sharers.find(mark, _address(scope))
@@ -139,10 +182,16 @@ class Application:
 
     async def _worked(self, request: Request, sharer: Sharer, exchange: Exchange) -> Answer:
         """Have a thread answer."""
-        queued, held = monotonic(), exchange.held
+        queued = monotonic()
         answer = await self._workers.run(sharer, partial(self._work, request, sharer, exchange))
+        return self._settled(request, exchange, queued, answer)
+
+    def _settled(
+        self, request: Request, exchange: Exchange, queued: float, answer: Answer
+    ) -> Answer:
+        """Count what a thread has answered."""
         self._traffic.waits.count(max(0.0, exchange.begun - queued))
-        self._rate.count(held)
+        self._rate.count(exchange.held)
         if answer is _GONE:
             self._traffic.refused["gone"] += 1
         elif answer is _AWAY:
@@ -190,6 +239,8 @@ class Application:
             every = self._options.log_every
             if not every or self._succeeded % every:
                 return
+        if not _LOG.isEnabledFor(logging.INFO):
+            return
         log_event(
             _LOG,
             logging.INFO,

@@ -4,16 +4,17 @@ uvicorn itself waits for ever for a request that began, and for a client that re
 """
 
 import asyncio
-import re
 from enum import Enum, auto
-from typing import TypeAlias, cast
+from typing import cast
 
 import httptools
 from typing_extensions import override
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from whereupon.web.http import Answer
 from whereupon.web.serving.exchange import EXTENSION, Exchange
+from whereupon.web.serving.heads import fault_of_head
 from whereupon.web.serving.home import Home
 from whereupon.web.serving.refusals import Refusal
 from whereupon.web.serving.replies import reply
@@ -24,10 +25,6 @@ _MOST_DISCARDED = 8 << 20
 """Bytes of a body that are read after the request was answered, so that the client gets to read the answer."""
 _LINGER = 2.0
 """Seconds in which a refused client may read why, before the connection is reset."""
-_VERSIONS = {"1.0", "1.1"}
-_HOST = re.compile(rb"[^\x00-\x20/?#@\\]*")
-
-_Transport: TypeAlias = asyncio.Transport
 
 
 class _Phase(Enum):
@@ -58,6 +55,8 @@ class Connection(HttpToolsProtocol):
         self._upgrading = False
         self._is_idle = False
         self._exchange = Exchange(self, home.budget)
+        self._is_feeding = False
+        self._pending: tuple[RequestResponseCycle, ASGI3Application] | None = None
         self._refusal: Refusal | None = None
         self._until: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -68,7 +67,7 @@ class Connection(HttpToolsProtocol):
     # --- the connection -----------------------------------------------------------------------
 
     @override
-    def connection_made(self, transport: _Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that anything unread starts the clock
         self.address = self.client[0] if self.client else ""
@@ -90,6 +89,7 @@ class Connection(HttpToolsProtocol):
         self._timer = self._write_timer = None
         for cycle, _ in self.pipeline:
             cycle.disconnected = True
+            _exchange_of(cycle).release()
         self.pipeline.clear()
         self._home.remove(self)
         super().connection_lost(exc)
@@ -129,7 +129,12 @@ class Connection(HttpToolsProtocol):
             self._discard(len(data))
             return
         self._unread += len(data)
+        self._is_feeding = True
         self._feed(data)
+        self._is_feeding = False
+        if self._pending is not None:
+            (cycle, app), self._pending = self._pending, None
+            self._start(cycle, app)
         if self._phase is _Phase.HEAD:
             self._look_at_head()
         elif self._phase is _Phase.BODY and self._unread > self._limits.header_bytes:
@@ -196,25 +201,13 @@ class Connection(HttpToolsProtocol):
         self._unread = 0
         if self._phase is _Phase.NOTHING:
             return
-        fault = self._fault_of_head()
+        fault = fault_of_head(self.parser, self.headers, self._head_bytes, self._limits)
         if fault is not None:
             self._refuse(fault)
         elif self.parser.should_upgrade():
             self._upgrading = True
         else:
             self._begin()
-
-    def _fault_of_head(self) -> Refusal | None:
-        if self._head_bytes > self._limits.header_bytes or len(self.headers) > self._limits.headers:
-            return Refusal.LARGE_HEADERS
-        if self.parser.get_method() == b"CONNECT":
-            return Refusal.MALFORMED
-        hosts = [value for name, value in self.headers if name == b"host"]
-        version = self.parser.get_http_version()
-        if len(hosts) > 1 or (not hosts and version == "1.1"):
-            return Refusal.MALFORMED  # RFC 9112, section 3.2
-        is_right = version in _VERSIONS and not (hosts and not _HOST.fullmatch(hosts[0]))
-        return None if is_right else Refusal.MALFORMED
 
     def _begin(self) -> None:
         self._home.set_busy(self)
@@ -251,6 +244,20 @@ class Connection(HttpToolsProtocol):
         self._phase = _Phase.HEAD if self.cycle.keep_alive else _Phase.NOTHING
         if not self._is_answering:
             self._await_request()
+
+    @override
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self._is_feeding:  # its body may be in the same bytes
+            self._pending = cycle, app
+        else:
+            self._start(cycle, app)
+
+    def _start(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Have a request answered: without a task of its own, if it is here as a whole and need not wait."""
+        if cycle.disconnected:
+            _exchange_of(cycle).release()
+        elif cycle.more_body or not self._home.take(_exchange_of(cycle)):
+            super()._start_asgi_task(cycle, app)
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -310,17 +317,12 @@ class Connection(HttpToolsProtocol):
             cycle.message_event.set()
             waiting = [each for each in self.pipeline if each[0] is cycle]
             if not waiting:
-                self._end(refusal, is_answered=cycle.response_started)
+                self.transport.close() if cycle.response_started else self._say(refusal)
                 return
             self.pipeline.remove(waiting[0])
+            self._exchange.release()
         if self._is_answering or self.pipeline:
             self._refusal = refusal
-        else:
-            self._say(refusal)
-
-    def _end(self, refusal: Refusal, *, is_answered: bool) -> None:
-        if is_answered:
-            self.transport.close()
         else:
             self._say(refusal)
 
@@ -391,3 +393,7 @@ class Connection(HttpToolsProtocol):
         self._write_timer = None
         self._home.count_closed("unread-answer")
         self.transport.abort()
+
+
+def _exchange_of(cycle: RequestResponseCycle) -> Exchange:
+    return cast("dict[str, dict[str, Exchange]]", cycle.scope)["extensions"][EXTENSION]

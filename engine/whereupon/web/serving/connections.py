@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from time import monotonic
 
 from uvicorn import Config
@@ -11,6 +12,7 @@ from uvicorn.server import ServerState
 from whereupon.runtime.log_lines import log_event
 from whereupon.web.serving.budget import Budget
 from whereupon.web.serving.connection import Connection
+from whereupon.web.serving.exchange import Exchange
 from whereupon.web.serving.home import Member
 from whereupon.web.serving.limits import Limits
 from whereupon.web.serving.refusals import Refusal
@@ -33,6 +35,7 @@ class Connections:
         budget: Budget,
         traffic: Traffic,
         loop: asyncio.AbstractEventLoop,
+        take: Callable[[Exchange], bool],
     ) -> None:
         self.config = config
         self.state = ServerState()
@@ -40,6 +43,7 @@ class Connections:
         self.budget = budget
         self.traffic = traffic
         self.loop = loop
+        self.take = take
         self.is_ending = False
         self._open: set[Member] = set()
         self._waiting: OrderedDict[Member, None] = OrderedDict()

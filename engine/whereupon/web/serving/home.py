@@ -7,6 +7,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from whereupon.web.serving.budget import Budget
+from whereupon.web.serving.exchange import Exchange
 from whereupon.web.serving.limits import Limits
 from whereupon.web.serving.refusals import Refusal
 from whereupon.web.serving.traffic import Traffic
@@ -63,6 +64,10 @@ class Home(Protocol):
 
     def set_waiting(self, connection: Member) -> None:
         """It waits for a request."""
+        ...
+
+    def take(self, exchange: Exchange) -> bool:
+        """Have a whole request answered without a task of its own; False if it needs one."""
         ...
 
     def count_closed(self, why: str) -> None:

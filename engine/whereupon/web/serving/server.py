@@ -182,7 +182,12 @@ class Server:
             templates=self._templates,
         )
         connections = self._connections = Connections(
-            self._config(application), self._limits(), self._budget, self.traffic, loop
+            self._config(application),
+            self._limits(),
+            self._budget,
+            self.traffic,
+            loop,
+            application.take,
         )
         clock = loop.create_task(_tell_time(connections))
         listener = await loop.create_server(connections.make, sock=listening, backlog=_BACKLOG)

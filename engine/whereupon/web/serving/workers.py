@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 from threading import Thread
 from time import monotonic
@@ -78,7 +79,7 @@ class Workers(Generic[T]):
     def __init__(self, queue: FairQueue, loop: asyncio.AbstractEventLoop) -> None:
         self.queue = queue
         self._loop = loop
-        self._done: deque[tuple[asyncio.Future[T], T | BaseException]] = deque()
+        self._done: deque[tuple[Callable[[T | BaseException], None], T | BaseException]] = deque()
         self._is_waking = False
         self._threads = [
             Thread(target=queue.work, name=f"whereupon-answer-{number}", daemon=True)
@@ -90,30 +91,31 @@ class Workers(Generic[T]):
     def run(self, sharer: Sharer, work: Callable[[], T]) -> asyncio.Future[T]:
         """Have work done by a thread, when it is the sharer's turn."""
         future: asyncio.Future[T] = self._loop.create_future()
+        self.submit(sharer, work, partial(_settle, future))
+        return future
+
+    def submit(
+        self, sharer: Sharer, work: Callable[[], T], then: Callable[[T | BaseException], None]
+    ) -> None:
+        """Have work done by a thread, and a function called in the thread of the event loop with the result."""
 
         def job() -> None:
             try:
                 result: T | BaseException = work()
             except BaseException as error:  # noqa: BLE001 - the event loop gets it
                 result = error
-            self._done.append((future, result))
+            self._done.append((then, result))
             if not self._is_waking:  # one call for all that end meanwhile
                 self._is_waking = True
                 self._loop.call_soon_threadsafe(self._deliver)
 
         self.queue.put(sharer, job)
-        return future
 
     def _deliver(self) -> None:
         self._is_waking = False
         while self._done:
-            future, result = self._done.popleft()
-            if future.done():
-                continue
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+            then, result = self._done.popleft()
+            then(result)
 
     def close(self, seconds: float) -> bool:
         """Let the threads end what is under way; whether they did in so many seconds."""
@@ -122,3 +124,12 @@ class Workers(Generic[T]):
         for thread in self._threads:
             thread.join(max(0.0, until - monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
+
+
+def _settle(future: asyncio.Future[T], result: T | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
