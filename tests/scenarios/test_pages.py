@@ -117,6 +117,7 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         assert stored_in(shop.engine)
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utc")  # some clients', from Python 3.12 on
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_python_prints_what_the_page_says(
     block: Block,
