@@ -260,6 +260,26 @@ class Questions(GuardQuestions, Protocol):
         found = [each for each in self.scan(Delivery, person_key) if each.occasion in wanted]
         return sorted(found, key=lambda delivery: delivery.key)
 
+    def delivery_page(
+        self,
+        states: Collection[DeliveryState],
+        limit: int,
+        which: DeliveryFilter = ANY_DELIVERY,
+        reach: int = _ALL,
+    ) -> tuple[list[Delivery], int | None]:
+        """As `deliveries`, and the key to read on before; None if there are no more.
+
+        Args:
+            states: theirs.
+            limit: the most deliveries to return.
+            which: the filter.
+            reach: how many deliveries to look through, at the most, if no index finds those that are meant.
+                Then a page may have fewer than its limit, and others may follow.
+        """
+        del reach
+        found = self.deliveries(states, limit, which)
+        return found, found[-1].key if found and len(found) == limit else None
+
     def reports_of(self, key: str) -> list[MetricReport]:
         """What was reported of the delivery with that idempotency key, oldest first."""
         found = (r for r in self.scan(MetricReport) if r.subject == key and r.kind == "delivery")

@@ -118,6 +118,33 @@ def test_postgres_understands_every_statement_and_reads_large_tables_by_an_index
                 assert not set(scans) & set(LARGE), f"{name}: {plan}"
 
 
+PAGED = ("deliveries", "deliveries_end", "requests", "audit_rows")
+"""Lists in the order of their keys, which are read on from a key."""
+
+
+def test_pages_are_read_in_the_order_of_keys_without_sorting(tmp_path: Path) -> None:
+    """So a page costs what it holds, however long the list is."""
+    with opened(f"sqlite:///{tmp_path}/store.db") as (connection, queries):
+        for name in PAGED:
+            plan = plans_on_sqlite(connection, getattr(queries, name).sql)
+            assert "USING INTEGER PRIMARY KEY" in plan, f"{name}: {plan}"
+            assert "ORDER BY" not in plan, f"{name}: {plan}"
+        plan = plans_on_sqlite(connection, queries.messages_before.sql)
+        assert "whereupon_message_owner (owner=? AND timestamp<?)" in plan
+
+
+@pytest.mark.postgres
+def test_postgres_reads_pages_in_the_order_of_keys_without_sorting(postgres: str) -> None:
+    """The same there; of messages of one instant a few are sorted."""
+    with opened(postgres) as (connection, queries):
+        for name in PAGED:
+            plan = plans_on_postgres(connection, getattr(queries, name).sql)
+            assert re.search(r"Index (Only )?Scan (Backward )?using \w+_pkey", plan), plan
+            assert "Sort" not in plan, f"{name}: {plan}"
+        plan = plans_on_postgres(connection, queries.messages_before.sql)
+        assert "using whereupon_message_owner" in plan
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("name", ["skips_of", "skips_on"])
 def test_postgres_finds_skips_by_their_messages_when_statistics_say_that_there_are_none(

@@ -231,6 +231,7 @@ class SqlQuestions(SqlGuardQuestions, Questions):
         states: Collection[DeliveryState],
         limit: int,
         which: DeliveryFilter = ANY_DELIVERY,
+        after: int = 0,
     ) -> list[Delivery]:
         """Deliveries in these states; those that are not over, or are a person's, by an index of theirs."""
         select = self._queries.deliveries
@@ -239,6 +240,8 @@ class SqlQuestions(SqlGuardQuestions, Questions):
             select, given = self._queries.person_deliveries, {"person": which.person_key}
         elif _UNFINISHED.issuperset(states):
             select = self._queries.unfinished_deliveries
+        else:
+            given = {"after": after}
         found = select.fetch(
             self._connection,
             states=self._database.members([state.value for state in states]),
@@ -251,6 +254,24 @@ class SqlQuestions(SqlGuardQuestions, Questions):
             **given,
         )
         return list(map(rule_rows.delivery_from, found))
+
+    def delivery_page(
+        self,
+        states: Collection[DeliveryState],
+        limit: int,
+        which: DeliveryFilter = ANY_DELIVERY,
+        reach: int = LAST_KEY,
+    ) -> tuple[list[Delivery], int | None]:
+        """A page of deliveries. Those that are over have no index by channel and rule, so it goes no further than that."""
+        is_indexed = which.person_key is not None or _UNFINISHED.issuperset(states)
+        end = None
+        if not is_indexed and (which.channel is not None or which.rule is not None):
+            before = LAST_KEY if which.before is None else which.before
+            asked = {"before": before, "skipped": reach - 1}
+            last = self._queries.deliveries_end.fetch(self._connection, **asked)
+            end = int(last[0][0]) if last else None
+        found = self.deliveries(states, limit, which, end or 0)
+        return found, found[-1].key if found and len(found) == limit else end
 
     def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
         """A person's deliveries by occasion."""

@@ -70,6 +70,27 @@ class PagesContract:
                     assert session.deliveries(wanted, 99, which) == met
                     assert session.deliveries(wanted, 2, which) == met[:2]
 
+    def test_a_page_of_deliveries_looks_no_further_than_it_may(self, store: Store) -> None:
+        """All pages together have all that is meant, in order, whatever the limit and the reach."""
+        made = [
+            delivery(k)._replace(state=DeliveryState.SENT, channel=("push", "sms")[k % 7 == 0])
+            for k in range(1, 40)
+        ]
+        save(store, Changes(deliveries=made))
+        sent = (DeliveryState.SENT,)
+        meant = [each.key for each in made[::-1] if each.channel == "sms"]
+        with store.session() as session:
+            for limit, reach in ((1, 5), (2, 5), (3, 40), (9, 3), (9, 99), (5, 7)):
+                found, before = list[int](), 10**9
+                while before:
+                    which = DeliveryFilter("sms", before=before)
+                    page, cursor = session.delivery_page(sent, limit, which, reach)
+                    assert len(page) <= limit
+                    assert cursor is None or cursor < before
+                    found += [each.key for each in page]
+                    before = cursor or 0
+                assert found == meant, (limit, reach)
+
     def test_requests_come_page_by_page(self, store: Store) -> None:
         """Behind a number, newest first."""
         asked = {n: request(n) for n in range(1, 6)}

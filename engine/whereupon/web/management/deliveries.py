@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
 from whereupon.errors import UnknownNameError
 from whereupon.messages.metrics import Metric
+from whereupon.ports import DeliveryFilter
 from whereupon.records import Delivery, DeliveryState, EntryEnd, MetricReport, Scope, is_storable
 from whereupon.web.management.forms import (
     DEFAULT_LIMIT,
@@ -100,6 +101,9 @@ def delivery_shown(delivery: Delivery) -> DeliveryShown:
     return DeliveryShown.model_validate(_facts(delivery))
 
 
+_REACH = 20_000
+"""Deliveries that one page looks through, if no index finds those that are meant."""
+
 ChannelAsked = Annotated[str | None, Query(max_length=200, examples=["email"])]
 RuleAsked = Annotated[str | None, Query(max_length=200, examples=["sock-thanks"])]
 
@@ -116,15 +120,18 @@ def list_deliveries(
     limit: Limit = DEFAULT_LIMIT,
     cursor: KeyCursor = None,
 ) -> Page[DeliveryShown]:
-    """Deliveries by state, channel and rule, newest first."""
-    found = engine.deliveries(
-        *(states or ()),
-        limit=limit + 1,
-        channel=channel,
-        rule=rule,
-        before=None if cursor is None else int(cursor),
-    )
-    return page(found, limit, delivery_shown, lambda each: str(each.key))
+    """Deliveries by state, channel and rule, newest first.
+
+    With a channel or a rule, a page of those that are over may have fewer items than the limit, even none, and others
+    may follow: read on while ``next`` is not null.
+    """
+    which = DeliveryFilter(channel, rule, before=None if cursor is None else int(cursor))
+    with engine.store.reading() as session:
+        found, end = session.delivery_page(states or tuple(DeliveryState), limit + 1, which, _REACH)
+    if len(found) > limit:
+        return page(found, limit, delivery_shown, lambda each: str(each.key))
+    items = list(map(delivery_shown, found))
+    return Page(items=items, next=None if end is None else str(end))
 
 
 @routes.get("/deliveries/{delivery}", **needs(Scope.VIEWER, 404))

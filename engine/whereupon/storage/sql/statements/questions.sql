@@ -141,10 +141,14 @@ LIMIT :limit
 
 -- name: deliveries
 SELECT whereupon_delivery.* FROM whereupon_delivery
-WHERE key < :before AND state = ANY(:states)
+WHERE key < :before AND key >= :after AND state = ANY(:states)
     AND (:any_channel = 1 OR channel = :channel) AND (:any_rule = 1 OR rule = :rule)
 ORDER BY key DESC
 LIMIT :limit
+
+-- name: deliveries_end
+-- The last of so many, behind a key.
+SELECT key FROM whereupon_delivery WHERE key < :before ORDER BY key DESC LIMIT 1 OFFSET :skipped
 
 -- name: unfinished_deliveries
 -- Two parts, each with an index of its own.
