@@ -24,7 +24,7 @@ from whereupon.delivery.retries import GiveUp, Retry, RetryLater
 from whereupon.errors import StoreError
 from whereupon.messages.times import later
 from whereupon.ports import Clock, LeasedNow, Session, Settlement, Store
-from whereupon.records import ChannelState, Delivery, DeliveryState
+from whereupon.records import RULE_PAUSED, ChannelState, Delivery, DeliveryState
 from whereupon.runtime.combined import Combined
 from whereupon.runtime.log_lines import log_event
 
@@ -185,7 +185,10 @@ class DeliverySettler:
         """Why a delivery is not handed over now: the rule is switched off, or the person may not be sent it."""
         instant = self.clock.now()
         key, attempts = delivery.key, delivery.attempts
-        if now.is_paused or self.is_paused(delivery.rule):
+        if now.is_paused:  # it keeps its place in the outbox
+            due = delivery.due_at
+            return Settlement(key, DeliveryState.PAUSED, attempts, due, RULE_PAUSED)
+        if self.is_paused(delivery.rule):
             until = later(instant, PAUSE)
             return Settlement(key, DeliveryState.PENDING, attempts, until, delivery.reason)
         reason = reason_to_withhold(now.attributes, delivery.kind, delivery.topic)

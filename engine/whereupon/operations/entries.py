@@ -30,6 +30,7 @@ from whereupon.records import (
     Operation,
     OperationKind,
     RulePause,
+    Sweep,
     with_operation,
 )
 
@@ -108,13 +109,15 @@ class Entries(EntryQuestions):
 
     def _resume_rule(self, rule: str, done: Operation, session: Session) -> None:
         session.lock_requests()
-        if all(pause.rule != rule for pause in session.rule_pauses()):
+        pause = next((each for each in session.rule_pauses() if each.rule == rule), None)
+        if pause is None:
             reason = f"nobody has paused {rule}"
             if self._current.is_paused(rule):
                 reason = f"{rule} is switched off by its file, which says `active: false`"
             raise OperationError(code="not-paused", name=rule, reason=reason)
         record = operator_record("rule-resumed", done.by, done.at, rule=rule)
-        self._write(session, Changes(pauses={rule: None}, records=[record]))
+        resumed = pause._replace(sweep=Sweep.RESUME)
+        self._write(session, Changes(pauses={rule: resumed}, records=[record]))
 
     def _turn_entry(self, key: int, done: Operation, state: EntryState, session: Session) -> Entry:
         """Pause or resume one entry, and what it has made that still waits."""

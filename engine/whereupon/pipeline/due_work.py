@@ -11,7 +11,7 @@ from itertools import groupby
 from whereupon.decide import BatchResult
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import schedule_broadcasts
-from whereupon.pipeline.sweeps import sweep, swept_runs
+from whereupon.pipeline.sweeps import release, sweep, swept_runs
 from whereupon.ports import Session
 from whereupon.records import BroadcastRun, Request
 
@@ -49,6 +49,9 @@ def take_step(
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
         return Step(BatchResult())  # a step of its own, since runs are locked before anything else
     if any(sweep(session, run) for run in swept_runs(session)):
+        return Step(BatchResult())
+    for pause in session.resumed_rules():
+        release(session, pause)
         return Step(BatchResult())
     for job in session.due_claim_jobs(until, 1):
         part = pipeline.carry_on(session, job.anonymous_key)

@@ -1,7 +1,9 @@
 """Sweeps: what an operator decided about a run of a broadcast is done to all that it has made, chunk by chunk.
 
 The run's row says which sweep is not done yet, so a process that dies leaves it to another one. A chunk needs no cursor:
-what is done is no longer in a state that the sweep looks for. Entries come first, since they may make deliveries.
+what is done is no longer in a state that the sweep looks for. Entries come first, since they may make deliveries;
+in a resumption they come last, so that what they make leaves behind what they made before. Likewise a rule that is
+resumed lets its deliveries wait again before its entries go on.
 """
 
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ from whereupon.records import (
     EntryState,
     Operation,
     OperationKind,
+    RulePause,
     Sweep,
     with_operation,
 )
@@ -54,25 +57,49 @@ def paused_runs(session: Session) -> list[BroadcastRun]:
     return [run for run in session.swept_runs() if run.paused is not None]
 
 
+def release(session: Session, pause: RulePause) -> None:
+    """Let the next deliveries wait again that a paused rule held back; the last chunk ends its resumption."""
+    keys = session.deliveries_of_pause(pause.rule, SWEEP_CHUNK)
+    changes = Changes(halted=dict.fromkeys(keys, False))
+    if not keys:
+        changes.pauses[pause.rule] = None
+    session.flush(changes)
+
+
 def sweep(session: Session, run: BroadcastRun) -> bool:
     """Do the next chunk of a run's sweep; False if another process is at it, or has done it."""
     taken = session.take_swept_run(run)
     if taken is None or taken.sweep is None or taken.sweep is Sweep.PAUSED:
         return False
-    entries = _locked_entries(session, taken, _SWEPT[taken.sweep].entries)
-    changes = Changes(entries={entry.key: _swept(entry, taken) for entry in entries})
-    if not entries:
-        states = _SWEPT[taken.sweep].deliveries
-        keys = session.deliveries_of_run(taken.rule, taken.occasion, states, SWEEP_CHUNK)
-        if taken.sweep is Sweep.CANCEL:
-            changes.withdrawn = dict.fromkeys(keys, WITHDRAWN)
-        else:
-            changes.halted = dict.fromkeys(keys, taken.sweep is Sweep.PAUSE)
-        if not keys:
-            end = Sweep.PAUSED if taken.sweep is Sweep.PAUSE else None
-            changes.operated_runs[taken.rule, taken.occasion] = replace(taken, sweep=end)
+    kinds = (_sweep_entries, _sweep_deliveries)
+    for each in reversed(kinds) if taken.sweep is Sweep.RESUME else kinds:
+        changes = each(session, taken, _SWEPT[taken.sweep])
+        if changes is not None:
+            break
+    else:
+        end = Sweep.PAUSED if taken.sweep is Sweep.PAUSE else None
+        done = replace(taken, sweep=end)
+        changes = Changes(operated_runs={(taken.rule, taken.occasion): done})
     session.flush(changes)
     return True
+
+
+def _sweep_entries(session: Session, run: BroadcastRun, swept: _Swept) -> Changes | None:
+    """What changes in the next entries; None if none are left."""
+    entries = _locked_entries(session, run, swept.entries)
+    if not entries:
+        return None
+    return Changes(entries={entry.key: _swept(entry, run) for entry in entries})
+
+
+def _sweep_deliveries(session: Session, run: BroadcastRun, swept: _Swept) -> Changes | None:
+    """What changes in the next deliveries; None if none are left."""
+    keys = session.deliveries_of_run(run.rule, run.occasion, swept.deliveries, SWEEP_CHUNK)
+    if not keys:
+        return None
+    if run.sweep is Sweep.CANCEL:
+        return Changes(withdrawn=dict.fromkeys(keys, WITHDRAWN))
+    return Changes(halted=dict.fromkeys(keys, run.sweep is Sweep.PAUSE))
 
 
 def _locked_entries(

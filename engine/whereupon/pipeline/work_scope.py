@@ -68,7 +68,8 @@ def next_duty(session: Session, versions: RuleVersions) -> datetime | None:
     )
     runs = (run.due_at for run in session.waiting_runs() if scope.why_run(run) is None)
     swept = (run.due_at for run in swept_runs(session))
-    return min((*entries, *runs, *swept), default=None)
+    resumed = (pause.since for pause in session.resumed_rules())
+    return min((*entries, *runs, *swept, *resumed), default=None)
 
 
 def left_alone(session: Session, versions: RuleVersions) -> list[LeftAlone]:
@@ -117,7 +118,8 @@ class _Scope:
 
     @cached_property
     def _paused(self) -> frozenset[str]:
-        return frozenset(pause.rule for pause in self._session.rule_pauses())
+        every = (*self._session.rule_pauses(), *self._session.resumed_rules())
+        return frozenset(pause.rule for pause in every)
 
     def why_entry(self, rule_id: str, digest: str) -> Why | None:
         """Why entries of a version are left alone; None if they are not."""

@@ -22,6 +22,7 @@ from whereupon.ports.types import (
 )
 from whereupon.ports.writes import Writes
 from whereupon.records import (
+    RULE_PAUSED,
     BroadcastRun,
     Changes,
     ChannelState,
@@ -146,6 +147,12 @@ class DueWork(Reads, Writes, Protocol):
         wanted = (rule, occasion)
         found = (d for d in self.scan(Delivery) if (d.rule, d.occasion) == wanted)
         return [d.idempotency_key for d in islice((d for d in found if d.state in states), limit)]
+
+    def deliveries_of_pause(self, rule: str, limit: int) -> list[str]:
+        """The idempotency keys of so many deliveries that are paused since their rule was (`RULE_PAUSED`)."""
+        of = (DeliveryState.PAUSED, RULE_PAUSED, rule)
+        found = (d for d in self.scan(Delivery) if (d.state, d.reason, d.rule) == of)
+        return [delivery.idempotency_key for delivery in islice(found, limit)]
 
     def lock_runs(self) -> list[BroadcastRun]:
         """Every broadcast run that is not done, by due time; nobody else adds or sends one meanwhile.

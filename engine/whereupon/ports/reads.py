@@ -238,8 +238,12 @@ class Reads(Protocol):
         return [entry for entry in self.scan(Entry) if entry.key in set(keys)]
 
     def rule_pauses(self) -> list[RulePause]:
-        """The rules that operators have paused, by id."""
-        return sorted(self.scan(RulePause))
+        """The rules that operators have paused, and not resumed, by id."""
+        return sorted(pause for pause in self.scan(RulePause) if pause.sweep is None)
+
+    def resumed_rules(self) -> list[RulePause]:
+        """The rules that were resumed, while deliveries are still paused for them, by id."""
+        return sorted(pause for pause in self.scan(RulePause) if pause.sweep is not None)
 
     def run(self, rule: str, occasion: str) -> BroadcastRun | None:
         """A broadcast's run for that occasion, done or not."""

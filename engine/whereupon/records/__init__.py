@@ -27,12 +27,18 @@ from whereupon.records.broadcasts import (
     BroadcastRun,
     RunPlace,
     RunState,
-    Sweep,
 )
 from whereupon.records.changes import Changes
 from whereupon.records.channels import ChannelState
 from whereupon.records.claims import ClaimJob, ClaimRun
-from whereupon.records.deliveries import WAITING, WITHDRAWN, Delivery, DeliveryState, SendKind
+from whereupon.records.deliveries import (
+    RULE_PAUSED,
+    WAITING,
+    WITHDRAWN,
+    Delivery,
+    DeliveryState,
+    SendKind,
+)
 from whereupon.records.entries import (
     INSIDE,
     KEY,
@@ -58,6 +64,7 @@ from whereupon.records.operations import (
     OperationKind,
     Operations,
     RulePause,
+    Sweep,
     latest,
     with_operation,
 )
@@ -116,6 +123,7 @@ __all__ = [
     "OVERTAKEN",
     "PRUNED_RECORDS",
     "ROLES",
+    "RULE_PAUSED",
     "SCOPES_OF",
     "WAITING",
     "WITHDRAWN",

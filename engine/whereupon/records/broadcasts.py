@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.records.operations import Operation, OperationKind, Operations
+from whereupon.records.operations import Operation, OperationKind, Operations, Sweep
 
 MISSED = "missed"
 """The reason of a run whose time passed, too long ago to make up for it."""
@@ -46,15 +46,6 @@ class RunState(StrEnum):
 
 RunPlace: TypeAlias = tuple[datetime, str, str]
 """Where a run stands among all runs: its time, its broadcast, its occasion."""
-
-
-class Sweep(StrEnum):
-    """What is done, chunk by chunk, to the entries and deliveries that a run has made; ``paused`` when they are."""
-
-    PAUSE = "pause"
-    PAUSED = "paused"
-    RESUME = "resume"
-    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)

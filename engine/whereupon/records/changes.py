@@ -51,7 +51,7 @@ class Changes:
         api_secrets: by digest; None removes one.
         operated_runs: what operators changed of runs that are there, by rule and occasion: the cursor, the reason,
             the sweep and the operations.
-        pauses: rules that operators paused, by id; None resumes one.
+        pauses: rules that operators paused or resumed, by id; None drops one whose resumption is done.
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 

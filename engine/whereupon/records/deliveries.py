@@ -39,6 +39,9 @@ class DeliveryState(StrEnum):
 WITHDRAWN = "withdrawn"
 """The reason of a delivery whose entry, or whose broadcast's run, ended before it was sent."""
 
+RULE_PAUSED = "rule-paused"
+"""The reason of a delivery that is paused since its rule was; it waits again when the rule is resumed."""
+
 WAITING = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.PAUSED)
 """The states of a delivery that may still be sent."""
 

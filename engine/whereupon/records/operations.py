@@ -46,13 +46,24 @@ def latest(operations: Operations, kind: OperationKind) -> Operation | None:
     return next((each for each in reversed(operations) if each.kind is kind), None)
 
 
+class Sweep(StrEnum):
+    """What is done, chunk by chunk, to the entries and deliveries of a run or a rule; ``paused`` when they are."""
+
+    PAUSE = "pause"
+    PAUSED = "paused"
+    RESUME = "resume"
+    CANCEL = "cancel"
+
+
 class RulePause(NamedTuple):
     """A rule that an operator has paused: nobody enters it, and who is inside stands still.
 
     Attributes:
         by: the operator's name.
+        sweep: ``resume`` since it was resumed, until every delivery that it held back waits again.
     """
 
     rule: str
     by: str
     since: datetime
+    sweep: Sweep | None = None

@@ -183,7 +183,8 @@ class MemorySession(Questions, DueWork):
         for d in self._in.deliveries.some(keys):
             p, has = self._in.persons.rows.get(d.person_key), d.channel in having
             place = (d.state, d.due_at, p and p.user_id, p and p.attributes)
-            found[d.key] = LeasedNow(*place, has, d.rule in self._in.pauses.rows)
+            pause = self._in.pauses.rows.get(d.rule)
+            found[d.key] = LeasedNow(*place, has, pause is not None and pause.sweep is None)
         return found
 
     def note_address(self, key: int, digest: bytes) -> None:

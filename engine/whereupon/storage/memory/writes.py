@@ -12,7 +12,7 @@ from whereupon.storage.memory.layout import Named, Schema
 
 _BY_KEY = (
     *("persons", "claims", "claim_jobs", "devices", "objects", "tombstones"),
-    *("requests", "breakers", "inbox", "answers", "api_keys", "api_secrets", "pauses"),
+    *("requests", "breakers", "inbox", "answers", "api_keys", "api_secrets"),
 )
 """What `Changes` has by the keys of the tables of the same names; None for what goes."""
 
@@ -36,6 +36,8 @@ def write(changes: Changes, to: Schema) -> None:
     runs, versions = to.runs.rows, to.versions.rows
     to.runs.put(*(r for k, r in changes.runs.items() if _goes_on(runs.get(k), r.cursor)))
     to.runs.put(*changes.operated_runs.values())
+    resumed = {r for r, pause in to.pauses.rows.items() if pause.sweep is not None}
+    to.pauses.put_or_drop({r: p for r, p in changes.pauses.items() if p or r in resumed})
     new = {d: Named(d, text) for d, text in changes.rule_versions.items() if d not in versions}
     to.versions.put_or_drop(new)
     keyed = {(r.person_key, r.type_id, r.object_id): r for r in changes.relationships}

@@ -164,6 +164,11 @@ class SqlDueWork(SqlReads, DueWork):
                 found += [str(key) for (key,) in select.fetch(self._connection, **named)]
         return found
 
+    def deliveries_of_pause(self, rule: str, limit: int) -> list[str]:
+        """Deliveries that wait for a rule."""
+        found = self._queries.paused_of_rule.fetch(self._connection, rule=rule, limit=limit)
+        return [str(key) for (key,) in found]
+
     def lock_runs(self) -> list[BroadcastRun]:
         """Every broadcast run that is not done."""
         return self.waiting_runs() if self._locks is None else self._locks.runs()

@@ -265,6 +265,10 @@ class SqlReads(SqlAccess, Reads):
         """The whole table, which hardly ever has a row."""
         return list(map(rule_rows.pause_from, self._queries.rule_pauses.fetch(self._connection)))
 
+    def resumed_rules(self) -> list[RulePause]:
+        """Likewise."""
+        return list(map(rule_rows.pause_from, self._queries.resumed_rules.fetch(self._connection)))
+
     def run(self, rule: str, occasion: str) -> BroadcastRun | None:
         """By its key."""
         found = self._queries.run.fetch(self._connection, rule=rule, occasion=occasion)

@@ -167,7 +167,6 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "settle_paused_delivery": _changes(DeliveryRow, *_TRIED, only="paused"),
         "settle_withheld_delivery": _changes(DeliveryRow, *_TRIED, only="withheld"),
         "put_pause": _puts(PauseRow),
-        "drop_pause": _drops(PauseRow),
     }
 )
 """The statements by name."""

@@ -288,13 +288,13 @@ def operated_run_row(run: BroadcastRun) -> Parameters:
 
 def pause_row(pause: RulePause) -> Parameters:
     """A paused rule's row."""
-    return pause.rule, pause.by, as_micros(pause.since)
+    return pause.rule, pause.by, as_micros(pause.since), pause.sweep
 
 
 def pause_from(row: Record) -> RulePause:
     """A paused rule."""
-    rule, by, since = row
-    return RulePause(rule, by, from_micros(since))
+    rule, by, since, sweep = row
+    return RulePause(rule, by, from_micros(since), None if sweep is None else Sweep(sweep))
 
 
 def count_from(row: Record) -> EntryCount:

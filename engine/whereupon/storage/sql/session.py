@@ -97,6 +97,6 @@ def _makes_due(changes: Changes) -> bool:
         or any(run.cursor is not None for run in changes.runs.values())
         or changes.operated_runs
         or not all(changes.halted.values())
-        or None in changes.pauses.values()
+        or any(pause is not None and pause.sweep is not None for pause in changes.pauses.values())
         or any(request.outcome.is_open for request in changes.requests.values())
     )

@@ -312,6 +312,7 @@ class PauseRow(Base, table=True):
     rule: str = Field(primary_key=True, sa_type=CollatedText)
     by: str = Field(sa_type=CollatedText)
     since: int = Field(sa_type=Int64)
+    sweep: str | None = Field(sa_type=CollatedText)
 
 
 class SetAsideRow(Base, table=True):

@@ -9,6 +9,7 @@ import pytest
 from whereupon.ports import Settlement, Store
 from whereupon.records import (
     INSIDE,
+    RULE_PAUSED,
     WAITING,
     Changes,
     DeliveryState,
@@ -50,8 +51,25 @@ class OperationsContract:
         save(store, Changes(pauses={"socks": second, "news": first}))
         with store.session() as session:
             assert session.rule_pauses() == [first, second]
-            session.flush(Changes(pauses={"news": None, "other": None}))
-            assert session.rule_pauses() == [second]
+            resumed = first._replace(sweep=Sweep.RESUME)
+            session.flush(Changes(pauses={"news": resumed}))
+            assert (session.rule_pauses(), session.resumed_rules()) == ([second], [resumed])
+            session.flush(Changes(pauses={"news": None, "socks": None, "other": None}))
+            assert (session.rule_pauses(), session.resumed_rules()) == ([second], [])
+
+    def test_what_a_paused_rule_holds_back_is_found_and_released(self, store: Store) -> None:
+        """Not what is paused for its entry's sake, even if the rule held it back before."""
+        save(store, Changes(deliveries=[delivery(key) for key in (1, 2, 3, 4)]))
+        held = Settlement(1, DeliveryState.PAUSED, 0, NOON, RULE_PAUSED)
+        with store.session() as session:
+            session.settle([held, replace(held, key=2), replace(held, key=3)])
+        save(store, Changes(halted={"i-3": True, "i-4": True}))
+        with store.session() as session:
+            assert sorted(session.deliveries_of_pause("socks", 9)) == ["i-1", "i-2"]
+            assert len(session.deliveries_of_pause("socks", 1)) == 1
+            assert session.deliveries_of_pause("news", 9) == []
+            session.flush(Changes(halted={"i-1": False}))
+            assert session.lease_deliveries("push", NOON, after(60), 9) == [delivery(1)]
 
     def test_a_paused_entry_is_inside_and_not_due(self, store: Store) -> None:
         """It keeps its due time and what operators did; resumed, it is due again."""

@@ -125,6 +125,11 @@ SELECT idempotency_key FROM whereupon_delivery
 WHERE state = 'paused' AND rule = :rule AND message_id = :occasion
 LIMIT :limit
 
+-- name: paused_of_rule
+SELECT idempotency_key FROM whereupon_delivery
+WHERE state = 'paused' AND reason = 'rule-paused' AND rule = :rule
+LIMIT :limit
+
 -- name: persons_after
 SELECT whereupon_person.* FROM whereupon_person
 WHERE key > :key
@@ -161,7 +166,8 @@ FOR UPDATE SKIP LOCKED
 -- name: leased_now
 SELECT delivery.key, delivery.state, delivery.due_at, person.user_id, person.attributes,
     EXISTS (SELECT 1 FROM whereupon_suppressed AS address WHERE address.channel = delivery.channel),
-    EXISTS (SELECT 1 FROM whereupon_pause AS paused WHERE paused.rule = delivery.rule)
+    EXISTS (SELECT 1 FROM whereupon_pause AS paused
+        WHERE paused.rule = delivery.rule AND paused.sweep IS NULL)
 FROM whereupon_delivery AS delivery
 LEFT JOIN whereupon_person AS person ON person.key = delivery.person_key
 WHERE delivery.key = ANY(:keys)

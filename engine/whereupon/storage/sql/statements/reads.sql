@@ -166,7 +166,10 @@ WHERE person_key = ANY(:keys) AND state IN ('active', 'paused')
 SELECT whereupon_entry.* FROM whereupon_entry WHERE key = ANY(:keys)
 
 -- name: rule_pauses
-SELECT whereupon_pause.* FROM whereupon_pause ORDER BY rule
+SELECT whereupon_pause.* FROM whereupon_pause WHERE sweep IS NULL ORDER BY rule
+
+-- name: resumed_rules
+SELECT whereupon_pause.* FROM whereupon_pause WHERE sweep IS NOT NULL ORDER BY rule
 
 -- name: deliveries_by_key
 SELECT whereupon_delivery.* FROM whereupon_delivery WHERE idempotency_key = ANY(:keys)

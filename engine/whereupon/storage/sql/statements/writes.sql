@@ -67,11 +67,15 @@ WHERE idempotency_key = :withdrawn AND state IN ('pending', 'held', 'paused')
 
 -- name: halt_delivery
 UPDATE whereupon_delivery SET state = 'paused', reason = NULL
-WHERE idempotency_key = :halted AND state IN ('pending', 'held')
+WHERE idempotency_key = :halted AND state IN ('pending', 'held', 'paused')
 
 -- name: release_delivery
 UPDATE whereupon_delivery SET state = 'pending', reason = NULL
 WHERE idempotency_key = :released AND state = 'paused'
+
+-- name: drop_pause
+-- Somebody may have paused the rule again.
+DELETE FROM whereupon_pause WHERE rule = :rule AND sweep IS NOT NULL
 
 -- name: operate_run
 UPDATE whereupon_run
