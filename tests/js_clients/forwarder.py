@@ -102,6 +102,20 @@ class Forwarder:
         assert held, f"it never came to that, but {seen}"
 
 
+class Loss:
+    """A network that loses the first answer after the server has recorded what was sent."""
+
+    def __init__(self) -> None:
+        self.happened = False
+
+    def __call__(self, exchange: Exchange) -> Reply | None:
+        """Say that something between failed."""
+        if self.happened or exchange.request.method != "POST":
+            return None
+        self.happened = True
+        return Reply(502, {"Access-Control-Allow-Origin": "*"}, b"{}")
+
+
 @contextmanager
 def forwarder(target: str, *, tls: bool = False) -> Iterator[Forwarder]:
     """A proxy before a server, with a certificate for localhost if ``tls``."""

@@ -1,12 +1,12 @@
 """Customer.io's client for Node, its Track API and its App API, in a version that speaks plain HTTP and one that does not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from tests.http_receiver import authority
-from tests.js_clients.forwarder import forwarder
+from tests.http_receiver import Reply, authority
+from tests.js_clients.forwarder import Exchange, Loss, forwarder
 from tests.js_clients.node import Called, call_customerio
 from tests.js_clients.serving import Serving, serving
 from tests.js_clients.session import members
@@ -42,6 +42,7 @@ whereupon: [{send: push, title: "Ping {{ properties.n }}"}]
 }
 
 Run: TypeAlias = "dict[str, Called]"
+BeforeAnswer: TypeAlias = Callable[[Exchange], Reply | None]
 
 
 class Client:
@@ -53,9 +54,10 @@ class Client:
         self._authority = folder / "authority.pem"
         authority().cert_pem.write_to_path(str(self._authority))
 
-    def run(self, job: str) -> Run:
+    def run(self, job: str, before_answer: BeforeAnswer = lambda _: None) -> Run:
         """Make the calls of a job; version 4 speaks TLS alone, which a proxy ends."""
         with forwarder(self.shop.url, tls=self.package == "customerio-node-4") as wire:
+            wire.before_answer = before_answer
             return call_customerio(
                 self.package, wire.url, self._key, job, authority=self._authority
             )
@@ -174,3 +176,12 @@ def test_version_2_takes_entities_and_batches(client: Client) -> None:
     assert [members(fault)["batch_index"] for fault in faults] == [0]
     names = [one.body.get("event") for one in client.shop.arrived()]
     assert names == [None, "purchase", None, "hello"]
+
+
+@pytest.mark.parametrize("client", ["customerio-node"], indirect=True)  # 4 tries nothing again
+def test_a_call_that_is_made_again_counts_once(client: Client) -> None:
+    """If the app names the event by an id; the client tries again by itself when an answer is lost."""
+    loss = Loss()
+    assert errors(client.run("named", loss)) == {}
+    assert loss.happened
+    assert [one.body.get("event") for one in client.shop.arrived()] == ["purchase"]

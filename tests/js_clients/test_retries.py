@@ -10,10 +10,9 @@ from threading import Lock
 
 import pytest
 from pydantic import JsonValue
-from tests.http_receiver import Reply
 from tests.js_clients import browser_clients, node_clients
 from tests.js_clients.browser_clients import key_for
-from tests.js_clients.forwarder import Exchange, Forwarder, forwarder
+from tests.js_clients.forwarder import Exchange, Forwarder, Loss, forwarder
 from tests.js_clients.node import run_node
 from tests.js_clients.pages import Visitor
 from tests.js_clients.serving import PATIENCE, Serving, serving
@@ -141,20 +140,6 @@ def test_a_restart_of_the_server_loses_nothing(name: str, tmp_path: Path) -> Non
         restart.begin()  # if all was in before it ended
         assert ended.failed == []
         assert arrived_once(shop)
-
-
-class Loss:
-    """A network that loses the first answer after the server has recorded what was sent."""
-
-    def __init__(self) -> None:
-        self.happened = False
-
-    def __call__(self, exchange: Exchange) -> Reply | None:
-        """Say that something between failed."""
-        if self.happened or exchange.request.method != "POST":
-            return None
-        self.happened = True
-        return Reply(502, {"Access-Control-Allow-Origin": "*"}, b"{}")
 
 
 @pytest.mark.parametrize("name", node_clients.CLIENTS)

@@ -87,6 +87,7 @@ const JOBS = {
     ["getAttributes", () => app.getAttributes("ada", "id")],
     ["getAttributes of nobody", () => app.getAttributes("nobody", "id")],
   ],
+  named: [["track", () => track.track("ada", { name: "purchase", data: { price: 30 }, id: "order-1" })]],
   faults: [
     ["long name", () => track.track("ada", { name: "x".repeat(200) })],
     ["placeholder", () => track.identify("undefined", {})],
