@@ -16,6 +16,8 @@ from threading import Thread
 import psutil
 import pytest
 
+from whereupon import Engine
+
 LONGEST = 60
 RULE = """\
 campaign: hello
@@ -280,3 +282,23 @@ def test_callbacks_that_cannot_be_made_are_all_named(tmp_path: Path) -> None:
         assert said in log, log
     assert "hush" not in log
     assert not (tmp_path / "shop.db").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_two_servers_share_one_database(tmp_path: Path, postgres: str) -> None:
+    """A message that is sent to both of them, since the first answer was lost, is in once."""
+    with Engine.open(postgres) as engine:
+        secret = engine.keys.create("shop", kind="server").secret
+        with (
+            serving(tmp_path, "--store", postgres) as one,
+            serving(tmp_path, "--store", postgres, "--no-work") as other,
+        ):
+            message = {"userId": "ada", "event": "hello", "messageId": "m-1"}
+            basic = b64encode(f"{secret}:".encode()).decode()
+            for running in (one, other):
+                with closing(HTTPConnection("127.0.0.1", running.port)) as connection:
+                    headers = {"Authorization": f"Basic {basic}"}
+                    connection.request("POST", "/v1/track", json.dumps(message), headers)
+                    assert connection.getresponse().status == 200
+        assert len(engine.deliveries()) == 1
