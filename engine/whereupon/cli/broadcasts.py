@@ -36,7 +36,7 @@ class RunAction(StrEnum):
 
 BroadcastName: TypeAlias = Annotated[
     str | None,
-    typer.Argument(metavar="[BROADCAST]", help="The id of a broadcast; by default all of them."),
+    typer.Argument(metavar="BROADCAST", help="The id of a broadcast; by default all of them."),
 ]
 Action: TypeAlias = Annotated[
     RunAction,

@@ -43,7 +43,7 @@ class EntryAction(StrEnum):
 
 
 RuleName: TypeAlias = Annotated[
-    str | None, typer.Argument(metavar="[RULE]", help="The id of a rule; by default all rules.")
+    str | None, typer.Argument(metavar="RULE", help="The id of a rule; by default all rules.")
 ]
 Action: TypeAlias = Annotated[
     EntryAction,

@@ -34,7 +34,7 @@ def version_name(digest: str, current: Collection[str]) -> str:
 
 def count_line(count: EntryCount, current: Collection[str]) -> str:
     """People before one step of one version."""
-    due = "were due" if count.state == "paused" else "due"
+    due = "was due" if count.state == "paused" else "due"
     people = counted(count.people, "person", "people")
     where = f"version {version_name(count.version, current)}, before step {count.position + 1}"
     state = "" if count.state == "active" else f" ({count.state})"

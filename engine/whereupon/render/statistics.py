@@ -12,7 +12,7 @@ from whereupon.render.records import JsonObject
 
 _COLUMNS = (
     *("sent", "delivered", "opened", "clicked", "converted", "bounced", "complained"),
-    *("unsubscribed", "withheld", "dead", "pending", "held"),
+    *("unsubscribed", "withheld", "dead", "pending", "held", "paused"),
 )
 _RATED = frozenset(_COLUMNS[1:8])
 _FUNNEL = ("sent", "delivered", "opened", "clicked", "converted")
