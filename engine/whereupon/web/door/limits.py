@@ -164,7 +164,7 @@ class Guesses:
 
     def note(self, address: str) -> int:
         """Count a guess; returns the whole seconds to wait before the next, and 0 if this one may be answered."""
-        network = _network_of(address)
+        network = network_of(address)
         with self._lock:
             now = self._ticks()
             pace = self._paces.pop(network, None) or Pace(self._limit)
@@ -177,7 +177,8 @@ class Guesses:
         return -(-wait // SECOND)
 
 
-def _network_of(address: str) -> str:
+def network_of(address: str) -> str:
+    """The address, or of IPv6 its network of 64 bits; of anything else its beginning."""
     try:
         read = ip_address(address)
     except ValueError:

@@ -26,7 +26,7 @@ from whereupon.web.management import PATHS
 from whereupon.web.serving.budget import Budget, Sharer
 from whereupon.web.serving.exchange import EXTENSION, Exchange
 from whereupon.web.serving.operations import PLACES, Operations
-from whereupon.web.serving.routes import Templates, needs_store, route_of
+from whereupon.web.serving.routes import OTHER, Templates, needs_store, route_of
 from whereupon.web.serving.sharers import Sharers, mark_of_body, mark_of_head
 from whereupon.web.serving.store_watch import StoreWatch
 from whereupon.web.serving.traffic import Traffic
@@ -37,6 +37,8 @@ _GONE = Answer(status=0)
 """Of a request whose client has gone: nobody reads it."""
 _AWAY = Answer(status=503)
 """Of a request that was not worked on, since the store is away."""
+_OPEN = frozenset({OTHER, "/api/openapi.json"})
+"""What of the management API is answered without a key."""
 _BY_MANAGEMENT = Counted(key_kind=KeyKind.MANAGEMENT.value)
 
 
@@ -213,9 +215,15 @@ class Application:
             return _say(request, FAILED)
 
     async def _manage(self, scope: Event, receive: Receive, send: Send, exchange: Exchange) -> None:
-        """Let the management API answer, and count it by the template that it found."""
+        """Let the management API answer, and count it by the template that it found.
+
+        It reads bodies before it knows who asks. So those of nobody known have an address's share.
+        """
         began = monotonic()
         status = 0
+        mark = mark_of_head(scope["headers"], b"")
+        if not self._sharers.is_operators(mark):
+            exchange.count_as(self._sharers.find(None, _address(scope)))
 
         async def sending(event: Event) -> None:
             nonlocal status
@@ -229,6 +237,8 @@ class Application:
             exchange.release()
             answer = Answer(status=status, counted=_BY_MANAGEMENT)
             route = self._templates.find(_place(scope))
+            if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and route not in _OPEN:
+                self._sharers.learn_operator(mark)
             self._count(scope["method"], route, answer, monotonic() - began)
 
     def _count(self, method: str, route: str, answer: Answer, seconds: float) -> None:

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping
 from typing import NamedTuple
 
 _FOR_WAITING = 0.25
 """The part of the budget that is kept for requests that wait for room."""
 _SMALLEST_SHARE = 64 << 10
+_FOR_ADDRESS = 0.25
+"""The part of a share that one address may take while its keys are not known; it may have one body at least."""
+_ONE_BODY = 1 << 20
 
 
 class Sharer(NamedTuple):
@@ -22,13 +26,27 @@ class Sharer(NamedTuple):
     address: str = ""
     is_server: bool = False
 
+    @property
+    def accounts(self) -> Mapping[str, float]:
+        """What its bytes are counted under, the widest first, and how much of a share each may take.
+
+        Nobody's key is known before the body is here if the key stands in the body, as apps and Customer.io's client
+        for browsers send it. So one address that holds up bodies without a key keeps no other address out.
+        """
+        whole = {self.key_id: 1.0}
+        return (
+            whole
+            if self.key_id or not self.address
+            else {**whole, f"@{self.address}": _FOR_ADDRESS}
+        )
+
 
 class Budget:
     """Bytes of bodies that are being received, wait, or are worked on.
 
     Requests are let in while those that are in leave a quarter free, and those of a key have its share at most. The
     quarter is for the bodies of requests that wait to be let in, which are received meanwhile, and for the rest of
-    bodies that are on their way. Nothing is taken beyond the whole, but a little for those who operate the server, whose
+    bodies that are on their way. All requests whose key is not known have one share, of which an address has a quarter. Nothing is taken beyond the whole, but a little for those who operate the server, whose
     requests are nobody's share.
 
     Args:
@@ -43,9 +61,9 @@ class Budget:
         self._for_operators = most // 8
         self.held = 0
         self._outside = 0
-        self._by_key: Counter[str] = Counter()
-        self._outside_by_key: Counter[str] = Counter()
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._inside: Counter[str] = Counter()
+        self._outside_of: Counter[str] = Counter()
+        self._waiting: OrderedDict[Sharer, deque[asyncio.Future[None]]] = OrderedDict()
 
     @property
     def waiting(self) -> int:
@@ -54,14 +72,18 @@ class Budget:
 
     def held_by(self, sharer: Sharer) -> int:
         """How many bytes the requests of a key hold."""
-        return self._by_key[sharer.key_id] + self._outside_by_key[sharer.key_id]
+        return self._inside[sharer.key_id] + self._outside_of[sharer.key_id]
 
     def has_room(self, sharer: Sharer) -> bool:
         """Whether a new request of a sharer may come in."""
-        return self._has_room(sharer.key_id)
+        return self._is_open and all(
+            self._inside[each] < _part_of(self._share, part)
+            for each, part in sharer.accounts.items()
+        )
 
-    def _has_room(self, key_id: str) -> bool:
-        return self.held - self._outside < self._usual and self._by_key[key_id] < self._share
+    @property
+    def _is_open(self) -> bool:
+        return self.held - self._outside < self._usual
 
     def hold(self, sharer: Sharer | None, size: int, *, is_in: bool) -> bool:
         """Count bytes; False if there is no room for them.
@@ -72,41 +94,42 @@ class Budget:
         if self.held + size > self._most + (self._for_operators if sharer is None else 0):
             return False
         if sharer is not None:
-            counts = self._by_key if is_in else self._outside_by_key
+            counts, accounts = self._inside if is_in else self._outside_of, sharer.accounts
             most = self._most * _FOR_WAITING + (self._share if is_in else 0)
-            if counts[sharer.key_id] + size > most:
+            if any(counts[each] + size > _part_of(most, part) for each, part in accounts.items()):
                 return False
-            counts[sharer.key_id] += size
+            _add(counts, sharer, size)
         self.held += size
         self._outside += 0 if is_in else size
         return True
 
     def move(self, before: Sharer | None, after: Sharer, size: int, *, is_in: bool) -> None:
         """Count bytes that are held as those of another sharer."""
-        counts = self._by_key if is_in else self._outside_by_key
+        counts = self._inside if is_in else self._outside_of
         if before is not None:
             _take_off(counts, before, size)
-        counts[after.key_id] += size
+        _add(counts, after, size)
 
     def let_in(self, sharer: Sharer, size: int) -> None:
         """Count the bytes of a request that is let in as such."""
         self._outside -= size
-        _take_off(self._outside_by_key, sharer, size)
-        self._by_key[sharer.key_id] += size
+        _take_off(self._outside_of, sharer, size)
+        _add(self._inside, sharer, size)
 
     def release(self, sharer: Sharer | None, size: int, *, is_in: bool) -> None:
         """Give bytes back, and let the next in."""
         self.held -= size
         self._outside -= 0 if is_in else size
         if sharer is not None:
-            _take_off(self._by_key if is_in else self._outside_by_key, sharer, size)
+            _take_off(self._inside if is_in else self._outside_of, sharer, size)
         if self._waiting:
             self._let_in()
 
     async def room(self, sharer: Sharer, seconds: float) -> bool:
         """Wait until a request of a sharer may come in; False if there is no room in that time."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(sharer.key_id, deque()).append(waiting)
+        line = sharer._replace(address="") if sharer.key_id else sharer
+        self._waiting.setdefault(line, deque()).append(waiting)
         try:
             async with asyncio.timeout(seconds):
                 await waiting
@@ -115,21 +138,31 @@ class Budget:
         return True
 
     def _let_in(self) -> None:
-        """Wake those that wait and have room: each key in turn, one at a time."""
-        for key_id in list(self._waiting):
-            turns = self._waiting[key_id]
+        """Wake those that wait and have room: each key, or address without one, in turn, one at a time."""
+        for sharer in list(self._waiting):
+            turns = self._waiting[sharer]
             while turns and turns[0].done():
                 turns.popleft()
-            if turns and self._has_room(key_id):
+            if turns and self.has_room(sharer):
                 turns.popleft().set_result(None)
-                self._waiting.move_to_end(key_id)
+                self._waiting.move_to_end(sharer)
             if not turns:
-                self._waiting.pop(key_id, None)
+                self._waiting.pop(sharer, None)
+
+
+def _part_of(most: float, part: float) -> float:
+    return most if part >= 1 else max(most * part, _ONE_BODY)
+
+
+def _add(counts: Counter[str], sharer: Sharer, size: int) -> None:
+    for account in sharer.accounts:
+        counts[account] += size
 
 
 def _take_off(counts: Counter[str], sharer: Sharer, size: int) -> None:
-    left = counts[sharer.key_id] - size
-    if left > 0:
-        counts[sharer.key_id] = left
-    else:
-        counts.pop(sharer.key_id, None)
+    for account in sharer.accounts:
+        left = counts[account] - size
+        if left > 0:
+            counts[account] = left
+        else:
+            counts.pop(account, None)

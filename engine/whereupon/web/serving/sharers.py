@@ -3,10 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
+from typing import TypeVar
 
 from whereupon.records.api_keys import KeyKind
+from whereupon.web.door.limits import network_of
 from whereupon.web.http import Counted
 from whereupon.web.serving.budget import Sharer
+
+T = TypeVar("T")
 
 _MOST = 10_000
 """Keys that are remembered, the last that asked."""
@@ -24,12 +28,13 @@ class Sharers:
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, tuple[str, bool]] = OrderedDict()
+        self._operators: OrderedDict[bytes, None] = OrderedDict()
 
     def find(self, mark: bytes | None, address: str) -> Sharer:
         """Who sends a request with such a mark from an address."""
         known = self._known.get(mark) if mark is not None else None
         if known is None:
-            return Sharer("", address)
+            return Sharer("", network_of(address))
         key_id, is_server = known
         return Sharer(key_id, "" if is_server else address, is_server)
 
@@ -38,9 +43,23 @@ class Sharers:
         if mark is None or not counted.key_id or counted.key_kind == KeyKind.MANAGEMENT:
             return
         self._known[mark] = (counted.key_id, counted.key_kind == KeyKind.SERVER)
-        self._known.move_to_end(mark)
-        if len(self._known) > _MOST:
-            self._known.popitem(last=False)
+        _keep_last(self._known, mark)
+
+    def is_operators(self, mark: bytes | None) -> bool:
+        """Whether a management key that was good came with such a mark before."""
+        return mark in self._operators
+
+    def learn_operator(self, mark: bytes | None) -> None:
+        """Remember that it was a management key, and good."""
+        if mark is not None:
+            self._operators[mark] = None
+            _keep_last(self._operators, mark)
+
+
+def _keep_last(known: OrderedDict[bytes, T], mark: bytes) -> None:
+    known.move_to_end(mark)
+    if len(known) > _MOST:
+        known.popitem(last=False)
 
 
 def mark_of_head(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> bytes | None:

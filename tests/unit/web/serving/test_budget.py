@@ -140,3 +140,48 @@ def test_nothing_goes_beyond_the_budget_and_all_of_it_comes_back(
     assert budget.held == 0
     assert all(budget.has_room(Sharer(key_id)) for key_id in _KEYS)
     assert not any(budget.held_by(Sharer(key_id)) for key_id in _KEYS)
+
+
+def test_an_address_without_a_key_keeps_no_other_address_out() -> None:
+    """Apps have their key in the body, so nobody knows them before it is here; one of them holds its bodies up."""
+
+    async def scene() -> bool:
+        budget = Budget(MOST * 16, SHARE)
+        slow, app = Sharer("", "192.0.2.66"), Sharer("", "192.0.2.1")
+        held = []
+        while budget.has_room(slow):
+            exchange = Exchange(_There(), budget)
+            exchange.count_as(slow)
+            exchange.let_in()
+            assert exchange.hold(1 << 20)
+            held.append(exchange)
+        outside = Exchange(_There(), budget)
+        outside.count_as(slow)
+        while outside.hold(1 << 20):
+            pass
+        late = asyncio.create_task(budget.room(slow, 60))
+        await asyncio.sleep(0)
+
+        assert budget.has_room(app)
+        own = Exchange(_There(), budget)
+        own.count_as(app)
+        assert own.hold(1 << 20)
+        own.let_in()
+        own.release()
+        held.pop().release()
+        return await late
+
+    assert asyncio.run(scene())
+
+
+def test_addresses_without_a_key_have_one_share_together() -> None:
+    """However many there are, keys that are known have their room."""
+    budget = Budget(MOST * 16, SHARE)
+    for number in range(1, 100):
+        exchange = Exchange(_There(), budget)
+        exchange.count_as(Sharer("", f"192.0.2.{number}"))
+        if budget.has_room(Sharer("", f"192.0.2.{number}")):
+            exchange.let_in()
+        exchange.hold(1 << 20)
+    assert budget.has_room(SHOP)
+    assert budget.held <= MOST * 16 * (SHARE + SHARE)
