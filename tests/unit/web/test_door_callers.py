@@ -93,6 +93,15 @@ def test_the_first_place_that_is_not_empty_counts(door: DoorOfTest) -> None:
     assert door.post("/v1/b?writeKey=wrong", body, None, x_write_key=SERVER)[0] == 200
 
 
+def test_base64_may_be_that_of_urls(door: DoorOfTest) -> None:
+    """go-customerio writes it so; an adopted secret may have the characters in which the two differ."""
+    door.engine.keys.create("app", kind="server", adopt="of~an?older>provider_1")
+    pair = base64.urlsafe_b64encode(b"of~an?older>provider_1:").decode()
+    assert {"-", "_"} & {*pair}
+    status, _ = door.post("/v1/batch", BATCH, None, authorization=f"Basic {pair}")
+    assert status == 200
+
+
 @pytest.mark.parametrize(
     ("key", "headers", "code"),
     [

@@ -141,9 +141,10 @@ def credentials_of(request: Request) -> Credentials | None:
 
 
 def _basic(value: str) -> Credentials:
-    """``SECRET:`` of the pipelines' clients, or ``ID:SECRET`` (RFC 7617)."""
+    """``SECRET:`` of the pipelines' clients, or ``ID:SECRET`` (RFC 7617); go-customerio writes base64 as URLs have it."""
     try:
-        pair = b64decode(value, validate=True).decode("utf-8", "replace")
+        written = value.replace("-", "+").replace("_", "/")
+        pair = b64decode(written, validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return Credentials()
     return _of_pair(pair)
