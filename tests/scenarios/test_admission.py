@@ -189,7 +189,8 @@ def test_operators_are_answered_while_messages_pile_up(shop: Shop) -> None:
             assert ask(server.port, "GET", "/readyz").status == 200
             asked = ask(server.port, "GET", "/api/rules", Authorization=f"Bearer {manager}")
             assert asked.status == 200
-        assert server.traffic.requests["/api/rules", 200, "management"] == 1
+        key = ("/api/rules", 200, "management")
+        await_that(lambda: server.traffic.requests[key] == 1, "a request that is counted")
 
 
 def test_what_a_server_no_longer_waits_for_is_not_worked_on(shop: Shop) -> None:

@@ -110,9 +110,12 @@ class Application:
         self._count(scope["method"], route_of(place), answer, monotonic() - began)
 
     def take(self, exchange: Exchange) -> bool:
-        """Have a whole request of a server's key answered without a task; False if it needs one, as when it may wait."""
+        """Have a whole request of a server's key answered without a task; False if it needs one, as when it may wait.
+
+        The address that a proxy names is not looked for: what a server posts has no use for it.
+        """
         cycle = exchange.cycle
-        if cycle is None or self._options.proxy_headers or cycle.waiting_for_100_continue:
+        if cycle is None or cycle.waiting_for_100_continue or cycle.scope["method"] != "POST":
             return False
         began, scope = monotonic(), cast("Event", cycle.scope)
         place, mark = _place(scope), mark_of_head(scope["headers"], scope["query_string"])
