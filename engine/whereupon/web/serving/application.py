@@ -39,6 +39,8 @@ _AWAY = Answer(status=503)
 """Of a request that was not worked on, since the store is away."""
 _OPEN = frozenset({OTHER, "/api/openapi.json"})
 """What of the management API is answered without a key."""
+_TO_KEYS = frozenset({200, 201, 202, 204, 304, 400, 403, 409, 412, 422})
+"""What else is answered only once the key was found to be good."""
 _BY_MANAGEMENT = Counted(key_kind=KeyKind.MANAGEMENT.value)
 
 
@@ -240,7 +242,7 @@ class Application:
             exchange.release()
             answer = Answer(status=status, counted=_BY_MANAGEMENT)
             route = self._templates.find(_place(scope))
-            if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and route not in _OPEN:
+            if status in _TO_KEYS and route not in _OPEN:
                 self._sharers.learn_operator(mark)
             self._count(scope["method"], route, answer, monotonic() - began)
 

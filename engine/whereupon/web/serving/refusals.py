@@ -28,12 +28,16 @@ class Refusal(Enum):
 
     @property
     def as_bytes(self) -> bytes:
-        """The whole answer, as it is written to a connection that is closed behind it."""
+        """The whole answer, as it is written to a connection that is closed behind it.
+
+        The origin of the page is not always known here, and every page may read it: it says nothing about anybody.
+        """
         status, sentence = self.value
         body = problem_body(self.code, sentence)
         again = b"retry-after: 1\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
         return (
             b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"access-control-allow-origin: *\r\naccess-control-expose-headers: Retry-After\r\n"
             b"%sconnection: close\r\n\r\n%s"
         ) % (status, HTTPStatus(status).phrase.encode(), len(body), again, body)
 
