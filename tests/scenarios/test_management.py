@@ -248,6 +248,10 @@ def test_texts_are_linted_as_the_command_does(shop: Api) -> None:
     files.append({"name": "pros.yaml", "text": "segment: pros\nwho: {plan: pro}\n"})
     both = shop.caller("editor").post("/api/rules/lint", json={"files": files}).json()
     assert "unknown-segment" not in {each["code"] for each in both["diagnostics"]}
+    twice = [{"name": f"{folder}/pros.yaml", "text": files[1]["text"]} for folder in "ab"]
+    said_twice = shop.caller("editor").post("/api/rules/lint", json={"files": twice}).json()
+    messages = [e["message"] for e in said_twice["diagnostics"] if e["code"] == "duplicate-id"]
+    assert messages == ["pros is already in a/pros.yaml; give one of them another id"]
     clash = [{"name": "a", "text": ""}, {"name": "a/b.yaml", "text": ""}]
     refused = shop.caller("editor").post("/api/rules/lint", json={"files": clash})
     assert (refused.status_code, refused.json()["code"]) == (409, "file-name")

@@ -241,9 +241,7 @@ def lint_rules(asked: LintAsked) -> Linted:
         for given in asked.files:
             _write(folder, given)
         found = run_rule_tests(folder).diagnostics
-        shown = sorted(
-            {(_place(each, folder), each.code, each.message, each.severity) for each in found}
-        )
+        shown = sorted({_seen_from(folder, each) for each in found})
     diagnostics = [
         DiagnosticForm(
             file=file, line=line, column=column, code=code, message=message, severity=severity
@@ -270,10 +268,12 @@ def _write(folder: Path, given: FileGiven) -> None:
         raise ProblemError(status=409, code="file-name", detail=detail) from error
 
 
-def _place(diagnostic: Diagnostic, folder: Path) -> tuple[str, int, int]:
-    place = diagnostic.location
-    file = place.file.removeprefix(folder.as_posix()).lstrip("/")
-    return file, place.line, place.column
+def _seen_from(folder: Path, found: Diagnostic) -> tuple[tuple[str, int, int], str, str, Severity]:
+    """A diagnostic's place, code, words and severity, by the names of files in the folder."""
+    home, place = folder.as_posix(), found.location
+    file = place.file.removeprefix(home).lstrip("/")
+    message = found.message.replace(f"{home}/", "")
+    return (file, place.line, place.column), found.code, message, found.severity
 
 
 class Reloaded(BaseModel):
