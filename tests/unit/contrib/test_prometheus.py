@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.rule_files import book_of
-from tests.shop import purchase, thanks
+from tests.shop import news, purchase, thanks
 
 from whereupon import Delivery, Engine, Retry
 from whereupon.contrib.prometheus import collector, collectors, serve
@@ -26,7 +26,7 @@ _RULES = book_of(
 
 _LABELS = [
     *("engine", "event", "outcome", "of", "kind", "state", "work"),
-    *("channel", "action", "reason", "name", "code", "le"),
+    *("channel", "action", "reason", "name", "code", "le", "what"),
 ]
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
@@ -178,6 +178,26 @@ def test_a_channel_that_rests_is_seen_in_every_process(place: str) -> None:
         failing.run_due()
         resting = ("whereupon_channel_resting", ("", "push"))
         assert _scrape(other)()[resting] == 1
+
+
+def test_what_operators_have_paused_is_counted(place: str) -> None:
+    """So that an alert finds what was paused at night and forgotten."""
+    steps = [
+        {"send": "push", "title": "First"},
+        {"wait": "1h"},
+        {"send": "push", "title": "Second"},
+    ]
+    rules = book_of(thanks(whereupon=steps), news(whereupon=steps))
+    with Engine.open(place, rules=rules) as engine:
+        engine.ingest([purchase(1, "ada")])
+        engine.trigger("news", people=["ada"], key="june")
+        (entry,) = engine.entries.list(rule="thanks").entries
+        engine.entries.pause(entry.key, by="tim")
+        engine.entries.pause("thanks", by="tim")
+        engine.broadcasts.pause("news", by="tim")
+        seen = _scrape(engine)()
+    kinds = ("rules", "runs", "entries")
+    assert [seen["whereupon_paused", ("", what)] for what in kinds] == [1, 1, 1]
 
 
 def test_a_child_of_a_fork_begins_at_zero() -> None:

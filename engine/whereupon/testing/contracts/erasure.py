@@ -9,6 +9,7 @@ import pytest
 from whereupon.messages.model import SenderClass, erased_name
 from whereupon.ports import Counts, Store
 from whereupon.records import (
+    WAITING,
     Changes,
     ClaimRun,
     DeliveryState,
@@ -164,7 +165,10 @@ class ErasureContract:
             (blank,) = session.due_runs(NOON)
         assert blank.occasion == erased_name("m-10")
 
-    def test_erasing_blanks_what_a_message_opened_for_somebody_else(self, store: Store) -> None:
+    @pytest.mark.parametrize("state", WAITING)
+    def test_erasing_blanks_what_a_message_opened_for_somebody_else(
+        self, store: Store, state: DeliveryState
+    ) -> None:
         """Bob had claimed it before it turned out to be Ada's: he entered, without what it said."""
         save(store, all_of(ADA, start=10))
         bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
@@ -172,7 +176,7 @@ class ErasureContract:
         opened = entry(30, owner=BOB)._replace(message_key=10, occasion="m-10")
         other = entry(31, owner=BOB)
         save_entries(store, opened, other)
-        sent = delivery(32, owner=BOB)._replace(occasion="m-10")
+        sent = delivery(32, owner=BOB)._replace(occasion="m-10", state=state)
         save(store, Changes(deliveries=[sent]))
         save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
