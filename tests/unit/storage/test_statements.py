@@ -129,6 +129,9 @@ def test_pages_are_read_in_the_order_of_keys_without_sorting(tmp_path: Path) -> 
             plan = plans_on_sqlite(connection, getattr(queries, name).sql)
             assert "USING INTEGER PRIMARY KEY" in plan, f"{name}: {plan}"
             assert "ORDER BY" not in plan, f"{name}: {plan}"
+        plan = plans_on_sqlite(connection, queries.unfinished_deliveries.sql)
+        assert "USING INDEX whereupon_delivery_due" in plan, plan
+        assert "USING INDEX whereupon_delivery_stuck" in plan, plan
         plan = plans_on_sqlite(connection, queries.messages_before.sql)
         assert "whereupon_message_owner (owner=? AND timestamp<?)" in plan
 
@@ -141,6 +144,9 @@ def test_postgres_reads_pages_in_the_order_of_keys_without_sorting(postgres: str
             plan = plans_on_postgres(connection, getattr(queries, name).sql)
             assert re.search(r"Index (Only )?Scan (Backward )?using \w+_pkey", plan), plan
             assert "Sort" not in plan, f"{name}: {plan}"
+        plan = plans_on_postgres(connection, queries.unfinished_deliveries.sql)
+        assert "on whereupon_delivery_due" in plan or "using whereupon_delivery_due" in plan, plan
+        assert "whereupon_delivery_stuck" in plan, plan
         plan = plans_on_postgres(connection, queries.messages_before.sql)
         assert "using whereupon_message_owner" in plan
 

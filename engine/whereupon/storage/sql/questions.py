@@ -47,7 +47,7 @@ _Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
 """A decision behind its place in time: timestamp, message key, entry key."""
 
 
-_UNFINISHED = frozenset({DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.DEAD})
+_UNFINISHED = frozenset(DeliveryState) - {DeliveryState.SENT, DeliveryState.WITHHELD}
 
 
 def _asked(rule: str | None, since: datetime | None) -> dict[str, object]:

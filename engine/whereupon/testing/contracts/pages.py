@@ -50,7 +50,9 @@ class PagesContract:
         states = tuple(DeliveryState)
         made = [
             delivery(k, owner=ADA if k % 2 else BOB)._replace(
-                state=states[k % 5], channel=("push", "email")[k % 3 == 0], rule=f"rule-{k % 4}"
+                state=states[k % len(states)],
+                channel=("push", "email")[k % 3 == 0],
+                rule=f"rule-{k % 4}",
             )
             for k in range(1, 31)
         ]
@@ -62,7 +64,11 @@ class PagesContract:
             for who in (None, ADA)
             for before in (None, 17)
         ]
-        some = ((DeliveryState.DEAD,), (DeliveryState.PENDING, DeliveryState.HELD), states)
+        some = (
+            (DeliveryState.DEAD,),
+            (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.PAUSED),
+            states,
+        )
         with store.session() as session:
             for which in filters:
                 for wanted in (*some, (DeliveryState.SENT,)):

@@ -151,15 +151,16 @@ LIMIT :limit
 SELECT key FROM whereupon_delivery WHERE key < :before ORDER BY key DESC LIMIT 1 OFFSET :skipped
 
 -- name: unfinished_deliveries
--- Two parts, each with an index of its own.
+-- Two parts, each with an index of its own; `+ 0` keeps the database from going through all keys instead.
 SELECT * FROM (
     SELECT whereupon_delivery.* FROM whereupon_delivery WHERE state = 'pending'
     UNION ALL
-    SELECT whereupon_delivery.* FROM whereupon_delivery WHERE state = 'held' OR state = 'dead'
+    SELECT whereupon_delivery.* FROM whereupon_delivery
+    WHERE state = 'held' OR state = 'dead' OR state = 'paused'
 ) AS unfinished
-WHERE key < :before AND state = ANY(:states)
+WHERE key + 0 < :before AND state = ANY(:states)
     AND (:any_channel = 1 OR channel = :channel) AND (:any_rule = 1 OR rule = :rule)
-ORDER BY key DESC
+ORDER BY key + 0 DESC
 LIMIT :limit
 
 -- name: person_deliveries
