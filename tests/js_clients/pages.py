@@ -13,6 +13,7 @@ from threading import Thread
 
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from pydantic import JsonValue
+from tests.js_clients.serving import PATIENCE
 from tests.paths import ROOT
 
 SHOP = "/tests/js_clients/browser/shop.html?utm_source=news&utm_campaign=spring"
@@ -76,6 +77,7 @@ class Visitor:
     def __init__(self, page: Page, origin: str, path: str = SHOP) -> None:
         self.page = page
         self.troubles: list[str] = []
+        page.set_default_timeout(PATIENCE * 1_000)
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
         page.on("requestfailed", lambda request: self.troubles.append(f"{request.url} failed"))
         page.goto(origin + path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 from tests.js_clients.pages import CLIENT_OF_RUDDERSTACK, page_server
-from tests.js_clients.serving import serving
+from tests.js_clients.serving import PATIENCE, serving
 from tests.paths import ROOT
 
 from whereupon import Engine
@@ -35,6 +35,7 @@ def test_the_page_triggers_a_rule_through_the_door(tmp_path: Path, browser: Brow
     ):
         _put(tmp_path / "site", shop.url)
         page = context.new_page()
+        page.set_default_timeout(PATIENCE * 1_000)
         page.goto(f"{origin}/shop_page.html#{shop.key(KeyKind.CLIENT, origins=(origin,)).secret}")
         with page.expect_response(f"{shop.url}/v1/track") as ordered:
             page.get_by_role("button", name="Order").click()
