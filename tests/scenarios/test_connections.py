@@ -2,11 +2,14 @@
 
 import json
 import socket
+import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.web_server import LONG, PATIENT, SHORT, Raw, ask, await_closed, await_that, sent, served
 
 from whereupon import Engine
@@ -16,6 +19,7 @@ from whereupon.web.serving import Server
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n"
 LAST = b"GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
 READY = LAST.replace(b"healthz", b"readyz")
+BRIEF = replace(PATIENT, header_timeout=SHORT, body_timeout=SHORT, idle_timeout=SHORT)
 POST = b"POST /v1/track HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n"
 
 
@@ -303,3 +307,67 @@ def test_what_was_pipelined_behind_a_client_that_hangs_up_leaves_nothing(server:
         await_that(lambda: server.traffic.received > 800, "the requests")
     await_that(lambda: server.traffic.connections == 0, "the end")
     await_that(lambda: server.traffic.budget.held == 0, "room")
+
+
+def test_a_client_that_resets_its_connection_leaves_nothing(engine: Engine) -> None:
+    """Also if it is gone before it could be told that its request is malformed."""
+    with served(engine, BRIEF) as server:
+        bad = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n"
+        for _ in range(50):
+            with closing(Raw(server.port)) as raw:
+                raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raw.send(bad)
+        await_that(lambda: server.traffic.connections_taken == 50, "all of them")
+        await_that(lambda: server.traffic.connections == 0, "the end")
+        assert server.traffic.budget.held == 0
+
+
+REQUESTS = (
+    HEALTH,
+    LAST,
+    POST + b"Content-Length: 2\r\n\r\n{}",
+    POST.replace(b"Connection: close\r\n", b"Content-Length: 3\r\n\r\nabc"),
+    POST.replace(b"Connection: close", b"Transfer-Encoding: chunked") + b"\r\n2\r\n{}\r\n0\r\n\r\n",
+    POST.replace(b"close", b"Upgrade\r\nUpgrade: h2c") + b"Content-Length: 2\r\n\r\n{}",
+    POST.replace(b"Connection: close", b"Expect: 100-continue") + b"Content-Length: 2\r\n\r\n{}",
+)
+
+
+@pytest.fixture(scope="module")
+def brief() -> Iterator[Server]:
+    """A server whose deadlines are near."""
+    with Engine.open("memory://") as engine, served(engine, BRIEF) as server:
+        yield server
+
+
+@given(
+    requests=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=5),
+    changes=st.lists(
+        st.tuples(st.integers(0, 600), st.integers(0, 12), st.binary(max_size=4)), max_size=4
+    ),
+    cut=st.integers(0, 600),
+    is_reset=st.booleans(),
+)
+def test_whatever_is_sent_is_answered_in_http_or_not_at_all(
+    brief: Server,
+    requests: list[bytes],
+    changes: list[tuple[int, int, bytes]],
+    cut: int,
+    is_reset: bool,
+) -> None:
+    """Bytes changed, left out and added anywhere, in two parts, by a client that may be gone: nothing is left of it."""
+    sending = b"".join(requests)
+    for place, length, more in changes:
+        sending = sending[:place] + more + sending[place + length :]
+    with closing(Raw(brief.port)) as raw, suppress(OSError):
+        raw.send(sending[:cut], sending[cut:])
+        if is_reset:
+            raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            received = b""
+            while piece := raw.socket.recv(65_536):
+                received += piece
+            assert received == b"" or received.startswith(b"HTTP/1.1 ")
+    await_that(lambda: brief.traffic.connections == 0, "the end")
+    await_that(lambda: brief.traffic.budget.held == 0, "room")
+    assert ask(brief.port, "GET", "/healthz").status == 200

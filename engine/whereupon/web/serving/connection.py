@@ -4,6 +4,7 @@ uvicorn itself waits for ever for a request that began, and for a client that re
 """
 
 import asyncio
+from contextlib import suppress
 from enum import Enum, auto
 from typing import cast
 
@@ -87,7 +88,7 @@ class Connection(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self._timer = self._write_timer = None
-        for cycle, _ in self.pipeline:
+        for cycle, _ in filter(None, (*self.pipeline, self._pending)):
             cycle.disconnected = True
             _exchange_of(cycle).release()
         self.pipeline.clear()
@@ -210,13 +211,13 @@ class Connection(HttpToolsProtocol):
             self._begin()
 
     def _begin(self) -> None:
+        super().on_headers_complete()  # raises if the target is no URL
         self._home.set_busy(self)
         self._phase = _Phase.BODY
         self._discarded = 0
         self._exchange = Exchange(self, self._home.budget)
-        cast("dict[str, object]", self.scope)["extensions"] = {EXTENSION: self._exchange}
-        super().on_headers_complete()
         self._exchange.cycle = self.cycle
+        cast("dict[str, object]", self.scope)["extensions"] = {EXTENSION: self._exchange}
         if self._home.is_ending or len(self.pipeline) >= _MOST_PIPELINED:
             self.cycle.keep_alive = False
         self._arm(self._limits.body_timeout)
@@ -339,7 +340,7 @@ class Connection(HttpToolsProtocol):
         """Let the client read the answer while it still sends: a reset would take it away."""
         self._phase = _Phase.NOTHING
         self.flow.resume_reading()
-        if self.transport.can_write_eof():
+        with suppress(OSError):  # the client may have gone
             self.transport.write_eof()
         self._arm(_LINGER)
 

@@ -19,6 +19,8 @@ from whereupon.web.serving.refusals import Refusal
 from whereupon.web.serving.traffic import Traffic
 
 _LOG = logging.getLogger("whereupon.web")
+_ROUNDS = 5
+"""Rounds of the event loop from a socket that is accepted to its connection, and some more."""
 
 
 class Connections:
@@ -45,6 +47,7 @@ class Connections:
         self.loop = loop
         self.take = take
         self.is_ending = False
+        self._is_closed = False
         self._open: set[Member] = set()
         self._waiting: OrderedDict[Member, None] = OrderedDict()
         self._by_address: Counter[str] = Counter()
@@ -58,6 +61,8 @@ class Connections:
     def add(self, connection: Member) -> Refusal | None:
         """Count a new connection; a refusal if there is no place for it."""
         self.traffic.connections_taken += 1
+        if self._is_closed:
+            return self._turn_away("busy")
         most = self.limits.per_address
         if most and self._by_address[connection.address] >= most:
             return self._turn_away("address-busy")
@@ -110,6 +115,8 @@ class Connections:
 
     async def ended(self, until: float) -> None:
         """Close those that wait, let the others have their answers until a time of the clock, and cut what is left."""
+        await _let_accepted_in()
+        self._is_closed = True
         self.drain()
         for each in list(self._open):
             each.shutdown()
@@ -120,3 +127,10 @@ class Connections:
             log_event(_LOG, logging.WARNING, "connections-cut", number=len(self._open))
             for each in list(self._open):
                 each.abort()
+        await _let_accepted_in()
+
+
+async def _let_accepted_in() -> None:
+    """Let asyncio make the connections of sockets that it has accepted, and close those that are to be closed."""
+    for _ in range(_ROUNDS):
+        await asyncio.sleep(0)
