@@ -538,6 +538,16 @@ def _dead(api: Api) -> str:
 # --- errors -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("call", ["/api/entries?status=active", "/api/pauses?limit=1"])
+def test_a_parameter_that_a_call_does_not_have_is_refused(shop: Api, call: str) -> None:
+    """A filter by a wrong name would show everything, and nobody would notice."""
+    said = shop.caller().get(call)
+    (error,) = said.json()["errors"]
+    assert (said.status_code, said.json()["code"]) == (422, "invalid-request")
+    assert (error["place"], error["code"]) == ("query", "unknown-parameter")
+    assert error["name"] in call
+
+
 def test_every_error_is_a_problem_that_says_what_is_wrong_and_where(shop: Api) -> None:
     """A body that is not JSON, one that is not as it should be, a wrong parameter, path or method."""
     admin = shop.caller()

@@ -24,6 +24,7 @@ from whereupon.web.door.limits import GUESSES, Guesses
 from whereupon.web.management.access import Caller, admit
 from whereupon.web.management.problems import (
     MEDIA_TYPE,
+    Fault,
     ProblemError,
     invalid,
     problem_of,
@@ -144,10 +145,13 @@ class GuardedRoute(APIRoute):
             self.methods != {"GET"} and ONLY_READS not in declared,
         )
 
+        taken = frozenset(each.alias for each in self.dependant.query_params)
+
         async def guarded(request: Request) -> Response:
             try:
                 desk = await _desk(request)
                 request.state.caller = await admit(request, desk.engine.keys, role, desk.guesses)
+                _check_query(request, taken)
                 if is_write and IDEMPOTENCY_KEY in request.headers:
                     return await _once(request, desk.engine, handle)
                 return await handle(request)
@@ -164,6 +168,23 @@ class GuardedRoute(APIRoute):
                 return unforeseen().as_response()
 
         return guarded
+
+
+def _check_query(request: Request, taken: frozenset[str]) -> None:
+    """Refuse a parameter that the call does not have: a filter with another name would be none, unnoticed.
+
+    Raises:
+        ProblemError: 422.
+    """
+    unknown = sorted({name for name in request.query_params if name not in taken})
+    if not unknown:
+        return
+    named = f"this call takes {', '.join(sorted(taken))}" if taken else "this call takes none"
+    detail = f"there is no parameter {unknown[0]!r} here; {named}"
+    faults = [
+        Fault(place="query", name=name, code="unknown-parameter", detail=named) for name in unknown
+    ]
+    raise ProblemError(status=422, code="invalid-request", detail=detail, errors=faults)
 
 
 def _log_failure(operation: str, error: Exception) -> None:
