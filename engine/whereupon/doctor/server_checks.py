@@ -37,7 +37,8 @@ def _port(host: str, port: int, name: str) -> Finding:
         said = f"The {name} {port} of {host} may not be opened by this user."
         return error(said, "Take one above 1023, and let the proxy have the other.")
     except OSError as taken:
-        said = f"The {name} {port} of {host} cannot be opened: {taken.strerror or taken}."
+        reason = (taken.strerror or str(taken)).partition(" (while")[0]
+        said = f"The {name} {port} of {host} cannot be opened: {reason}."
         return warning(said, "That is right if the server runs already; else take another one.")
 
 
