@@ -548,6 +548,22 @@ def test_a_parameter_that_a_call_does_not_have_is_refused(shop: Api, call: str) 
     assert error["name"] in call
 
 
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [({"scopes": ["admin"]}, "#/scopes/0"), ({"limit": "5 per 1s"}, "#/limit"), ({"x": 1}, "#/x")],
+)
+def test_a_pointer_leads_to_what_was_sent(shop: Api, more: dict[str, object], pointer: str) -> None:
+    """Also where the body's own fields say of which kind it is."""
+    said = shop.caller().post("/api/keys", json={"name": "backend", "kind": "server", **more})
+    assert [each["pointer"] for each in said.json()["errors"]] == [pointer]
+
+
+def test_a_key_that_is_not_there_has_a_code_like_all_others(shop: Api) -> None:
+    """In lower case."""
+    said = shop.caller().post("/api/keys/key_0/revoke")
+    assert (said.status_code, said.json()["code"]) == (404, "unknown-api-key")
+
+
 def test_every_error_is_a_problem_that_says_what_is_wrong_and_where(shop: Api) -> None:
     """A body that is not JSON, one that is not as it should be, a wrong parameter, path or method."""
     admin = shop.caller()

@@ -4,7 +4,7 @@ A problem has the type ``about:blank``, so its title is the status' phrase; what
 is the library's own and never changes, and by ``detail``, which is for people.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TypeAlias
 
@@ -137,7 +137,7 @@ class ProblemError(Exception):
 
 
 def _unknown_name(error: UnknownNameError) -> ProblemError:
-    code = "-".join(error.kind.replace("`", "").split())
+    code = "-".join(error.kind.replace("`", "").lower().split())
     return ProblemError(status=404, code=f"unknown-{code}", detail=str(error))
 
 
@@ -221,7 +221,7 @@ _UNREADABLE = "json_invalid"
 
 def invalid(error: RequestValidationError) -> ProblemError:
     """A request that is not as the OpenAPI document says: 400 if its body is not JSON, else 422."""
-    faults = [_fault(each) for each in error.errors()]
+    faults = [_fault(each, error.body) for each in error.errors()]
     if any(each.code == "json-invalid" for each in faults):
         return ProblemError(
             status=400, code="bad-json", detail="the body is not JSON", errors=faults
@@ -234,15 +234,30 @@ def _named(fault: Fault) -> str:
     return fault.pointer or fault.name or fault.place
 
 
-def _fault(said: Mapping[str, object]) -> Fault:
+def _fault(said: Mapping[str, object], body: object) -> Fault:
     place, *path = said["loc"] if isinstance(said["loc"], tuple) else ("body",)
     code = str(said["type"]).replace("_", "-")
     if place == "body":
-        parts = [] if said["type"] == _UNREADABLE else path
+        parts = [] if said["type"] == _UNREADABLE else _sent(path, body)
         pointer = "#" + "".join(f"/{_escaped(str(part))}" for part in parts)
         return Fault(place="body", pointer=pointer, code=code, detail=str(said["msg"]))
     name = str(path[0]) if path else ""
     return Fault(place=str(place), name=name, code=code, detail=str(said["msg"]))
+
+
+def _sent(path: Sequence[object], body: object) -> list[object]:
+    """A path in a body, without the names of the kinds of bodies that pydantic puts into it."""
+    parts: list[object] = []
+    for part in path:
+        is_kind = isinstance(body, Mapping) and part not in body and part != path[-1]
+        if is_kind:
+            continue
+        parts.append(part)
+        if isinstance(body, Mapping):
+            body = body.get(part)
+        elif isinstance(body, Sequence) and isinstance(part, int) and part < len(body):
+            body = body[part]
+    return parts
 
 
 def _escaped(part: str) -> str:
