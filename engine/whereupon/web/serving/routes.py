@@ -72,11 +72,12 @@ def route_of(path: str) -> str:
 
 
 class Templates:
-    """Finds the template of a path among several, such as ``/api/people/{id}``."""
+    """Finds the template of a path among several, such as ``/api/people/{id}``; one of the very words comes first."""
 
     def __init__(self, templates: Iterable[str]) -> None:
         self._patterns = [
-            (re.compile(_PARAMETER.sub("[^/]+", re.escape(each))), each) for each in templates
+            (re.compile(_PARAMETER.sub("[^/]+", re.escape(each))), each)
+            for each in sorted(templates, key=lambda each: each.count("{"))
         ]
 
     def find(self, path: str) -> str:

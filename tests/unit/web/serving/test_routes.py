@@ -35,3 +35,10 @@ def test_no_path_makes_a_name_of_its_own(path: str) -> None:
     names = {route_of(f"/{path}"), route_of(f"/v1/send/{path}"), templates.find(f"/api/{path}")}
     assert all("{" in name or "%" not in name for name in names)
     assert templates.find(f"/api/people/{'a' + path.replace('/', '')}") == "/api/people/{person}"
+
+
+def test_the_very_words_of_a_path_come_before_a_variable() -> None:
+    """Else calls to lint would be counted as calls for a rule with that name."""
+    templates = Templates(["/api/rules/{rule}", "/api/rules/lint"])
+    assert templates.find("/api/rules/lint") == "/api/rules/lint"
+    assert templates.find("/api/rules/thanks") == "/api/rules/{rule}"
