@@ -105,6 +105,23 @@ def _outcomes(engine: Engine) -> list[tuple[str, str]]:
     ]
 
 
+def test_claims_whose_device_did_much_after_them_are_taken() -> None:
+    """What lies behind their reach is more than a chunk, and none of it is theirs."""
+    with _opened("memory://") as engine:
+        clock = engine.clock
+        assert isinstance(clock, FrozenClock)
+        clock.move_to(NOON + timedelta(hours=2))
+        later = (NOON + timedelta(hours=1)).isoformat()
+        engine.ingest([{**_anonymous(number), "timestamp": later} for number in range(4 * PART)])
+        claims = [
+            {"type": "identify", "userId": user, "anonymousId": device}
+            for user, device in (("ada", "anon-1"), ("bob", "anon-2"))
+        ]
+        taken = engine.ingest([{**each, "timestamp": NOON.isoformat()} for each in claims])
+        assert (taken.accepted, taken.rejected) == (2, [])
+        assert _outcomes(engine) == []
+
+
 # --- the same as a whole ----------------------------------------------------------------------------
 
 

@@ -275,7 +275,10 @@ def _place_within(
     claiming: Mapping[int, str],
     counts: Mapping[int, int],
 ) -> int:
-    """How many of the messages, at least one, come before their claims bring more than ``most``."""
+    """How many of the messages come before their claims bring more than ``most``: at least one, and not all.
+
+    Where their claims bring less, what waits lies behind the reach of all claims, and half of them are taken.
+    """
     left = {claiming[key]: count for key, count in counts.items()}
     brought = 0
     for place, message in enumerate(messages):
@@ -284,4 +287,4 @@ def _place_within(
             brought += left.pop(message.target_id or "", 0)
         if brought > most:
             return max(place, 1)
-    return len(messages)
+    return len(messages) // 2

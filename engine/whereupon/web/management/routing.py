@@ -194,7 +194,7 @@ def _log_failure(operation: str, error: Exception) -> None:
     log_event(
         _LOG,
         logging.ERROR,
-        "request-failed",
+        "call-failed",
         operation=operation,
         error=type(error).__name__,
         place=f"{Path(last.filename).name}:{last.lineno}",
