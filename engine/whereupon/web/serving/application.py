@@ -131,7 +131,7 @@ class Application:
         request = asgi_request(scope, bytes(cycle.body))
         taken = _Taken(request, sharer, exchange, mark, place, began)
         work = partial(self._work, request, sharer, exchange)
-        self._workers.submit(sharer, work, partial(self._finish, taken))
+        self._workers.submit(sharer, work, partial(self._finish, taken), exchange.held)
         return True
 
     def _finish(self, taken: "_Taken", result: Answer | BaseException) -> None:
@@ -190,7 +190,8 @@ class Application:
     async def _worked(self, request: Request, sharer: Sharer, exchange: Exchange) -> Answer:
         """Have a thread answer."""
         queued = monotonic()
-        answer = await self._workers.run(sharer, partial(self._work, request, sharer, exchange))
+        work = partial(self._work, request, sharer, exchange)
+        answer = await self._workers.run(sharer, work, exchange.held)
         return self._settled(request, exchange, queued, answer)
 
     def _settled(

@@ -88,14 +88,18 @@ class Workers(Generic[T]):
         for thread in self._threads:
             thread.start()
 
-    def run(self, sharer: Sharer, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Have work done by a thread, when it is the sharer's turn."""
+    def run(self, sharer: Sharer, work: Callable[[], T], size: int) -> asyncio.Future[T]:
+        """Have work on so many bytes done by a thread, when it is the sharer's turn."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self.submit(sharer, work, partial(_settle, future))
+        self.submit(sharer, work, partial(_settle, future), size)
         return future
 
     def submit(
-        self, sharer: Sharer, work: Callable[[], T], then: Callable[[T | BaseException], None]
+        self,
+        sharer: Sharer,
+        work: Callable[[], T],
+        then: Callable[[T | BaseException], None],
+        size: int,
     ) -> None:
         """Have work done by a thread, and a function called in the thread of the event loop with the result."""
 
@@ -109,7 +113,7 @@ class Workers(Generic[T]):
                 self._is_waking = True
                 self._loop.call_soon_threadsafe(self._deliver)
 
-        self.queue.put(sharer, job)
+        self.queue.put(sharer, job, size)
 
     def _deliver(self) -> None:
         self._is_waking = False

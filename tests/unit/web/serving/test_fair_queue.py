@@ -12,6 +12,8 @@ from whereupon.web.serving.budget import Sharer
 from whereupon.web.serving.fair_queue import FairQueue
 
 THREADS = 8
+SMALL, LARGE = 500, 20_000
+"""Bytes of a message, and of a batch."""
 _PATIENCE = 30.0
 
 
@@ -25,9 +27,9 @@ class _Jobs:
         self.most = Counter[str]()
         self.may_end = Event()
 
-    def put(self, key_id: str, count: int = 1) -> None:
+    def put(self, key_id: str, count: int = 1, size: int = LARGE) -> None:
         for _ in range(count):
-            self._queue.put(Sharer(key_id=key_id), lambda: self._run(key_id))
+            self._queue.put(Sharer(key_id=key_id), lambda: self._run(key_id), size)
 
     def _run(self, key_id: str) -> None:
         with self.changed:
@@ -81,15 +83,23 @@ def test_a_key_that_is_alone_has_all_threads_but_one() -> None:
         jobs.wait_for({"flood": THREADS - 1, "other": 1})
 
 
-def test_beside_others_a_key_has_a_quarter_of_the_threads() -> None:
+def test_beside_others_the_large_jobs_of_a_key_run_one_by_one() -> None:
     """Its further jobs wait, although there are threads, and all of them are done in the end."""
     with _jobs(_Seconds()) as jobs:
         jobs.put("other")
         jobs.put("flood", 20)
-        jobs.wait_for({"flood": 2, "other": 1})
+        jobs.wait_for({"flood": 1, "other": 1})
         jobs.may_end.set()
         jobs.wait_for_end({"flood": 20, "other": 1})
-        assert jobs.most["flood"] == 2
+        assert jobs.most["flood"] == 1
+
+
+def test_beside_others_the_small_jobs_of_a_key_run_side_by_side() -> None:
+    """They share a commit, and take little from the others."""
+    with _jobs(_Seconds()) as jobs:
+        jobs.put("other", size=SMALL)
+        jobs.put("shop", 20, size=SMALL)
+        jobs.wait_for({"shop": THREADS - 1, "other": 1})
 
 
 def test_a_key_is_alone_again_once_the_others_have_sent_nothing_for_a_while() -> None:
@@ -105,7 +115,7 @@ def test_a_key_is_alone_again_once_the_others_have_sent_nothing_for_a_while() ->
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_key_has_a_thread_however_few_there_are(threads: int) -> None:
-    """A quarter of one thread is one."""
+    """And they take turns."""
     queue, order = FairQueue(threads, _Seconds()), list[str]()
     for place in range(3):
         for name in ("a", "b"):
