@@ -25,6 +25,7 @@ from tests.benchmarks import (
     delivery,
     door,
     due,
+    honest,
     loading,
     matching,
     pipeline,
@@ -52,6 +53,7 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
         "due": due.rows,
         "delivery": delivery.rows,
         "door": door.rows,
+        "honest": honest.rows,
     }
 
 
