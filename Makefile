@@ -83,11 +83,12 @@ quick: $(VENV)/stamp-test
 # The clients of Node and of browsers, as npm has them. A change of their versions, or of how pages use them, sets
 # them up anew; without the network, npm takes what it has in its cache.
 CLIENTS := tests/js_clients
+CLIENT_TESTS ?= $(CLIENTS)
 
 test-clients: $(VENV)/stamp-clients $(CLIENTS)/node_modules/.stamp
 	@command -v chromium || command -v google-chrome \
 		|| { echo "make test-clients needs Chromium: apt-get install chromium"; exit 1; }
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(CLIENTS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(CLIENT_TESTS)
 
 $(VENV)/stamp-clients: $(VENV)/stamp-test
 	@echo "Installing what drives a browser."
