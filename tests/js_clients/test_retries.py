@@ -23,7 +23,7 @@ from whereupon.records.api_keys import KeyKind
 MANY = 40
 LONG = "10m"
 """A wait that no machine is too slow for."""
-CONNECTIONS = 6
+CONNECTIONS = 4
 """So many requests a browser makes at once to one host by HTTP/1.1."""
 PATIENT: dict[str, JsonValue] = {"customerio": {"maxRetries": 20}}
 """What a client is told that gives up within a second otherwise, as the page on clients advises."""
@@ -105,7 +105,7 @@ def test_a_burst_of_a_client_that_never_sends_again_arrives_whole(
         visitor.open_client(name, wire.url, key_for(name, shop.key(KeyKind.CLIENT)))
         with closing(Writer(shop)):
             visitor.count(MANY, size=20_000)
-            wire.wait_for(lambda: wire.begun == CONNECTIONS)
+            wire.wait_for(lambda: wire.begun >= CONNECTIONS)
         wire.wait_for(lambda: len(wire.statuses()) == MANY)
         assert {*wire.statuses()} == {200}
         assert arrived_once(shop)
