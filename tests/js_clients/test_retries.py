@@ -24,7 +24,7 @@ MANY = 40
 LONG = "10m"
 """A wait that no machine is too slow for."""
 CONNECTIONS = 4
-"""So many requests a browser makes at once to one host by HTTP/1.1."""
+"""So many requests at least a browser makes at once to one host; their bodies are more than the share of a key."""
 PATIENT: dict[str, JsonValue] = {"customerio": {"maxRetries": 20}}
 """What a client is told that gives up within a second otherwise, as the page on clients advises."""
 NEVER_AGAIN = ("customerio", "jitsu")

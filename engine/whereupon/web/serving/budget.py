@@ -46,8 +46,9 @@ class Budget:
 
     Requests are let in while those that are in leave a quarter free, and those of a key have its share at most. The
     quarter is for the bodies of requests that wait to be let in, which are received meanwhile, and for the rest of
-    bodies that are on their way. All requests whose key is not known have one share, of which an address has a quarter. Nothing is taken beyond the whole, but a little for those who operate the server, whose
-    requests are nobody's share.
+    bodies that are on their way. All requests whose key is not known have one share, of which an address has a
+    quarter. Nothing is taken beyond the whole, but a little for those who operate the server. Their requests count
+    for no share.
 
     Args:
         most: bytes.
