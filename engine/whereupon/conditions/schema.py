@@ -17,6 +17,7 @@ from whereupon.conditions.operators.operands import (
     SEVERAL_VALUES,
     Schema,
 )
+from whereupon.conditions.same import SAME_NAME_SCHEMA, SAME_SCHEMA
 from whereupon.conditions.validation import TEMPLATE_PATTERN
 from whereupon.conditions.values import JsonValue
 
@@ -55,6 +56,8 @@ def condition_schemas() -> dict[str, JsonValue]:
             "additionalProperties": False,
             "minProperties": 1,
         },
+        "Same": SAME_SCHEMA,
+        "SameName": SAME_NAME_SCHEMA,
         "Logic": _logic(),
         "LogicPaths": _logic_paths(),
     }

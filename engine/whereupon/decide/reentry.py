@@ -8,11 +8,11 @@ from pydantic import JsonValue
 
 from whereupon.conditions import Failure
 from whereupon.conditions.paths import path_of
+from whereupon.conditions.same import key_of
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
-from whereupon.messages.codec import JsonError, decode, encode_canonically
+from whereupon.messages.codec import JsonError, decode
 from whereupon.messages.times import as_micros, duration_micros
-from whereupon.messages.wire import digits_of
 from whereupon.records import KEY, PastEntry, has_slot, is_any_active
 from whereupon.rules.model import EveryTime, NotWhileActive, Once, OncePer, OncePerKey, Rule
 
@@ -90,20 +90,9 @@ def _value_at(path: Sequence[str], data: Mapping[str, object]) -> JsonValue:
 
 
 def _slot_of(value: JsonValue) -> str | None:
-    """The slot of a key; None if the value is no key. Keys compare as ids do, as trimmed text.
-
-    The key of a number is its digits (1001.0 is 1001), of a boolean its word, of an object or list its JSON.
-    """
-    match value:
-        case bool():
-            value = "true" if value else "false"
-        case str():
-            value = value.strip()
-        case int() | float():
-            value = digits_of(value)
-        case _:
-            pass
-    return f"{KEY}{encode_canonically(value).decode()}" if value else None
+    """The slot of a key; None if the value is no key."""
+    key = key_of(value)
+    return None if key is None else f"{KEY}{key}"
 
 
 def with_current_slot(past: PastEntry) -> PastEntry:

@@ -53,6 +53,12 @@ class PlanChecker:
         """The path of a value of the message or the person, its root first."""
         yield from self._value(name, path, self.opening)
 
+    def value_of(
+        self, name: tuple[str, ...], path: Path, events: list[str]
+    ) -> Iterator[Diagnostic]:
+        """The path of a value of one of these events, its root first."""
+        yield from self._value(name, path, events)
+
     def properties(self, raw: JsonValue, path: Path, event: str) -> Iterator[Diagnostic]:
         """The names of properties that are given to an event."""
         for name, place in _names_in(raw, path):
