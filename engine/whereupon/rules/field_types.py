@@ -120,6 +120,18 @@ def _message_path(path: str) -> str:
     return path
 
 
+def _attribute_path(path: str) -> str:
+    parts = parts_of(path)
+    if "" in parts or parts[0] == "person":
+        raise invalid(
+            code="wrong-value",
+            text="this is the name of an attribute of a person, such as timezone, without person. before "
+            "it; this is {found}",
+            found=shown(path),
+        )
+    return path
+
+
 Id = Annotated[
     str, AfterValidator(_kebab), Field(json_schema_extra={"pattern": f"^{_ID.pattern}$"})
 ]
@@ -150,6 +162,12 @@ MessagePath = Annotated[
     AfterValidator(_message_path),
     Field(json_schema_extra={"pattern": r"^(properties|context)(\.[^.]+)+$"}),
 ]
+AttributePath = Annotated[
+    Name,
+    AfterValidator(_attribute_path),
+    Field(json_schema_extra={"pattern": r"^(?!person(\.|$))[^.]+(\.[^.]+)*$"}),
+]
+"""The name of an attribute of a person, or the path of a value within one."""
 RawCondition = Annotated[
     JsonValue, BeforeValidator(there), WithJsonSchema({"x-ref": "#/$defs/Condition"})
 ]

@@ -10,7 +10,7 @@ ACTION_EVENTS: Mapping[str, tuple[str, ...]] = {
 """Each built-in action, and the event names that ask for it."""
 
 NOT_YET_RULE_KEYS = frozenset({"goal", "quiet_hours", "cap", "holdout"})
-NOT_YET_SETTINGS = frozenset({"timezone", "locale", "quiet_hours", "cap"})
+NOT_YET_SETTINGS = frozenset({"quiet_hours", "cap"})
 NOT_YET_STEPS = frozenset({"run", "wait_for", "branch", "split"})
 
 

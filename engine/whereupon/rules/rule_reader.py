@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS, Condition, ConjunctPool, parse_condition
 from whereupon.errors import Diagnostic, Severity
+from whereupon.rules.clocks import Clock
 from whereupon.rules.spelling import nearest
 from whereupon.templates import (
     Content,
@@ -57,6 +58,7 @@ class RuleReader:
         segments: the raw condition of every segment of the folder, by id.
         pool: what the files read before say.
         zone: the timezone of the rule's dates, by name.
+        clock: of a schedule that names its timezone.
     """
 
     source: Mapping[str, JsonValue]
@@ -64,6 +66,7 @@ class RuleReader:
     pool: InternPool
     diagnostics: list[Diagnostic] = field(default_factory=list)
     zone: str = "UTC"
+    clock: Clock | None = None
 
     def report(
         self, path: Path, code: str, message: str, severity: Severity = Severity.ERROR

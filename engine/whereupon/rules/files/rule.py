@@ -14,6 +14,7 @@ from whereupon.conditions import ALWAYS, Condition
 from whereupon.errors import Diagnostic
 from whereupon.messages.codec import JsonError, LazyObject, encode
 from whereupon.messages.model import MessageType
+from whereupon.rules.clocks import Clock
 from whereupon.rules.digests import digest_of
 from whereupon.rules.field_types import Id
 from whereupon.rules.files.file_form import FileForm
@@ -47,6 +48,7 @@ class Rule:
         source: the file's content as plain values, from which this rule can be read again.
         digest: 16 hexadecimal digits of a hash of the content and of the segments it refers to. They
             change if the meaning may have changed.
+        clock: whose clock the rule goes by; None where the settings say it.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
     """
 
@@ -64,10 +66,11 @@ class Rule:
     retroactive: Retroactive = DEFAULT_RETROACTIVE
     active: Active = DEFAULT_ACTIVE
     exits: tuple[Exit, ...] = ()
+    clock: Clock | None = None
 
     @property
     def zone(self) -> tzinfo:
-        """The timezone of the rule's dates: the schedule's, or UTC without a schedule."""
+        """The timezone of dates in the rule's conditions: the schedule's, or UTC without a schedule."""
         zones = (each.zone for each in self.triggers if isinstance(each, OnSchedule))
         return next(zones, UTC)
 

@@ -1,18 +1,26 @@
 """The settings file of a rules folder: what holds for all of its files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import override
 
+from whereupon.errors import Diagnostic
+from whereupon.rules.clocks import Clock
 from whereupon.rules.field_types import Name
 from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.form import there
 from whereupon.rules.keys.attributes import AttributeType, read_attributes
 from whereupon.rules.keys.keep import DEFAULT_RETENTION, KeepForm, Retention, read_keep
+from whereupon.rules.keys.locale import AnyLocaleForm, check_locale, read_locale
+from whereupon.rules.keys.timezone import AnyClockForm, check_clock, read_clock
+from whereupon.rules.locales import LocaleSource
 from whereupon.rules.rule_reader import RuleReader
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,8 @@ class FolderSettings:
         channels: the names of all channels there are; None if the folder does not say.
         attributes: the tracking plan of persons: the JSON Schema of each attribute by its name;
             None if the folder does not say.
+        timezone: whose clock times of day and texts go by; None if the folder does not say.
+        locale: where the language of a person comes from; None if the folder does not say.
         keep: how long the store keeps what is done with; defaults if the folder does not say.
     """
 
@@ -31,6 +41,8 @@ class FolderSettings:
     channels: tuple[str, ...] | None = None
     attributes: Mapping[str, JsonValue] | None = None
     keep: Retention = DEFAULT_RETENTION
+    timezone: Clock | None = None
+    locale: LocaleSource | None = None
 
 
 DEFAULT_SETTINGS = FolderSettings()
@@ -66,6 +78,19 @@ class SettingsForm(FileForm):
         examples=[{"skips": "30d", "deliveries": "90d", "entries": "1y", "set_aside": "90d"}],
     )
 
+    timezone: AnyClockForm = Field(
+        default=None,
+        description="Whose clock times of day and texts go by: a timezone, or the attribute of a person that "
+        "names it.",
+        examples=[{"attribute": "timezone", "else": "Europe/Paris"}, "Europe/Paris"],
+    )
+    locale: AnyLocaleForm = Field(
+        default=None,
+        description="In which language people are written to: a locale, or the attribute of a person that "
+        "names it.",
+        examples=[{"attribute": "locale", "else": "en"}, "en"],
+    )
+
     @override
     def read(self, reader: RuleReader) -> FolderSettings:
         return FolderSettings(
@@ -73,4 +98,13 @@ class SettingsForm(FileForm):
             channels=None if self.channels is None else tuple(dict.fromkeys(self.channels)),
             attributes=read_attributes(self.attributes, reader),
             keep=read_keep(self.keep),
+            timezone=read_clock(self.timezone),
+            locale=read_locale(self.locale),
         )
+
+    @override
+    @classmethod
+    def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
+        """The names of the attributes that timezone and locale name."""
+        yield from check_clock(source.get("timezone"), checker)
+        yield from check_locale(source.get("locale"), checker)

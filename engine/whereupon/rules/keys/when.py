@@ -14,6 +14,7 @@ from whereupon.conditions.analysis import turns_by_time
 from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import EPOCH
+from whereupon.rules.clocks import Clock
 from whereupon.rules.field_types import Name, NamePattern, PositiveDuration, Timezone
 from whereupon.rules.form import Form, IfMissing
 from whereupon.rules.keys.key_row import Key
@@ -219,6 +220,8 @@ def _read_broadcast(form: _BroadcastForm, reader: RuleReader) -> tuple[Trigger]:
         return (OnCall(),)
     if isinstance(form, CronForm):
         reader.zone = form.timezone
+        if "timezone" in form.model_fields_set:
+            reader.clock = Clock(None, form.timezone)
         _report_cron(form.cron, reader)
     return _read(form, reader)
 

@@ -151,7 +151,7 @@ class _File:
     def checked(self, plan: TrackingPlan) -> Iterator[Diagnostic]:
         """What is wrong with the names in it, in view of the plan."""
         value = self.meant
-        if value is None or isinstance(value, EventPlan | FolderSettings):
+        if value is None or isinstance(value, EventPlan):
             return
         if plan.is_empty and isinstance(value, Rule) and '"logic"' not in object_text(value.source):
             return

@@ -1,0 +1,91 @@
+"""The key `locale` of the settings file: in which language people are written to."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, JsonValue, Tag
+
+from whereupon.conditions.paths import parts_of
+from whereupon.errors import Diagnostic
+from whereupon.rules.field_types import AttributePath, Name
+from whereupon.rules.form import Form, invalid, shown, there
+from whereupon.rules.locales import LocaleSource
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
+
+_PATTERN: Final = r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*"
+_LOCALE: Final = re.compile(_PATTERN)
+
+
+def _locale(name: str) -> str:
+    if _LOCALE.fullmatch(name) is None:
+        raise invalid(
+            code="bad-locale",
+            text="a locale is a language, with a country where that matters, such as en, de-AT or pt_BR; "
+            "this is {found}",
+            found=shown(name),
+        )
+    return name
+
+
+Locale: TypeAlias = Annotated[
+    Name, AfterValidator(_locale), Field(json_schema_extra={"pattern": f"^{_PATTERN}$"})
+]
+"""The name of a locale: letters and digits, its parts joined by ``-`` or ``_``."""
+MaybeLocale: TypeAlias = Annotated[Locale | None, BeforeValidator(there)]
+
+
+class LocaleForm(Form):
+    """A locale for each person: an attribute names it."""
+
+    attribute: AttributePath = Field(
+        default="locale",
+        description="The attribute of a person that names the locale; locale by default.",
+        examples=["locale"],
+    )
+    otherwise: MaybeLocale = Field(
+        default=None,
+        alias="else",
+        description="The locale of people whose attribute names none; without it they have none.",
+        examples=["en"],
+    )
+
+
+def _tag(raw: object) -> str | None:
+    if isinstance(raw, str):
+        return "<name>"
+    return "<locale>" if isinstance(raw, dict) else None
+
+
+AnyLocaleForm: TypeAlias = Annotated[
+    Annotated[
+        Annotated[Locale, Tag("<name>")] | Annotated[LocaleForm, Tag("<locale>")],
+        Discriminator(
+            _tag,
+            custom_error_type="bad-locale",
+            custom_error_message=(
+                "`locale` is a name such as en or de-AT, or {attribute: locale, else: en}"
+            ),
+        ),
+    ]
+    | None,
+    BeforeValidator(there),
+]
+
+
+def read_locale(form: LocaleForm | str | None) -> LocaleSource | None:
+    """The value of what is written; None if nothing is."""
+    if form is None:
+        return None
+    if isinstance(form, str):
+        return LocaleSource(None, form)
+    return LocaleSource(parts_of(form.attribute), form.otherwise)
+
+
+def check_locale(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
+    """The name of the attribute."""
+    attribute = raw.get("attribute") if isinstance(raw, dict) else None
+    if isinstance(attribute, str):
+        yield from checker.value(("person", *parts_of(attribute)), ("locale", "attribute"))
