@@ -14,6 +14,7 @@ from threading import Thread
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from pydantic import JsonValue
 from tests.js_clients.serving import PATIENCE
+from tests.js_clients.session import VISIT
 from tests.paths import ROOT
 
 SHOP = "/tests/js_clients/browser/shop.html?utm_source=news&utm_campaign=spring"
@@ -86,9 +87,9 @@ class Visitor:
         """Load a client as its documentation says, with another host."""
         self.page.evaluate("job => open_client(...job)", [name, host, key, options])
 
-    def visit(self) -> None:
-        """Make all calls of the visit."""
-        self.page.evaluate("visit()")
+    def visit(self, since: int = 0, until: int = len(VISIT)) -> None:
+        """Make the calls of the visit, or those of them from one place to before another."""
+        self.page.evaluate("([since, until]) => visit(since, until)", [since, until])
 
     def ask(self, request: str) -> None:
         """Make one of the calls that ask for more than to be recorded."""
