@@ -240,7 +240,8 @@ class DueWork(Reads, Writes, Protocol):
         """Write down how tries ended. Deliveries that are no longer pending stay as they are.
 
         But one that was paused during the try is sent, withheld or dead if the try was its end, and one that was
-        withheld is sent if the try succeeded.
+        withheld is sent if the try succeeded. An entry that waits for the end is due as of then (see
+        `Settlement.wakes`), and the delivery keeps the result.
         """
         ...
 

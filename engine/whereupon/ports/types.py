@@ -33,6 +33,8 @@ class Settlement:
         key: the delivery's.
         due_at: when the next try is due, if the state is pending.
         reason: why it failed; None if it did not.
+        awaited_by: the key of the entry that waits for the delivery's end; None if no entry does.
+        result: what the function of a `run` step returned.
     """
 
     key: int
@@ -40,6 +42,14 @@ class Settlement:
     attempts: int
     due_at: datetime
     reason: str | None
+    awaited_by: int | None = None
+    result: JsonValue = None
+
+    @property
+    def wakes(self) -> int | None:
+        """The key of the entry that has waited for this; None if none has, or if it waits on."""
+        is_final = self.state in (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.WITHHELD)
+        return self.awaited_by if is_final else None
 
 
 class LeasedNow(NamedTuple):

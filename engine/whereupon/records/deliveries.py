@@ -60,6 +60,8 @@ class Delivery(NamedTuple):
         reports: what was reported of it after it was handed over.
         address_digest: the keyed hash of the address that it was handed over to, if that is not the one among
             the attributes that the store keeps.
+        awaited_by: the key of the entry that waits until it is sent or given up; None if no entry does.
+        result: what the function of a `run` step returned.
     """
 
     key: int
@@ -79,6 +81,8 @@ class Delivery(NamedTuple):
     topic: str | None = None
     reports: frozenset[Metric] = frozenset()
     address_digest: bytes | None = None
+    awaited_by: int | None = None
+    result: JsonValue = None
 
     @property
     def message_id(self) -> str | None:

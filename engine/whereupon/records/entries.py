@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, overload
+from typing import Final, NamedTuple, overload
 
 from pydantic import JsonValue
 
 from whereupon.messages.model import SenderClass
+from whereupon.messages.times import LAST_INSTANT
 from whereupon.records.operations import Operation, OperationKind, Operations, latest
 
 
@@ -26,6 +27,10 @@ class EntryState(StrEnum):
 
 INSIDE = (EntryState.ACTIVE, EntryState.PAUSED)
 """The states of an entry whose person is inside the rule."""
+
+
+NEVER: Final = LAST_INSTANT
+"""When an entry is due that waits for something other than a time."""
 
 
 class EndReason(StrEnum):

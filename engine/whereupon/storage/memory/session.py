@@ -199,6 +199,12 @@ class MemorySession(Questions, DueWork):
                 self._try(DeliveryState.PAUSED, end)
                 if end.state is DeliveryState.SENT:
                     self._try(DeliveryState.WITHHELD, end)
+            if end.result is not None:
+                found = self._in.deliveries.some([end.key])
+                self._in.deliveries.put(*(each._replace(result=end.result) for each in found))
+            for entry in self._in.entries.some([] if end.wakes is None else [end.wakes]):
+                if entry.is_inside and entry.due_at == records.NEVER:
+                    self._in.entries.put(entry._replace(due_at=end.due_at))
 
     def revive(self, key: int, due_at: datetime) -> bool:
         """By key."""

@@ -190,9 +190,12 @@ def _blank_opened(gone: set[int], messages: set[int], to: Schema) -> None:
     for entry in opened:
         to.entries.put(entry._replace(occasion=erased_name(entry.occasion), facts={}))
     for sent in deliveries:
-        blank = sent._replace(occasion=None, content={})
+        blank = sent._replace(occasion=None, content={}, result=None)
         if sent.state in WAITING:
             blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
+            waiting = to.entries.some([] if sent.awaited_by is None else [sent.awaited_by])
+            woken = (e for e in waiting if e.due_at == records.NEVER)
+            to.entries.put(*(e._replace(due_at=e.entered_at) for e in woken))
         to.deliveries.put(blank)
 
 

@@ -13,7 +13,10 @@ _STUCK = text("state = 'held' OR state = 'dead' OR state = 'paused'")
 
 
 class DeliveryRow(Base, table=True):
-    """The outbox; `kind` is null for marketing, which most are; `reports` has a bit for each metric."""
+    """The outbox; `kind` is null for marketing, which most are; `reports` has a bit for each metric.
+
+    `awaited_by` is the entry that waits for the end; `result` what a function returned, as JSON.
+    """
 
     __tablename__ = "whereupon_delivery"
     __table_args__ = (
@@ -51,6 +54,8 @@ class DeliveryRow(Base, table=True):
     topic: str | None = Field(sa_type=CollatedText)
     reports: int = Field(sa_column_kwargs={"server_default": text("0")})
     address: str | None = Field(sa_type=CollatedText)
+    awaited_by: int | None = Field(sa_type=Int64)
+    result: str | None = Field(sa_type=CollatedText)
 
 
 class ReportRow(Base, table=True):

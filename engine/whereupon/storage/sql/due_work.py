@@ -242,7 +242,10 @@ class SqlDueWork(SqlReads, DueWork):
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""
-        self._writes.settle(settlements)
+        ended = [*settlements]
+        self._writes.settle(ended)
+        if any(end.wakes is not None for end in ended):
+            self._announce()
 
     def revive(self, key: int, due_at: datetime) -> bool:
         """Put a dead delivery back; whether it was one."""

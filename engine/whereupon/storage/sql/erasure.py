@@ -7,13 +7,18 @@ claim had come in first, stays in the same way.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from sqlalchemy import Connection
 
 from whereupon.messages.model import erased_name
+from whereupon.messages.times import as_micros
+from whereupon.records import NEVER
 from whereupon.storage.sql.dialects import Database
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.rows import Record
+
+_NEVER: Final = as_micros(NEVER)
 
 
 class Erasure:
@@ -54,8 +59,9 @@ class Erasure:
         self._blank_entries(keys)
         for rule, occasion, _ in self._to.opened_runs.fetch(self._connection, keys=keys):
             new = erased_name(occasion)
+            opened: dict[str, object] = {"rule": rule, "occasion": occasion}
             for statement in self._to.each("blank_run"):
-                statement.run(self._connection, rule=rule, occasion=occasion, new_occasion=new)
+                statement.run(self._connection, **opened, new_occasion=new, never=_NEVER)
         return named
 
     def _others_entries(self, keys: object) -> Sequence[Record]:
@@ -70,7 +76,8 @@ class Erasure:
             new = erased_name(occasion)
             self._to.blank_entry.run(self._connection, new_occasion=new, changed=key)
             sent = {"person": person, "rule": rule, "occasion": occasion}
-            self._to.blank_deliveries.run(self._connection, **sent)
+            for statement in self._to.each("blank_deliveries"):
+                statement.run(self._connection, **sent, never=_NEVER)
             self._to.drop_inbox_of.run(self._connection, **sent)
 
     def remove_names(self, user_ids: Collection[str]) -> set[str]:

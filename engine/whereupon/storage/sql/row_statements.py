@@ -160,6 +160,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "change_entry": _changes(EntryRow, *_CHANGED, *_END),
         "lease_delivery": _changes(DeliveryRow, "due_at"),
         "take_held_delivery": _changes(DeliveryRow, "due_at", "state", "reason", only="held"),
+        "note_result": _changes(DeliveryRow, "result"),
         "note_address": _changes(DeliveryRow, "address"),
         "hold_delivery": _changes(DeliveryRow, "state", "reason", only="pending"),
         "revive_delivery": _changes(DeliveryRow, *_TRIED, only="dead"),

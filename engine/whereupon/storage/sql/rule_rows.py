@@ -166,7 +166,14 @@ def delivery_row(delivery: Delivery) -> Parameters:
         delivery.topic,
         as_bits(delivery.reports),
         None if delivery.address_digest is None else delivery.address_digest.hex(),
+        delivery.awaited_by,
+        result_text(delivery.result),
     )
+
+
+def result_text(result: JsonValue) -> str | None:
+    """What a function returned, as JSON text; None if that is nothing."""
+    return None if result is None else encode(result).decode()
 
 
 def delivery_from(row: Record) -> Delivery:
@@ -189,6 +196,8 @@ def delivery_from(row: Record) -> Delivery:
         topic=row[14],
         reports=from_bits(row[15]),
         address_digest=None if row[16] is None else bytes.fromhex(row[16]),
+        awaited_by=row[17],
+        result=None if row[18] is None else decode(row[18]),
     )
 
 

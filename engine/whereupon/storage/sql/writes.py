@@ -16,7 +16,7 @@ from whereupon.messages.codec import object_text
 from whereupon.messages.model import erased_digest
 from whereupon.messages.times import as_micros
 from whereupon.ports import NO_CHANNEL, Settlement
-from whereupon.records import Changes, Delivery, DeliveryState, Entry, IdKind, Merge
+from whereupon.records import NEVER, Changes, Delivery, DeliveryState, Entry, IdKind, Merge
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
 from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.keys import take_keys
@@ -24,7 +24,7 @@ from whereupon.storage.sql.message_names import MessageNames
 from whereupon.storage.sql.process_cache import Name, SessionCache
 from whereupon.storage.sql.prune import Pruner
 from whereupon.storage.sql.queries import Queries
-from whereupon.storage.sql.row_locks import RowLocks
+from whereupon.storage.sql.row_locks import Rank, RowLocks
 from whereupon.storage.sql.transfers import ClaimTransfers
 
 _Order: TypeAlias = Callable[[Parameters], Any]
@@ -297,8 +297,11 @@ class SqlWrites:
             self._queries.revive_delivery, ((due_at, state, None, 0, key) for key in keys), _LAST
         )
 
-    def settle(self, settlements: Iterable[Settlement]) -> None:
-        """Write down the end of tries."""
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Write down the end of tries; the entries that wait for one come first, as in a batch."""
+        woken = {end.wakes: as_micros(end.due_at) for end in settlements if end.wakes is not None}
+        if woken:
+            self._wake(woken)
         ends = [
             (as_micros(end.due_at), end.state.value, end.reason, end.attempts, end.key)
             for end in settlements
@@ -307,6 +310,17 @@ class SqlWrites:
             self._locks.deliveries([key for *_, key in ends])
         if self._many(self._queries.settle_delivery, ends, _LAST) < len(ends):
             self._settle_halted(ends)
+
+        results = ((rule_rows.result_text(end.result), end.key) for end in settlements)
+        told = [(text, key) for text, key in results if text is not None]
+        self._many(self._queries.note_result, told, _LAST)
+
+    def _wake(self, woken: Mapping[int, int]) -> None:
+        """Let entries be due that have waited for how a delivery ends."""
+        if self._locks is not None:
+            self._locks.reach(Rank.WRITING, again=True)
+        rows = ((at, key, as_micros(NEVER)) for key, at in woken.items())
+        self._many(self._queries.wake_entry, rows, _SECOND)
 
     def _settle_halted(self, ends: Sequence[Parameters]) -> None:
         """What was paused while a channel was called with it has come to its end; so has what was withdrawn then."""

@@ -9,6 +9,7 @@ import pytest
 from whereupon.conditions.prefilter import EVERYBODY, NOBODY, Prefilter, Texts, TextTest, Values
 from whereupon.ports import NO_CHANNEL, LeasedNow, Settlement, Store, WaitingChannels
 from whereupon.records import (
+    NEVER,
     Changes,
     ChannelState,
     DeliveryState,
@@ -220,6 +221,27 @@ class DueWorkContract:
             (2, DeliveryState.DEAD, "gone"),
             (1, DeliveryState.WITHHELD, "erased"),
         ]
+
+    def test_who_waits_for_a_delivery_is_due_at_its_end(self, store: Store) -> None:
+        """Running or paused; not at a try that failed, nor who waits for a time or has ended."""
+        waiting = {k: entry(k)._replace(due_at=NEVER) for k in (1, 2, 3)}
+        waiting[2] = waiting[2]._replace(state=EntryState.PAUSED)
+        others = {4: entry(4), 5: entry(5)._replace(state=EntryState.EXITED, due_at=None)}
+        save_entries(store, *waiting.values(), *others.values())
+        asked = [delivery(9 - k)._replace(awaited_by=k) for k in (*waiting, *others)]
+        save(store, Changes(deliveries=asked))
+        sent, dead, retry = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.PENDING
+        ends = zip((1, 2, 3, 4, 5), (sent, dead, retry, sent, sent), strict=True)
+        with store.session() as session:
+            session.settle(
+                Settlement(9 - k, state, 1, after(5), None, awaited_by=k, result={"of": k})
+                for k, state in ends
+            )
+        with store.session() as session:
+            found = {e.key: e.due_at for e in session.entries([1, 2, 3, 4, 5])}
+            assert found == {1: after(5), 2: after(5), 3: NEVER, 4: after(60), 5: None}
+            kept = session.deliveries([sent], 9)
+            assert [(d.awaited_by, d.result) for d in kept] == [(k, {"of": k}) for k in (1, 4, 5)]
 
     def test_only_what_is_dead_is_revived(self, store: Store) -> None:
         """Once: whoever comes second finds it pending, or sent."""

@@ -9,6 +9,7 @@ import pytest
 from whereupon.messages.model import SenderClass, erased_name
 from whereupon.ports import Counts, Store
 from whereupon.records import (
+    NEVER,
     WAITING,
     Changes,
     ClaimRun,
@@ -185,6 +186,28 @@ class ErasureContract:
         assert kept[31] == other
         assert kept[30] == opened._replace(facts={}, occasion=erased_name("m-10"))
         assert (blank.message_id, blank.content, blank.state) == (None, {}, DeliveryState.WITHHELD)
+
+    def test_who_waits_for_a_delivery_that_is_blanked_goes_on(self, store: Store) -> None:
+        """Of what was opened for somebody else, and of a run; what is settled is waited for no more."""
+        save(store, all_of(ADA, start=10))
+        bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
+        save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
+        opened = entry(30, owner=BOB)._replace(message_key=10, occasion="m-10")
+        of_a_run = opened._replace(key=31, rule="news", message_key=0)
+        waiting = [each._replace(due_at=NEVER) for each in (opened, of_a_run)]
+        save_entries(store, *waiting)
+        started = replace(run("m-10"), message_key=10)
+        asked = [
+            delivery(key, owner=BOB)._replace(rule=each.rule, occasion="m-10", awaited_by=each.key)
+            for key, each in zip((32, 33), waiting, strict=True)
+        ]
+        save(store, Changes(runs={("news", "m-10"): started}, deliveries=asked))
+        save(store, Changes(erased_persons=[ADA]))
+        with store.session() as session:
+            due = {each.key: each.due_at for each in session.entries([30, 31])}
+            blank = session.deliveries([DeliveryState.WITHHELD], 9)
+        assert due == {30: NOON, 31: NOON}
+        assert [each.result for each in blank] == [None, None]
 
     def test_a_message_set_aside_comes_back_exactly(self, store: Store) -> None:
         """Newest first, until it is taken again; set aside anew, it is there once."""

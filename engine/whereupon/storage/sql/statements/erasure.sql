@@ -120,10 +120,17 @@ WHERE person_key = :person AND rule = :rule AND message_id = :occasion
 SELECT key FROM whereupon_delivery WHERE rule = :rule AND message_id = :occasion
 
 -- name: blank_deliveries
--- What waits is not sent any more.
+-- What waits is not sent any more; an entry that has waited for it goes on.
+UPDATE whereupon_entry SET due_at = entered_at
+WHERE due_at = :never AND key IN (
+    SELECT awaited_by FROM whereupon_delivery
+    WHERE person_key = :person AND rule = :rule AND message_id = :occasion
+        AND state IN ('pending', 'held', 'paused')
+);
 UPDATE whereupon_delivery
 SET message_id = NULL,
     content = '{}',
+    result = NULL,
     state = CASE WHEN state IN ('pending', 'held', 'paused') THEN 'withheld' ELSE state END,
     reason = CASE WHEN state IN ('pending', 'held', 'paused') THEN 'erased' ELSE reason END
 WHERE person_key = :person AND rule = :rule AND message_id = :occasion
@@ -145,9 +152,15 @@ UPDATE whereupon_run SET occasion = :new_occasion, facts = '{}'
 WHERE rule = :rule AND occasion = :occasion;
 UPDATE whereupon_entry SET occasion = :new_occasion, facts = '{}'
 WHERE rule = :rule AND occasion = :occasion;
+UPDATE whereupon_entry SET due_at = entered_at
+WHERE due_at = :never AND key IN (
+    SELECT awaited_by FROM whereupon_delivery
+    WHERE rule = :rule AND message_id = :occasion AND state IN ('pending', 'held', 'paused')
+);
 UPDATE whereupon_delivery
 SET message_id = NULL,
     content = '{}',
+    result = NULL,
     state = CASE WHEN state IN ('pending', 'held', 'paused') THEN 'withheld' ELSE state END,
     reason = CASE WHEN state IN ('pending', 'held', 'paused') THEN 'erased' ELSE reason END
 WHERE rule = :rule AND message_id = :occasion;

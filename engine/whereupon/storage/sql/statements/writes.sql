@@ -73,6 +73,11 @@ WHERE idempotency_key = :halted AND state IN ('pending', 'held', 'paused')
 UPDATE whereupon_delivery SET state = 'pending', reason = NULL
 WHERE idempotency_key = :released AND state = 'paused'
 
+-- name: wake_entry
+-- An entry waits for something other than a time only at the last instant of the calendar.
+UPDATE whereupon_entry SET due_at = :woken_at
+WHERE key = :waiting AND state IN ('active', 'paused') AND due_at = :never
+
 -- name: drop_pause
 -- Somebody may have paused the rule again.
 DELETE FROM whereupon_pause WHERE rule = :rule AND sweep IS NOT NULL
