@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from whereupon.conditions.paths import follow, parts_of
 from whereupon.conditions.predicate import Predicate
+from whereupon.conditions.same import Same
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
 
 
 class History(Protocol):
     """What a condition may ask about a person's past. It is loaded before a batch is decided."""
 
-    def count(self, performed: "Performed") -> int:
-        """The number of the person's messages that match the event, `where` and `within` of ``performed``."""
+    def count(self, performed: "Performed") -> int | None:
+        """The number of the person's messages that ``performed`` asks for.
+
+        None if they are tied to the triggering message (``same``) and that gives no key.
+        """
         ...
 
 
@@ -43,6 +47,7 @@ class Performed:
         within: how far back from the message's timestamp they count; None for no limit.
         least: the smallest count that satisfies.
         most: the largest count that satisfies; None for no limit. ``never`` is at most 0.
+        same: what ties each of them to the triggering message; None for nothing.
     """
 
     event: str
@@ -50,9 +55,12 @@ class Performed:
     within: timedelta | None = None
     least: int = 1
     most: int | None = None
+    same: Same | None = None
 
-    def allows(self, count: int) -> bool:
-        """Whether this many satisfy the question."""
+    def allows(self, count: int | None) -> bool:
+        """Whether this many satisfy the question; None (see `History.count`) does not."""
+        if count is None:
+            return False
         return count >= self.least and (self.most is None or count <= self.most)
 
 
@@ -100,6 +108,10 @@ class Conjunct:
         counts = {f"performed {ask.event}": history.count(ask) for ask in self.performed}
         return {**seen, **counts}
 
+    def failure(self, data: Data, history: History) -> Failure:
+        """The conjunct, which does not hold, with the values that it saw."""
+        return Failure(self.text, self.seen(data, history))
+
 
 def _not_compiled(data: Data, history: History) -> bool:
     raise NotImplementedError
@@ -146,11 +158,13 @@ class Condition:
         return frozenset(chain.from_iterable(each.segments for each in self.conjuncts))
 
     def failing(self, data: Data, history: History) -> Failure | None:
+        """The first conjunct that does not hold, as a failure; None if the condition holds."""
+        conjunct = self.failing_conjunct(data, history)
+        return None if conjunct is None else conjunct.failure(data, history)
+
+    def failing_conjunct(self, data: Data, history: History) -> Conjunct | None:
         """The first conjunct that does not hold; None if the condition holds."""
-        for conjunct in self.conjuncts:
-            if not conjunct.test(data, history):
-                return Failure(conjunct.text, conjunct.seen(data, history))
-        return None
+        return next((each for each in self.conjuncts if not each.test(data, history)), None)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Condition):
@@ -184,8 +198,8 @@ def conjunction(conjuncts: Sequence[Conjunct]) -> JsonValue:
 
 @dataclass(frozen=True, slots=True)
 class _NoHistory:
-    def count(self, performed: Performed) -> int:  # noqa: ARG002 - the port's signature
-        return 0
+    def count(self, performed: Performed) -> int | None:
+        return 0 if performed.same is None else None
 
 
 NO_HISTORY: Final[History] = _NoHistory()

@@ -48,7 +48,16 @@ class EventMention:
     event: str
 
 
-Mention: TypeAlias = ValueMention | EventMention
+@dataclass(frozen=True, slots=True)
+class SameMention:
+    """A `same` as it is written, the place of it, and the event whose messages it compares."""
+
+    path: Path
+    same: JsonValue
+    event: str
+
+
+Mention: TypeAlias = ValueMention | EventMention | SameMention
 
 
 def mentions_of(
@@ -85,6 +94,8 @@ def _of_performed(raw: JsonValue, path: Path) -> Iterator[Mention]:
     if isinstance(raw, dict) and isinstance(event, str):
         yield EventMention((*path, "event"), event)
         yield from mentions_of(raw.get("where"), (*path, "where"), "properties", event)
+        if "same" in raw:
+            yield SameMention((*path, "same"), raw["same"], event)
 
 
 def _of_field(

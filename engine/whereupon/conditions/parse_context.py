@@ -16,6 +16,9 @@ All conditions of a folder share one pool, so that equal parts are parsed once a
 """
 
 UTC: Final = "UTC"
+NO_TRIGGER: Final = (
+    "no message triggers this; write it in the who of a rule that a message triggers"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class ParseContext:
         history_allowed: whether ``segment`` and ``performed`` may be used.
         zone: the timezone of dates without an offset.
         pool: conjuncts that were parsed before.
+        untied: why there is no triggering message; None if there is one.
         trail: the segments that are being read, outermost first.
         parsed: the conjuncts of each segment that was parsed, or why it cannot be used.
         diagnostics: everything that was found so far.
@@ -38,6 +42,7 @@ class ParseContext:
     history_allowed: bool
     zone: str = UTC
     pool: ConjunctPool = field(default_factory=dict)
+    untied: str | None = NO_TRIGGER
     trail: tuple[str, ...] = ()
     parsed: dict[str, "tuple[Conjunct, ...] | Diagnostic"] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)

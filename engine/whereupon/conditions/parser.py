@@ -13,7 +13,7 @@ from whereupon.conditions.condition import ALWAYS, Condition, Conjunct, conjunct
 from whereupon.conditions.conjuncts import assemble, combine, conjunct_of
 from whereupon.conditions.jsonlogic.expressions import is_call, operands_of, variables_of
 from whereupon.conditions.operators import OPERATORS, Operand
-from whereupon.conditions.parse_context import UTC, ConjunctPool, ParseContext
+from whereupon.conditions.parse_context import NO_TRIGGER, UTC, ConjunctPool, ParseContext
 from whereupon.conditions.paths import root_of
 from whereupon.conditions.performed import PERFORMED, question, read_performed
 from whereupon.conditions.segments import segment_conjuncts
@@ -53,6 +53,7 @@ def parse_condition(
     history_allowed: bool = False,
     zone: str = UTC,
     pool: ConjunctPool | None = None,
+    untied: str | None = NO_TRIGGER,
 ) -> tuple[Condition, tuple[Diagnostic, ...]]:
     """Parse the ``where`` or ``who`` of a rule file, and find everything that is wrong with it.
 
@@ -63,6 +64,7 @@ def parse_condition(
         history_allowed: whether ``segment`` and ``performed`` may be used, as in ``who``.
         zone: the timezone of dates without an offset, in the condition and in the data.
         pool: conjuncts that other conditions of the folder share; None to share nothing.
+        untied: why there is no triggering message that `same` could compare with; None if there is one.
 
     Returns:
         The condition, which is `ALWAYS` if there is an error; and every diagnostic, with its path
@@ -79,6 +81,7 @@ def parse_condition(
         history_allowed=history_allowed,
         zone=zone,
         pool={} if pool is None else pool,
+        untied=untied,
     )
     condition = assemble(read_condition(raw, (), context), (), context)
     return condition, tuple(context.diagnostics)
@@ -243,7 +246,9 @@ def _performed(raw: JsonValue, path: Path, context: ParseContext) -> list[Conjun
             ALWAYS if where is None else assemble(read_condition(where, place, inner), place, inner)
         )
 
-    ask = read_performed(raw, path, report=context.report, parse_where=parse_where)
+    ask = read_performed(
+        raw, path, report=context.report, parse_where=parse_where, untied=context.untied
+    )
     if ask is None:
         return []
     if ask.event.endswith("*"):

@@ -6,6 +6,8 @@ from typing import Final, TypeAlias
 
 from whereupon.conditions.condition import Condition, Performed
 from whereupon.conditions.operators.operands import DURATION
+from whereupon.conditions.paths import path_of
+from whereupon.conditions.same import Same, read_same, same_faults
 from whereupon.conditions.validation import Path, did_you_mean
 from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import format_duration, parse_duration
@@ -15,7 +17,7 @@ Report: TypeAlias = Callable[[Path, str, str], None]
 
 PERFORMED: Final = "@performed"
 """The operator of a question in JSONLogic: ``{"@performed": [QUESTION]}``."""
-KEYS: Final = ("event", "where", "at_least", "at_most", "exactly", "never", "within")
+KEYS: Final = ("event", "where", "same", "at_least", "at_most", "exactly", "never", "within")
 _COUNTS: Final = ("at_least", "at_most", "exactly", "never")
 
 
@@ -25,8 +27,13 @@ def read_performed(
     *,
     report: Report,
     parse_where: Callable[[JsonValue, Path], Condition],
+    untied: str | None,
 ) -> Performed | None:
-    """Read a question, and report every error of it; None if the value is not a mapping."""
+    """Read a question, and report every error of it; None if the value is not a mapping.
+
+    Args:
+        untied: why there is no triggering message that `same` could compare with; None if there is one.
+    """
     if not isinstance(raw, dict):
         report(path, "wrong-type", "performed takes a mapping; write {event: NAME}")
         return None
@@ -41,19 +48,23 @@ def read_performed(
         event = ""
     least, most = _counts(raw, path, report)
     where = parse_where(raw["where"], (*path, "where")) if "where" in raw else None
-    return Performed(event, where, _within(raw, path, report), least, most)
+    same = _same(raw["same"], (*path, "same"), report, untied) if "same" in raw else None
+    return Performed(event, where, _within(raw, path, report), least, most, same)
 
 
 def question(performed: Performed) -> JsonValue:
     """The question as JSON, the operand of ``@performed``."""
     within = None if performed.within is None else format_duration(performed.within)
-    return {
+    asked: dict[str, JsonValue] = {
         "event": performed.event,
         "where": None if performed.where is None else performed.where.logic,
         "within": within,
         "least": performed.least,
         "most": performed.most,
     }
+    if performed.same is not None:
+        asked["same"] = [[*map(path_of, pair)] for pair in performed.same.pairs]
+    return asked
 
 
 def _counts(raw: dict[str, JsonValue], path: Path, report: Report) -> tuple[int, int | None]:
@@ -85,6 +96,16 @@ def _count(raw: dict[str, JsonValue], key: str, path: Path, report: Report) -> i
         return count
     report((*path, key), "bad-number", f"{key} takes a whole number, 0 or more")
     return 0
+
+
+def _same(raw: JsonValue, path: Path, report: Report, untied: str | None) -> Same | None:
+    if untied is not None:
+        report(path, "not-allowed-here", f"same compares with the triggering message, and {untied}")
+        return None
+    faults = [*same_faults(raw)]
+    for place, fault in faults:
+        report((*path, *place), *fault)
+    return None if faults else read_same(raw)
 
 
 def _within(raw: dict[str, JsonValue], path: Path, report: Report) -> timedelta | None:

@@ -136,11 +136,15 @@ def _written(raw: JsonValue) -> Iterator[tuple[str | int, JsonValue, JsonValue]]
 def _name_fault(name: JsonValue) -> Fault | None:
     if not isinstance(name, str) or not name:
         return "wrong-type", "this takes the name of a property, such as order_id"
-    fault = template_in_name(name)
+    if template_in_name(name) is not None:
+        return (
+            "template-in-condition",
+            "names of properties stand here; write one without braces, such as order_id",
+        )
     root, *rest = parts_of(name)
-    if fault is None and root in _ROOTS and rest:
+    if root in _ROOTS and rest:
         short = path_of(rest)
         return "path-as-value", f"names of properties stand here; write {short} for {name[:60]}"
-    if fault is None and not all([root, *rest]):
+    if not all([root, *rest]):
         return "wrong-type", "a name in this path is empty; write one such as order.id"
-    return fault
+    return None

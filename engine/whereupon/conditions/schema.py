@@ -123,6 +123,11 @@ def _performed() -> JsonValue:
                 "examples": [{"price": {"gte": 10}}],
                 "anyOf": [_ON_MESSAGE, {"type": "null"}],
             },
+            "same": {
+                "description": "Only events count of which these properties equal the triggering message's.",
+                "examples": [["order_id"]],
+                "$ref": "#/$defs/Same",
+            },
             "at_least": {"description": "So many times, or more.", "examples": [3], **count},
             "at_most": {"description": "So many times, or less.", "examples": [2], **count},
             "exactly": {

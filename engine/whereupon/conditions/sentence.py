@@ -7,6 +7,8 @@ from whereupon.conditions.condition import Performed
 from whereupon.conditions.jsonlogic.coercion import as_text
 from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
 from whereupon.conditions.jsonlogic.standard import COMPARISONS
+from whereupon.conditions.paths import path_of
+from whereupon.conditions.same import Same
 from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import format_duration
 
@@ -44,10 +46,24 @@ def performed_words(performed: Performed) -> str:
     what = performed.event
     if where:
         what = f"{what} where {all_words([conjunct.text for conjunct in where])}"
+    if performed.same is not None:
+        what = f"{what} with {same_words(performed.same)}"
     never = performed.most == 0
     within = f" within {format_duration(performed.within)}" if performed.within is not None else ""
     counted = "" if never else f" {_count_words(performed)}"
     return f"has {'never ' if never else ''}performed {what}{counted}{within}"
+
+
+def same_words(same: Same) -> str:
+    """What ties a message to the triggering message: ``the same order_id``, ``invoice_id as the trigger's id``."""
+    return all_words(
+        [
+            f"the same {path_of(theirs)}"
+            if theirs == triggers
+            else f"{path_of(theirs)} as the trigger's {path_of(triggers)}"
+            for theirs, triggers in same.pairs
+        ]
+    )
 
 
 def _count_words(performed: Performed) -> str:

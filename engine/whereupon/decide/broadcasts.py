@@ -17,7 +17,7 @@ from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import emit_decision, let_in
-from whereupon.decide.history import HistoryUntil
+from whereupon.decide.history import HistoryUntil, trigger_of
 from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
 from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
@@ -53,20 +53,15 @@ def audience_of(
     work = BatchState(loaded, index, settings)
     shared, holds = _evaluation(run, rule, run.due_at).as_data(NOTHING), rule.who.holds
 
-    def data_of(person: Person) -> dict[str, JsonValue]:
-        if person.key not in own:
-            return shared
-        return _evaluation(run, rule, run.due_at, own[person.key]).as_data(NOTHING)
+    def is_admitted(person: Person) -> bool:
+        data = shared
+        if person.key in own:
+            data = _evaluation(run, rule, run.due_at, own[person.key]).as_data(NOTHING)
+        history = HistoryUntil(work.history, person.key, run.timestamp, trigger_of(data))
+        return holds({**data, "person": person.attributes}, history)  # type: ignore[dict-item]  # read only
 
     with _blaming(persons) as each:
-        return [
-            person
-            for person in each
-            if holds(
-                {**data_of(person), "person": person.attributes},  # type: ignore[dict-item]  # read only
-                HistoryUntil(work.history, person.key, run.timestamp),
-            )
-        ]
+        return [person for person in each if is_admitted(person)]
 
 
 def excluded_by(
@@ -83,9 +78,9 @@ def excluded_by(
         loaded: holds what the condition asks of the person's history.
     """
     work = BatchState(loaded, index, settings)
-    history = HistoryUntil(work.history, person.key, run.timestamp)
-    evaluation = _evaluation(run, rule, run.due_at).see(person.attributes, history)
-    return rule.who.failing(evaluation.data, evaluation.history)
+    data = _evaluation(run, rule, run.due_at).as_data(person.attributes)
+    history = HistoryUntil(work.history, person.key, run.timestamp, trigger_of(data))
+    return rule.who.failing(data, history)
 
 
 def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values

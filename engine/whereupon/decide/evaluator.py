@@ -30,7 +30,8 @@ def see_now(work: BatchState, evaluation: Evaluation, roots: Container[str] = RO
         roots: see `Evaluation.see`.
     """
     person = work.persons.get(evaluation.person_key)
-    history = HistoryUntil(work.history, evaluation.person_key, evaluation.timestamp)
+    moment, trigger = evaluation.timestamp, evaluation.properties
+    history = HistoryUntil(work.history, evaluation.person_key, moment, trigger)
     return evaluation.see(person.attributes if person else NOTHING, history, roots)
 
 

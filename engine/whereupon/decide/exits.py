@@ -13,12 +13,13 @@ from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Condition
 from whereupon.conditions.paths import parts_of, root_of
+from whereupon.conditions.same import same_key
 from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.history import HistoryUntil
+from whereupon.decide.history import HistoryUntil, trigger_of
 from whereupon.messages.times import format_local, from_micros
-from whereupon.records import EndReason, Entry, EntryEnd, Person
+from whereupon.records import NOTHING, EndReason, Entry, EntryEnd, Person
 from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 
 # --- without a message ------------------------------------------------------------------------------
@@ -52,12 +53,14 @@ def _earlier_event(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
     for leave in rule.exits:
         if isinstance(leave, ExitOnEvent):
             for past in work.history.get((entry.person_key, leave.event), ()):
-                if past.timestamp > entry.timestamp and _holds_for(leave, past.data):
+                if past.timestamp > entry.timestamp and _holds_for(leave, entry, past.data):
                     return leave
     return None
 
 
-def _holds_for(leave: ExitOnEvent, properties: Mapping[str, JsonValue]) -> bool:
+def _holds_for(leave: ExitOnEvent, entry: Entry, properties: Mapping[str, JsonValue]) -> bool:
+    if leave.same is not None and not same_key(leave.same, properties, trigger_of(entry.facts)):
+        return False
     data: dict[str, JsonValue] = {"event": leave.event, "properties": dict(properties)}
     return leave.where.holds(data, NO_HISTORY)
 
@@ -68,7 +71,9 @@ def _ends(
     match leave:
         case ExitOnCondition(condition):
             of_person = all(root_of(path) in OF_THE_PERSON for path in condition.variables)
-            return of_person and _holds(work, condition, person, instant, rule.zone)
+            return of_person and _holds(
+                work, condition, person, instant, rule.zone, trigger_of(entry.facts)
+            )
         case ExitOnLeaving(name):
             segment = work.index.segments.get(name)
             return segment is not None and _has_left(work, segment.who, entry, person, instant)
@@ -100,13 +105,18 @@ def _moments(
 
 
 def _holds(
-    work: BatchState, condition: Condition, person: Person, instant: datetime, zone: tzinfo = UTC
+    work: BatchState,
+    condition: Condition,
+    person: Person,
+    instant: datetime,
+    zone: tzinfo = UTC,
+    trigger: Mapping[str, JsonValue] = NOTHING,
 ) -> bool:
     data: dict[str, JsonValue] = {
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_local(instant, zone),
     }
-    return condition.holds(data, HistoryUntil(work.history, person.key, instant))
+    return condition.holds(data, HistoryUntil(work.history, person.key, instant, trigger))
 
 
 # --- by a message -----------------------------------------------------------------------------------
@@ -124,7 +134,7 @@ def end_by_event(work: BatchState, evaluation: Evaluation) -> None:
             if (
                 isinstance(leave, ExitOnEvent)
                 and leave.event == evaluation.name
-                and _holds_for(leave, evaluation.properties)
+                and _holds_for(leave, entry, evaluation.properties)
             ):
                 _end(work, entry, leave, evaluation)
                 break
@@ -144,7 +154,8 @@ def end_by_change(work: BatchState, evaluation: Evaluation, left: Iterable[str])
         if rule is None or person is None or not rule.exits:
             continue
         data = evaluation.as_data(person.attributes)
-        history = HistoryUntil(work.history, key, max(evaluation.timestamp, entry.timestamp))
+        moment = max(evaluation.timestamp, entry.timestamp)
+        history = HistoryUntil(work.history, key, moment, trigger_of(entry.facts))
         for leave in rule.exits:
             if (isinstance(leave, ExitOnLeaving) and leave.segment in segments) or (
                 isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history)

@@ -8,8 +8,10 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.conditions.same import same_key
 from whereupon.messages.model import MessageType, body_data
 from whereupon.messages.times import earlier
+from whereupon.records import NOTHING
 
 
 @dataclass(slots=True)
@@ -32,18 +34,37 @@ Histories: TypeAlias = Mapping[tuple[int, str], Sequence[HistoryEvent]]
 """By person key and name, the events of that name."""
 
 
+def trigger_of(facts: Mapping[str, object]) -> Mapping[str, JsonValue]:
+    """The properties of the message that opened an entry or a run, among what is known of the message."""
+    properties = facts.get("properties")
+    return properties if isinstance(properties, Mapping) else NOTHING
+
+
 class HistoryUntil:
-    """A person's history up to one instant, by the times of the messages."""
+    """A person's history up to one instant, by the times of the messages.
 
-    __slots__ = ("_histories", "_person_key", "_until")
+    Args:
+        trigger: the properties of the message that triggers the rule, with which `same` compares.
+    """
 
-    def __init__(self, histories: Histories, person_key: int, until: datetime) -> None:
+    __slots__ = ("_histories", "_person_key", "_trigger", "_until")
+
+    def __init__(
+        self,
+        histories: Histories,
+        person_key: int,
+        until: datetime,
+        trigger: Mapping[str, JsonValue] = NOTHING,
+    ) -> None:
+        self._trigger = trigger
         self._histories = histories
         self._person_key = person_key
         self._until = until
 
-    def count(self, performed: Performed) -> int:
-        """How many events the condition counts, the present one included."""
+    def count(self, performed: Performed) -> int | None:
+        """How many events the condition counts, the present one included; None if a key is missing."""
+        if performed.same is not None and performed.same.missing(self._trigger) is not None:
+            return None
         events = self._histories.get((self._person_key, performed.event), ())
         return sum(1 for event in events if self._counts(event, performed))
 
@@ -53,6 +74,8 @@ class HistoryUntil:
         if performed.within is not None and event.timestamp <= earlier(
             self._until, performed.within
         ):
+            return False
+        if not same_key(performed.same, event.data, self._trigger):
             return False
         if performed.where is None:
             return True

@@ -7,7 +7,8 @@ depends on is in the `Evaluation`, whose `see` has been called, and in the perso
 
 from collections.abc import Sequence
 
-from whereupon.conditions import Condition
+from whereupon.conditions import Condition, Failure
+from whereupon.conditions.paths import follow, parts_of
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.reentry import reentry_verdict
@@ -36,7 +37,7 @@ def verdict_on(
     if opening.reason is not None:
         return opening
     if not rule.who.holds(evaluation.data, evaluation.history):
-        return _failed(Reason.WHO, rule.who, evaluation)
+        return _excluded(rule.who, evaluation)
     return reentry_verdict(rule, evaluation, past)
 
 
@@ -65,6 +66,20 @@ def opening_verdict(
 
 def _failed(reason: Reason, condition: Condition, evaluation: Evaluation) -> Verdict:
     return Verdict(reason, condition.failing(evaluation.data, evaluation.history))
+
+
+def _excluded(who: Condition, evaluation: Evaluation) -> Verdict:
+    """Why `who` excludes the person; a question about the same thing asks for a key first."""
+    failing = who.failing_conjunct(evaluation.data, evaluation.history)
+    if failing is None:
+        return Verdict(Reason.WHO)
+    for performed in failing.performed:
+        missing = performed.same and performed.same.missing(evaluation.properties)
+        if missing:
+            name = f"properties.{missing}"
+            value = follow(dict(evaluation.properties), parts_of(missing), None)
+            return Verdict(Reason.KEY_MISSING, Failure(f"{name} is given", {name: value}))
+    return Verdict(Reason.WHO, failing.failure(evaluation.data, evaluation.history))
 
 
 def _closed(rule: Rule, evaluation: Evaluation) -> Reason | None:

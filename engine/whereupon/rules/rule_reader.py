@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias, TypeVar, cast
 from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS, Condition, ConjunctPool, parse_condition
+from whereupon.conditions.parse_context import NO_TRIGGER
 from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.clocks import Clock
 from whereupon.rules.spelling import nearest
@@ -59,6 +60,7 @@ class RuleReader:
         pool: what the files read before say.
         zone: the timezone of the rule's dates, by name.
         clock: of a schedule that names its timezone.
+        untied: why there is no triggering message that `same` could compare with; None if there is one.
     """
 
     source: Mapping[str, JsonValue]
@@ -67,6 +69,7 @@ class RuleReader:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     zone: str = "UTC"
     clock: Clock | None = None
+    untied: str | None = NO_TRIGGER
 
     def report(
         self, path: Path, code: str, message: str, severity: Severity = Severity.ERROR
@@ -87,6 +90,7 @@ class RuleReader:
             history_allowed=root == "person",
             zone=self.zone,
             pool=self.pool.conjuncts,
+            untied=self.untied,
         )
         self.diagnostics.extend(
             Diagnostic.at((*path, *each.path), each.code, each.message, each.severity)

@@ -11,6 +11,7 @@ from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import MessageCondition, RawCondition, WholeName
 from whereupon.rules.form import Form, there
 from whereupon.rules.keys.key_row import Key
+from whereupon.rules.keys.same import RawSame, Same, same_of
 from whereupon.rules.keys.when import LeavesForm, tag_by_key
 from whereupon.rules.rule_reader import Path, RuleReader
 
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExitOnEvent:
-    """The person does something (``where`` narrows it) that ends the entry."""
+    """The person does something (``where`` and ``same`` narrow it) that ends the entry."""
 
     event: str
     where: Condition = ALWAYS
+    same: Same | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,14 @@ class ExitEventForm(Form):
         default=None,
         description="A condition over the event's properties.",
         examples=[{"price": {"gt": 0}}],
+    )
+    same: RawSame = Field(
+        default=None,
+        description=(
+            "Properties that must equal the triggering message's: their names, or "
+            "{THEIRS: THE TRIGGER'S}."
+        ),
+        examples=[["order_id"], {"invoice_id": "id"}],
     )
 
 
@@ -98,7 +108,8 @@ def _exit(form: _OneExit, reader: RuleReader, path: Path) -> Exit:
             return ExitOnEvent(form)
         case ExitEventForm():
             where = reader.condition(form.where, (*path, "where"), root="properties")
-            return ExitOnEvent(form.event, where)
+            same = same_of(form.same, (*path, "same"), reader)
+            return ExitOnEvent(form.event, where, same)
         case LeavesForm():
             return ExitOnLeaving(reader.segment(form.leaves, (*path, "leaves")))
     return ExitOnCondition(reader.condition(form, path, root="person"))
@@ -119,6 +130,7 @@ def _check_exit(raw: JsonValue, path: Path, checker: "PlanChecker") -> Iterator[
         yield from checker.event(event, (*path, "event"))
         where = raw.get("where")
         yield from checker.condition(where, (*path, "where"), "properties", events=[event])
+        yield from checker.same(raw.get("same"), (*path, "same"), event)
     elif isinstance(raw, dict) and not raw.keys() & _TRIGGERS:
         yield from checker.condition(raw, path, "person")
 

@@ -210,13 +210,24 @@ _BroadcastForm: TypeAlias = Annotated[
 # --- reading ----------------------------------------------------------------------------------
 
 
+_UNTIED: Mapping[type, str] = {
+    EntersForm: "any message may lead into a segment; name the event in when",
+    LeavesForm: "any message may lead out of a segment; name the event in when",
+    KnownForm: "any message may make a person known; name the event in when",
+    CronForm: "a schedule has none; name the event in when",
+}
+"""Why a trigger comes without a message whose properties are known."""
+
+
 def _read(form: _CampaignForm | _BroadcastForm, reader: RuleReader) -> tuple[Trigger]:
+    reader.untied = _UNTIED.get(type(form))
     return reader.pool.one((_trigger(form, reader),))
 
 
 def _read_broadcast(form: _BroadcastForm, reader: RuleReader) -> tuple[Trigger]:
     """``api`` is the host's call; the dates of a scheduled broadcast are on the schedule's clock."""
     if form == API:
+        reader.untied = None
         return (OnCall(),)
     if isinstance(form, CronForm):
         reader.zone = form.timezone

@@ -13,11 +13,14 @@ from pydantic import JsonValue
 
 from whereupon.conditions.mentions import (
     EventMention,
+    Mention,
     Root,
+    SameMention,
     ValueMention,
     mentions_of,
     type_mismatches,
 )
+from whereupon.conditions.same import read_same, same_faults
 from whereupon.errors import Diagnostic
 from whereupon.rules.plan.schema_paths import schema_at, unknown_part
 from whereupon.rules.plan.tracking_plan import TrackingPlan
@@ -53,11 +56,14 @@ class PlanChecker:
         """The path of a value of the message or the person, its root first."""
         yield from self._value(name, path, self.opening)
 
-    def value_of(
-        self, name: tuple[str, ...], path: Path, events: list[str]
-    ) -> Iterator[Diagnostic]:
-        """The path of a value of one of these events, its root first."""
-        yield from self._value(name, path, events)
+    def same(self, raw: JsonValue, path: Path, event: str) -> Iterator[Diagnostic]:
+        """The names in a `same`: properties of the event, and of those that open an entry."""
+        if raw is None or any(True for _ in same_faults(raw)):
+            return
+        for place, (theirs, triggers) in enumerate(read_same(raw).pairs):
+            here = (*path, [*raw][place] if isinstance(raw, dict) else place)
+            found = [*self._value(("properties", *theirs), here, [event])]
+            yield from found or self._value(("properties", *triggers), here, self.opening)
 
     def properties(self, raw: JsonValue, path: Path, event: str) -> Iterator[Diagnostic]:
         """The names of properties that are given to an event."""
@@ -101,9 +107,10 @@ class PlanChecker:
                     place, "type-mismatch", f"by the plan this never matches: {fault}"
                 )
 
-    def _mention(
-        self, mention: EventMention | ValueMention, opening: list[str] | None
-    ) -> Iterator[Diagnostic]:
+    def _mention(self, mention: Mention, opening: list[str] | None) -> Iterator[Diagnostic]:
+        if isinstance(mention, SameMention):
+            yield from self.same(mention.same, mention.path, mention.event)
+            return
         if isinstance(mention, EventMention):
             if not mention.event.endswith("*"):  # of which the reader warns
                 yield from self.event(mention.event, mention.path)
