@@ -30,10 +30,9 @@ def lint_command(
     Each line is file:line:column: code message. The exit status is 1 if there is an error; with --strict,
     also if there is a warning.
     """
-    from whereupon.testing.runner import run_rule_tests  # noqa: PLC0415 - no other command needs it
+    from whereupon.testing.runner import check_test_files  # noqa: PLC0415 - few commands need it
 
-    report = run_rule_tests(folder)
-    diagnostics = sorted(set(report.diagnostics), key=_place)
+    diagnostics = sorted(set(check_test_files(folder)), key=_place)
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
     if as_json:

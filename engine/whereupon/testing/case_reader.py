@@ -1,13 +1,13 @@
 """Test files as values: every test, and everything that is wrong with the file, located."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 
 from pydantic import JsonValue
 
-import whereupon.testing.item_forms as forms
 from whereupon.errors import Diagnostic, Location
 from whereupon.messages.model import SenderClass
 from whereupon.messages.times import ZERO
@@ -25,7 +25,11 @@ from whereupon.testing.cases import (
     RuleTestFile,
     offset,
 )
+from whereupon.testing.expected_items import EXPECTED
+from whereupon.testing.file_forms import TestFileForm, TestForm
+from whereupon.testing.form_reading import Path as Place
 from whereupon.testing.form_reading import form_for, validated
+from whereupon.testing.given_items import GIVEN, CallItem, MessageItem, OperatorActItem
 from whereupon.testing.plan_checks import names_in_tests
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -38,6 +42,7 @@ _WIRE_NAMES = {
     "id": "messageId",
     **{name: name for name in ("properties", "traits", "context")},
 }
+_NOT_SENT = {"at", "happened", "source", "repeat", "every"}
 _MAIN_NAMES = {
     "track": "event",
     "page": "name",
@@ -47,10 +52,13 @@ _MAIN_NAMES = {
     "group": "groupId",
 }
 _FACTS = {
-    **dict.fromkeys(("entered", "skipped", "to"), "person"),
+    **dict.fromkeys(("entered", "skipped", "exited", "to", "user"), "person"),
     **dict.fromkeys(("delivery", "withheld"), "channel"),
     "request": "action",
+    "tracked": "event",
 }
+_CONTENT = {EffectKind.TRACKED: "properties", EffectKind.HAS: "has"}
+"""The key of an expectation whose value is content; that of a delivery is every key that the form lacks."""
 
 
 def find_test_files(folder: Path) -> list[Path]:
@@ -101,7 +109,7 @@ def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
 def _tests(
     data: JsonValue, positions: Positions, diagnostics: list[Diagnostic]
 ) -> Iterator[RuleTest]:
-    file = validated(forms.TestFileForm, data, (), diagnostics)
+    file = validated(TestFileForm, data, (), diagnostics)
     raw_tests = file.tests if file else data.get("tests") if isinstance(data, dict) else None
     first: dict[str, int] = {}
     for place, raw in enumerate(raw_tests if isinstance(raw_tests, list) else ()):
@@ -117,7 +125,7 @@ def _tests(
 
 
 def _test(raw: JsonValue, place: int, line: int, diagnostics: list[Diagnostic]) -> RuleTest | None:
-    form = validated(forms.TestForm, raw, ("tests", place), diagnostics)
+    form = validated(TestForm, raw, ("tests", place), diagnostics)
     items = raw if isinstance(raw, dict) else {}
     given = _given(items.get("given"), place, diagnostics)
     expected = tuple(_expected(items.get("expect"), place, diagnostics))
@@ -130,39 +138,67 @@ def _test(raw: JsonValue, place: int, line: int, diagnostics: list[Diagnostic]) 
 def _given(
     raw: JsonValue, test: int, diagnostics: list[Diagnostic]
 ) -> list[GivenMessage | OperatorAct | BroadcastCall]:
+    """What is given, in the order in which it arrives; items of one time stay in the order of the file."""
     given: list[GivenMessage | OperatorAct | BroadcastCall] = []
-    arrival = ZERO
+    earliest = latest = ZERO
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
         path = ("tests", test, "given", place)
-        found = form_for(item, forms.GIVEN, path, diagnostics)
+        found = form_for(item, GIVEN, path, diagnostics)
         form = validated(found[1], item, path, diagnostics) if found else None
         if found is None or form is None:
             continue
-        if form.at is not None and form.at < arrival:
+        if form.at is not None and form.at < earliest:
             text = (
-                f"this arrives before what is above it ({offset(arrival)}); put them in order, "
+                f"this arrives before what is above it ({offset(earliest)}); put them in order, "
                 "and say with happened: -5m that one happened earlier than it arrives"
             )
             diagnostics.append(Diagnostic.at((*path, "at"), "out-of-order", text))
-        arrival = max(arrival, form.at or ZERO)
-        if isinstance(form, forms.MessageItem):
-            given.append(_message(found[0], form, arrival))
-        elif isinstance(form, forms.CallItem):
-            given.append(BroadcastCall(arrival, form.trigger, form.key, form.properties))
-        else:
-            given.append(_operator_act(found[0], form, arrival))
-    return given
+        arrival = latest if form.at is None else form.at
+        items = _items(found[0], form, arrival, place + 1)
+        given += items
+        diagnostics += _misplaced(form, path)
+        earliest = max(earliest, arrival)
+        latest = max(latest, items[-1].at)
+    return sorted(given, key=attrgetter("at"))
 
 
-def _operator_act(kind: str, form: forms.OperatorActItem, at: timedelta) -> OperatorAct:
+def _items(
+    kind: str, form: MessageItem | OperatorActItem | CallItem, arrival: timedelta, place: int
+) -> Sequence[GivenMessage | OperatorAct | BroadcastCall]:
+    """What one item gives: one thing, or repeated messages."""
+    if isinstance(form, MessageItem):
+        message = _message(kind, form, arrival, place)
+        step = form.every or ZERO
+        return [message.repeated(turn, step) for turn in range(form.repeat or 1)]
+    if isinstance(form, CallItem):
+        return [BroadcastCall(arrival, form.trigger, form.key, form.properties)]
+    return [_operator_act(kind, form, arrival)]
+
+
+def _misplaced(form: Form, path: Place) -> Iterator[Diagnostic]:
+    """Keys that say nothing beside the others, or contradict them."""
+    if not isinstance(form, MessageItem):
+        return
+    if form.every is not None and form.repeat is None:
+        text = "every says when the next of repeated messages arrives; add repeat: with how many"
+        yield Diagnostic.at((*path, "every"), "unsupported-key", text)
+    if form.id is not None and form.repeat is not None:
+        text = (
+            "each of repeated messages has an id of its own; to send one message again, write it "
+            "again, with this id"
+        )
+        yield Diagnostic.at((*path, "id"), "unsupported-key", text)
+
+
+def _operator_act(kind: str, form: OperatorActItem, at: timedelta) -> OperatorAct:
     said = form.model_dump()
     return OperatorAct(
         at, OperatorVerb(kind), said[kind], said.get("person"), form.by, refused=form.refused
     )
 
 
-def _message(kind: str, form: forms.MessageItem, arrival: timedelta) -> GivenMessage:
-    said = form.model_dump(exclude={"at", "happened", "source"}, exclude_unset=True)
+def _message(kind: str, form: MessageItem, arrival: timedelta, place: int) -> GivenMessage:
+    said = form.model_dump(exclude=_NOT_SENT, exclude_unset=True)
     main: JsonValue = said.pop(kind)
     wire: dict[str, JsonValue] = {_WIRE_NAMES[name]: value for name, value in said.items()}
     return GivenMessage(
@@ -171,13 +207,14 @@ def _message(kind: str, form: forms.MessageItem, arrival: timedelta) -> GivenMes
         source=SenderClass(form.source),
         wire={"type": kind, _MAIN_NAMES[kind]: main, **wire},
         subject=f"{kind} {main}" if main is not None else kind,
+        place=place,
     )
 
 
 def _expected(raw: JsonValue, test: int, diagnostics: list[Diagnostic]) -> Iterator[Effect]:
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
         path = ("tests", test, "expect", place)
-        found = form_for(item, forms.EXPECTED, path, diagnostics)
+        found = form_for(item, EXPECTED, path, diagnostics)
         form = validated(found[1], item, path, diagnostics) if found else None
         if found is not None and form is not None:
             yield _effect(EffectKind(found[0]), form)
@@ -185,10 +222,21 @@ def _expected(raw: JsonValue, test: int, diagnostics: list[Diagnostic]) -> Itera
 
 def _effect(kind: EffectKind, form: Form) -> Effect:
     own = type(form).model_fields
-    said: Mapping[str, JsonValue | timedelta] = form.model_dump(exclude_unset=True)
+    said: dict[str, JsonValue | timedelta] = form.model_dump(exclude_unset=True)
+    count = said.pop("count", None)
+    content = said.pop(_CONTENT[kind], {}) if kind in _CONTENT else form.model_extra or {}
     facts = {
         _FACTS.get(name, name): offset(value) if isinstance(value, timedelta) else value
-        for name, value in said.items()
+        for name, value in sorted(said.items(), key=_time_last)
         if name in own
     }
-    return Effect(kind, facts, form.model_extra or {})
+    return Effect(
+        kind,
+        facts,
+        content if isinstance(content, dict) else {},
+        count=count if isinstance(count, int) else None,
+    )
+
+
+def _time_last(fact: tuple[str, object]) -> bool:
+    return fact[0] == "at"

@@ -1,7 +1,7 @@
 """Rule tests as values: what is given, what is expected, and what happened, in comparable form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -21,6 +21,9 @@ class EffectKind(StrEnum):
     DELIVERY = "delivery"
     WITHHELD = "withheld"
     REQUEST = "request"
+    TRACKED = "tracked"
+    EXITED = "exited"
+    HAS = "has"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,16 @@ class Effect:
         facts: ``person``, ``channel``, ``at`` and the like; an expected effect has only those that it names.
         content: the rendered keys of a delivery; an expected effect has only those that it names.
         because: a clause that says how an observed effect came about.
+        aliases: of a fact of an observed effect, the other words that mean it.
+        count: how many such effects there are to be, exactly; None for one among others.
     """
 
     kind: EffectKind
     facts: Mapping[str, JsonValue]
     content: Mapping[str, JsonValue] = field(default_factory=dict)
     because: str = ""
+    aliases: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,8 @@ class GivenMessage:
         happened: how much earlier it happened; zero if it arrives at once.
         wire: the message as a sender writes it, without its times.
         subject: the message in words, such as ``track purchase``.
+        place: of its item in the test, counted from 1.
+        turn: which of the messages that the item repeats it is, counted from 0.
     """
 
     at: timedelta
@@ -55,6 +64,17 @@ class GivenMessage:
     source: SenderClass
     wire: Mapping[str, JsonValue]
     subject: str
+    place: int
+    turn: int = 0
+
+    @property
+    def message_id(self) -> str:
+        """Its id, if the item gives none."""
+        return f"given-{self.place}-{self.turn}" if self.turn else f"given-{self.place}"
+
+    def repeated(self, turn: int, every: timedelta) -> "GivenMessage":
+        """The same message, ``turn`` times ``every`` later."""
+        return replace(self, at=self.at + turn * every, turn=turn) if turn else self
 
 
 @dataclass(frozen=True, slots=True)

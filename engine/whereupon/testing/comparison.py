@@ -1,26 +1,20 @@
 """The comparison of expected with observed effects: every difference in a sentence.
 
 The order does not matter. Each observed effect meets at most one expected effect, and the pairs are chosen
-so that as many as possible are met.
+so that as many as possible are met. What a person has is no effect that is used up.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 
 from pydantic import JsonValue
 
-from whereupon.messages.codec import encode
 from whereupon.rules.spelling import nearest
 from whereupon.testing.cases import Effect, EffectKind
+from whereupon.testing.effect_words import SENT, at_times, listed_attributes, phrase, shown
 
-_NOUNS = {
-    EffectKind.ENTERED: "an entry",
-    EffectKind.SKIPPED: "a skip",
-    EffectKind.DELIVERY: "a delivery",
-    EffectKind.WITHHELD: "a withheld delivery",
-    EffectKind.REQUEST: "a request",
-}
-_SENT = frozenset({EffectKind.DELIVERY, EffectKind.WITHHELD})
-_IDENTIFYING = ("person", "channel", "action")
+_IDENTIFYING = ("person", "channel", "action", "event", "rule")
 
 
 def compare(
@@ -31,26 +25,49 @@ def compare(
     Args:
         expected: the effects that the test names, in any order.
         happened: all effects that were observed, skips included.
-        complete: the kinds of which every observed effect must be expected.
+        complete: the kinds of which every observed effect must be expected, unless another rule did it.
     """
-    met = _pairs(expected, happened)
+    lasting = [wanted for wanted in expected if wanted.kind is EffectKind.HAS]
+    passing = [wanted for wanted in expected if wanted.kind is not EffectKind.HAS]
+    single = [each for wanted in passing for each in [wanted] * _copies(wanted)]
+    met = _pairs(single, happened)
     left = [effect for place, effect in enumerate(happened) if place not in met]
-    unmet = [wanted for place, wanted in enumerate(expected) if place not in met.values()]
-    failures = [_unmet(wanted, left, happened) for wanted in unmet]
-    failures += [_unexpected(effect) for effect in left if effect.kind in complete]
+    found = set(met.values())
+    unmet = [wanted for place, wanted in enumerate(single) if place not in found]
+    failures = list(_miscounted(passing, unmet, left, happened))
+    unmet = [wanted for wanted in unmet if wanted.count is None]
+    failures += [_unmet(wanted, left, happened) for wanted in unmet]
+    failures += list(chain.from_iterable(_not_had(wanted, happened) for wanted in lasting))
+    failures += [
+        f"not expected: {phrase(effect)}{f' ({effect.because})' if effect.because else ''}"
+        for effect in left
+        if effect.kind in complete and "rule" not in effect.facts
+    ]
     return tuple(failures)
+
+
+def _copies(wanted: Effect) -> int:
+    return 1 if wanted.count is None else wanted.count
 
 
 def _pairs(expected: Sequence[Effect], happened: Sequence[Effect]) -> dict[int, int]:
     """Which observed effect meets which expected one, with as many pairs as possible (augmenting paths)."""
     met: dict[int, int] = {}
+    fits = [
+        [place for place, effect in enumerate(happened) if _meets(wanted, effect)]
+        for wanted in expected
+    ]
 
     def meet(wanted: int, tried: set[int]) -> bool:
-        for place, effect in enumerate(happened):
-            if place in tried or not _meets(expected[wanted], effect):
+        free = next((place for place in fits[wanted] if place not in met), None)
+        if free is not None:
+            met[free] = wanted
+            return True
+        for place in fits[wanted]:
+            if place in tried:
                 continue
             tried.add(place)
-            if place not in met or meet(met[place], tried):
+            if meet(met[place], tried):
                 met[place] = wanted
                 return True
         return False
@@ -61,20 +78,39 @@ def _pairs(expected: Sequence[Effect], happened: Sequence[Effect]) -> dict[int, 
 
 
 def _meets(wanted: Effect, effect: Effect) -> bool:
-    return wanted.kind is effect.kind and not list(_differences(wanted, effect))
+    return _is_of_kind(wanted, effect) and not any(_differences(wanted, effect))
+
+
+def _is_of_kind(wanted: Effect, effect: Effect) -> bool:
+    """Whether the kinds agree: a delivery that is withheld is a skip of the person, too."""
+    skipped = wanted.kind is EffectKind.SKIPPED and effect.kind is EffectKind.WITHHELD
+    return wanted.kind is effect.kind or skipped
 
 
 def _differences(wanted: Effect, effect: Effect) -> Iterator[str]:
     """Every difference from the expected effect, as a clause."""
+    if wanted.facts.get("rule") != effect.facts.get("rule"):
+        yield f"it was of {effect.facts.get('rule', 'the rule under test')}"
     for name, value in wanted.facts.items():
-        seen = effect.facts.get(name)
-        if seen != value and not (name == "reason" and _is_sort_of(seen, value)):
+        if name != "rule" and not _is_fact(name, value, effect):
             yield _otherwise(name, effect)
     for name, value in wanted.content.items():
         if name not in effect.content:
             yield f"it has no {name}{nearest(name, effect.content)}"
-        elif effect.content[name] != value:
-            yield f"{name} was {_shown(name, effect.content[name])}"
+        elif not _is_same(effect.content[name], value):
+            yield f"{name} was {shown(name, effect.content[name])}"
+
+
+def _is_fact(name: str, value: JsonValue, effect: Effect) -> bool:
+    seen = effect.facts.get(name)
+    if seen == value or (name == "reason" and _is_sort_of(seen, value)):
+        return True
+    return isinstance(value, str) and value in effect.aliases.get(name, ())
+
+
+def _is_same(seen: JsonValue, value: JsonValue) -> bool:
+    """Whether two values of JSON are equal; true is not 1."""
+    return seen == value and isinstance(seen, bool) is isinstance(value, bool)
 
 
 def _otherwise(name: str, effect: Effect) -> str:
@@ -83,12 +119,38 @@ def _otherwise(name: str, effect: Effect) -> str:
         return f"it was {'' if seen else 'not '}retroactive"
     if name == "outcome" and reason is not None:
         return f"outcome was {seen} for reason {reason}"
-    return f"{name} was {_shown(name, seen)}"
+    return f"{name} was {shown(name, seen)}"
 
 
 def _is_sort_of(reason: JsonValue, sort: JsonValue) -> bool:
     """Whether a detailed reason, such as ``template: …``, begins with that word."""
     return isinstance(reason, str) and reason.startswith(f"{sort}:")
+
+
+# --- how many -------------------------------------------------------------------------------------
+
+
+def _miscounted(
+    expected: Sequence[Effect],
+    unmet: Sequence[Effect],
+    left: list[Effect],
+    happened: Sequence[Effect],
+) -> Iterator[str]:
+    """A sentence for each expectation of which there are more or fewer; what is too many is not left."""
+    for wanted in expected:
+        if wanted.count is None:
+            continue
+        more = [effect for effect in left if _meets(wanted, effect)]
+        for effect in more:
+            left.remove(effect)
+        missing = sum(each is wanted for each in unmet)
+        if not more and not missing:
+            continue
+        there = wanted.count - missing + len(more)
+        those = [effect for effect in happened if _meets(wanted, effect)]
+        why = at_times(those) or _why_not(wanted, happened)
+        said = f"there {'was' if there == 1 else 'were'} {there or 'none'}"
+        yield f"expected {phrase(wanted)}, but {said}{f': {why}' if why else ''}"
 
 
 # --- sentences ------------------------------------------------------------------------------------
@@ -101,7 +163,7 @@ def _unmet(wanted: Effect, left: list[Effect], happened: Sequence[Effect]) -> st
         why = _why_not(wanted, happened)
         return f"expected {phrase(wanted)}, but there was none{f': {why}' if why else ''}"
     left.remove(near)
-    if near.kind is not wanted.kind:
+    if not _is_of_kind(wanted, near):
         return f"expected {phrase(wanted)}, but there was {phrase(near)}"
     return f"expected {phrase(wanted)}, but {' and '.join(_differences(wanted, near))}"
 
@@ -115,11 +177,11 @@ def _nearest(wanted: Effect, left: Sequence[Effect]) -> Effect | None:
 
 
 def _is_akin(wanted: Effect, effect: Effect) -> bool:
-    same_kind = wanted.kind is effect.kind or {wanted.kind, effect.kind} == _SENT
+    same_kind = wanted.kind is effect.kind or {wanted.kind, effect.kind} == SENT
     return same_kind and all(
-        effect.facts.get(name) == wanted.facts[name]
+        effect.facts.get(name) == wanted.facts.get(name)
         for name in _IDENTIFYING
-        if name in wanted.facts
+        if name in wanted.facts or name == "rule"
     )
 
 
@@ -131,49 +193,55 @@ def _why_not(wanted: Effect, happened: Sequence[Effect]) -> str:
     """What the rule decided about the person instead, message by message."""
     if wanted.kind is EffectKind.REQUEST:
         return ""
-    person = wanted.facts["person"]
-    theirs = [effect for effect in happened if effect.facts.get("person") == person]
+    person, rule = wanted.facts["person"], wanted.facts.get("rule")
+    theirs = [
+        effect
+        for effect in happened
+        if effect.facts.get("person") == person and effect.facts.get("rule") == rule
+    ]
     entries = [effect for effect in theirs if effect.kind is EffectKind.ENTERED]
-    skips = [effect for effect in theirs if effect.kind is EffectKind.SKIPPED]
-    if wanted.kind in _SENT and entries:
+    if wanted.kind is EffectKind.TRACKED:
+        return _instead(theirs, EffectKind.TRACKED, "their steps sent")
+    if wanted.kind in SENT and entries:
         return "the entry did not come to it"
+    if wanted.kind is EffectKind.EXITED and entries:
+        return _instead(theirs, EffectKind.EXITED, "they left") or "the entry did not end early"
+    skips = [effect for effect in theirs if effect.kind is EffectKind.SKIPPED]
     said = [*entries, *skips] if wanted.kind is EffectKind.SKIPPED else skips
     return (
         "; ".join(effect.because for effect in said) or "no message of theirs was put to the rule"
     )
 
 
-def _unexpected(effect: Effect) -> str:
-    how = f" ({effect.because})" if effect.because else ""
-    return f"not expected: {phrase(effect)}{how}"
+def _instead(theirs: Sequence[Effect], kind: EffectKind, words: str) -> str:
+    """The effects of that kind that there were."""
+    said = [
+        phrase(replace(effect, facts={k: v for k, v in effect.facts.items() if k != "person"}))
+        for effect in theirs
+        if effect.kind is kind
+    ]
+    return f"{words} {'; '.join(said)}" if said else ""
 
 
-def phrase(effect: Effect) -> str:
-    """An effect in words."""
-    facts = dict(effect.facts)
-    words = [_NOUNS[effect.kind]]
-    for name, link in (("channel", "by"), ("action", "for")):
-        if name in facts:
-            words.append(f"{link} {facts.pop(name)}")
-    if "person" in facts:
-        person = facts.pop("person")
-        link = "to" if effect.kind in _SENT else "of"
-        words.append(f"{link} {'nobody known' if person is None else person}")
-    if "at" in facts:
-        words.append(f"at {facts.pop('at')}")
-    if facts.pop("retroactive", False):
-        words.append("retroactively")
-    rest = _listed({**facts, **effect.content})
-    return " ".join([*words, *([f"with {rest}"] if rest else [])])
+# --- what a person has ------------------------------------------------------------------------------
 
 
-def _listed(values: Mapping[str, JsonValue]) -> str:
-    said = (f"{name} {_shown(name, value)}" for name, value in values.items() if value is not None)
-    return " and ".join(said)
-
-
-def _shown(name: str, value: JsonValue) -> str:
-    if value is None:
-        return "nothing"
-    plain = name in ("at", "reason", "outcome", "person") and isinstance(value, str)
-    return str(value) if plain else encode(value).decode()
+def _not_had(wanted: Effect, happened: Sequence[Effect]) -> Iterator[str]:
+    """A sentence if the person does not have the attributes."""
+    person = wanted.facts["person"]
+    known = {e.facts["person"]: e.content for e in happened if e.kind is EffectKind.HAS}
+    said = f"expected {person} to have {listed_attributes(wanted.content)}"
+    had = known.get(person)
+    if had is None:
+        names = [str(name) for name in known]
+        yield f"{said}, but nobody is known by that user id{nearest(str(person), names)}"
+        return
+    wrong = [
+        f"{name} was {shown(name, had[name])}"
+        if name in had
+        else f"there is no {name}{nearest(name, had)}"
+        for name, value in wanted.content.items()
+        if not _is_same(had.get(name), value)
+    ]
+    if wrong:
+        yield f"{said}, but {' and '.join(wrong)}"

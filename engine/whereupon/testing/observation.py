@@ -1,67 +1,125 @@
-"""The records of an engine as effects that a test can expect."""
+"""What happened in a test as effects that the test can expect."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
 
+from whereupon.decide import Ended
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight import describe
-from whereupon.records import Delivery, DeliveryState, Request
-from whereupon.replay.records import Record
+from whereupon.messages.codec import read_object
+from whereupon.messages.model import MessageType, body_data
+from whereupon.records import Delivery, DeliveryState, EndReason, Request
 from whereupon.rules.model import Guard, Rule
 from whereupon.testing.cases import Effect, EffectKind, offset
+from whereupon.testing.simulation import Happened
+
+_EXIT_STEP = "exit"
 
 
-def observe(records: Iterable[Record], subject: Rule | Guard, start: datetime) -> Iterator[Effect]:
-    """The effects of a rule, and every request; for a guard, the requests for its actions."""
-    for record in records:
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Makes effects of what happened in the tests of one rule or guard.
+
+    Attributes:
+        rules: the rules whose effects a test can expect, by id: the one under test, and those that the
+            test names.
+    """
+
+    subject: Rule | Guard
+    rules: Mapping[str, Rule]
+    start: datetime
+
+    def effects(self, happened: Happened) -> Iterator[Effect]:
+        """The effects of these rules, and every request; of a guard, the requests for its actions."""
+        for record in happened.records:
+            yield from self._of_record(record)
+        if isinstance(self.subject, Rule):
+            yield from self._sent(happened)
+            yield from _known(happened)
+
+    def _of_record(self, record: object) -> Iterable[Effect]:
         match record:
-            case Decision() if isinstance(subject, Rule) and record.rule == subject.id:
-                yield _decided(record, subject, start)
-            case Delivery() if isinstance(subject, Rule) and record.rule == subject.id:
-                yield _delivered(record, start)
-            case Request() if isinstance(subject, Rule) or record.action in subject.actions:
-                yield _requested(record, start)
+            case Decision() if record.rule in self.rules:
+                return [self._decided(record)]
+            case Delivery() if record.rule in self.rules:
+                return [self._delivered(record)]
+            case Ended() if record.rule in self.rules:
+                return [self._ended(record)]
+            case Request() if (
+                isinstance(self.subject, Rule) or record.action in self.subject.actions
+            ):
+                return [self._requested(record)]
             case _:
-                pass
+                return ()
+
+    def _facts(
+        self, person: str | None, at: datetime, rule: str | None = None
+    ) -> dict[str, JsonValue]:
+        """What every effect says; the rule only if it is not the one under test."""
+        facts: dict[str, JsonValue] = {"person": person, "at": offset(at - self.start)}
+        return facts if rule is None or rule == self.subject.id else {**facts, "rule": rule}
+
+    def _decided(self, decision: Decision) -> Effect:
+        facts = self._facts(decision.person, decision.decided_at, decision.rule)
+        by = f"by {_cause(decision)} at {facts['at']}"
+        if decision.outcome is Outcome.ENTERED:
+            facts["retroactive"] = decision.retroactive
+            return Effect(EffectKind.ENTERED, facts, because=f"they entered {by}")
+        because = f"{by} ({decision.reason}), {describe(decision, self.rules[decision.rule])}"
+        facts |= {"reason": decision.reason, "event": decision.event}
+        return Effect(EffectKind.SKIPPED, facts, because=because)
+
+    def _delivered(self, delivery: Delivery) -> Effect:
+        facts = self._facts(delivery.person, delivery.due_at, delivery.rule)
+        facts = {"channel": delivery.channel, **facts}
+        if delivery.state is DeliveryState.WITHHELD:
+            return Effect(EffectKind.WITHHELD, {**facts, "reason": delivery.reason})
+        return Effect(EffectKind.DELIVERY, facts, delivery.content)
+
+    def _ended(self, ended: Ended) -> Effect:
+        end = ended.end
+        facts = self._facts(ended.person, end.at, ended.rule)
+        words = {str(end.reason), *([] if end.detail is None else [end.detail])}
+        if end.reason == EndReason.STEP:
+            words.add(_EXIT_STEP)
+        by = _EXIT_STEP if end.reason == EndReason.STEP else end.detail or str(end.reason)
+        return Effect(EffectKind.EXITED, {**facts, "by": by}, aliases={"by": frozenset(words)})
+
+    def _requested(self, request: Request) -> Effect:
+        facts = {
+            "action": request.action,
+            **self._facts(request.person, request.decided_at),
+            "outcome": request.outcome,
+            "reason": request.reason,
+        }
+        return Effect(EffectKind.REQUEST, facts, because=request.detail or "")
+
+    def _sent(self, happened: Happened) -> Iterator[Effect]:
+        for stored in happened.sent:
+            message = stored.message
+            if message.type is MessageType.TRACK:
+                facts = self._facts(message.user_id, message.timestamp)
+                names = frozenset(happened.user_ids.get(stored.owner, ()))
+                properties = dict(read_object(body_data(message.type, message.body)))
+                yield Effect(
+                    EffectKind.TRACKED,
+                    {"event": message.name, **facts},
+                    properties,
+                    aliases={"person": names},
+                )
 
 
-def _decided(decision: Decision, rule: Rule, start: datetime) -> Effect:
-    at = offset(decision.decided_at - start)
-    by = f"by {_subject(decision)} at {at}"
-    person: JsonValue = decision.person
-    if decision.outcome is Outcome.ENTERED:
-        facts = {"person": person, "at": at, "retroactive": decision.retroactive}
-        return Effect(EffectKind.ENTERED, facts, because=f"they entered {by}")
-    because = f"{by} ({decision.reason}), {describe(decision, rule)}"
-    facts = {"person": person, "at": at, "reason": decision.reason}
-    return Effect(EffectKind.SKIPPED, facts, because=because)
-
-
-def _subject(decision: Decision) -> str:
+def _cause(decision: Decision) -> str:
     if decision.type is None:
         return "schedule"
     return f"{decision.type} {decision.event}" if decision.event else decision.type
 
 
-def _delivered(delivery: Delivery, start: datetime) -> Effect:
-    facts: dict[str, JsonValue] = {
-        "channel": delivery.channel,
-        "person": delivery.person,
-        "at": offset(delivery.due_at - start),
-    }
-    if delivery.state is DeliveryState.WITHHELD:
-        return Effect(EffectKind.WITHHELD, {**facts, "reason": delivery.reason})
-    return Effect(EffectKind.DELIVERY, facts, delivery.content)
-
-
-def _requested(request: Request, start: datetime) -> Effect:
-    facts: dict[str, JsonValue] = {
-        "action": request.action,
-        "person": request.person,
-        "at": offset(request.decided_at - start),
-        "outcome": request.outcome,
-        "reason": request.reason,
-    }
-    return Effect(EffectKind.REQUEST, facts, because=request.detail or "")
+def _known(happened: Happened) -> Iterator[Effect]:
+    """What each person has at the end, under each of their user ids."""
+    for key, person in happened.persons.items():
+        for user_id in happened.user_ids.get(key, [person.user_id]):
+            yield Effect(EffectKind.HAS, {"person": user_id}, dict(read_object(person.attributes)))

@@ -39,7 +39,15 @@ def _given(raw: JsonValue, path: Path, checker: PlanChecker) -> Iterator[Diagnos
 
 
 def _expected(raw: JsonValue, path: Path, checker: PlanChecker) -> Iterator[Diagnostic]:
+    if not isinstance(raw, dict):
+        return
     for key in ("delivery", "withheld"):
-        channel = raw.get(key) if isinstance(raw, dict) else None
-        if isinstance(channel, str):
+        if isinstance(channel := raw.get(key), str):
             yield from checker.channel(channel, (*path, key))
+    for key in ("tracked", "event"):
+        if isinstance(event := raw.get(key), str) and "delivery" not in raw:
+            yield from checker.event(event, (*path, key))
+    if isinstance(event := raw.get("tracked"), str):
+        yield from checker.properties(raw.get("properties"), (*path, "properties"), event)
+    if "has" in raw:
+        yield from checker.attributes(raw["has"], (*path, "has"))

@@ -1,46 +1,24 @@
-"""The run of rule tests: every message goes through a real engine with a frozen clock and a store in memory."""
+"""The run of rule tests: each with the rules that it is about, on a frozen clock, in a store in memory."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
 from whereupon.decide.decisions import Decision, Outcome
-from whereupon.engine import Engine
-from whereupon.errors import (
-    Diagnostic,
-    MessageRejectedError,
-    RequestError,
-    Severity,
-    UnknownNameError,
-)
-from whereupon.messages.model import Message
-from whereupon.messages.times import earlier, format_instant, later
-from whereupon.messages.wire import Arrival, parse_message
-from whereupon.records import Request, RequestOutcome
-from whereupon.replay.records import Record
-from whereupon.replay.stream_replay import Replay
-from whereupon.rules.loading import read_folder
-from whereupon.rules.model import Guard, Rule, Rulebook
+from whereupon.errors import Diagnostic
+from whereupon.rules.loading import Folder, read_folder
+from whereupon.rules.model import ExitOnLeaving, Guard, OnSegment, Rule, Rulebook
 from whereupon.rules.spelling import nearest
-from whereupon.scheduling.clocks import FrozenClock
 from whereupon.testing.case_reader import find_test_files, read_test_file
-from whereupon.testing.cases import (
-    BroadcastCall,
-    EffectKind,
-    GivenMessage,
-    OperatorAct,
-    OperatorVerb,
-    RuleTest,
-    RuleTestFile,
-    offset,
-)
+from whereupon.testing.cases import BroadcastCall, Effect, EffectKind, RuleTest, RuleTestFile
 from whereupon.testing.comparison import compare
 from whereupon.testing.coverage import Coverage
-from whereupon.testing.observation import observe
+from whereupon.testing.needed import NeededRules
+from whereupon.testing.observation import Observer
 from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Uncovered
+from whereupon.testing.simulation import Happened, SimulationError, simulate
 
 Subject: TypeAlias = Rule | Guard
 
@@ -49,73 +27,118 @@ _OF_A_GUARD = frozenset({EffectKind.REQUEST})
 
 
 def run_rule_tests(folder: Path) -> RuleTestReport:
-    """Run every test file below a rules folder, against all of the folder's rules.
+    """Run every test file below a rules folder.
 
-    A rule's test counts only the effects of the rule that the file is named after, and the requests that
-    the test expects. A guard's test counts only the requests for the guard's actions. Nothing is raised:
-    what is wrong with a file is a diagnostic.
+    A test is run with the rule that its file is named after, with the rules that it names, and with all
+    that these can set off; the segments, guards, events and settings of the folder are always there. It
+    counts the effects of its own rule, and of others those that it expects. A guard's test counts only the
+    requests for the guard's actions. The tests of a rule whose file has an error fail, and the others are
+    run. Nothing is raised: what is wrong with a file is a diagnostic.
     """
-    read = read_folder(folder)
-    book, found = read.book, read.diagnostics
-    files = [read_test_file(path, read.plan) for path in find_test_files(folder)]
-    if any(d.severity is Severity.ERROR for d in found):
-        return RuleTestReport((*found, *(d for file in files for d in file.diagnostics)))
-    subjects = _subjects(book)
-    files = [_checked(file, subjects) for file in files]
-    sound = [file for file in files if not file.is_broken]
-    coverages = {
-        file.subject: Coverage(subject)
-        for file in sound
-        if isinstance(subject := subjects[file.subject], Rule)
-    }
+    tests = _Tests.read(folder)
     results = tuple(
-        _run(test, file, subjects[file.subject], book, coverages.get(file.subject))
-        for file in sound
+        _Run(tests, file).result(test)
+        for file in tests.files
+        if not file.is_broken
         for test in file.tests
     )
-    diagnostics = (*found, *(d for file in files for d in file.diagnostics))
-    uncovered = [*_untested(book, files), *(u for c in coverages.values() for u in c.uncovered())]
-    return RuleTestReport(diagnostics, results, tuple(sorted(uncovered, key=_by_rule)))
+    uncovered = [*tests.untested(), *(u for c in tests.coverages.values() for u in c.uncovered())]
+    return RuleTestReport(tests.diagnostics, results, tuple(sorted(uncovered, key=_by_rule)))
+
+
+def check_test_files(folder: Path) -> tuple[Diagnostic, ...]:
+    """What is wrong with the rule files and test files of a folder; no test is run."""
+    return _Tests.read(folder).diagnostics
 
 
 def _by_rule(uncovered: Uncovered) -> str:
     return uncovered.rule
 
 
-def _subjects(book: Rulebook) -> dict[str, Subject]:
-    subjects: dict[str, Subject] = {guard.id: guard for guard in book.guards}
-    return subjects | {rule.id: rule for rule in book.rules}
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """The rules and the test files of a folder.
+
+    Attributes:
+        subjects: the rules and guards that may be tested, by id; not those whose file has an error.
+        coverages: of each rule that has tests.
+    """
+
+    folder: Folder
+    files: Sequence[RuleTestFile]
+    subjects: Mapping[str, Subject]
+    coverages: Mapping[str, Coverage]
+    needed: NeededRules
+
+    @classmethod
+    def read(cls, folder: Path) -> "_Tests":
+        """Read the rules and every test file, and check one against the other."""
+        read = read_folder(folder)
+        guards: dict[str, Subject] = {guard.id: guard for guard in read.book.guards}
+        subjects = guards | {rule.id: rule for rule in read.book.rules}
+        files = [read_test_file(path, read.plan) for path in find_test_files(folder)]
+        files = [_checked(file, subjects, read) for file in files]
+        coverages = {
+            file.subject: Coverage(subject)
+            for file in files
+            if not file.is_broken and isinstance(subject := subjects.get(file.subject), Rule)
+        }
+        noted = tuple(
+            coverages[rule.id].rule if rule.id in coverages else rule for rule in read.book.rules
+        )
+        needed = NeededRules(replace(read.book, rules=noted))
+        return cls(read, files, subjects, coverages, needed)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Of the rule files, and of the test files."""
+        return (*self.folder.diagnostics, *(d for file in self.files for d in file.diagnostics))
+
+    def untested(self) -> Iterator[Uncovered]:
+        """The rules and guards without tests."""
+        tested = {file.subject for file in self.files}
+        for subject in self.subjects:
+            if subject not in tested:
+                yield Uncovered(subject, TESTS, "true")
 
 
-# --- what no test can be run for ------------------------------------------------------------------
+# --- test files in view of the folder -----------------------------------------------------------------
 
 
-def _untested(book: Rulebook, files: Sequence[RuleTestFile]) -> Iterator[Uncovered]:
-    tested = {file.subject for file in files}
-    for subject in _subjects(book):
-        if subject not in tested:
-            yield Uncovered(subject, TESTS, "true")
-
-
-def _checked(file: RuleTestFile, subjects: dict[str, Subject]) -> RuleTestFile:
+def _checked(file: RuleTestFile, subjects: Mapping[str, Subject], folder: Folder) -> RuleTestFile:
     """The file with what is wrong with it in view of the rules of the folder."""
     subject = subjects.get(file.subject)
-    if subject is None:
-        diagnostics = [_without_rule(file, subjects)]
+    diagnostics = list(_unknown_rules(file, subjects, folder))
+    if subject is None and file.subject not in folder.refused:
+        diagnostics.append(_without_rule(file, subjects))
     elif isinstance(subject, Guard) and not file.is_broken:
-        diagnostics = list(_not_guarded(file, subject))
-    else:
-        return file
+        diagnostics += _not_guarded(file, subject)
     located = [file.positions.locate(diagnostic, file.name) for diagnostic in diagnostics]
     return replace(file, diagnostics=(*located, *file.diagnostics))
 
 
-def _without_rule(file: RuleTestFile, subjects: dict[str, Subject]) -> Diagnostic:
+def _without_rule(file: RuleTestFile, subjects: Mapping[str, Subject]) -> Diagnostic:
     hint = nearest(file.subject, subjects)
     message = (
         f"no rule and no guard is called {file.subject}{hint or '; write it, or rename this file'}"
     )
     return Diagnostic.at((), "test-without-rule", message)
+
+
+def _unknown_rules(
+    file: RuleTestFile, subjects: Mapping[str, Subject], folder: Folder
+) -> Iterator[Diagnostic]:
+    """Rules that a test names and that the folder does not have."""
+    for test, each in enumerate(file.tests):
+        for place, expected in enumerate(each.expected):
+            named = expected.facts.get("rule")
+            if isinstance(named, str) and not (
+                isinstance(subjects.get(named), Rule) or named in folder.refused
+            ):
+                rules = [name for name, one in subjects.items() if isinstance(one, Rule)]
+                hint = nearest(named, rules) or "; write it, or name another"
+                path = ("tests", test, "expect", place, "rule")
+                yield Diagnostic.at(path, "unknown-rule", f"there is no rule {named!r}{hint}")
 
 
 def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Diagnostic]:
@@ -136,128 +159,79 @@ def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Diagnostic]:
 # --- running --------------------------------------------------------------------------------------
 
 
-def _run(
-    test: RuleTest, file: RuleTestFile, subject: Subject, book: Rulebook, coverage: Coverage | None
-) -> RuleTestResult:
-    began = perf_counter()
-    failures = _failures(test, subject, book, coverage)
-    seconds = perf_counter() - began
-    return RuleTestResult(file.name, subject.id, test.name, test.line, failures, seconds)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The run of the tests of one file."""
 
+    tests: _Tests
+    file: RuleTestFile
 
-def _failures(
-    test: RuleTest, subject: Subject, book: Rulebook, coverage: Coverage | None
-) -> tuple[str, ...]:
-    arrivals, rejections = _arrivals(test)
-    if rejections:
-        return rejections
-    records, refusals = _records(test, arrivals, _with_notes(book, coverage))
-    if refusals:
-        return refusals
-    if coverage is not None:
-        entered = any(_enters(record, coverage.rule) for record in records)
-        coverage.note_entering(entered=entered)
-    complete = _OF_A_RULE if isinstance(subject, Rule) else _OF_A_GUARD
-    happened = tuple(observe(records, subject, test.start))
-    return compare(test.expected, happened, complete=complete)
+    def result(self, test: RuleTest) -> RuleTestResult:
+        """Run one test."""
+        began = perf_counter()
+        failures = self._failures(test)
+        seconds = perf_counter() - began
+        file = self.file
+        return RuleTestResult(file.name, file.subject, test.name, test.line, failures, seconds)
 
-
-def _arrivals(
-    test: RuleTest,
-) -> tuple[list[Message | OperatorAct | BroadcastCall], tuple[str, ...]]:
-    """The arrivals of a test, and a sentence for each message that the engine rejects."""
-    arrivals: list[Message | OperatorAct | BroadcastCall] = []
-    rejections: list[str] = []
-    for place, given in enumerate(test.given, start=1):
-        if not isinstance(given, GivenMessage):
-            arrivals.append(given)
-            continue
+    def _failures(self, test: RuleTest) -> tuple[str, ...]:
+        subject = self.tests.subjects.get(self.file.subject)
+        named = _rules_named(test)
+        book = self.tests.needed.book_for({self.file.subject, *named})
+        refused = self._refused(named, book)
+        if subject is None or refused is not None:
+            return (f"not run: {refused}",)
         try:
-            arrivals.append(_message(test, given, place))
-        except MessageRejectedError as error:
-            where = f"message {place} ({given.subject} at {offset(given.at)})"
-            rejections.append(f"{where} was rejected: {error.code}: {error.reason}")
-    return arrivals, tuple(rejections)
+            happened = simulate(test, book)
+        except SimulationError as error:
+            return error.sentences
+        self._note(happened)
+        expected = [_of_subject(effect, subject.id) for effect in test.expected]
+        rules = {rule.id: rule for rule in book.rules if rule.id in {subject.id, *named}}
+        effects = tuple(Observer(subject, rules, test.start).effects(happened))
+        complete = _OF_A_RULE if isinstance(subject, Rule) else _OF_A_GUARD
+        return compare(expected, effects, complete=complete)
+
+    def _refused(self, named: Sequence[str], book: Rulebook) -> str | None:
+        """Why the test cannot be run: a file that it needs has an error."""
+        refused = self.tests.folder.refused
+        if self.tests.folder.has_settings_refused:
+            return "the settings file has an error, and every rule goes by it"
+        wrong = [name for name in (self.file.subject, *named, *_segments(book)) if name in refused]
+        return f"{refused[wrong[0]]} has an error" if wrong else None
+
+    def _note(self, happened: Happened) -> None:
+        coverage = self.tests.coverages.get(self.file.subject)
+        if coverage is not None:
+            entered = any(_enters(record, coverage.rule) for record in happened.records)
+            coverage.note_entering(entered=entered)
 
 
-def _message(test: RuleTest, given: GivenMessage, place: int) -> Message:
-    received_at = later(test.start, given.at)
-    happened_at = earlier(received_at, given.happened)
-    raw = {**given.wire, "timestamp": format_instant(happened_at)}
-    return parse_message(raw, Arrival(received_at, given.source, lambda: f"given-{place}"))
+def _segments(book: Rulebook) -> list[str]:
+    """The segments that the rules refer to."""
+    found: set[str] = set()
+    for rule in book.rules:
+        found |= rule.where.segments | rule.who.segments
+        found |= {each.segment for each in rule.triggers if isinstance(each, OnSegment)}
+        found |= {each.segment for each in rule.exits if isinstance(each, ExitOnLeaving)}
+    return sorted(found)
 
 
-def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
-    """The book with an instrumented copy of the rule under test."""
-    if coverage is None:
-        return book
-    noted = coverage.rule
-    return replace(book, rules=tuple(noted if r.id == noted.id else r for r in book.rules))
+def _rules_named(test: RuleTest) -> list[str]:
+    """The rules that a test names beside its own: in what it expects, and broadcasts that it triggers."""
+    named = [effect.facts.get("rule") for effect in test.expected]
+    called = [given.broadcast for given in test.given if isinstance(given, BroadcastCall)]
+    return [*(name for name in named if isinstance(name, str)), *called]
 
 
-def _records(
-    test: RuleTest, arrivals: Sequence[Message | OperatorAct | BroadcastCall], book: Rulebook
-) -> tuple[list[Record], tuple[str, ...]]:
-    """The records of the engine, and a sentence for each act that did not go as the test says."""
-    records: list[Record] = []
-    refusals: list[str] = []
-    clock = FrozenClock(test.start)
-    with Engine.open("memory://", rules=book, clock=clock) as engine:
-        replay = Replay(engine, clock, records.append)
-        for arrival in arrivals:
-            match arrival:
-                case Message():
-                    replay.feed([arrival])
-                case BroadcastCall():
-                    act = partial(_call_up, arrival, refusals)
-                    replay.perform(later(test.start, arrival.at), act)
-                case OperatorAct():
-                    act = partial(_act, arrival, refusals)
-                    replay.perform(later(test.start, arrival.at), act)
-        replay.finish(None if test.until is None else later(test.start, test.until))
-    return records, tuple(refusals)
+def _of_subject(effect: Effect, subject: str) -> Effect:
+    """The expectation; that it is of the rule under test need not be said."""
+    if effect.facts.get("rule") != subject:
+        return effect
+    return replace(effect, facts={k: v for k, v in effect.facts.items() if k != "rule"})
 
 
-def _call_up(call: BroadcastCall, refusals: list[str], engine: Engine) -> list[Record]:
-    """Trigger a broadcast as the host does. Its deliveries are due work."""
-    try:
-        engine.trigger(call.broadcast, key=call.key, properties=call.properties)
-    except UnknownNameError as error:
-        refusals.append(f"trigger at {offset(call.at)}: {error}")
-    return []
-
-
-def _act(act: OperatorAct, refusals: list[str], engine: Engine) -> list[Record]:
-    """Do what the operator does, and return the requests that it changed."""
-    code, changed = None, list[Request]()
-    try:
-        changed = _done(act, engine)
-    except RequestError as error:
-        code = error.code
-    except UnknownNameError:
-        code = "not-held"
-    if code != act.refused:
-        expected = f"refused as {act.refused}" if act.refused else "allowed"
-        happened = f"refused as {code}" if code else "allowed"
-        when = offset(act.at)
-        refusals.append(f"{act.subject} at {when}: expected to be {expected}, but was {happened}")
-    return [*changed]
-
-
-def _done(act: OperatorAct, engine: Engine) -> list[Request]:
-    requests = engine.requests
-    if act.verb is OperatorVerb.CLOSE:
-        requests.close(act.what, by=act.by)
-        return []
-    for request in requests.list(RequestOutcome.HELD):
-        if request.action == act.what and act.person in {None, request.person}:
-            if act.verb is OperatorVerb.APPROVE:
-                return [requests.approve(request.key, by=act.by)]
-            return [requests.cancel(request.key, by=act.by)]
-    raise UnknownNameError(kind="held request", name=act.what)
-
-
-def _enters(record: Record, rule: Rule) -> bool:
+def _enters(record: object, rule: Rule) -> bool:
     if not isinstance(record, Decision):
         return False
     return record.rule == rule.id and record.outcome is Outcome.ENTERED

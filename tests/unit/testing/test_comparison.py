@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whereupon.testing.cases import Effect, EffectKind
-from whereupon.testing.comparison import compare, phrase
+from whereupon.testing.comparison import compare
+from whereupon.testing.effect_words import phrase
 
 PEOPLE = st.sampled_from(["ada", "bob"])
 TIMES = st.sampled_from(["+0s", "+1h", "+2h"])

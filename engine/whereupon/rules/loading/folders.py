@@ -33,11 +33,17 @@ class Folder:
         book: what its files say, without the files that have errors.
         diagnostics: errors and warnings, in the order of files and lines.
         plan: the tracking plan that the names in its files are checked against.
+        files: by the id that a file's name gives, the file of each rule, guard or segment in the book.
+        refused: likewise, each rule file that is not in the book since it has an error.
+        has_settings_refused: whether the settings file is one of them.
     """
 
     book: Rulebook
     diagnostics: tuple[Diagnostic, ...]
     plan: TrackingPlan = field(default_factory=TrackingPlan)
+    files: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    has_settings_refused: bool = False
 
 
 def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
@@ -66,9 +72,17 @@ def read_folder(folder: Path) -> Folder:
         diagnostics += file.diagnostics
         diagnostics += file.located(_lint(file.meant, known, chains))
         diagnostics += file.checked(plan)
-    refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
-    book = _book([file.value for file in files if file.value and file.name not in refused])
-    return Folder(book, tuple(sorted(set(diagnostics), key=_order)), plan)
+    wrong = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
+    refused = [file for file in files if file.name in wrong]
+    sound = [file for file in files if file.value and file.name not in wrong]
+    return Folder(
+        book=_book([file.value for file in sound if file.value]),
+        diagnostics=tuple(sorted(set(diagnostics), key=_order)),
+        plan=plan,
+        files={file.path.stem: file.name for file in sound},
+        refused={file.path.stem: file.name for file in refused},
+        has_settings_refused=any(isinstance(file.meant, FolderSettings) for file in refused),
+    )
 
 
 def _plan(files: Sequence["_File"]) -> TrackingPlan:

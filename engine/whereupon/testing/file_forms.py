@@ -1,0 +1,54 @@
+"""A test file and a test as they are written."""
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from whereupon.rules.field_types import MaybeInstant, Name
+from whereupon.rules.form import Form, IfMissing
+from whereupon.testing.item_fields import Offset
+
+
+class TestFileForm(Form):
+    """The file as a whole."""
+
+    tests: Annotated[
+        list[JsonValue], IfMissing("start the file with tests: and a list of tests")
+    ] = Field(
+        min_length=1,
+        description="The tests of the rule or guard whose name the file has.",
+        examples=[[{"name": "nothing happens", "given": [], "expect": []}]],
+    )
+
+
+class TestForm(Form):
+    """One test; its items are read each by its own form."""
+
+    __test__ = False  # no test of pytest's
+
+    name: Annotated[Name, IfMissing("give the test a name: what holds, in a few words")] = Field(
+        description="What holds, in a few words.", examples=["cheap socks are left alone"]
+    )
+    start: MaybeInstant = Field(
+        default=None,
+        description="When the test starts; Monday 5 January 2026, 09:00 UTC by default.",
+        examples=["2026-03-01T09:00:00Z"],
+    )
+    until: Offset = Field(
+        default=None,
+        description="When the test ends; without it everything that is due is done.",
+        examples=["+1d"],
+    )
+    given: Annotated[
+        list[JsonValue], IfMissing("add given: with the messages that arrive; given: [] for none")
+    ] = Field(
+        description="What happens: messages that arrive, and what people decide, in their order.",
+        examples=[[{"track": "purchase", "user": "ada"}]],
+    )
+    expect: Annotated[
+        list[JsonValue],
+        IfMissing("add expect: with all that the rule does; expect: [] for silence"),
+    ] = Field(
+        description="Everything that the rule then does: each entry and delivery; [] for silence.",
+        examples=[[{"entered": "ada"}, {"delivery": "push", "to": "ada"}]],
+    )
