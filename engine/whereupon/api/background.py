@@ -121,25 +121,30 @@ class BackgroundWork:
             return ran
 
     def _done(self, *, wait: bool) -> Ran:
-        dispatcher = self._workers.dispatcher
         emitted, dispatched = list[Emitted | Skipped](), Dispatched()
+        while True:
+            done = self._woken_and_sent(emitted, wait=wait)
+            dispatched += done
+            if not done.awaited or self.is_closing:  # else entries have become due
+                break
+        requests = [each for each in emitted if isinstance(each, Request)]
+        ran = Ran(Decisions(emitted), dispatched, [*requests, *self._workers.actions.run_due()])
+        if not self.is_closing and self._workers.scrubbing.is_due():
+            self._workers.scrubbing.scrub()
+        if not self.is_closing:
+            self._workers.pruning.run_due()
+        return ran
+
+    def _woken_and_sent(self, emitted: list[Emitted | Skipped], *, wait: bool) -> Dispatched:
+        """Wake what is due, add what that emitted, and hand over what is due then."""
+        dispatcher, dispatched = self._workers.dispatcher, Dispatched()
         steps = takewhile(lambda _: not self.is_closing, self.wake(self._clock.now()))
         for number, result in enumerate(steps, 1):
             # Deliveries may be many. They wait in the outbox, not here.
             emitted += (each for each in result.emitted if not isinstance(each, Delivery))
             if number % STEPS_TOGETHER == 0:  # deliveries do not wait for all other work
                 dispatched += dispatcher.dispatch_due(wait=wait)
-        requests = [each for each in emitted if isinstance(each, Request)]
-        ran = Ran(
-            Decisions(emitted),
-            dispatched + dispatcher.dispatch_due(wait=wait),
-            [*requests, *self._workers.actions.run_due()],
-        )
-        if not self.is_closing and self._workers.scrubbing.is_due():
-            self._workers.scrubbing.scrub()
-        if not self.is_closing:
-            self._workers.pruning.run_due()
-        return ran
+        return dispatched + dispatcher.dispatch_due(wait=wait)
 
     def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[BatchResult]:
         """Wake entries, broadcasts and requests due by ``until`` (see `Engine.wake`)."""

@@ -1,4 +1,4 @@
-"""The host's own functions: channels, hooks and actions that it registers with an engine."""
+"""The host's own functions: channels, functions of steps, hooks and actions that it registers with an engine."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,6 +13,13 @@ from whereupon.api.inbox_calls import InboxCalls
 from whereupon.api.report_calls import ReportCalls
 from whereupon.delivery.action_calls import Handler, Registration, fault_finder
 from whereupon.delivery.channel_policy import ChannelOptions, policy_of
+from whereupon.delivery.functions import (
+    Function,
+    FunctionOptions,
+    as_channel,
+    check_name,
+    function_policy,
+)
 from whereupon.delivery.host_code import check_callable, check_runs
 from whereupon.delivery.monitor import Hook
 from whereupon.messages.semantic_events import Action
@@ -101,6 +108,54 @@ class HostFunctions(DeviceCalls, InboxCalls, ReportCalls):
             )
         self._workers.dispatcher.register(name, channel, policy)
         self._work.wake_up()
+
+    @overload
+    def function(
+        self, name: str, **policy: Unpack[FunctionOptions]
+    ) -> Callable[[Function], Function]: ...
+
+    @overload
+    def function(
+        self, name: str, function: Function, **policy: Unpack[FunctionOptions]
+    ) -> None: ...
+
+    def function(
+        self, name: str, function: Function | None = None, **policy: Unpack[FunctionOptions]
+    ) -> Callable[[Function], Function] | None:
+        """Register a function that the step ``run: NAME`` calls, and whose result later steps read.
+
+        It gets a `Delivery`: `person` and `recipient` (the person's attributes as they are now), `content`
+        (what stands under ``with``) and `facts` (of the message that opened the entry). It returns any JSON
+        value of at most 32 KB; what is not JSON fails the call for good. The entry waits until the function
+        has returned, or the call is given up. It is called as a channel is (see `channel`): at least once for
+        each entry, again with the same idempotency key if it raises, and not at all if it is unknown here.
+        An ``async`` function runs on an event loop of the engine's.
+
+        Args:
+            function: without it this is a decorator of the function.
+            policy: how it is called (see `FunctionOptions`).
+
+        Raises:
+            TypeError: it cannot be called, or is a class or a generator; there is no such option.
+            ValueError: no rule could name it, or a value of the policy is wrong.
+        """
+        self._check_open()
+        options = policy
+
+        def register(function: Function) -> Function:
+            _check_is_no_class(function)
+            check_callable(function)
+            self._workers.dispatcher.register(
+                check_name(name), as_channel(name, function), function_policy(name, options)
+            )
+            self._work.wake_up()
+            return function
+
+        if function is None:
+            check_name(name)
+            return register
+        register(function)
+        return None
 
     def on(self, event: str, hook: Hook) -> None:
         """Call a function whenever this happens to a delivery or to an action of the host's.

@@ -127,6 +127,7 @@ class EngineParts:
                 is_paused=self._current.is_paused,
                 settings=lambda: self._current.pipeline.settings,
                 when_idle=lambda: self._work.look_ahead(),  # noqa: PLW0108 - it is made below
+                when_answered=lambda: self._work.wake_up(),  # noqa: PLW0108 - likewise
             ),
             ActionCaller(self.store, self._current, self.clock, policy, self._monitor),
             Scrubber(self.store),

@@ -9,7 +9,7 @@ now. No channel waits for another one.
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock, Thread
 from time import monotonic
@@ -21,7 +21,8 @@ from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import Retry
-from whereupon.delivery.settlements import Counts, DeliverySettler
+from whereupon.delivery.settled_counts import Counts
+from whereupon.delivery.settlements import DeliverySettler
 from whereupon.ports import BatchSender, Channel, Clock, Session, Store
 from whereupon.records import DeliveryState
 from whereupon.runtime.forks import ForkAware, watch_forks
@@ -35,12 +36,17 @@ _LOG = logging.getLogger("whereupon.waking")
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """What a round of dispatching did."""
+    """What a round of dispatching did.
+
+    Attributes:
+        awaited: how many of those that ended have let an entry go on that waited for it.
+    """
 
     sent: int = 0
     retried: int = 0
     dead: int = 0
     withheld: int = 0
+    awaited: int = field(default=0, repr=False)
 
     def __add__(self, other: "Dispatched") -> "Dispatched":
         """What two rounds did together."""
@@ -49,6 +55,7 @@ class Dispatched:
             self.retried + other.retried,
             self.dead + other.dead,
             self.withheld + other.withheld,
+            self.awaited + other.awaited,
         )
 
 
@@ -62,6 +69,7 @@ class Dispatcher(ForkAware):
             again.
         settings: gives the settings in use, by whose keys addresses are hashed.
         when_idle: called when a channel's last call has ended.
+        when_answered: called when an entry is due that has waited for a delivery's end.
     """
 
     def __init__(  # noqa: PLR0913 - what it shares with the engine
@@ -75,7 +83,9 @@ class Dispatcher(ForkAware):
         is_paused: Callable[[str], bool] = lambda _: False,
         settings: Callable[[], Settings] = Settings,
         when_idle: Callable[[], object] = lambda: None,
+        when_answered: Callable[[], object] = lambda: None,
     ) -> None:
+        self._when_answered = when_answered
         self._is_paused = is_paused
         self._when_idle = when_idle
         self._addresses = AddressCheck(settings)
@@ -126,6 +136,7 @@ class Dispatcher(ForkAware):
             counts=self._counts,
             is_paused=self._is_paused,
             addresses=self._addresses,
+            when_answered=self._when_answered,
         )
         lane = ChannelLane(channel, settler, self._loop, self._when_idle)
         with self._lock:
@@ -158,12 +169,13 @@ class Dispatcher(ForkAware):
         else:
             for name, lane in woken.items():
                 self._watch(name, lane)
-        counts = self._counts.take()
+        counts, awaited = self._counts.take()
         return Dispatched(
             counts[DeliveryState.SENT],
             counts[DeliveryState.PENDING],
             counts[DeliveryState.DEAD],
             counts[DeliveryState.WITHHELD],
+            awaited,
         )
 
     def next_due(self, session: Session) -> datetime | None:

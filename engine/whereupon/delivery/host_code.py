@@ -27,11 +27,17 @@ def called(function: Callable[[T], object], argument: T) -> tuple[object, BaseEx
         returned = function(argument)
     except BaseException as error:  # noqa: BLE001 - the host's code: its failure becomes a record
         return None, error
+    if not has_not_run(returned):
+        return returned, None
     if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
         returned.close()
-    elif not (inspect.isawaitable(returned) or inspect.isasyncgen(returned)):
-        return returned, None
     return None, NotRunError(_HAS_TO_RUN)
+
+
+def has_not_run(returned: object) -> bool:
+    """Whether what a function returned has its work still before it."""
+    tests = (inspect.isgenerator, inspect.isawaitable, inspect.isasyncgen)
+    return any(is_late(returned) for is_late in tests)
 
 
 def is_async(function: Callable[..., object]) -> bool:

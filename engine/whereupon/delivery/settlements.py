@@ -5,26 +5,29 @@ looked at before the call, and settled by its own outcome.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Lock
 from typing import NamedTuple, TypeAlias
+
+from pydantic import JsonValue
 
 from whereupon.decide.consent import reason_to_withhold
 from whereupon.delivery.address_check import AddressCheck
 from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.channel_rests import Turn, after_calls, is_failure, turn_of
+from whereupon.delivery.functions import Returned
 from whereupon.delivery.host_code import NotRunError
 from whereupon.delivery.lanes import CallEnd, NotTriedError
 from whereupon.delivery.monitor import Event, Monitor
 from whereupon.delivery.retries import GiveUp, Retry, RetryLater
+from whereupon.delivery.settled_counts import Counts
 from whereupon.errors import StoreError
 from whereupon.messages.times import later
 from whereupon.ports import Clock, LeasedNow, Session, Settlement, Store
-from whereupon.records import RULE_PAUSED, ChannelState, Delivery, DeliveryState
+from whereupon.records import NOTHING, RULE_PAUSED, ChannelState, Delivery, DeliveryState
+from whereupon.rules.steps.run import function_of
 from whereupon.runtime.combined import Combined
 from whereupon.runtime.log_lines import log_event
 
@@ -67,25 +70,6 @@ Parcel: TypeAlias = tuple[Leased, ...]
 """What one call gets."""
 
 
-class Counts:
-    """How many deliveries ended in which state since they were last asked for."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._counts: Counter[DeliveryState] = Counter()
-
-    def add(self, state: DeliveryState) -> None:
-        """Count a delivery."""
-        with self._lock:
-            self._counts[state] += 1
-
-    def take(self) -> Counter[DeliveryState]:
-        """The counts; they begin anew, so that each delivery is counted for one caller."""
-        with self._lock:
-            taken, self._counts = self._counts, Counter()
-        return taken
-
-
 class _End(NamedTuple):
     """How the call for one delivery ended."""
 
@@ -115,6 +99,8 @@ class DeliverySettler:
     counts: Counts
     is_paused: Callable[[str], bool]
     addresses: AddressCheck
+    when_answered: Callable[[], object] = lambda: None
+    """Called when an entry is due that has waited for a delivery's end."""
     has_failed: bool = field(default=False, init=False)
     """Whether the stored state counts failures, as far as this process knows."""
     rests_until: datetime | None = field(default=None, init=False)
@@ -138,9 +124,10 @@ class DeliverySettler:
         prepared, refused, turns = self.store.transact(partial(self._turn_over, asked=asked))
         self._tell_all([end for each in asked for end in each.ends], turns)
         for delivery, end in refused:
-            self.counts.add(end.state)
+            self.counts.add(end)
             after, reason = _settled(delivery, end), end.reason or ""
             self.monitor.tell_of_delivery(Event.WITHHELD, after, reason=reason)
+        self._wake_entries([end for _, end in refused])
         return prepared
 
     def _turn_over(
@@ -151,6 +138,7 @@ class DeliverySettler:
         keys = [leased.delivery.key for each in asked for leased in each.following]
         rests = bool(keys) and self._rests(session, [each.ends for each in asked])
         found = session.leased_now(keys) if keys else {}
+        facts = self._facts(session, [each.following for each in asked])
         prepared, refused = list[Parcel](), list[tuple[Delivery, Settlement]]()
         ended = list[Settlement]()
         for each in asked:
@@ -162,8 +150,8 @@ class DeliverySettler:
                 if (rests and not leased.is_probe) or self.clock.now() > leased.latest:
                     ended.append(_as_it_was(leased.delivery))
                 elif (end := self._objection(session, leased.delivery, now)) is None:
-                    recipient, person = now.attributes or {}, now.user_id or leased.delivery.person
-                    delivery = leased.delivery._replace(person=person, recipient=recipient)
+                    delivery = _addressed(leased.delivery, now)
+                    delivery = delivery._replace(facts=facts.get(delivery.awaited_by, NOTHING))
                     ready.append(leased._replace(delivery=delivery))
                 else:
                     ended.append(end)
@@ -181,6 +169,16 @@ class DeliverySettler:
         self._give_back_places(session, len(keys) - sum(map(len, prepared)))
         return prepared, refused, turns
 
+    def _facts(
+        self, session: Session, parcels: Sequence[Parcel]
+    ) -> Mapping[int | None, Mapping[str, JsonValue]]:
+        """What opened the entries that wait for a function, by their keys; nothing for any other channel."""
+        if function_of(self.channel) is None:
+            return {}
+        waiting = (leased.delivery.awaited_by for parcel in parcels for leased in parcel)
+        keys = {key for key in waiting if key is not None}
+        return {entry.key: entry.facts for entry in session.entries(keys)} if keys else {}
+
     def _objection(self, session: Session, delivery: Delivery, now: LeasedNow) -> Settlement | None:
         """Why a delivery is not handed over now: the rule is switched off, or the person may not be sent it."""
         instant = self.clock.now()
@@ -196,7 +194,8 @@ class DeliverySettler:
             reason = self.addresses.reason_to_withhold(session, delivery, now, self.policy.address)
         if reason is None:
             return None
-        return Settlement(key, DeliveryState.WITHHELD, attempts, instant, reason)
+        state, waiting = DeliveryState.WITHHELD, delivery.awaited_by
+        return Settlement(key, state, attempts, instant, reason, awaited_by=waiting)
 
     def settle(self, ends: Sequence[CallEnd[Parcel]]) -> None:
         """Settle several parcels at once."""
@@ -282,8 +281,12 @@ class DeliverySettler:
     # --- how calls end ------------------------------------------------------------------------
 
     def _ends(self, end: CallEnd[Parcel]) -> Iterator[_End]:
+        result = end.returned.value if isinstance(end.returned, Returned) else None
         for leased, error in zip(end.item, _outcomes(end), strict=True):
-            yield _End(leased.delivery, error, self._settlement(leased.delivery, error), leased)
+            ended = self._settlement(leased.delivery, error)
+            if leased.delivery.awaited_by is not None:
+                ended = replace(ended, awaited_by=leased.delivery.awaited_by, result=result)
+            yield _End(leased.delivery, error, ended, leased)
 
     def _settlement(self, delivery: Delivery, error: BaseException | None) -> Settlement:
         attempts, now = delivery.attempts + 1, self.clock.now()
@@ -303,9 +306,14 @@ class DeliverySettler:
             self._tell(end)
         for turn in turns:
             self.monitor.tell_of_channel(*turn)
+        self._wake_entries([end.settlement for end in ends])
+
+    def _wake_entries(self, ends: Sequence[Settlement]) -> None:
+        if any(end.wakes is not None for end in ends):
+            self.when_answered()
 
     def _tell(self, end: _End) -> None:
-        self.counts.add(end.settlement.state)
+        self.counts.add(end.settlement)
         if isinstance(end.error, NotTriedError):
             return
         after = _settled(end.delivery, end.settlement)
@@ -364,10 +372,15 @@ def _as_it_was(delivery: Delivery) -> Settlement:
     )
 
 
+def _addressed(delivery: Delivery, now: LeasedNow) -> Delivery:
+    """The delivery to the person as they are now."""
+    person = now.user_id or delivery.person
+    return delivery._replace(person=person, recipient=now.attributes or {})
+
+
 def _settled(delivery: Delivery, end: Settlement) -> Delivery:
-    return delivery._replace(
-        state=end.state, attempts=end.attempts, due_at=end.due_at, reason=end.reason
-    )
+    ended = delivery._replace(state=end.state, attempts=end.attempts, due_at=end.due_at)
+    return ended._replace(reason=end.reason, result=end.result)
 
 
 _OURS = (RetryLater, GiveUp, ChannelTimeoutError, NotTriedError, NotRunError, BadOutcomesError)

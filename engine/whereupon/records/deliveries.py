@@ -62,6 +62,8 @@ class Delivery(NamedTuple):
             the attributes that the store keeps.
         awaited_by: the key of the entry that waits until it is sent or given up; None if no entry does.
         result: what the function of a `run` step returned.
+        facts: what templates read of the message that opened its entry. Only the function of a `run` step gets
+            them; the store does not keep them with the delivery.
     """
 
     key: int
@@ -83,6 +85,7 @@ class Delivery(NamedTuple):
     address_digest: bytes | None = None
     awaited_by: int | None = None
     result: JsonValue = None
+    facts: Mapping[str, JsonValue] = NOTHING
 
     @property
     def message_id(self) -> str | None:
