@@ -30,6 +30,7 @@ from tests.benchmarks import (
     matching,
     pipeline,
     replay_floor,
+    rule_tests,
     starting,
     writers,
 )
@@ -47,6 +48,7 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
         "starting": starting.rows,
         "pipeline": pipeline.rows,
         "replay_floor": replay_floor.rows,
+        "rule_tests": rule_tests.rows,
         "writers": writers.rows,
         "claims": claims.rows,
         "broadcast": broadcast.rows,

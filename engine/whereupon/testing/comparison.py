@@ -53,10 +53,11 @@ def _copies(wanted: Effect) -> int:
 def _pairs(expected: Sequence[Effect], happened: Sequence[Effect]) -> dict[int, int]:
     """Which observed effect meets which expected one, with as many pairs as possible (augmenting paths)."""
     met: dict[int, int] = {}
-    fits = [
-        [place for place, effect in enumerate(happened) if _meets(wanted, effect)]
-        for wanted in expected
-    ]
+    known: dict[int, list[int]] = {}
+    for wanted in expected:  # of which some are one expectation many times
+        if id(wanted) not in known:
+            known[id(wanted)] = [n for n, effect in enumerate(happened) if _meets(wanted, effect)]
+    fits = [known[id(wanted)] for wanted in expected]
 
     def meet(wanted: int, tried: set[int]) -> bool:
         free = next((place for place in fits[wanted] if place not in met), None)
