@@ -32,7 +32,7 @@ _HOURS = (1, 4, 24, 72, 24 * 30)
 
 def write_folder(folder: Path, seed: int = SEED) -> None:
     """Write the rules, the segments and the test files."""
-    random_ = random.Random(seed)  # noqa: S311 - no secrets
+    random_ = random.Random(seed)
     for place in range(4):
         _write(folder, f"segment-{place}", _segment(place))
     for place in range(RULES):
@@ -160,9 +160,7 @@ def rows(rounds: int = ROUNDS) -> list[Row]:
     figure = f"{RULES * TESTS_OF_EACH} tests of {RULES} rules over a year, by whereupon test"
     reference = f"{SECONDS_BAR:g} s"
     return [
-        Row(
-            figure, f"{taken:.1f} s", reference, taken / SECONDS_BAR, words, met, spread, REPRODUCE
-        )
+        Row(figure, f"{taken:.1f} s", reference, taken / SECONDS_BAR, words, met, spread, REPRODUCE)
     ]
 
 

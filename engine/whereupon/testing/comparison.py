@@ -53,11 +53,7 @@ def _copies(wanted: Effect) -> int:
 def _pairs(expected: Sequence[Effect], happened: Sequence[Effect]) -> dict[int, int]:
     """Which observed effect meets which expected one, with as many pairs as possible (augmenting paths)."""
     met: dict[int, int] = {}
-    known: dict[int, list[int]] = {}
-    for wanted in expected:  # of which some are one expectation many times
-        if id(wanted) not in known:
-            known[id(wanted)] = [n for n, effect in enumerate(happened) if _meets(wanted, effect)]
-    fits = [known[id(wanted)] for wanted in expected]
+    fits = _fitting(expected, happened)
 
     def meet(wanted: int, tried: set[int]) -> bool:
         free = next((place for place in fits[wanted] if place not in met), None)
@@ -76,6 +72,15 @@ def _pairs(expected: Sequence[Effect], happened: Sequence[Effect]) -> dict[int, 
     for wanted in range(len(expected)):
         meet(wanted, set())
     return met
+
+
+def _fitting(expected: Sequence[Effect], happened: Sequence[Effect]) -> list[list[int]]:
+    """Of each expected effect the observed ones that would meet it."""
+    known: dict[int, list[int]] = {}
+    for wanted in expected:  # of which some are one expectation many times
+        if id(wanted) not in known:
+            known[id(wanted)] = [n for n, effect in enumerate(happened) if _meets(wanted, effect)]
+    return [known[id(wanted)] for wanted in expected]
 
 
 def _meets(wanted: Effect, effect: Effect) -> bool:
