@@ -2,20 +2,26 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+from pydantic import JsonValue
 
 from whereupon.cli.exit_status import FINDINGS, as_line, exits_with_status, print_to_stderr
-from whereupon.cli.options import RULES, AsJson, RulesArgument
+from whereupon.cli.options import RULES, AsJson, RulesArgument, RulesIfAny
 from whereupon.cli.printing import print_lines, print_objects
 from whereupon.errors import Diagnostic, Severity
 from whereupon.render.formatting import clean, counted
 from whereupon.render.records import diagnostic_object
+from whereupon.rules.loading import read_folder
 from whereupon.rules.reader import json_schema
 
 Strict: TypeAlias = Annotated[
     bool, typer.Option("--strict", help="Exit with status 1 also if there is a warning.")
+]
+OfTests: TypeAlias = Annotated[
+    bool, typer.Option("--tests", help="The schema of test files instead.")
 ]
 
 
@@ -51,6 +57,19 @@ def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
 
 
 @exits_with_status
-def schema_command() -> None:
-    """Print the JSON Schema of rule files, with which editors complete and check them."""
-    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+def schema_command(of_tests: OfTests = False, folder: RulesIfAny = None) -> None:
+    """Print the JSON Schema of rule files, or of test files, with which editors complete and check them.
+
+    That of test files also completes the events, rules, attributes and channels of the rules folder.
+    """
+    schema = _schema_of_tests(folder) if of_tests else json_schema()
+    sys.stdout.write(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
+
+
+def _schema_of_tests(folder: Path | None) -> dict[str, JsonValue]:
+    from whereupon.testing.schema import schema_of_tests  # noqa: PLC0415 - few commands need it
+
+    if folder is None:
+        return schema_of_tests()
+    read = read_folder(folder)
+    return schema_of_tests(read.plan, [rule.id for rule in read.book.rules])

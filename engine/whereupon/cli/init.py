@@ -13,10 +13,13 @@ from whereupon.cli.exit_status import exits_with_status, fail
 from whereupon.cli.options import RULES
 from whereupon.config.config import FILE
 from whereupon.rules.reader import json_schema
+from whereupon.testing.schema import schema_of_tests
 
 _STARTER = "starter"
 _SCHEMA = ".schema.json"
 """A hidden file, so that it is not read as a rule. The first line of each rule file names it for editors."""
+_TESTS_SCHEMA = ".tests.schema.json"
+"""Likewise for test files."""
 
 _NEXT = """
   whereupon lint {folder}    checks every file, and prints all errors and warnings
@@ -25,6 +28,7 @@ _NEXT = """
 
 Editors that know YAML complete the files with {folder}/{schema}. Begin your files with the line
 # yaml-language-server: $schema={schema}   (whereupon schema > {folder}/{schema} writes it again)
+and test files with the same line of {tests_schema} (whereupon schema --tests --rules {folder})
 """
 
 
@@ -47,7 +51,7 @@ def init_command(
             file.write(content)
         sys.stdout.write(f"created {path}\n")
     _write_configuration(folder)
-    sys.stdout.write(_NEXT.format(folder=folder, schema=_SCHEMA))
+    sys.stdout.write(_NEXT.format(folder=folder, schema=_SCHEMA, tests_schema=_TESTS_SCHEMA))
 
 
 def _write_configuration(folder: Path) -> None:
@@ -64,8 +68,12 @@ def _write_configuration(folder: Path) -> None:
 
 def _starter() -> list[tuple[str, str]]:
     """The path of each file in the folder, and its text."""
-    schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-    return [(_SCHEMA, schema), *_files_below(files("whereupon.cli") / _STARTER, "")]
+    schemas = {_SCHEMA: json_schema(), _TESTS_SCHEMA: schema_of_tests()}
+    texts = {
+        name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in schemas.items()
+    }
+    return [*texts.items(), *_files_below(files("whereupon.cli") / _STARTER, "")]
 
 
 def _files_below(folder: Traversable, path: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from whereupon.testing.item_fields import Offset
 
 
 class TestFileForm(Form):
-    """The file as a whole."""
+    """The tests of a rule or a guard: what happens, and everything that the rule then does."""
 
     tests: Annotated[
         list[JsonValue], IfMissing("start the file with tests: and a list of tests")
@@ -22,7 +22,7 @@ class TestFileForm(Form):
 
 
 class TestForm(Form):
-    """One test; its items are read each by its own form."""
+    """One test: what happens, and everything that the rule then does."""
 
     __test__ = False  # no test of pytest's
 

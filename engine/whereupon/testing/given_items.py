@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from whereupon.rules.field_types import MaybeDuration, Name
 from whereupon.rules.form import Form, IfMissing, there
@@ -12,12 +12,21 @@ MOST_REPETITIONS = 10_000
 """How often one item may repeat a message."""
 
 _Repetitions = Annotated[
-    Annotated[int, Field(ge=2, le=MOST_REPETITIONS)] | None, BeforeValidator(there)
+    Annotated[int, Field(ge=2, le=MOST_REPETITIONS)] | None,
+    BeforeValidator(there),
+    WithJsonSchema({"type": "integer", "minimum": 2, "maximum": MOST_REPETITIONS}),
 ]
 
 
 class MessageItem(Form):
     """What every message may say: when it arrives, when it happened, who sends it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {"every": ["repeat"]},
+            "not": {"required": ["id", "repeat"]},
+        }
+    )
 
     at: Offset = Field(
         default=None,

@@ -72,6 +72,14 @@ SkipReason = Annotated[
 ]
 Objects = dict[str, JsonValue]
 
-MaybeRule = Annotated[Name | None, BeforeValidator(there)]
+MaybeRule = Annotated[
+    Name | None,
+    BeforeValidator(there),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
 Recipient = Annotated[Name, IfMissing("add to: with the person's user id")]
-MaybeCount = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(there)]
+MaybeCount = Annotated[
+    Annotated[int, Field(ge=0)] | None,
+    BeforeValidator(there),
+    WithJsonSchema({"type": "integer", "minimum": 0}),
+]
