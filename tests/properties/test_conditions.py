@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from whereupon.conditions import NO_HISTORY, JsonValue, parse_condition
 from whereupon.conditions.compiler import evaluator_of
 from whereupon.conditions.condition import in_turn
+from whereupon.conditions.item_tests import ITEM_TESTS
 from whereupon.conditions.jsonlogic.coercion import is_truthy
 from whereupon.conditions.operators import OPERATORS
 from whereupon.conditions.operators.dates import instant_of
@@ -178,9 +179,21 @@ FIELDS: st.SearchStrategy[JsonValue] = st.dictionaries(
     EXPECTATIONS,
     min_size=1,
 )
+OUTSIDE: st.SearchStrategy[JsonValue] = st.sampled_from(
+    ("$.person.a", "$.properties.b", "$.properties.a.0", {"lte": "$.person.a"})
+)
+ITEMS: st.SearchStrategy[JsonValue] = st.builds(
+    lambda name, test, item: {name: {test: item}},
+    st.sampled_from(("a", "b", "a.b")),
+    st.sampled_from(tuple(ITEM_TESTS)),
+    st.one_of(EXPECTATIONS, FIELDS, st.builds(lambda each: {"b": each}, OUTSIDE), OUTSIDE),
+)
 SHORT_FORMS: st.SearchStrategy[JsonValue] = st.recursive(
-    FIELDS,
+    st.one_of(FIELDS, FIELDS, ITEMS),
     lambda inner: st.one_of(
+        st.builds(
+            lambda test, each: {"a": {test: each}}, st.sampled_from(tuple(ITEM_TESTS)), inner
+        ),
         st.builds(lambda each: {"not": each}, inner),
         st.builds(lambda each: {"any": each}, st.lists(inner, min_size=1, max_size=3)),
         st.builds(lambda each, one: {"all": each, "a": one}, st.lists(inner, min_size=1), FIXED),

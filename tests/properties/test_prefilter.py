@@ -10,6 +10,7 @@ from tests.properties.test_matching import CLOSE, LIKELY, NEAR
 from tests.stores import Opener
 
 from whereupon.conditions import NO_HISTORY, Condition, JsonValue, parse_condition
+from whereupon.conditions.item_tests import ITEM_TESTS
 from whereupon.conditions.operators import OPERATORS
 from whereupon.conditions.prefilter import passes
 from whereupon.conditions.pushdown import prefilter_of
@@ -205,6 +206,9 @@ def every_test() -> Iterator[Mapping[str, object]]:
         {"a": {"in": [*options, *range(30)]}} for options in ((), (2**60,), ("socks", True))
     )
     yield from ({"a": {name: row.example}} for name, row in OPERATORS.items())
+    yield from ({"a": {name: test.example}} for name, test in ITEM_TESTS.items())
+    yield from ({"a": {name: options}} for name in ITEM_TESTS for options in ("socks", [20, "so"]))
+    yield from ({"not": {"a": {name: "socks"}}} for name in ITEM_TESTS)
     yield from ({"logic": it}, {"logic": {"!!": [{"var": "person.a.b"}]}}, {"a.-1": 20})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from whereupon.conditions.condition import Condition
+from whereupon.conditions.item_tests import ITEM_OPERATORS, NO_ITEM, OUTER
 from whereupon.conditions.jsonlogic.expressions import (
     fixed_path,
     is_call,
@@ -32,15 +33,14 @@ def turns_by_time(logic: JsonValue, *, to: bool) -> bool:
     name, operands = operands_of(logic)
     if name in {"and", "or"}:
         return any(turns_by_time(operand, to=to) for operand in operands)
-    if name == "!" and operands:
-        return turns_by_time(operands[0], to=not to)
-    if name == "!!" and operands:
-        return turns_by_time(operands[0], to=to)
+    if name in {"!", "!!"} and operands:
+        return turns_by_time(operands[0], to=to is (name == "!!"))
     if name == PERFORMED:
         return _count_turns(operands[0], to=to)
-    if name in _LATER and (later := _timestamp_turns(name, operands)) is not None:
-        return later is to
-    return _reads_time(logic)
+    if name in ITEM_OPERATORS:
+        return turns_by_time(operands[1], to=to is not (name == NO_ITEM))
+    later = _timestamp_turns(name, operands) if name in _LATER else None
+    return _reads_time(logic) if later is None else later is to
 
 
 def _count_turns(question: JsonValue, *, to: bool) -> bool:
@@ -56,7 +56,7 @@ def _timestamp_turns(name: str, operands: list[JsonValue]) -> bool | None:
     if len(operands) != 2:  # noqa: PLR2004 - a comparison
         return None
     for place, other in ((0, 1), (1, 0)):
-        if fixed_path(operands[place]) == _TIME and not _reads_time(operands[other]):
+        if _is_time(operands[place]) and not _reads_time(operands[other]):
             return _LATER[name] if place == 0 else not _LATER[name]
     return None
 
@@ -72,7 +72,12 @@ def _reads_time(logic: JsonValue) -> bool:
         return _count_turns(operands[0], to=True) or _count_turns(operands[0], to=False)
     if name in ADDITIONS and ADDITIONS[name].timed_test is not None:
         return True
-    return fixed_path(logic) == _TIME or any(map(_reads_time, operands))
+    return _is_time(logic) or any(map(_reads_time, operands))
+
+
+def _is_time(logic: JsonValue) -> bool:
+    """Whether the logic is the bare timestamp."""
+    return fixed_path(logic) == _TIME or logic == {OUTER: [_TIME]}
 
 
 def guaranteed_by(condition: Condition) -> frozenset[str]:

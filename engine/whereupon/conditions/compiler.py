@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar, cast
 
 from whereupon.conditions.condition import Evaluator, Performed
+from whereupon.conditions.item_loops import item_test, outer_value, tested_beside, weight_of
+from whereupon.conditions.item_tests import ITEM_OPERATORS, OUTER
 from whereupon.conditions.jsonlogic.coercion import is_truthy
 from whereupon.conditions.jsonlogic.standard import (
     COMPARISONS,
@@ -40,7 +42,8 @@ from whereupon.conditions.values import UNDEFINED, JsonValue
 
 Builder: TypeAlias = Callable[[list[Closure]], Closure]
 
-_REGISTRY: Final = registry_of((*STANDARD, *ADDITIONS, PERFORMED))
+_OURS: Final = frozenset((OBJECT, PERFORMED, *ADDITIONS, *ITEM_OPERATORS, OUTER))
+_REGISTRY: Final = registry_of((*STANDARD, *_OURS))
 _Values = TypeVar("_Values", tuple[JsonValue, JsonValue], tuple[JsonValue, ...], list[JsonValue])
 
 
@@ -62,16 +65,28 @@ def _compiled(node: Node, questions: Mapping[str, Performed]) -> Closure:
         return _listed([_compiled(item, questions) for item in node])
     if not isinstance(node, Call):
         return constant(cast("JsonValue", node))
-    if node.operator == OBJECT:
-        return constant(object_of(node))
-    if node.operator == PERFORMED:
-        return _counted(questions[_question(node)])
+    if node.operator in _OURS:
+        return _of_ours(node, questions)
     path = _fixed_path(node)
     if path is not None:
         return _read(path)
     return _comparison(node) or _general(
         node.operator, [_compiled(operand, questions) for operand in node.operands]
     )
+
+
+def _of_ours(call: Call, questions: Mapping[str, Performed]) -> Closure:
+    """The closure of an operator that the standard does not have."""
+    if call.operator == OBJECT:
+        return constant(object_of(call))
+    if call.operator == PERFORMED:
+        return _counted(questions[_question(call)])
+    if call.operator in ITEM_OPERATORS:
+        items, each = (_compiled(operand, questions) for operand in call.operands)
+        return item_test(call.operator, items, each, 1 + weight_of(call.operands[1]))
+    if call.operator == OUTER:
+        return outer_value(call, _default(call, questions))
+    return _addition(call, questions)
 
 
 def _fixed_path(node: Node) -> str | None:
@@ -106,13 +121,26 @@ def _comparison(call: Call) -> Closure | None:
     path = _fixed_path(call.operands[0]) if len(call.operands) == 2 else None  # noqa: PLR2004 - two sides
     if path is None:
         return None
-    addition, operand = ADDITIONS.get(call.operator), cast("JsonValue", call.operands[1])
-    if addition is not None:
-        return _added(addition, _read(path), operand)
+    operand = cast("JsonValue", call.operands[1])
     comparison = COMPARISONS.get(call.operator)
     if comparison is None or not isinstance(operand, str | int | float | None):
         return None
     return None if comparison.mirrored is None else _beside(comparison.holds, _read(path), operand)
+
+
+def _addition(call: Call, questions: Mapping[str, Performed]) -> Closure:
+    """An addition: its operand is fixed, or stands outside of an item."""
+    addition, read = ADDITIONS[call.operator], _compiled(call.operands[0], questions)
+    operand = call.operands[1]
+    if isinstance(operand, Call) and operand.operator == OUTER:
+        zone = str(operand.operands[2]) if len(operand.operands) > 2 else None  # noqa: PLR2004 - the third
+        return tested_beside(addition, read, _compiled(operand, questions), zone)
+    return _added(addition, read, cast("JsonValue", operand))
+
+
+def _default(call: Call, questions: Mapping[str, Performed]) -> Closure:
+    """What takes the place of a missing value outside of an item."""
+    return _compiled(call.operands[1], questions) if len(call.operands) > 1 else constant(None)
 
 
 def _added(addition: Addition, read: Closure, operand: JsonValue) -> Closure:
@@ -120,7 +148,7 @@ def _added(addition: Addition, read: Closure, operand: JsonValue) -> Closure:
         timed_test = addition.timed_test(operand)
 
         def holds_in_time(data: JsonValue, scope: Scope) -> JsonValue:
-            timestamp = instant_of(follow(data, ("timestamp",), None))
+            timestamp = instant_of(follow(scope.root, ("timestamp",), None))
             return timestamp is not None and timed_test(read(data, scope), timestamp)
 
         return holds_in_time

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from whereupon.conditions.item_tests import ITEM_TESTS
+from whereupon.conditions.items import is_outside, outside_of
 from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
 from whereupon.conditions.jsonlogic.standard import COMPARISONS, LOOPS, READERS, TYPED
+from whereupon.conditions.operators import OPERATORS
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.scalars import reads_as_number
 from whereupon.conditions.values import JsonValue
 
 Path: TypeAlias = tuple[str | int, ...]
+Names: TypeAlias = tuple[str, ...]
 Root: TypeAlias = Literal["properties", "person"]
 
 
@@ -24,11 +28,13 @@ class ValueMention:
 
     Attributes:
         path: the place of the mention.
-        name: the path of the value, root first; inside an item of a list, from the item on.
+        name: the path of the value, root first; inside an item of a list, from the item on, and empty
+            for the item itself.
         event: the event whose properties are meant; None for the message that is evaluated.
-        items: the path of the list whose item has the value; empty if that path is computed, and
-            None outside of items.
-        operator: the operator (`eq` and so on) of a comparison with a fixed value, else empty.
+        items: the path of the list whose item has the value, with ``*`` for an item of an outer list;
+            empty if that path is computed, and None outside of items.
+        operator: the operator (`eq` and so on) of a comparison with a fixed value, or the test of a
+            list; else empty.
         expected: that value.
     """
 
@@ -61,7 +67,7 @@ Mention: TypeAlias = ValueMention | EventMention | SameMention
 
 
 def mentions_of(
-    raw: JsonValue, path: Path, root: Root, event: str | None = None
+    raw: JsonValue, path: Path, root: Root, event: str | None = None, items: Names | None = None
 ) -> Iterator[Mention]:
     """The mentions of a condition in the short form, in the order of its text.
 
@@ -70,23 +76,28 @@ def mentions_of(
         path: its place.
         root: what the paths of the short form start from.
         event: the event whose properties are meant; None for the message that is evaluated.
+        items: the path of the list whose item the condition is about; None outside of items.
     """
     for key, value in raw.items() if isinstance(raw, dict) else ():
         here = (*path, key)
         match key:
             case "all" | "any":
                 for place, item in enumerate(value if isinstance(value, list) else ()):
-                    yield from mentions_of(item, (*here, place), root, event)
+                    yield from mentions_of(item, (*here, place), root, event, items)
             case "not":
-                yield from mentions_of(value, here, root, event)
+                yield from mentions_of(value, here, root, event, items)
             case "logic":
-                yield from _of_logic(value, here, event, None)
+                yield from _of_logic(value, here, event, items)
             case "performed" if root == "person":
                 yield from _of_performed(value, here)
             case "segment" if root == "person":
                 continue
             case _:
-                yield from _of_field(key, value, here, root, event)
+                mention = _named(key, here, root, event, items)
+                itself = items is not None and (key in OPERATORS or key in ITEM_TESTS)
+                yield from _of_field(
+                    mention, {key: value} if itself else value, root, itself=itself
+                )
 
 
 def _of_performed(raw: JsonValue, path: Path) -> Iterator[Mention]:
@@ -98,16 +109,41 @@ def _of_performed(raw: JsonValue, path: Path) -> Iterator[Mention]:
             yield SameMention((*path, "same"), raw["same"], event)
 
 
+def _named(
+    name: str, path: Path, root: Root, event: str | None, items: Names | None
+) -> ValueMention:
+    """The value that a name of the short form means."""
+    if items is None:
+        return ValueMention(path, (root, *parts_of(name)), event)
+    if is_outside(name):
+        return ValueMention(path, parts_of(outside_of(name)), event)
+    return ValueMention(path, parts_of(name), event, items)
+
+
 def _of_field(
-    name: str, expected: JsonValue, path: Path, root: Root, event: str | None
+    mention: ValueMention, expected: JsonValue, root: Root, *, itself: bool
 ) -> Iterator[Mention]:
-    mention = ValueMention(path, (root, *parts_of(name)), event)
+    if itself:  # the name is an operator, and the value is the item
+        mention = replace(mention, path=mention.path[:-1], name=())
     if not isinstance(expected, dict):
-        operator = "in" if isinstance(expected, list) else "eq"
-        yield replace(mention, operator=operator, expected=expected)
-        return
+        expected = {"in" if isinstance(expected, list) else "eq": expected}
     for operator, value in expected.items():
-        yield replace(mention, operator=operator, expected=value)
+        if operator in ITEM_TESTS:
+            yield replace(mention, operator=operator)
+            yield from _of_items(mention, value, (*mention.path, operator), root)
+        elif mention.items is not None and is_outside(value):
+            yield mention
+            yield ValueMention(mention.path, parts_of(outside_of(value)), mention.event)
+        else:
+            yield replace(mention, operator=operator, expected=value)
+
+
+def _of_items(mention: ValueMention, raw: JsonValue, path: Path, root: Root) -> Iterator[Mention]:
+    """What a condition on the items of the value mentions."""
+    within = () if mention.items is None else (*mention.items, "*")
+    if not isinstance(raw, dict):
+        raw = {"in" if isinstance(raw, list) else "eq": raw}
+    yield from mentions_of(raw, path, root, mention.event, (*within, *mention.name))
 
 
 # --- raw logic --------------------------------------------------------------------------------------
@@ -133,7 +169,7 @@ def _of_logic(
         for place, (operand, inner) in enumerate(zip(operands, places, strict=True)):
             within = items
             if name in LOOPS and place == 1:
-                within = parts_of(fixed_path(operands[0]) or "")
+                within = _list_of(fixed_path(operands[0]) or "", items)
             yield from _of_logic(operand, inner, event, within)
 
 
@@ -145,12 +181,26 @@ def _of_paths(
 ) -> Iterator[ValueMention]:
     for operand, place in zip(operands, places, strict=True):
         if isinstance(operand, str):
-            yield ValueMention(place, parts_of(operand), event, items)
+            yield _read(operand, place, event, items)
         elif isinstance(operand, list):
             inner = [(*place, i) for i in range(len(operand))]
             yield from _of_paths(operand, inner, event, items)
         else:
             yield from _of_logic(operand, place, event, items)
+
+
+def _read(path: str, place: Path, event: str | None, items: Names | None) -> ValueMention:
+    """The value that ``var`` reads."""
+    if items is not None and is_outside(path):
+        return ValueMention(place, parts_of(outside_of(path)), event)
+    return ValueMention(place, parts_of(path), event, items)
+
+
+def _list_of(path: str, items: Names | None) -> Names:
+    """The path of a list that a loop goes through."""
+    if items is None:
+        return parts_of(path)
+    return parts_of(outside_of(path)) if is_outside(path) else (*items, "*", *parts_of(path))
 
 
 def _compared(
@@ -171,7 +221,8 @@ def _compared(
         if path is None or isinstance(fixed, dict) or mirrored is None:
             continue
         operator = COMPARISONS[mirrored].short_form
-        return ValueMention((*places[one], "var"), parts_of(path), event, items, operator, fixed)
+        read = _read(path, (*places[one], "var"), event, items)
+        return replace(read, operator=operator, expected=fixed)
     return None
 
 

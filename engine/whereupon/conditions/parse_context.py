@@ -26,7 +26,7 @@ class ParseContext:
     """What a condition may refer to, and the diagnostics that are found in it.
 
     Attributes:
-        root: what the short form's paths start from.
+        root: what the short form's paths start from; ``item`` inside of a list.
         segments: the raw ``who`` of each segment, by name.
         history_allowed: whether ``segment`` and ``performed`` may be used.
         zone: the timezone of dates without an offset.
@@ -37,7 +37,7 @@ class ParseContext:
         diagnostics: everything that was found so far.
     """
 
-    root: Literal["properties", "person"]
+    root: Literal["properties", "person", "item"]
     segments: Mapping[str, JsonValue]
     history_allowed: bool
     zone: str = UTC

@@ -11,8 +11,24 @@ from typing import Final, Literal
 
 from whereupon.conditions.condition import ALWAYS, Condition, Conjunct, conjunction
 from whereupon.conditions.conjuncts import assemble, combine, conjunct_of
+from whereupon.conditions.item_tests import ITEM_TESTS
+from whereupon.conditions.items import (
+    NOT_OUTSIDE,
+    OUTSIDE,
+    is_outside,
+    label,
+    list_conjunct,
+    misplaced_outside,
+    outer,
+    outer_paths,
+    outside_fault,
+    outside_of,
+    read_items,
+    with_outer,
+    with_outside,
+)
 from whereupon.conditions.jsonlogic.expressions import is_call, operands_of, variables_of
-from whereupon.conditions.operators import OPERATORS, Operand
+from whereupon.conditions.operators import OPERATORS, Operand, Operator
 from whereupon.conditions.parse_context import NO_TRIGGER, UTC, ConjunctPool, ParseContext
 from whereupon.conditions.paths import root_of
 from whereupon.conditions.performed import PERFORMED, question, read_performed
@@ -120,25 +136,13 @@ def _pooled(key: str, value: JsonValue, path: Path, context: ParseContext) -> Se
 
 
 def _field(name: str, expected: JsonValue, path: Path, context: ParseContext) -> list[Conjunct]:
-    if name.startswith(f"{context.root}."):
-        short = name.removeprefix(f"{context.root}.")
-        text = f"paths start at the {context.root} already; write {short}"
-        context.warn(path, "repeated-root", text)
-    elif name.startswith(_OTHER_ROOTS[context.root]):
-        root = name.partition(".")[0]
-        what = "a property" if context.root == "properties" else "an attribute"
-        text = (
-            f"this asks for {what} called {root}; "
-            f'for what is elsewhere write logic: {{"==": [{{"var": "{name[:60]}"}}, …]}}'
-        )
-        context.warn(path, "other-root", text)
-    elif context.root == "person" and name == "user_id":
-        text = (
-            "this reads an attribute called user_id, which a message may have set; it is not the id by "
-            "which the engine knows the person, and no condition reads that"
-        )
-        context.warn(path, "attribute-not-id", text)
     fault = template_in_name(name)
+    if context.root == "item":
+        if name in OPERATORS or name in ITEM_TESTS:  # of the item itself
+            return _expectation("", name, expected, path, context)
+        fault = fault or (outside_fault(name) if is_outside(name) else None)
+    else:
+        _warn_of_root(name, path, context)
     if fault is not None:
         context.report(path, *fault)
         return []
@@ -154,22 +158,75 @@ def _field(name: str, expected: JsonValue, path: Path, context: ParseContext) ->
     return conjuncts
 
 
+def _warn_of_root(name: str, path: Path, context: ParseContext) -> None:
+    """Warn of a path that starts at a root, because all paths of the condition start at one."""
+    if name.startswith(f"{context.root}."):
+        short = name.removeprefix(f"{context.root}.")
+        text = f"paths start at the {context.root} already; write {short}"
+        context.warn(path, "repeated-root", text)
+    elif name.startswith((*_OTHER_ROOTS[context.root], OUTSIDE)):
+        root = name.partition(".")[0]
+        what = "a property" if context.root == "properties" else "an attribute"
+        text = (
+            f"this asks for {what} called {root}; for what is elsewhere write "
+            f'logic: {{"==": [{{"var": "{name.removeprefix(OUTSIDE)[:60]}"}}, …]}}'
+        )
+        context.warn(path, "other-root", text)
+    elif context.root == "person" and name == "user_id":
+        text = (
+            "this reads an attribute called user_id, which a message may have set; it is not the id by "
+            "which the engine knows the person, and no condition reads that"
+        )
+        context.warn(path, "attribute-not-id", text)
+
+
+def _variable(name: str, context: ParseContext) -> tuple[JsonValue, str | None]:
+    """The logic that reads a name, and the absolute path of it; None inside of an item."""
+    if context.root != "item":
+        return {"var": f"{context.root}.{name}"}, f"{context.root}.{name}"
+    if is_outside(name):
+        return outer(outside_of(name)), outside_of(name)
+    return {"var": [name, None] if name == "timestamp" else name}, None  # not the message's
+
+
 def _expectation(
     name: str, operator: str, expected: JsonValue, path: Path, context: ParseContext
 ) -> list[Conjunct]:
+    variable, read = _variable(name, context)
+    if operator in ITEM_TESTS:
+        conjuncts = read_items(expected, path, context, read=read_condition)
+        test = ITEM_TESTS[operator]
+        return [list_conjunct(name, test, conjuncts, variable, read)] if conjuncts else []
     row = OPERATORS.get(operator)
     if row is None:
         context.report(path, "unknown-operator", _no_operator(name, operator))
         return []
+    if context.root == "item" and is_outside(expected) and operator not in NOT_OUTSIDE:
+        return _beside_outside(name, row, str(expected), path, context)
     fault = placeholder_fault(expected) or row.operand.check(expected)
+    if fault is not None:
+        is_inside = context.root == "item" and operator not in NOT_OUTSIDE
+        context.report(path, *(with_outside(fault, expected) if is_inside else fault))
+        return []
+    logic = row.logic(variable, _on_clock(row.operand, expected, context.zone))
+    reads_time = row.addition is not None and row.addition.timed_test is not None
+    variables = [each for each in (read, "timestamp" if reads_time else None) if each is not None]
+    return [conjunct_of(logic, f"{label(name)} {row.words(expected)}", variables=variables)]
+
+
+def _beside_outside(
+    name: str, row: Operator, expected: str, path: Path, context: ParseContext
+) -> list[Conjunct]:
+    """A value of an item beside one that stands outside of the item."""
+    fault = outside_fault(expected)
     if fault is not None:
         context.report(path, *fault)
         return []
-    path_read = f"{context.root}.{name}"
-    logic = row.logic({"var": path_read}, _on_clock(row.operand, expected, context.zone))
-    reads_time = row.addition is not None and row.addition.timed_test is not None
-    variables = (path_read, "timestamp") if reads_time else (path_read,)
-    return [conjunct_of(logic, f"{name} {row.words(expected)}", variables=variables)]
+    outside, (variable, read) = outside_of(expected), _variable(name, context)
+    wanted = outer(outside, row.operand, context.zone)
+    logic: JsonValue = {"and": [{"!=": [wanted, None]}, row.logic(variable, wanted)]}
+    variables = [outside] if read is None else [read, outside]
+    return [conjunct_of(logic, f"{label(name)} {row.words(outside)}", variables=variables)]
 
 
 def _on_clock(operand: Operand, expected: JsonValue, zone: str) -> JsonValue:
@@ -182,7 +239,7 @@ def _on_clock(operand: Operand, expected: JsonValue, zone: str) -> JsonValue:
 def _no_operator(name: str, operator: str) -> str:
     if operator in _SYMBOLS:
         return f"there is no operator {operator!r} in the short form; write {_SYMBOLS[operator]}"
-    hint = did_you_mean(operator, tuple(OPERATORS))
+    hint = did_you_mean(operator, (*OPERATORS, *ITEM_TESTS))
     return f"there is no operator {operator!r}; {hint}; to look inside, write {name}.{operator}"
 
 
@@ -279,12 +336,24 @@ def logic_conjuncts(raw: JsonValue, path: Path, context: ParseContext) -> list[C
         return []
     context.diagnostics.extend(logic_diagnostics(raw, path))
     context.diagnostics.extend(literal_diagnostics(raw, path))
+    if context.root == "item":
+        return _item_logic(raw, path, context)
     for name in dict.fromkeys(variables_of(raw)):
         if root_of(name) not in ROOTS:
             text = f"logic sees {', '.join(ROOTS)}, and so no {name}; write {context.root}.{name}"
             context.warn(path, "unknown-root", text)
     return [
         conjunct_of(logic, logic_words(logic), variables=variables_of(logic))
+        for logic in _operands_of_and(raw)
+    ]
+
+
+def _item_logic(raw: dict[str, JsonValue], path: Path, context: ParseContext) -> list[Conjunct]:
+    """The conjuncts of ``logic:`` about an item; a ``var`` may reach outside."""
+    for place, fault in misplaced_outside(raw, path):
+        context.report(place, *fault)
+    return [
+        conjunct_of(with_outer(logic), logic_words(logic), variables=outer_paths(with_outer(logic)))
         for logic in _operands_of_and(raw)
     ]
 

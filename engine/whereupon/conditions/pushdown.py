@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from whereupon.conditions.condition import Condition
+from whereupon.conditions.item_tests import ITEM_OPERATORS
 from whereupon.conditions.jsonlogic.coercion import as_double, as_number, is_truthy
 from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
 from whereupon.conditions.jsonlogic.standard import COMPARISONS
@@ -40,6 +41,7 @@ DEEPEST: Final = 12
 """How many levels of ``all``, ``any`` and ``not`` are read."""
 _PERSON: Final = "person"
 _UNKNOWN: Final = object()
+_NO_SCALAR: Final = Passing((), Texts(TextTest.ONE_OF, frozenset()))
 _CONSTANTS: Final = MappingProxyType({Kind.NULL: None, Kind.TRUE: True, Kind.FALSE: False})
 
 
@@ -83,6 +85,9 @@ def _comparison(name: str, operands: list[JsonValue], data: Data, *, wanted: boo
     if len(operands) != 2:  # noqa: PLR2004 - two sides
         return EVERYBODY
     first, second = operands
+    if name in ITEM_OPERATORS:
+        passing = _NO_SCALAR if wanted else ALL_PASS
+        return _values(fixed_path(first), lambda _: False, passing, wanted=wanted)
     known = _known(second, data)
     comparison = COMPARISONS.get(name)
     if known is _UNKNOWN and comparison is not None and comparison.mirrored is not None:

@@ -7,6 +7,8 @@ parser knows whether a segment exists, a regular expression can be used, or two 
 from collections.abc import Iterable
 from typing import Final
 
+from whereupon.conditions.item_tests import ITEM_TESTS
+from whereupon.conditions.items import NOT_OUTSIDE
 from whereupon.conditions.jsonlogic.standard import READERS, STANDARD
 from whereupon.conditions.operators import OPERATORS
 from whereupon.conditions.operators.operands import (
@@ -25,6 +27,13 @@ _CONDITION: Final[Schema] = {"$ref": "#/$defs/Condition"}
 _ON_MESSAGE: Final[Schema] = {"$ref": "#/$defs/MessageCondition"}
 _LOGIC: Final[JsonValue] = {"$ref": "#/$defs/Logic"}
 _LOGIC_PATHS: Final[JsonValue] = {"$ref": "#/$defs/LogicPaths"}
+_OUTSIDE: Final[JsonValue] = {
+    "type": "string",
+    "pattern": r"^\s*\$\.(event|properties|context|person)\b",
+}
+_ITEMS: Final[dict[str, JsonValue]] = {
+    "anyOf": [ONE_VALUE.schema, SEVERAL_VALUES.schema, _OUTSIDE, {"$ref": "#/$defs/ItemCondition"}]
+}
 _OF_PERSONS: Final[JsonValue] = {"description": "Of persons alone: write it in who.", "not": {}}
 
 
@@ -45,14 +54,12 @@ def condition_schemas() -> dict[str, JsonValue]:
             },
         ),
         "MessageCondition": _mapping(_ON_MESSAGE, segment=_OF_PERSONS, performed=_OF_PERSONS),
+        "ItemCondition": _of_items(),
         "Performed": _performed(),
         "Operators": {
             "type": "object",
             "description": "What is expected, by operators.",
-            "properties": {
-                name: {"description": row.hint, **row.operand.schema, "examples": [row.example]}
-                for name, row in OPERATORS.items()
-            },
+            "properties": {**_operators(), **_item_tests()},
             "additionalProperties": False,
             "minProperties": 1,
         },
@@ -63,7 +70,7 @@ def condition_schemas() -> dict[str, JsonValue]:
     }
 
 
-def _mapping(itself: Schema, **further: JsonValue) -> JsonValue:
+def _mapping(itself: Schema, **further: JsonValue) -> dict[str, JsonValue]:
     several = _listed(itself)
     return {
         "type": "object",
@@ -104,6 +111,59 @@ def _mapping(itself: Schema, **further: JsonValue) -> JsonValue:
             "anyOf": [ONE_VALUE.schema, SEVERAL_VALUES.schema, {"$ref": "#/$defs/Operators"}]
         },
     }
+
+
+def _operators() -> dict[str, JsonValue]:
+    return {
+        name: {"description": row.hint, **row.operand.schema, "examples": [row.example]}
+        for name, row in OPERATORS.items()
+    }
+
+
+def _item_tests() -> dict[str, JsonValue]:
+    return {
+        name: {"description": test.hint, "examples": [test.example], **_ITEMS}
+        for name, test in ITEM_TESTS.items()
+    }
+
+
+def _of_items() -> JsonValue:
+    """A condition over an item: operators ask for the item itself, and values may stand outside of it."""
+    beside: dict[str, JsonValue] = {
+        name: {
+            "description": row.hint,
+            "anyOf": [row.operand.schema, _OUTSIDE],
+            "examples": [row.example],
+        }
+        for name, row in OPERATORS.items()
+        if name not in NOT_OUTSIDE
+    }
+    operators: dict[str, JsonValue] = {**_operators(), **beside, **_item_tests()}
+    mapping = _mapping(
+        {"$ref": "#/$defs/ItemCondition"},
+        segment=_OF_PERSONS,
+        performed=_OF_PERSONS,
+        **operators,
+    )
+    mapping["description"] = (
+        "What an item satisfies: its values by their paths, the item itself by operators, "
+        "and what is outside of it by $.person.…, $.properties.… and $.context.…"
+    )
+    mapping["additionalProperties"] = {
+        "anyOf": [
+            ONE_VALUE.schema,
+            SEVERAL_VALUES.schema,
+            _OUTSIDE,
+            {
+                "type": "object",
+                "description": "What is expected, by operators.",
+                "properties": operators,
+                "additionalProperties": False,
+                "minProperties": 1,
+            },
+        ]
+    }
+    return mapping
 
 
 def _performed() -> JsonValue:

@@ -20,12 +20,17 @@ class SpentError(Exception):
 
 
 class Scope:
-    """The scope of one evaluation."""
+    """The scope of one evaluation.
 
-    __slots__ = ("_left", "history")
+    Attributes:
+        root: the data as a whole, which is read inside of a list, too.
+    """
 
-    def __init__(self, history: History) -> None:
+    __slots__ = ("_left", "history", "root")
+
+    def __init__(self, history: History, root: JsonValue) -> None:
         self.history = history
+        self.root = root
         self._left = MOST_WORK
 
     def spend(self, work: int) -> None:
@@ -55,7 +60,7 @@ Closure: TypeAlias = Callable[[JsonValue, Scope], JsonValue]
 
 def scoped(evaluate: Closure) -> Evaluator:
     """The evaluator of a closure: each call has a new scope, and raises `SpentError` if that is spent."""
-    return lambda data, history: evaluate(data, Scope(history))
+    return lambda data, history: evaluate(data, Scope(history, data))
 
 
 def bounded(evaluate: Evaluator) -> Evaluator:

@@ -158,7 +158,7 @@ Fault: TypeAlias = tuple[str, str]
 """A code and a sentence."""
 
 TEMPLATE_PATTERN: Final = r"\{\{|\{%"
-PATH_PATTERN: Final = r"^\s*(properties|person|event|context|customer)\.\S"
+PATH_PATTERN: Final = r"^\s*(\$\.)?(properties|person|event|context|customer)\.\S"
 
 _TEMPLATE: Final = re.compile(TEMPLATE_PATTERN)
 _PATH: Final = re.compile(PATH_PATTERN)
@@ -181,7 +181,7 @@ def placeholder_fault(value: JsonValue) -> Fault | None:
 
 
 def _path_fault(text: str) -> Fault:
-    root, _, rest = text.partition(".")
+    root, _, rest = text.removeprefix("$.").partition(".")
     path = f"{_ROOT_OF.get(root, root)}.{rest}"
     message = (
         f"this is compared with the text {text[:60]!r}, not with what stands there; to compare two "

@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from pydantic import JsonValue
 
+from whereupon.conditions.item_tests import ITEM_TESTS
 from whereupon.errors import Diagnostic, Location, RulesInvalidError, Severity
 from whereupon.messages.codec import object_text, read_object
 from whereupon.rules.files import FILES, RuleFile
@@ -167,8 +169,10 @@ class _File:
         value = self.meant
         if value is None or isinstance(value, EventPlan):
             return
-        if plan.is_empty and isinstance(value, Rule) and '"logic"' not in object_text(value.source):
-            return
+        if plan.is_empty and isinstance(value, Rule):
+            text = object_text(value.source)
+            if not any(f'"{key}"' in text for key in _LOOKING_INTO_LISTS):
+                return
         yield from self.located(check_names(self._data(value), plan))
 
     def _has_error(self, path: tuple[str | int, ...]) -> bool:
@@ -184,6 +188,10 @@ class _File:
                 return {"segment": value.id, "who": value.source}
             case _:
                 return load_document(self.path)[0]
+
+
+_LOOKING_INTO_LISTS: Final = ("logic", *ITEM_TESTS)
+"""The keys of conditions in which a name may be wrong without any plan."""
 
 
 def check_names(source: JsonValue, plan: TrackingPlan) -> Iterator[Diagnostic]:

@@ -154,13 +154,16 @@ class PlanChecker:
         schema = self._schema(mention.items, events) if mention.items else None
         item = schema.get("items") if isinstance(schema, dict) else None
         known = item.get("properties") if isinstance(item, dict) else None
+        if not mention.name:
+            yield from unmet_value(mention, item)
+            return
         unknown = unknown_part(mention.name, known) if isinstance(known, dict) and known else None
         root, *rest = mention.name
         if root in _LOOKED_INTO and rest and (unknown is not None or not isinstance(known, dict)):
             name = ".".join(mention.name)
             message = (
-                f"this looks into the item, which has no {name}: nothing outside of the list is seen "
-                "here; take it out of the loop, or describe the item in the event file"
+                f"this looks into the item, which has no {name}; in any_item, all_items and no_item write "
+                f"$.{name}, take it out of a loop in logic, or describe the item in the event file"
             )
             yield Diagnostic.at(mention.path, "looks-into-item", message)
         elif unknown is not None:
@@ -169,6 +172,8 @@ class PlanChecker:
                 f"no event file describes the property {part} of an item{nearest(part, there)}"
             )
             yield Diagnostic.warning_at(mention.path, "unknown-property", message)
+        elif isinstance(known, dict):
+            yield from unmet_value(mention, schema_at(mention.name, known))
 
 
 def _names_in(raw: JsonValue, path: Path) -> Iterator[tuple[tuple[str, ...], Path]]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from whereupon.conditions.item_tests import ITEM_TESTS
 from whereupon.conditions.mentions import ValueMention
 from whereupon.conditions.operators import OPERATORS, PlanCheck
 from whereupon.conditions.scalars import reads_as_number, truth_in
@@ -17,10 +18,13 @@ _CHECKED_TYPES: Final = ("number", "integer", "boolean", "array", "object")
 
 def unmet_value(mention: ValueMention, schema: JsonValue) -> Iterator[Diagnostic]:
     """A warning if the fixed value of a comparison can never meet the schema of what it is compared with."""
+    if mention.operator in ITEM_TESTS:
+        yield from _without_items(mention, schema)
+        return
     operator = OPERATORS.get(mention.operator)
     if not isinstance(schema, dict) or operator is None or operator.plan is None:
         return
-    name = ".".join(mention.name[1:])
+    name = _label(mention)
     written = mention.expected if isinstance(mention.expected, list) else [mention.expected]
     values = [value for value in written if value is not None]
     if operator.operand.schema.get("type") == "array" and not isinstance(mention.expected, list):
@@ -35,11 +39,34 @@ def unmet_value(mention: ValueMention, schema: JsonValue) -> Iterator[Diagnostic
                 yield Diagnostic.warning_at(mention.path, "unknown-value", message)
     type_ = schema.get("type")
     if isinstance(type_, str) and not all(map(_FITS.get(type_, _anything), values)):
-        by = "event file says" if mention.name[0] == "properties" else "settings say"
         message = (
-            f"the {by} that {name} is of type {type_}: this never matches{_TO_WRITE.get(type_, '')}"
+            f"the {_by(mention)} that {'' if mention.name else 'an '}{name} is of type {type_}: "
+            f"this never matches{_TO_WRITE.get(type_, '')}"
         )
         yield Diagnostic.warning_at(mention.path, "type-mismatch", message)
+
+
+def _without_items(mention: ValueMention, schema: JsonValue) -> Iterator[Diagnostic]:
+    """A warning if the items of a value are asked for that is no list."""
+    type_ = schema.get("type") if isinstance(schema, dict) else None
+    if isinstance(type_, str) and type_ != "array":
+        message = (
+            f"the {_by(mention)} that {_label(mention)} is of type {type_}, which has no items: this "
+            "never matches; compare the value itself"
+        )
+        yield Diagnostic.warning_at(mention.path, "type-mismatch", message)
+
+
+def _by(mention: ValueMention) -> str:
+    root = (mention.items or mention.name)[0]
+    return "event file says" if root == "properties" else "settings say"
+
+
+def _label(mention: ValueMention) -> str:
+    """The value as a sentence calls it."""
+    if mention.items is None:
+        return ".".join(mention.name[1:])
+    return ".".join(mention.name) or f"item of {mention.items[-1]}"
 
 
 def object_schema(schemas: Schemas) -> dict[str, JsonValue]:
