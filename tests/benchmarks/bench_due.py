@@ -151,7 +151,7 @@ HELD = (
     "FOR UPDATE OF p SKIP LOCKED"
 )
 ENDED = (
-    "UPDATE whereupon_entry SET state = 'completed', position = 2, ended_at = due_at, "
+    "UPDATE whereupon_entry SET state = 'completed', address = '2', ended_at = due_at, "
     "end_reason = 'completed', due_at = NULL WHERE key = ?"
 )
 FREED = ENDED.replace("SET ", "SET slot = NULL, ")

@@ -14,7 +14,7 @@ from tests.benchmarks.peers.rule_mix import Mix
 from whereupon.conditions import NO_HISTORY, Data, parse_condition
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import MessageType
-from whereupon.rules.model import OnMessage, Rule, Rulebook, RuleKind
+from whereupon.rules.model import OnMessage, Route, Rule, Rulebook, RuleKind
 
 COUNT = int(os.environ.get("WHEREUPON_RULES", "1000"))
 MESSAGES = 200
@@ -32,7 +32,7 @@ def rules() -> Iterator[Rule]:
             kind=RuleKind.CAMPAIGN,
             description="",
             triggers=(OnMessage(MessageType.TRACK, (str(source["when"]),)),),
-            steps=(),
+            route=Route(()),
             source=source,
             digest=rule_id,
             where=where,

@@ -104,7 +104,7 @@ def entries(draw: st.DrawFn, key: int) -> Entry:
         retroactive=draw(st.booleans()),
         slot=draw(st.sampled_from([None, f"slot-{key}"])),
         state=EntryState.ACTIVE,
-        position=0,
+        address="0",
         due_at=draw(instants),
         facts=draw(json_objects),
         message_key=draw(st.sampled_from([0, key])),
@@ -172,7 +172,7 @@ def moves(draw: st.DrawFn, entry: Entry) -> Entry:
     due_at = draw(instants) if state is EntryState.ACTIVE else None
     owner = draw(persons)
     ended = None if state is EntryState.ACTIVE else draw(ends)
-    return entry._replace(state=state, due_at=due_at, position=3, person_key=owner, ended=ended)
+    return entry._replace(state=state, due_at=due_at, address="3", person_key=owner, ended=ended)
 
 
 @st.composite

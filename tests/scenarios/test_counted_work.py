@@ -198,7 +198,7 @@ def waiting(store: Store, count: int, rule: Rule, due_at: datetime) -> None:
             retroactive=False,
             slot=None,
             state=EntryState.ACTIVE,
-            position=1,
+            address="1",
             due_at=due_at + turn * timedelta(days=1),
             facts={"event": "purchase"},
         )

@@ -73,9 +73,9 @@ Version: TypeAlias = Annotated[
         help="Only people in this version, by the beginning of its digest, or current.",
     ),
 ]
-StepNumber: TypeAlias = Annotated[
-    int | None,
-    typer.Option("--step", metavar="N", min=1, max=LARGEST, help="Only people before this step."),
+StepAddress: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--step", metavar="ADDRESS", help="Only people before this step."),
 ]
 ToVersion: TypeAlias = Annotated[
     str, typer.Option("--to", metavar="DIGEST", help="With move: the version to move to.")
@@ -85,7 +85,7 @@ StepMap: TypeAlias = Annotated[
     typer.Option(
         "--map",
         metavar="OLD=NEW",
-        help="With move: the numbers of the next step in the old and the new version.",
+        help="With move: the addresses of the next step in the old and the new version.",
     ),
 ]
 DryRun: TypeAlias = Annotated[
@@ -111,7 +111,7 @@ def entries_command(  # noqa: PLR0913, PLR0917 - one for each option
     person: Person = None,
     state: State = None,
     version: Version = None,
-    step: StepNumber = None,
+    step: StepAddress = None,
     to: ToVersion = "current",
     step_map: StepMap = None,
     dry_run: DryRun = False,
@@ -165,7 +165,7 @@ class _Asked(NamedTuple):
     person: str | None
     state: EntryState | None
     version: str | None
-    step: int | None
+    step: str | None
     after: int
     limit: int
 
@@ -176,7 +176,7 @@ class _Plan:
 
     by: str
     version: str | None
-    step: int | None
+    step: str | None
     dry_run: bool = field(kw_only=True)
     yes: bool = field(kw_only=True)
     as_json: bool = field(kw_only=True)
@@ -221,13 +221,13 @@ def _target(rule: str | None, entry: int | None) -> str | int:
     return rule
 
 
-def _steps_of(texts: Iterable[str]) -> dict[int, int]:
-    steps: dict[int, int] = {}
+def _steps_of(texts: Iterable[str]) -> dict[str, str]:
+    steps: dict[str, str] = {}
     for text in texts:
         old, _, new = text.partition("=")
-        if not (old.isdecimal() and new.isdecimal()):
-            fail(f"--map takes two numbers of steps, such as 3=4, not {text!r}")
-        steps[int(old)] = int(new)
+        if not (old and new):
+            fail(f"--map takes the addresses of two steps, such as cart=cart2, not {text!r}")
+        steps[old] = new
     return steps
 
 
@@ -317,7 +317,7 @@ def _end(engine: Engine, target: str | int, plan: _Plan) -> None:
         print_lines([f"{target} {'would end' if plan.dry_run else 'ended'} for {people}."])
 
 
-def _move(engine: Engine, rule: str, to: str, steps: Mapping[int, int], plan: _Plan) -> None:
+def _move(engine: Engine, rule: str, to: str, steps: Mapping[str, str], plan: _Plan) -> None:
     move = partial(
         engine.entries.move,
         rule,

@@ -27,6 +27,7 @@ from whereupon.decide.person_changes import (
 from whereupon.decide.semantic_actions import merge_people, refuse_merge, run_action
 from whereupon.decide.suppression import SUPPRESSED, tombstone_for, tombstone_over
 from whereupon.decide.take_one import excluded_late, exclusions
+from whereupon.decide.waking import wake_tied
 from whereupon.identity.algebra import claimant
 from whereupon.messages.model import Message, MessageType
 from whereupon.records import IdKind, Person, StoredMessage, Tombstone
@@ -177,13 +178,16 @@ def _apply_in_order(
         return
     evaluations = claimed_evaluations(work, claimed, own.now)
     excluded = exclusions(work, evaluations)
-    for evaluation in evaluations:
-        if evaluation.timestamp <= own.timestamp:
-            apply_message(work, evaluation, excluded.get(evaluation.key, ()))
+    before = [each for each in evaluations if each.timestamp <= own.timestamp]
+    after = [each for each in evaluations if each.timestamp > own.timestamp]
+    work.expect([*before, own, *after])
+    for evaluation in before:
+        apply_message(work, evaluation, excluded.get(evaluation.key, ()))
     apply_message(work, own, (), change)
-    for evaluation in evaluations:
-        if evaluation.timestamp > own.timestamp:
-            apply_message(work, evaluation, excluded.get(evaluation.key, ()))
+    for evaluation in after:
+        apply_message(work, evaluation, excluded.get(evaluation.key, ()))
+    work.ahead.clear()
+    wake_tied(work, own)
 
 
 def claimed_evaluations(

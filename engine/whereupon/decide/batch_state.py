@@ -10,10 +10,10 @@ from whereupon.decide.engine_settings import Settings
 from whereupon.decide.erasure import Owners, drop_erased
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.history import HistoryEvent
+from whereupon.decide.idempotency import keys_at, possible_addresses
 from whereupon.decide.reentry import with_current_slot
 from whereupon.decide.result import BatchResult, Ended, KeysExhausted
 from whereupon.decide.snapshot import Snapshot
-from whereupon.decide.steps.idempotency import completed_keys
 from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, id_in_ref
@@ -51,6 +51,7 @@ class BatchState:
         take_message: takes a message that a step sends.
         summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
         timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
+        ahead: by person and name, the events of a claim that are not applied yet (see `evidence`).
         moved: by the key of a person who was merged, the survivor's.
     """
 
@@ -95,7 +96,10 @@ class BatchState:
         self.given_up = loaded.given_up
         self.history: dict[tuple[int, str], list[HistoryEvent]] = defaultdict(list)
         for event in loaded.history:
-            self.history[event.owner, event.name].append(HistoryEvent(event.timestamp, event.body))
+            self.history[event.owner, event.name].append(
+                HistoryEvent(event.timestamp, event.body, event.key)
+            )
+        self.ahead: dict[tuple[int, str], list[HistoryEvent]] = {}
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(with_current_slot(past))
@@ -152,7 +156,8 @@ class BatchState:
         person = self.persons.get(entry.person_key)
         if was is None or was.state is not EntryState.PAUSED or entry.ended is None or not person:
             return
-        for key in completed_keys(was, person.user_id):
+        made = possible_addresses(self.rule_of(was), was.address)
+        for key in keys_at(was, person.user_id, made):
             self.changes.withdrawn[key] = WITHDRAWN
 
     def emit_end(self, entry: Entry) -> None:
@@ -293,7 +298,18 @@ class BatchState:
         """Add an event to the history that `performed` conditions count, if a rule asks for its name."""
         name = evaluation.name
         if name in self.index.counted_names and evaluation.type is MessageType.TRACK:
-            self.history[owner, name].append(HistoryEvent(evaluation.timestamp, evaluation.text))
+            if coming := self.ahead.get((owner, name)):
+                coming[:] = [event for event in coming if event.key != evaluation.key]
+            self.history[owner, name].append(
+                HistoryEvent(evaluation.timestamp, evaluation.text, evaluation.key)
+            )
+
+    def expect(self, evaluations: Iterable[Evaluation]) -> None:
+        """Note the events of a claim that are applied next, one after another: they have all happened already."""
+        for each in evaluations:
+            if each.type is MessageType.TRACK and each.name in self.index.counted_names:
+                event = HistoryEvent(each.timestamp, each.text, each.key)
+                self.ahead.setdefault((each.person_key, each.name), []).append(event)
 
     def remove_from_history(self, stored: StoredMessage) -> None:
         """Remove an event that turns out to belong to another person from its former owner's history."""

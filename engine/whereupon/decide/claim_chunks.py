@@ -68,6 +68,7 @@ def _evaluate_chunk(work: BatchState, chunk: ClaimChunk) -> None:
     evaluations = _claimed(work, chunk, claim_messages(work, job.anonymous_key))
     excluded = _exclusions(work, job, evaluations)
     is_put = job.is_put
+    work.expect(evaluations)
     for evaluation in evaluations:
         if not is_put and evaluation.timestamp > own.timestamp:
             _apply_own(work, chunk)
@@ -75,6 +76,7 @@ def _evaluate_chunk(work: BatchState, chunk: ClaimChunk) -> None:
         _apply(work, evaluation, excluded.get(evaluation.key, ()))
     if chunk.is_last and not is_put:
         _apply_own(work, chunk)
+    work.ahead.clear()
     behind = None if chunk.is_last else job._replace(after=_last(here), is_put=is_put)
     work.changes.claim_jobs[job.anonymous_key] = behind
 

@@ -9,7 +9,7 @@ from whereupon.decide.batch_state import BatchState, as_past_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.exits import entry_end, exit_at_start
 from whereupon.decide.result import Notice
-from whereupon.decide.steps import StepFailed, StepMessage, advance
+from whereupon.decide.steps import StepContext, StepFailed, StepMessage, advance
 from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, written_body
 from whereupon.records import Delivery, EndReason, Entry, EntryEnd, EntryState, Person
 from whereupon.rules.model import Rule, RuleKind
@@ -40,7 +40,7 @@ def open_entry(
         retroactive=evaluation.retroactive,
         slot=slot,
         state=EntryState.ACTIVE,
-        position=0,
+        address=rule.route.first,
         due_at=evaluation.now,
         facts=facts,
         depth=evaluation.depth,
@@ -65,11 +65,11 @@ def run_entry(work: BatchState, entry: Entry) -> None:
     """
     now = entry.due_at
     while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
-        rule, person = work.rule_of(entry), work.persons.get(entry.person_key)
-        if rule is None or person is None:
-            work.save_entry(entry.finished(EntryEnd(EndReason.RULE_GONE, now)))
+        context = context_of(work, entry, now)
+        if context is None:
+            work.save_entry(entry.finished(EntryEnd(_why_over(work, entry), now)))
             return
-        after, effect = advance(entry, rule, person, now)
+        after, effect = advance(context)
         match effect:
             case Delivery():
                 delivery = effect.with_key(work.new_key())
@@ -77,19 +77,34 @@ def run_entry(work: BatchState, entry: Entry) -> None:
                 work.out.emitted.append(delivery)
             case StepMessage():
                 work.save_entry(after)  # the message may end it
-                work.take_message(_message_of(effect, entry, person, now))
+                work.take_message(_message_of(effect, entry, context.person, now))
                 current = work.active[after.person_key].get(after.key)
                 if current is None:
                     return
                 after = current
-            case StepFailed(position, reason):
-                text = f"{entry.rule} step {position + 1}: {reason}"
+            case StepFailed(address, reason):
+                text = f"{entry.rule} step {address}: {reason}"
                 notice = Notice("step-failed", id_in_ref(entry.occasion), text)
                 work.out.emitted.append(notice)
             case None:
                 pass
         entry = after
     work.save_entry(entry)
+
+
+def context_of(work: BatchState, entry: Entry, now: datetime) -> StepContext | None:
+    """What the entry's next step is run with; None if there is no further step, or no rule or person."""
+    rule, person = work.rule_of(entry), work.persons.get(entry.person_key)
+    place = None if rule is None else rule.route.place(entry.address)
+    if rule is None or person is None or place is None:
+        return None
+    return StepContext(work, entry, rule, person, place, now)
+
+
+def _why_over(work: BatchState, entry: Entry) -> EndReason:
+    """Why an entry is over that has no next step here."""
+    is_known = work.rule_of(entry) is not None and entry.person_key in work.persons
+    return EndReason.COMPLETED if is_known else EndReason.RULE_GONE
 
 
 def _message_of(emitted: StepMessage, entry: Entry, person: Person, now: datetime) -> Message:
@@ -115,5 +130,5 @@ def fail_entry(work: BatchState, entry: Entry) -> None:
     """End an entry whose next step raises, and say so in a notice."""
     at = entry.entered_at if entry.due_at is None else entry.due_at
     work.save_entry(entry.finished(EntryEnd(EndReason.FAILED, at)))
-    text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
+    text = f"{entry.rule} step {entry.address} failed, and the entry with it"
     work.out.emitted.append(Notice("entry-failed", id_in_ref(entry.occasion), text))

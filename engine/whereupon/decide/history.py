@@ -16,10 +16,15 @@ from whereupon.records import NOTHING
 
 @dataclass(slots=True)
 class HistoryEvent:
-    """One event of a person's history; its properties are decoded when they are first asked for."""
+    """One event of a person's history; its properties are decoded when they are first asked for.
+
+    Attributes:
+        key: of the recorded message.
+    """
 
     timestamp: datetime
     text: bytes
+    key: int = 0
     _data: Mapping[str, JsonValue] | None = None
 
     @property

@@ -7,9 +7,9 @@ from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState, as_past_entry
 from whereupon.decide.consent import Said, is_consent, later_topics, later_word
+from whereupon.decide.idempotency import ENTRANT, keys_at, possible_addresses
 from whereupon.decide.people import limited, save_person
 from whereupon.decide.reentry import would_refuse
-from whereupon.decide.steps import ENTRANT, completed_keys
 from whereupon.messages.model import Message
 from whereupon.records import (
     ClaimRun,
@@ -138,7 +138,8 @@ def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Me
             if each.entry is not None and _is_refused(work, each, kept):
                 entry = moved.get(each.entry.key, each.entry)
                 name = loser.user_id if each.of == loser.key else survivor.user_id
-                for key in completed_keys(entry, name):
+                made = possible_addresses(work.rule_of(entry), entry.address)
+                for key in keys_at(entry, name, made):
                     work.changes.withdrawn[key] = EndReason.MERGED
                 work.save_entry(entry.finished(ended))
             else:

@@ -13,6 +13,8 @@ from whereupon.decide.exits import end_by_change, end_by_event
 from whereupon.decide.guard_facts import object_key
 from whereupon.decide.history import HistoryUntil
 from whereupon.decide.people import set_attributes
+from whereupon.decide.waits import pass_by_change, pass_by_event
+from whereupon.decide.waking import wake_tied
 from whereupon.matching import RuleList, RuleSelection
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import format_instant
@@ -66,8 +68,10 @@ def apply_message(
         if evaluation.retroactive:  # else it was applied before anything was claimed
             change = apply_attributes(work, evaluation, person, change)
         end_by_change(work, evaluation, change.left)
+        pass_by_change(work, evaluation)
     elif evaluation.type is MessageType.GROUP:
         _relate(work, evaluation)
+    wake_tied(work, evaluation)
     rules = _rules_for(work, evaluation, change)
     if rules:
         evaluate(work, evaluation, rules, excluded)
@@ -96,8 +100,12 @@ def _add_event(
         before = memberships(work, person, evaluation.timestamp)
         work.add_to_history(person.key, evaluation)
         change = change.and_moved(before, memberships(work, person, evaluation.timestamp))
-    if change.left or evaluation.name in work.index.counted_names:
+    is_counted = evaluation.name in work.index.counted_names
+    if change.left or is_counted:
         end_by_change(work, evaluation, change.left)
+    pass_by_event(work, evaluation)
+    if is_counted:
+        pass_by_change(work, evaluation)
     return change
 
 

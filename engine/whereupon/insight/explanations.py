@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from whereupon.decide.decisions import Outcome, Reason
-from whereupon.decide.steps import completed_keys
+from whereupon.decide.idempotency import keys_at, possible_addresses
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
 from whereupon.insight.outcomes import outcome_of
 from whereupon.insight.redecision import DecidedAgain
@@ -107,7 +107,7 @@ def _explain_entry(
     current, then = again.current(entry.rule), again.version_of(entry.rule, entry.digest)
     subject = subject_of(message, id_in_ref(entry.occasion))
     broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (then, current))
-    made = _made_by(entry, deliveries, user_id)
+    made = _made_by(entry, then, deliveries, user_id)
     began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
     still = _stands_still(current, again.pauses.get(entry.rule)) if entry.is_inside else ""
     return Explanation(
@@ -139,10 +139,12 @@ def _stands_still(current: Rule | None, pause: RulePause | None) -> str:
     return f", and stands still while the rule is paused, since {since} by {pause.by}"
 
 
-def _made_by(entry: Entry, deliveries: Sequence[Delivery], user_id: str) -> list[Delivery]:
+def _made_by(
+    entry: Entry, then: Rule | None, deliveries: Sequence[Delivery], user_id: str
+) -> list[Delivery]:
     """What an entry made. One occasion may have opened a second entry, of a person who has since been merged."""
     found = [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
-    keys = set(completed_keys(entry, user_id))
+    keys = set(keys_at(entry, user_id, possible_addresses(then)))
     own = [d for d in found if d.idempotency_key in keys]
     is_other = entry.ended is not None and entry.ended.reason == EndReason.MERGED
     return own if own or is_other else found

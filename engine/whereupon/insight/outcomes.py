@@ -21,7 +21,7 @@ from whereupon.records import (
     OperationKind,
     latest,
 )
-from whereupon.rules.model import Rule, Step
+from whereupon.rules.model import Rule
 
 TEMPLATE = "template: "
 """How the reason of a delivery begins whose text could not be made."""
@@ -48,7 +48,7 @@ def _stands(entry: Entry, rule: Rule | None) -> str:
         return f"{_operated(entry)}{_waits(entry, rule)}"
     if (paused := entry.paused) is not None and entry.due_at is not None:
         since, due = format_instant(paused.at), format_instant(entry.due_at)
-        then = "" if rule is None else f"; then it {next_step(rule.steps, entry.position)}"
+        then = "" if rule is None else f"; then it {next_step(rule, entry.address)}"
         return f"the entry is paused since {since} by {paused.by}, and was due at {due}{then}"
     if entry.ended is None:  # of before version 0007 of the tables
         return f"the entry is {entry.state}"
@@ -72,12 +72,13 @@ def _waits(entry: Entry, rule: Rule | None) -> str:
     waits = f"the entry waits until {format_instant(entry.due_at)}"
     if rule is None:
         return waits
-    return f"{waits}; then it {next_step(rule.steps, entry.position)}"
+    return f"{waits}; then it {next_step(rule, entry.address)}"
 
 
-def next_step(steps: Sequence[Step], position: int) -> str:
+def next_step(rule: Rule, address: str) -> str:
     """What an entry does next, as a verb and its object."""
-    return "is over" if position >= len(steps) else steps[position].in_words
+    place = rule.route.place(address)
+    return "is over" if place is None else place.step.in_words
 
 
 def ended_by(end: EntryEnd) -> str:

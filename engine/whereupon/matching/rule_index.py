@@ -76,6 +76,11 @@ class RuleIndex:
     A value: no method changes it. What a name triggers is found when the name is first met, and kept;
     threads may share the index.
 
+    Attributes:
+        awaited_names: names of events that some wait of a rule waits for.
+        waits_for_change: whether some rule waits for a condition, or until a date that may move.
+        order: the rules' ids by their order in the rulebook; empty if no rule has more than plain steps.
+
     Args:
         trigger_index: the rulebook's; made if None.
         older: versions that people still follow and the rulebook has no longer.
@@ -101,8 +106,18 @@ class RuleIndex:
         # Rules are many, so the few that more than messages trigger are looked for once.
         not_by_name = [rule for rule in (*book.rules, *older) if _is_triggered_otherwise(rule)]
         of_book = [rule for rule in not_by_name if self.by_id.get(rule.id) is rule]
-        watching = (rule for rule in (*book.rules, *older) if rule.exits or rule.who.performed)
+        journeys = {r.digest: r for r in (*book.rules, *older) if not r.route.is_plain}
+        watching = (
+            rule
+            for rule in (*book.rules, *older)
+            if rule.exits or rule.who.performed or rule.digest in journeys
+        )
         self._versions = (*watching, *(rule for rule in not_by_name if _segments_of(rule)))
+        self.awaited_names = frozenset(n for rule in journeys.values() for n in rule.route.awaited)
+        self.waits_for_change = any(
+            step.holds_entry for rule in journeys.values() for step in rule.route.every_step()
+        )
+        self.order = {rule.id: place for place, rule in enumerate(book.rules)} if journeys else {}
         self.takes_one = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in of_book if _segments_of(rule))
         self.on_known = tuple(
@@ -159,13 +174,15 @@ class RuleIndex:
 
     def _window_of(self, rule: Rule) -> HistoryWindow:
         exits = {leave.event: ZERO for leave in rule.exits if isinstance(leave, ExitOnEvent)}
-        return _merged([_window_of_conditions([rule.who, *_exit_conditions(rule)]), exits])
+        asked = _window_of_conditions([rule.who, *_exit_conditions(rule)])
+        return _merged([asked, exits, _journey_window(rule)])
 
-    def exit_window(self, rule: Rule) -> HistoryWindow:
-        """The past events that may end an entry of the rule without a message."""
+    def entry_history(self, rule: Rule) -> HistoryWindow:
+        """The past events that the steps of an entry of the rule ask about, and those that may end it without a message."""
         left = [leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)]
         whos = [self.segments[name].who for name in left if name in self.segments]
-        return _window_of_conditions([*whos, *_exit_conditions(rule)])
+        asked = _window_of_conditions([*whos, *_exit_conditions(rule)])
+        return asked if rule.route.is_plain else _merged([asked, _journey_window(rule)])
 
     def _counted_names(self) -> frozenset[str]:
         windows = [self.segment_window, *(self._window_of(rule) for rule in self._versions)]
@@ -310,6 +327,14 @@ def _is_triggered_otherwise(rule: Rule) -> bool:
 
 def _exit_conditions(rule: Rule) -> list[Condition]:
     return [leave.condition for leave in rule.exits if isinstance(leave, ExitOnCondition)]
+
+
+def _journey_window(rule: Rule) -> HistoryWindow:
+    """The past events that the rule's steps ask about or wait for."""
+    if rule.route.is_plain:
+        return {}
+    awaited = dict.fromkeys(rule.route.awaited, ZERO)
+    return _merged([_window_of_conditions(rule.route.conditions), awaited])
 
 
 def _window_of_conditions(conditions: Iterable[Condition]) -> HistoryWindow:

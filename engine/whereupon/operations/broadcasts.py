@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from whereupon.decide import BatchResult
-from whereupon.decide.steps import possible_keys
+from whereupon.decide.idempotency import possible_keys
 from whereupon.errors import OperationError, UnknownNameError
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
@@ -202,7 +202,7 @@ def _made_before(
         key
         for each in ids
         if each.kind is IdKind.USER
-        for key in possible_keys(rule.id, run.occasion, each.value, len(rule.steps))
+        for key in possible_keys(rule, run.occasion, each.value)
     }
     entered = session.past_entries([rule.id], set(known.values()))
     inside = {past.person_key for past in entered if past.occasion == run.occasion}

@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar, overload
 
 from pydantic import JsonValue
 
-from whereupon.decide.steps import completed_keys
+from whereupon.decide.idempotency import keys_at, possible_addresses
 from whereupon.errors import OperationError
 from whereupon.operations.entry_moves import EntryMoves, Move, Moved
 from whereupon.operations.entry_questions import REACH, EntryList, EntryQuestions, found_entry
@@ -33,6 +33,7 @@ from whereupon.records import (
     Sweep,
     with_operation,
 )
+from whereupon.rules.model import END
 
 T = TypeVar("T")
 MoveList: TypeAlias = list[Move]
@@ -133,7 +134,7 @@ class Entries(EntryQuestions):
         changes = Changes(entries={key: turned})
         changes.records.append(operator_record(kind, done.by, done.at, rule=entry.rule, entry=key))
         halt = state is EntryState.PAUSED
-        changes.halted = dict.fromkeys(_keys(session, [entry]), halt)
+        changes.halted = dict.fromkeys(self._keys(session, [entry]), halt)
         self._write(session, changes)
         return turned
 
@@ -146,7 +147,7 @@ class Entries(EntryQuestions):
         *,
         by: str,
         version: str | None = None,
-        step: int | None = None,
+        step: str | None = None,
         dry_run: bool = False,
         connection: HostTransaction | None = None,
     ) -> int: ...
@@ -158,7 +159,7 @@ class Entries(EntryQuestions):
         *,
         by: str,
         version: str | None = None,
-        step: int | None = None,
+        step: str | None = None,
         dry_run: bool = False,
         connection: HostTransaction | None = None,
     ) -> int | Entry:
@@ -168,7 +169,7 @@ class Entries(EntryQuestions):
             which: the id of a rule, or the number of an entry.
             by: who decides it, by name.
             version: only those in this version of the rule (see `list`).
-            step: only those whose next step is this one, from 1.
+            step: only those whose next step has this address.
             dry_run: change nothing; say how many it would be.
 
         Returns:
@@ -193,7 +194,7 @@ class Entries(EntryQuestions):
         session.lock_requests()
         entry = self._held(session, key)
         changes = Changes(entries={key: _ended(entry, done)})
-        changes.withdrawn = dict.fromkeys(_keys(session, [entry]), WITHDRAWN)
+        changes.withdrawn = dict.fromkeys(self._keys(session, [entry]), WITHDRAWN)
         changes.records.append(
             operator_record("entry-ended", done.by, done.at, rule=entry.rule, entry=key)
         )
@@ -202,7 +203,7 @@ class Entries(EntryQuestions):
 
     def _end_all(self, done: Operation, session: Session, found: EntryList) -> int:
         changes = Changes(entries={entry.key: _ended(entry, done) for entry in found})
-        changes.withdrawn = dict.fromkeys(_keys(session, found), WITHDRAWN)
+        changes.withdrawn = dict.fromkeys(self._keys(session, found), WITHDRAWN)
         facts: dict[str, JsonValue] = {"rule": found[0].rule, "entries": len(found)}
         changes.records.append(operator_record("entries-ended", done.by, done.at, **facts))
         self._write(session, changes)
@@ -217,22 +218,22 @@ class Entries(EntryQuestions):
         by: str,
         from_version: str | None = None,
         to_version: str = "current",
-        steps: Mapping[int, int] | None = None,
+        steps: Mapping[str, str] | None = None,
         dry_run: bool = False,
         connection: HostTransaction | None = None,
     ) -> Moved:
         """Move the people inside a rule to another version of it; nobody is moved who could get something twice.
 
         A person who waits goes on waiting until the same time, and then does the step of the new version that
-        has the same number, or that ``steps`` says. Exits are the new version's from then on.
+        has the same address, or that ``steps`` says. Exits are the new version's from then on.
 
         Args:
             rule: its id.
             by: who decides it, by name.
             from_version: only people in this version (see `list`); by default in any other one.
             to_version: the version to move to.
-            steps: by the number of the next step in the old version, from 1, the number of the next step in
-                the new one. One more than the last step is the end.
+            steps: by the address of the next step in the old version, the address of the next step in the new
+                one; ``end`` is behind the last step.
             dry_run: change nothing; say what would happen to each of them.
 
         Raises:
@@ -262,7 +263,7 @@ class Entries(EntryQuestions):
         return told
 
     def _moves(
-        self, session: Session, rule: str, to_version: str, steps: Mapping[int, int]
+        self, session: Session, rule: str, to_version: str, steps: Mapping[str, str]
     ) -> EntryMoves:
         pipeline = self._current.pipeline
         digest = self._digest(session, rule, to_version)
@@ -270,12 +271,10 @@ class Entries(EntryQuestions):
         if version is None:
             reason = f"version {digest} of {rule} cannot be read: a newer library wrote it"
             raise OperationError(code="unreadable", name=rule, reason=reason)
-        last = len(version.steps) + 1
-        for number in (*steps, *steps.values()):
-            if number < 1 or (number in steps.values() and number > last):
-                reason = (
-                    f"there is no step {number}: steps are counted from 1, and {last} is the end"
-                )
+        known = (*version.route.places, END)
+        for address in steps.values():
+            if address not in known:
+                reason = f"there is no step {address} in version {digest[:8]}: {', '.join(known)}"
                 raise OperationError(code="no-such-step", name=rule, reason=reason)
         current = pipeline.index.by_id.get(rule)
         is_current = current is not None and current.digest == digest
@@ -306,6 +305,20 @@ class Entries(EntryQuestions):
             else:
                 after, made = self._done(work, connection)
             yield from made
+
+    def _keys(self, session: Session, entries: EntryList) -> Sequence[str]:
+        """The idempotency keys of what these entries may have made."""
+        persons = {p.key: p.user_id for p in session.persons({e.person_key for e in entries})}
+        version_of = self._current.pipeline.rule_version
+        return [
+            key
+            for e in entries
+            for key in keys_at(
+                e,
+                persons.get(e.person_key, ""),
+                possible_addresses(version_of(session, e.digest), e.address),
+            )
+        ]
 
     def _held(self, session: Session, key: int) -> Entry:
         """An entry that has not ended; nobody else changes it, or its person, any more."""
@@ -338,17 +351,11 @@ def _chunk(
     return following, [change(session, open_then)] if open_then else []
 
 
-def _keys(session: Session, entries: EntryList) -> Sequence[str]:
-    """The idempotency keys of what these entries have made."""
-    persons = {p.key: p.user_id for p in session.persons({e.person_key for e in entries})}
-    return [key for e in entries for key in completed_keys(e, persons.get(e.person_key, ""))]
-
-
 def _ended(entry: Entry, done: Operation) -> Entry:
     end = EntryEnd(EndReason.OPERATOR, done.at, done.by)
     return entry.finished(end)._replace(operations=with_operation(entry.operations, done))
 
 
 def _is_counted(meant: EntryFilter, count: EntryCount) -> bool:
-    version, position = meant.version, meant.position
-    return version in {None, count.version} and position in {None, count.position}
+    version, address = meant.version, meant.address
+    return version in {None, count.version} and address in {None, count.address}

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.decide.steps import completed_keys, step_message_id
+from whereupon.decide.idempotency import keys_at, step_message_id
 from whereupon.messages.model import ref_of
 from whereupon.operations.operators import operator_record
 from whereupon.ports import Session
 from whereupon.records import Changes, Entry, Operation, with_operation
-from whereupon.rules.model import Rule
+from whereupon.rules.model import END, Rule
+from whereupon.rules.route import base_of
 
 
 class MoveRefusal(StrEnum):
@@ -35,14 +36,14 @@ class MoveGroup(NamedTuple):
 
     Attributes:
         version: the digest of the version that they are in.
-        step: the number of their next step there, from 1.
-        to_step: the number of their next step in the new version; None if they are refused.
+        step: the address of their next step there.
+        to_step: the address of their next step in the new version; None if they are refused.
         refusal: why they stay; None if they are moved.
     """
 
     version: str
-    step: int
-    to_step: int | None
+    step: str
+    to_step: str | None
     refusal: MoveRefusal | None
 
 
@@ -74,18 +75,18 @@ class Move(NamedTuple):
     """What happens to one entry.
 
     Attributes:
-        position: the index of its next step in the new version.
+        address: of its next step in the new version.
     """
 
     entry: Entry
-    position: int
+    address: str
     refusal: MoveRefusal | None
 
     @property
     def group(self) -> MoveGroup:
         """What happens to it, without whom."""
-        to_step = self.position + 1 if self.refusal is None else None
-        return MoveGroup(self.entry.digest, self.entry.position + 1, to_step, self.refusal)
+        to_step = self.address if self.refusal is None else None
+        return MoveGroup(self.entry.digest, self.entry.address, to_step, self.refusal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,14 @@ class EntryMoves:
         rule: the version to move to.
         source: its text, to be kept beside the entries.
         version_of: reads a version by its digest; None if it cannot be read.
-        steps: by the number of the next step in the old version, its number in the new one.
+        steps: by the address of the next step in the old version, its address in the new one.
     """
 
     rule: Rule
     digest: str
     source: bytes | None
     version_of: Callable[[Session, str], Rule | None]
-    steps: Mapping[int, int]
+    steps: Mapping[str, str]
 
     def judged(self, session: Session, found: Sequence[Entry]) -> list[Move]:
         """What happens to each of these entries; those that are in the version already are left out."""
@@ -114,22 +115,35 @@ class EntryMoves:
         return [m._replace(refusal=repeats) if m.entry.key in done else m for m in moves]
 
     def _by_steps(self, session: Session, entry: Entry) -> Move:
-        old, step = self.version_of(session, entry.digest), entry.position + 1
-        position = self.steps.get(step, step) - 1
+        old, stands = self.version_of(session, entry.digest), base_of(entry.address)
+        mapped = self.steps.get(stands, stands)
+        address = entry.address.replace(stands, mapped, 1)
         if old is None:
-            return Move(entry, position, MoveRefusal.UNREADABLE)
-        if step not in self.steps and not _is_same_wait(old, self.rule, entry.position):
-            return Move(entry, position, MoveRefusal.NO_COUNTERPART)
-        return Move(entry, position, None)
+            return Move(entry, address, MoveRefusal.UNREADABLE)
+        if not self._has_counterpart(old, stands, mapped):
+            return Move(entry, address, MoveRefusal.NO_COUNTERPART)
+        return Move(entry, address, None)
+
+    def _has_counterpart(self, old: Rule, stands: str, mapped: str) -> bool:
+        """Whether an entry can go on at a step: one that waits there, at a wait of the same kind."""
+        place = self.rule.route.place(mapped)
+        if place is None and mapped != END:
+            return mapped == str(len(self.rule.steps))  # as the end was written before
+        was = old.route.place(stands)
+        if was is not None and was.step.holds_entry:
+            return place is not None and type(place.step) is type(was.step)
+        if stands in self.steps:
+            return True
+        return type(old.route.before(stands)) is type(self.rule.route.before(mapped))
 
     def _done_before(self, session: Session, moves: Sequence[Move]) -> set[int]:
         """The keys of the entries of which a step that would come next was done before."""
         persons = {p.key: p for p in session.persons({m.entry.person_key for m in moves})}
         entries: dict[str, int] = {}
         messages: dict[str, int] = {}
-        for entry, position, _ in moves:
-            last = entry.moved(len(self.rule.steps), None)
-            keys = completed_keys(last, persons[entry.person_key].user_id)[position:]
+        for entry, address, _ in moves:
+            ahead = self._ahead(entry, address)
+            keys = keys_at(entry, persons[entry.person_key].user_id, ahead)
             entries |= dict.fromkeys(keys, entry.key)
             refs = (ref_of(step_message_id(key), entry.source) for key in keys)
             messages |= dict.fromkeys(refs, entry.key)
@@ -137,15 +151,25 @@ class EntryMoves:
         sent = session.known_messages(messages) if messages else ()
         return {entries[each.idempotency_key] for each in made} | {messages[ref] for ref in sent}
 
+    def _ahead(self, entry: Entry, address: str) -> list[str]:
+        """The addresses of the steps that may come next; where the entry stands at a call that it made, without it."""
+        places = self.rule.route.places
+        place = places.get(base_of(address))
+        if place is None:
+            return []
+        is_held = place.step.holds_entry and entry.address == address
+        first = place.order + is_held
+        return [each.address for each in places.values() if each.order >= first]
+
     def changes(self, moves: Sequence[Move], done: Operation) -> Changes:
         """What is written for those that are moved."""
         changes, numbers = Changes(), Counter[str]()
-        for entry, position, refusal in moves:
+        for entry, address, refusal in moves:
             if refusal is None:
                 act = done._replace(detail=entry.digest)
                 operations = with_operation(entry.operations, act)
                 changes.entries[entry.key] = entry._replace(
-                    digest=self.digest, position=position, operations=operations
+                    digest=self.digest, address=address, operations=operations
                 )
                 numbers[entry.digest] += 1
         for digest, number in numbers.items():
@@ -155,12 +179,3 @@ class EntryMoves:
         if changes.entries and self.source is not None:
             changes.rule_versions[self.digest] = (self.rule.id, self.source)
         return changes
-
-
-def _is_same_wait(old: Rule, new: Rule, position: int) -> bool:
-    """Whether the step at which an entry waits is of the same kind in both; before the first step none is."""
-    if position == 0:
-        return True
-    if position > min(len(old.steps), len(new.steps)):
-        return False
-    return type(old.steps[position - 1]) is type(new.steps[position - 1])

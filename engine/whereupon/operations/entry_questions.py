@@ -56,7 +56,7 @@ class EntryQuestions:
         person: str | None = None,
         state: EntryState | None = None,
         version: str | None = None,
-        step: int | None = None,
+        step: str | None = None,
         after: int = 0,
         limit: int = 100,
     ) -> EntryPage:
@@ -68,7 +68,7 @@ class EntryQuestions:
             state: only in this state; by default those that have not ended.
             version: only in this version of the rule, by its digest or the beginning of it; ``current`` is the
                 rulebook's.
-            step: only those whose next step is this one, from 1.
+            step: only those whose next step has this address.
             after: the key behind which to begin.
             limit: the most entries to return. A page may have fewer, and others may follow.
 
@@ -122,7 +122,7 @@ class EntryQuestions:
     # --- names ------------------------------------------------------------------------------------
 
     def _inside(
-        self, session: Session, rule: str, version: str | None, step: int | None
+        self, session: Session, rule: str, version: str | None, step: str | None
     ) -> EntryFilter:
         """Everybody inside a rule, or a version of it, or before a step."""
         self._check_rule(session, rule)
@@ -143,7 +143,7 @@ class EntryQuestions:
         rule: str | None,
         person: str | None,
         version: str | None,
-        step: int | None,
+        step: str | None,
     ) -> EntryFilter:
         key = None
         if person is not None:
@@ -152,8 +152,7 @@ class EntryQuestions:
                 raise UnknownNameError(kind="person", name=person)
             key = found[0].key
         digest = None if version is None else self._digest(session, rule, version)
-        position = None if step is None else step - 1
-        return EntryFilter(rule, key, version=digest, position=position)
+        return EntryFilter(rule, key, version=digest, address=step)
 
     def _digest(self, session: Session, rule: str | None, version: str) -> str:
         """The digest of a version, of which the beginning is enough; ``current`` is the rulebook's."""

@@ -197,11 +197,11 @@ class Questions(GuardQuestions, Protocol):
         return dict(sorted(Counter(paused).items()))
 
     def count_inside(self, rule: str | None) -> list[EntryCount]:
-        """How many people are inside, by rule, version, position and state; of one rule, or of all."""
-        places: dict[tuple[str, str, int, EntryState], list[datetime]] = defaultdict(list)
+        """How many people are inside, by rule, version, step and state; of one rule, or of all."""
+        places: dict[tuple[str, str, str, EntryState], list[datetime]] = defaultdict(list)
         for e in self.scan(Entry):
             if e.is_inside and rule in {None, e.rule} and e.due_at is not None:
-                places[e.rule, e.digest, e.position, e.state].append(e.due_at)
+                places[e.rule, e.digest, e.address, e.state].append(e.due_at)
         return [EntryCount(*place, len(due), min(due)) for place, due in sorted(places.items())]
 
     def set_aside(self, limit: int) -> list[SetAside]:

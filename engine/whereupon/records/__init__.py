@@ -104,6 +104,7 @@ from whereupon.records.retention import (
 )
 from whereupon.records.skips import Skips, SkipSearch, SkipSummary, SkipVerdict, read_rule_list
 from whereupon.records.stored_messages import PastEvent, SetAside, StoredMessage, Twin, stub_of
+from whereupon.records.trail import NO_VALUES, Mark, MarkKind, Trail, mark_at
 from whereupon.records.transfers import ALL_LIVE, Inert, MessageName, Transfer
 
 __all__ = [
@@ -122,6 +123,7 @@ __all__ = [
     "NEVER",
     "NOTHING",
     "NO_STAMPS",
+    "NO_VALUES",
     "OVERTAKEN",
     "PRUNED_RECORDS",
     "ROLES",
@@ -160,6 +162,8 @@ __all__ = [
     "KeyLimit",
     "KeyState",
     "KeysAsked",
+    "Mark",
+    "MarkKind",
     "Merge",
     "MessageName",
     "MetricReport",
@@ -195,6 +199,7 @@ __all__ = [
     "SuppressedAddress",
     "Sweep",
     "Tombstone",
+    "Trail",
     "Transfer",
     "Twin",
     "WaitingVersion",
@@ -205,6 +210,7 @@ __all__ = [
     "is_any_active",
     "is_storable",
     "latest",
+    "mark_at",
     "place_at",
     "prune_action",
     "read_rule_list",

@@ -10,12 +10,14 @@ from pydantic import JsonValue
 from whereupon.messages.model import SenderClass
 from whereupon.messages.times import LAST_INSTANT
 from whereupon.records.operations import Operation, OperationKind, Operations, latest
+from whereupon.records.trail import Mark, Trail
 
 
 class EntryState(StrEnum):
     """Where an entry is: still running, or how it ended.
 
     ``paused``: an operator has paused it, and it stands still. ``failed``: the engine failed on a step.
+    ``held-out``: the person belongs to the rule's holdout, and no step is done.
     """
 
     ACTIVE = "active"
@@ -23,6 +25,7 @@ class EntryState(StrEnum):
     COMPLETED = "completed"
     EXITED = "exited"
     FAILED = "failed"
+    HELD_OUT = "held-out"
 
 
 INSIDE = (EntryState.ACTIVE, EntryState.PAUSED)
@@ -39,6 +42,11 @@ class EndReason(StrEnum):
     Attributes:
         EVENT, CONDITION, SEGMENT: a part of the rule's `exit` held.
         STEP: an ``exit`` step.
+        WHO: the rule says `stay`, and its `who` holds no longer.
+        GOAL: the person reached the rule's goal.
+        NO_DATE: the person lacks the date that a `wait` goes by.
+        STEP_FAILED: a call was given up whose step says ``on_failure: exit``.
+        HOLDOUT: the person belongs to the rule's holdout.
         MERGED: its person was merged with another, whose entry goes on.
         DELETED: its person was erased, and the entry with the person; no record is kept.
         RULE_GONE: the rulebook no longer has the rule.
@@ -51,6 +59,11 @@ class EndReason(StrEnum):
     CONDITION = "condition"
     SEGMENT = "segment"
     STEP = "step"
+    WHO = "who"
+    GOAL = "goal"
+    NO_DATE = "no-date"
+    STEP_FAILED = "step-failed"
+    HOLDOUT = "holdout"
     MERGED = "merged"
     DELETED = "deleted"
     RULE_GONE = "rule-gone"
@@ -77,6 +90,7 @@ class EntryEnd(NamedTuple):
 _END_STATES: Mapping[str, EntryState] = {
     EndReason.COMPLETED: EntryState.COMPLETED,
     EndReason.FAILED: EntryState.FAILED,
+    EndReason.HOLDOUT: EntryState.HELD_OUT,
 }
 """The state after an end for each reason; ``exited`` after any other."""
 
@@ -90,13 +104,20 @@ class Entry(NamedTuple):
         occasion: what opened it: a message (see `ref_of`), or a scheduled broadcast's rule and time.
         timestamp: when the opening message happened; windows of re-entry are measured on it.
         slot: the re-entry slot; the database admits one entry per (rule, entrant, slot).
-        position: the index of the next step.
+        address: of the next step; a step that waits for something is itself the next (see `rules.route`). Of an
+            entry that has ended, the step at which it ended.
         due_at: when the next step is due, or was when the entry was paused; None if the entry has ended.
         facts: what templates read of the opening message: event, properties, context, timestamp.
         source: the class of the opening message's sender, which messages that steps send have, too. A
             schedule and a call of the host's count as the server.
         ended: None while the entry runs, and if it ended before version 0007 of the tables.
         operations: what operators did to it.
+        trail: what it passed on its way.
+        arms: the arms of splits that it took, such as ``subject-june=a``, with commas between.
+        sent_at: when its first delivery was made that was not withheld; kept for rules with a goal, a holdout
+            or a split.
+        watched_until: up to when the rule's goal counts; None if the rule has none, or it is reached.
+        converted_at: when the person reached the goal.
     """
 
     key: int
@@ -110,7 +131,7 @@ class Entry(NamedTuple):
     retroactive: bool
     slot: str | None
     state: EntryState
-    position: int
+    address: str
     due_at: datetime | None
     facts: Mapping[str, JsonValue]
     depth: int = 0
@@ -118,6 +139,11 @@ class Entry(NamedTuple):
     source: SenderClass = SenderClass.CLIENT
     ended: EntryEnd | None = None
     operations: Operations = ()
+    trail: Trail = ()
+    arms: str | None = None
+    sent_at: datetime | None = None
+    watched_until: datetime | None = None
+    converted_at: datetime | None = None
 
     @property
     def is_inside(self) -> bool:
@@ -131,20 +157,33 @@ class Entry(NamedTuple):
             return None
         return latest(self.operations, OperationKind.PAUSED)
 
-    def moved(self, position: int, due_at: datetime | None) -> "Entry":
+    def moved(self, address: str, due_at: datetime | None) -> "Entry":
         """The entry at another step; as `_replace`, at a third of its cost."""
-        return Entry(*self[:11], position, due_at, *self[13:])
+        return Entry(*self[:11], address, due_at, *self[13:])
 
-    def finished(self, end: EntryEnd, position: int | None = None) -> "Entry":
-        """The entry at its end; a slot that only guarded that it runs is free again.
-
-        Args:
-            position: the index of the step where it ends; by default of its next step.
-        """
+    def finished(self, end: EntryEnd) -> "Entry":
+        """The entry at its end; a slot that only guarded that it runs is free again."""
         slot = None if self.slot == "active" else self.slot
         state = _END_STATES.get(end.reason, EntryState.EXITED)
-        place = self.position if position is None else position
-        return Entry(*self[:9], slot, state, place, None, *self[13:17], end, self.operations)
+        return Entry(
+            *self[:9],
+            slot,
+            state,
+            self.address,
+            None,
+            *self[13:17],
+            end,
+            self.operations,
+            self.trail,
+            self.arms,
+            self.sent_at,
+            self.watched_until,
+            self.converted_at,
+        )
+
+    def marked(self, *marks: Mark) -> "Entry":
+        """The entry with further marks on its trail."""
+        return self._replace(trail=(*self.trail, *marks))
 
 
 class WaitingVersion(NamedTuple):
@@ -165,14 +204,14 @@ class EntryFilter(NamedTuple):
 
     Attributes:
         version: the digest.
-        position: the index of the next step.
+        address: of the next step.
     """
 
     rule: str | None = None
     person_key: int | None = None
     states: tuple[EntryState, ...] = tuple(EntryState)
     version: str | None = None
-    position: int | None = None
+    address: str | None = None
 
     @property
     def is_inside(self) -> bool:
@@ -186,7 +225,7 @@ class EntryFilter(NamedTuple):
             and self.person_key in {None, entry.person_key}
             and entry.state in self.states
             and self.version in {None, entry.digest}
-            and self.position in {None, entry.position}
+            and self.address in {None, entry.address}
         )
 
 
@@ -195,13 +234,13 @@ class EntryCount(NamedTuple):
 
     Attributes:
         version: the digest.
-        position: the index of the next step.
+        address: of the next step.
         due_at: when the first of them is due, or was when it was paused.
     """
 
     rule: str
     version: str
-    position: int
+    address: str
     state: EntryState
     people: int
     due_at: datetime

@@ -76,12 +76,13 @@ def stub_of(message: Message) -> Message:
 
 
 class PastEvent(NamedTuple):
-    """One message of a person's history, as `performed` conditions count it."""
+    """One message of a person's history, as `performed` conditions count it; ``key`` is the message's."""
 
     owner: int
     name: str
     timestamp: datetime
     body: bytes
+    key: int = 0
 
 
 class Twin(NamedTuple):

@@ -36,7 +36,7 @@ def count_line(count: EntryCount, current: Collection[str]) -> str:
     """People before one step of one version."""
     due = "was due" if count.state == "paused" else "due"
     people = counted(count.people, "person", "people")
-    where = f"version {version_name(count.version, current)}, before step {count.position + 1}"
+    where = f"version {version_name(count.version, current)}, before step {count.address}"
     state = "" if count.state == "active" else f" ({count.state})"
     return (
         f"{clean(count.rule)}  {people}{state}  {where}  first {due} {format_instant(count.due_at)}"
@@ -44,13 +44,13 @@ def count_line(count: EntryCount, current: Collection[str]) -> str:
 
 
 def count_object(count: EntryCount, current: Collection[str]) -> JsonObject:
-    """The same as JSON; ``step`` is the number of the step that comes next, from 1."""
+    """The same as JSON; ``step`` is the address of the step that comes next."""
     return {
         "kind": "inside",
         "rule": count.rule,
         "version": count.version,
         "current": count.version in current,
-        "step": count.position + 1,
+        "step": count.address,
         "state": count.state,
         "people": count.people,
         "due_at": format_instant(count.due_at),
@@ -65,7 +65,7 @@ def entry_line(entry: Entry, person: str) -> str:
     )
     if entry.due_at is not None:
         due = "was due" if entry.paused is not None else "due"
-        parts.append(f"before step {entry.position + 1}, {due} {format_instant(entry.due_at)}")
+        parts.append(f"before step {entry.address}, {due} {format_instant(entry.due_at)}")
     if entry.ended is not None:
         parts.append(f"ended {format_instant(entry.ended.at)} ({clean(entry.ended.reason)})")
     return "  ".join([*parts, *_operation_words(entry.operations)])
@@ -81,7 +81,7 @@ def entry_object(entry: Entry, person: str) -> JsonObject:
         "version": entry.digest,
         "person": person,
         "state": entry.state,
-        "step": entry.position + 1,
+        "step": entry.address,
         "message_id": id_in_ref(entry.occasion),
         "entered_at": format_instant(entry.entered_at),
         "due_at": _instant(entry.due_at),

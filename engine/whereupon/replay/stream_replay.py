@@ -128,7 +128,7 @@ class Replay:
 
     def _as_waiting(self, entry: Entry, person: str) -> WaitingEntry:
         rule = self._engine.pipeline.index.by_digest.get(entry.digest)
-        then = next_step(rule.steps, entry.position) if rule is not None else ""
+        then = next_step(rule, entry.address) if rule is not None else ""
         due_at = entry.entered_at if entry.due_at is None else entry.due_at
         return WaitingEntry(entry.rule, person, id_in_ref(entry.occasion), due_at, then)
 

@@ -38,21 +38,29 @@ from whereupon.rules.keys.when import (
     OnSegment,
     Trigger,
 )
+from whereupon.rules.route import END, Place, Route
+from whereupon.rules.steps.branch import Branch
 from whereupon.rules.steps.exit import Leave
+from whereupon.rules.steps.on_failure import OnFailure
+from whereupon.rules.steps.run import Run
 from whereupon.rules.steps.send import Send
 from whereupon.rules.steps.set import SetAttributes
+from whereupon.rules.steps.split import Split
 from whereupon.rules.steps.step_form import Step
 from whereupon.rules.steps.track import TrackEvent
-from whereupon.rules.steps.wait import Wait
+from whereupon.rules.steps.wait import UntilDate, UntilTime, Wait
+from whereupon.rules.steps.wait_for import Since, WaitArm, WaitFor
 
 __all__ = [
     "DEFAULT_EXPIRY",
     "DEFAULT_LATE",
     "DEFAULT_MAX_AGE",
+    "END",
     "NO_APPROVALS",
     "Active",
     "Aftermath",
     "Approvals",
+    "Branch",
     "Change",
     "Consent",
     "EventPlan",
@@ -67,6 +75,7 @@ __all__ = [
     "Limit",
     "NotWhileActive",
     "OnCall",
+    "OnFailure",
     "OnKnown",
     "OnMessage",
     "OnSchedule",
@@ -74,21 +83,30 @@ __all__ = [
     "Once",
     "OncePer",
     "OncePerKey",
+    "Place",
     "Reentry",
     "Retention",
     "Retroactive",
+    "Route",
     "Rule",
     "RuleKind",
     "Rulebook",
+    "Run",
     "Scope",
     "Segment",
     "Send",
     "SetAttributes",
+    "Since",
+    "Split",
     "Step",
     "Take",
     "TrackEvent",
     "Trigger",
+    "UntilDate",
+    "UntilTime",
     "Wait",
+    "WaitArm",
+    "WaitFor",
 ]
 
 

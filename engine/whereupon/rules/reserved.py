@@ -11,7 +11,7 @@ ACTION_EVENTS: Mapping[str, tuple[str, ...]] = {
 
 NOT_YET_RULE_KEYS = frozenset({"goal", "quiet_hours", "cap", "holdout"})
 NOT_YET_SETTINGS = frozenset({"quiet_hours", "cap"})
-NOT_YET_STEPS = frozenset({"run", "wait_for", "branch", "split"})
+NOT_YET_STEPS = frozenset[str]()
 
 
 def action_of(event: str) -> str | None:

@@ -167,7 +167,7 @@ def test_a_step_that_fails_is_reported_and_passed_over() -> None:
     )
     result = made.track("purchase", "ada")
     assert [(w.code, w.message.split(":")[0]) for w in result.warnings] == [
-        ("step-failed", "say step 1")
+        ("step-failed", "say step 0")
     ]
     assert len(made.deliveries()) == 1
 
@@ -179,11 +179,11 @@ def test_exit_among_the_steps_ends_the_entry() -> None:
     assert (states(made), made.deliveries()) == ([EntryState.EXITED], [])
 
 
-def test_an_entry_stands_after_the_step_that_ends_it() -> None:
+def test_an_entry_stands_at_the_step_that_ends_it() -> None:
     """The exit step is done, and the steps after it are not."""
     made = world(campaign("thanks", "purchase", whereupon=[{"set": {"vip": True}}, "exit", PUSH]))
     made.track("purchase", "ada", at=0)
-    assert [entry.position for entry in made.entries()] == [2]
+    assert [entry.address for entry in made.entries()] == ["1"]
 
 
 def test_idempotency_keys_are_stable() -> None:

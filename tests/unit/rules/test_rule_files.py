@@ -306,12 +306,6 @@ def test_what_this_version_does_not_run_is_never_accepted(key: str) -> None:
     assert _codes({**CAMPAIGN, key: 1}) == ["not-yet"]
 
 
-@pytest.mark.parametrize("step", ["run", "wait_for", "branch", "split"])
-def test_steps_that_this_version_does_not_run_are_never_accepted(step: str) -> None:
-    """A reserved step has an error of its own."""
-    assert _codes({**CAMPAIGN, "whereupon": [{step: "x"}]}) == ["not-yet"]
-
-
 def test_no_rule_is_triggered_or_sent_a_semantic_event() -> None:
     """Semantic events are consumed: no campaign sees one, and no step may ask for one."""
     when: JsonValue = ["purchase", "User Deleted"]

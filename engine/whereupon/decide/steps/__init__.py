@@ -3,46 +3,41 @@
 A step is a pure function from the step and its context to the entry after it and an effect; `entries` carries
 the effect out. A new kind of step is a module here with its row in `_RUNNERS`, and a module in `rules.steps`.
 
-For others in `decide`: `advance`, the effects `StepMessage` and `StepFailed`, `completed_keys`, `possible_keys`,
-`step_message_id`.
+For others in `decide`: `advance`, `StepContext`, and the effects `StepMessage` and `StepFailed`.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Final, TypeAlias, TypeVar, cast
 
+from whereupon.conditions import ALWAYS
+from whereupon.decide.steps.branch import run_branch
 from whereupon.decide.steps.context import StepContext, StepFailed, StepMessage, StepResult
 from whereupon.decide.steps.exit import run_exit
-from whereupon.decide.steps.idempotency import (
-    ENTRANT,
-    completed_keys,
-    possible_keys,
-    step_message_id,
-)
 from whereupon.decide.steps.send import run_send
 from whereupon.decide.steps.set import run_set
+from whereupon.decide.steps.split import run_split
 from whereupon.decide.steps.track import run_track
 from whereupon.decide.steps.wait import run_wait
+from whereupon.decide.steps.wait_for import run_wait_for
 from whereupon.decide.steps.webhook import run_webhook
-from whereupon.records import EndReason, Entry, EntryEnd, Person
-from whereupon.rules.model import Rule
+from whereupon.records import MarkKind
+from whereupon.rules.steps.branch import Branch
 from whereupon.rules.steps.exit import Leave
 from whereupon.rules.steps.send import Send
 from whereupon.rules.steps.set import SetAttributes
+from whereupon.rules.steps.split import Split
 from whereupon.rules.steps.step_form import Step
 from whereupon.rules.steps.track import TrackEvent
 from whereupon.rules.steps.wait import Wait
+from whereupon.rules.steps.wait_for import WaitFor
 from whereupon.rules.steps.webhook import Webhook
 
 __all__ = [
-    "ENTRANT",
+    "StepContext",
     "StepFailed",
     "StepMessage",
     "StepResult",
     "advance",
-    "completed_keys",
-    "possible_keys",
-    "step_message_id",
 ]
 
 _Runner: TypeAlias = Callable[[Step, StepContext], StepResult]
@@ -62,19 +57,25 @@ _RUNNERS: Final[Mapping[type[Step], _Runner]] = dict(
         _row(TrackEvent, run_track),
         _row(Wait, run_wait),
         _row(Webhook, run_webhook),
+        _row(WaitFor, run_wait_for),
+        _row(Branch, run_branch),
+        _row(Split, run_split),
         _row(Leave, run_exit),
     )
 )
 
 
-def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> StepResult:
+def advance(context: StepContext) -> StepResult:
     """Run the entry's next step.
 
     Returns:
         The entry after that step: with a due time if it goes on, ended if it left the rule or sent the
         rule's last delivery. And the step's effect; a `Delivery` has no key of the store yet.
     """
-    if entry.position >= len(rule.steps):
-        return entry.finished(EntryEnd(EndReason.COMPLETED, now)), None
-    step = rule.steps[entry.position]
-    return _RUNNERS[type(step)](step, StepContext(entry, rule, person, now))
+    step = context.place.step
+    if step.condition is not ALWAYS:
+        failure = step.condition.failing(context.data(), context.history())
+        if failure is not None:
+            mark = context.mark(MarkKind.STEP_IF, detail=failure.text, values=failure.values)
+            return context.next_step().marked(mark), None
+    return _RUNNERS[type(step)](step, context)

@@ -8,8 +8,11 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
+from whereupon.conditions import Condition
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.consent import reason_to_withhold
-from whereupon.decide.steps.idempotency import step_key, step_message_id
+from whereupon.decide.history import HistoryUntil
+from whereupon.decide.idempotency import step_key, step_message_id
 from whereupon.messages.codec import read_object
 from whereupon.messages.times import format_local
 from whereupon.records import (
@@ -18,10 +21,12 @@ from whereupon.records import (
     EndReason,
     Entry,
     EntryEnd,
+    Mark,
+    MarkKind,
     Person,
     SendKind,
 )
-from whereupon.rules.model import Rule
+from whereupon.rules.model import END, Place, Rule
 from whereupon.templates import Content, TemplateError, render_content
 
 
@@ -44,10 +49,10 @@ class StepFailed:
     """A step that could not be done, such as for a variable that its template lacks; the entry goes on.
 
     Attributes:
-        position: the index of the step in its rule.
+        address: of the step.
     """
 
-    position: int
+    address: str
     reason: str
 
 
@@ -60,15 +65,21 @@ class StepContext(NamedTuple):
     """What a step is run with.
 
     Attributes:
+        work: the batch, for what a step asks of the person's past.
         entry: as it stands at the step.
         rule: in the version that the entry follows.
+        place: the step on its route.
         now: when the step is done.
     """
 
+    work: BatchState
     entry: Entry
     rule: Rule
     person: Person
+    place: Place
     now: datetime
+
+    # --- where to -------------------------------------------------------------------------------
 
     def next_step(self, due_at: datetime | None = None) -> Entry:
         """The entry at its next step.
@@ -76,7 +87,56 @@ class StepContext(NamedTuple):
         Args:
             due_at: when that step is due; by default at once.
         """
-        return self.entry.moved(self.entry.position + 1, due_at or self.now)
+        following = self.rule.route.after(self.entry.address)
+        return self.entry.moved(following, due_at or self.now)
+
+    def into_arm(self, label: str, *marks: Mark) -> Entry:
+        """The entry at the first step of an arm, at once."""
+        first = self.rule.route.arm(self.entry.address, label)
+        return self.entry.marked(*marks).moved(first, self.now)
+
+    def stay_until(self, due_at: datetime, *marks: Mark) -> Entry:
+        """The entry at this step still, which is due again then."""
+        return self.entry.marked(*marks).moved(self.entry.address, due_at)
+
+    def mark(
+        self,
+        kind: MarkKind,
+        *,
+        arm: str | None = None,
+        detail: str | None = None,
+        values: Mapping[str, JsonValue] | None = None,
+        message_id: str | None = None,
+    ) -> Mark:
+        """A mark of this step, now."""
+        seen = {} if values is None else values
+        return Mark(kind, self.entry.address, self.now, arm, detail, seen, message_id)
+
+    def clock(self) -> tzinfo:
+        """The timezone of the person's clock."""
+        return self.rule.zone
+
+    # --- conditions -----------------------------------------------------------------------------
+
+    def data(self) -> dict[str, JsonValue]:
+        """What the conditions of steps read: the person, and the message that opened the entry."""
+        facts = read_object(self.entry.facts)
+        data: dict[str, object] = {
+            **facts,
+            "person": self.person.attributes,
+            "timestamp": format_local(self.now, self.rule.zone),
+        }
+        return data  # type: ignore[return-value]  # mappings of JSON, never written to
+
+    def history(self) -> HistoryUntil:
+        """What the person has done up to now."""
+        return HistoryUntil(self.work.history, self.person.key, self.now)
+
+    def holds(self, condition: Condition) -> bool:
+        """Whether a condition holds for the person now."""
+        return condition.holds(self.data(), self.history())
+
+    # --- what a step asks to be done --------------------------------------------------------------
 
     def deliver(
         self,
@@ -89,11 +149,11 @@ class StepContext(NamedTuple):
 
         The delivery is withheld if the person may not be sent it, or if a template cannot be rendered.
         """
-        position = self.entry.position + 1
+        following = self.rule.route.after(self.entry.address)
         sent = self._delivery(channel, content, kind, topic)
-        if position < len(self.rule.steps):
-            return self.entry.moved(position, self.now), sent
-        return self.entry.finished(EntryEnd(EndReason.COMPLETED, self.now), position), sent
+        if following != END:
+            return self.entry.moved(following, self.now), sent
+        return self.entry.finished(EntryEnd(EndReason.COMPLETED, self.now)), sent
 
     def _delivery(
         self, channel: str, content: Content, kind: SendKind, topic: str | None
@@ -135,7 +195,7 @@ class StepContext(NamedTuple):
         try:
             data = self._rendered(content, facts)
         except TemplateError as error:
-            return self.next_step(), StepFailed(self.entry.position, f"template: {error}")
+            return self.next_step(), StepFailed(self.entry.address, f"template: {error}")
         key = step_key(self.entry, facts, self.person)
         return self.next_step(), StepMessage(event, data, step_message_id(key))
 

@@ -7,5 +7,4 @@ from whereupon.rules.steps.exit import Leave
 
 def run_exit(_: Leave, context: StepContext) -> StepResult:
     """End the entry."""
-    entry = context.entry
-    return entry.finished(EntryEnd(EndReason.STEP, context.now), entry.position + 1), None
+    return context.entry.finished(EntryEnd(EndReason.STEP, context.now)), None

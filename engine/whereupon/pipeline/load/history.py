@@ -162,9 +162,9 @@ class Past:
             return
         loaded.rule_versions[entry.digest] = rule
         kin = load_plan.kin.get(entry.person_key, (entry.person_key,))
-        if rule.exits and entry.due_at is not None:
+        if (rule.exits or not rule.route.is_plain) and entry.due_at is not None:
             for one in kin:
-                load_plan.ask(one, self._versions.index.exit_window(rule), entry.timestamp)
+                load_plan.ask(one, self._versions.index.entry_history(rule), entry.timestamp)
         if entry.person_key in load_plan.quiet:
             return
         leading = self._versions.index.reachable_from(rule)

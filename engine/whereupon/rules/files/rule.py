@@ -26,8 +26,9 @@ from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
 from whereupon.rules.keys.when import API, OnCall, OnSchedule, Trigger, opening_events
+from whereupon.rules.route import Route
 from whereupon.rules.rule_reader import RuleReader
-from whereupon.rules.steps.step_form import Step
+from whereupon.rules.steps.step_form import Steps
 
 if TYPE_CHECKING:
     from whereupon.rules.plan.plan_checker import PlanChecker
@@ -48,6 +49,7 @@ class Rule:
         source: the file's content as plain values, from which this rule can be read again.
         digest: 16 hexadecimal digits of a hash of the content and of the segments it refers to. They
             change if the meaning may have changed.
+        route: its steps, by address.
         clock: whose clock the rule goes by; None where the settings say it.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
     """
@@ -56,7 +58,7 @@ class Rule:
     kind: RuleKind
     description: str
     triggers: tuple[Trigger, ...]
-    steps: tuple[Step, ...]
+    route: Route
     source: Mapping[str, JsonValue]
     digest: str
     where: Condition = ALWAYS
@@ -75,9 +77,14 @@ class Rule:
         return next(zones, UTC)
 
     @property
+    def steps(self) -> Steps:
+        """The steps of the top level; `Route.every_step` gives those of arms, too."""
+        return self.route.steps
+
+    @property
     def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
         """The messages, by type and name, that its steps send; they may trigger rules and end entries."""
-        return tuple(message for step in self.steps for message in step.messages_sent)
+        return self.route.messages_sent
 
 
 class RuleForm(FileForm):

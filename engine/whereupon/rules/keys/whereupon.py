@@ -8,36 +8,34 @@ from pydantic import Field, JsonValue
 from whereupon.errors import Diagnostic
 from whereupon.rules.form import IfMissing
 from whereupon.rules.keys.key_row import Key
+from whereupon.rules.route import Route
 from whereupon.rules.rule_reader import RuleReader
-from whereupon.rules.steps import STEPS, AnyStepForm
-from whereupon.rules.steps.step_form import Step, StepForm
+from whereupon.rules.steps import AnyStepForm, check_steps
+from whereupon.rules.steps.step_form import StepForm, read_steps
 
 if TYPE_CHECKING:
     from whereupon.rules.plan.plan_checker import PlanChecker
 
 
-def _read(forms: list[StepForm], reader: RuleReader) -> tuple[Step, ...]:
+def _read(forms: list[StepForm], reader: RuleReader) -> Route:
     """The steps; rules whose steps are written alike share them."""
     written = repr(reader.source.get("whereupon"))
     known = reader.pool.steps.get(written)
     if known is not None:
-        return cast("tuple[Step, ...]", known)
-    found = tuple(form.read(reader, ("whereupon", i)) for i, form in enumerate(forms))
+        return cast("Route", known)
+    found = Route(read_steps(forms, reader, ("whereupon",)))
     if not reader.diagnostics:
         reader.pool.steps[written] = found
     return found
 
 
 def _check(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
-    for place, step in enumerate(raw if isinstance(raw, list) else ()):
-        if isinstance(step, dict):
-            for key in step.keys() & STEPS.keys():
-                yield from STEPS[key].check(step, ("whereupon", place), checker)
+    return check_steps(raw, ("whereupon",), checker)
 
 
 WHEREUPON = Key(
     name="whereupon",
-    attribute="steps",
+    attribute="route",
     written=Annotated[
         list[AnyStepForm],
         IfMissing(

@@ -16,7 +16,7 @@ _HARMLESS: dict[str, JsonValue] = {
     **dict.fromkeys(("campaign", "broadcast", "segment", "event", "guard"), "x"),
     "settings": "settings",
     **dict.fromkeys(("when", "page", "screen"), "x"),
-    **{key: form.example() for key, form in STEPS.items()},
+    **{key: form.example() for key, form in STEPS.items() if not form.is_word},
     "cron": "0 0 * * *",
     "reentry": "once",
     "once_per": "1d",
@@ -24,8 +24,18 @@ _HARMLESS: dict[str, JsonValue] = {
     "who": {"x": 1},
     "whereupon": ["exit"],
     "actions": ["x"],
+    "event": "x",
+    "if": {"x": 1},
+    "up_to": "1d",
+    "until": "09:00",
 }
-_HARMLESS_ITEM: dict[str, JsonValue] = {"whereupon": "exit"}
+_HARMLESS_ITEM: dict[str, JsonValue] = {
+    **dict.fromkeys(("whereupon", "then", "else"), "exit"),
+    "branch": {"if": {"x": 1}},
+    "wait_for": {"event": "x"},
+    "on": "mon",
+}
+"""By the key of a list, an item that no check refuses."""
 
 
 def without_errors(
@@ -61,7 +71,8 @@ def _patch(data: dict[str, JsonValue], path: Path, *, superfluous: bool) -> None
             here = here[part]
     last = path[-1]
     if isinstance(here, list) and isinstance(last, int) and last < len(here):
-        here[last] = _HARMLESS_ITEM.get(str(path[0]), "x")
+        names = (part for part in reversed(path) if isinstance(part, str))
+        here[last] = _copied(_HARMLESS_ITEM.get(next(names, ""), "x"))
     elif isinstance(here, dict) and isinstance(last, str):
         _patch_key(here, last, superfluous=superfluous)
 

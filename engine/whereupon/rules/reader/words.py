@@ -25,7 +25,7 @@ _SETTINGS = "it belongs to the trigger, or to the rule: put it there, beside whe
 STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
     {
         # keys of a step that are to come
-        **dict.fromkeys(("if", "languages", "name"), None),
+        **dict.fromkeys(("languages",), None),
         **dict.fromkeys(("html_file", "text_file", "body_file", "subject_file"), None),
         # keys of a step, otherwise spelt
         "kind": "write kind, in small letters",
@@ -87,8 +87,6 @@ def misplaced(path: Path, step: str) -> Diagnostic | None:
     place = STEP_WORDS[word]
     if place is None or word in STEPS[step].not_yet:
         message = f"this version does not run {key} of a {step} step yet; take it out"
-        if word == "if":
-            message += ", and put the condition into who: of the rule, beside when:"
         return Diagnostic.at(path, "not-yet", message)
     message = f"{key} does nothing here: {place}"
     if word in NOT_YET_RULE_KEYS or word in NOT_YET_STEPS:

@@ -56,6 +56,11 @@ class Run(Step):
         """``runs`` and the function."""
         return f"runs {self.function}"
 
+    @property
+    @override
+    def holds_entry(self) -> bool:
+        return True
+
 
 def _function_name(name: str) -> str:
     if FUNCTION_NAME.fullmatch(name) is None:
@@ -99,6 +104,6 @@ class RunForm(StepForm):
     )
 
     @override
-    def read(self, reader: RuleReader, path: Path) -> Run:
+    def read_step(self, reader: RuleReader, path: Path) -> Run:
         content = reader.content(self.given, (*path, "with"))
         return Run(function=self.run, content=content, on_failure=OnFailure(self.on_failure))

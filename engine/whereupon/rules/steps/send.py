@@ -91,7 +91,7 @@ class SendForm(StepForm):
     )
 
     @override
-    def read(self, reader: RuleReader, path: Path) -> Send:
+    def read_step(self, reader: RuleReader, path: Path) -> Send:
         """Each extra key is content. A recipient is an error, and so is a template in the sender."""
         content = self.__pydantic_extra__
         for key, value in content.items():

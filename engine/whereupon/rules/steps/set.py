@@ -55,7 +55,7 @@ class SetForm(StepForm):
     )
 
     @override
-    def read(self, reader: RuleReader, path: Path) -> SetAttributes:
+    def read_step(self, reader: RuleReader, path: Path) -> SetAttributes:
         return SetAttributes(reader.content(self.set, (*path, "set")))
 
     @override

@@ -1,31 +1,66 @@
 """What every kind of step says of itself, as a value and as it is written."""
 
+import re
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, ClassVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias, cast
 
-from pydantic import JsonValue
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    JsonValue,
+)
+from pydantic_core import CoreSchema
+from typing_extensions import override
 
+from whereupon.conditions import ALWAYS, Condition
 from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
-from whereupon.rules.form import Form
+from whereupon.rules.field_types import RawCondition
+from whereupon.rules.form import Form, invalid, there
 from whereupon.rules.rule_reader import Path, RuleReader
 
 if TYPE_CHECKING:
     from whereupon.rules.plan.plan_checker import PlanChecker
 
+Steps: TypeAlias = tuple["Step", ...]
 
+
+class Arm(NamedTuple):
+    """An arm of a step.
+
+    Attributes:
+        label: stands in the addresses of its steps.
+        path: where its list of steps stands within the step: keys and positions.
+    """
+
+    label: str
+    steps: Steps
+    path: Path
+
+
+ELSE = "else"
+"""The label of the arm for those whom no other arm takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of a rule. A kind of step is a subclass; what other packages ask of any step stands here.
 
     Attributes:
         key: the word that the step has in a rule file.
         takes_time: whether the entry waits at the step.
+        name: stands in the step's address in place of its number; None if it has no name.
+        condition: the step's `if`: whom the step is done for, asked when the step is reached.
     """
-
-    __slots__ = ()
 
     key: ClassVar[str]
     takes_time: ClassVar[bool] = False
+
+    name: str | None = None
+    condition: Condition = ALWAYS
 
     @property
     def in_words(self) -> str:
@@ -33,8 +68,33 @@ class Step:
         raise NotImplementedError
 
     @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that an entry may take from here, top down."""
+        return ()
+
+    @property
+    def looping(self) -> Collection[str]:
+        """The labels of the arms after which the step starts anew."""
+        return ()
+
+    @property
+    def holds_entry(self) -> bool:
+        """Whether an entry may stand at the step until something happens."""
+        return False
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions over the person that the step asks, its `if` included."""
+        return () if self.condition is ALWAYS else (self.condition,)
+
+    @property
+    def awaited(self) -> Collection[str]:
+        """The names of the events that the step waits for."""
+        return ()
+
+    @property
     def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
-        """The messages, by type and name, that the step sends into the engine."""
+        """The messages, by type and name, that the step sends into the engine; those of its arms are not among them."""
         return ()
 
     @property
@@ -43,12 +103,26 @@ class Step:
         return ()
 
 
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_KEPT_NAMES = frozenset({ELSE, "end"})
+
+
+def _step_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or name in _KEPT_NAMES:
+        raise invalid(
+            code="bad-name",
+            text="a step's name is lower-case letters, digits and hyphens, begins with a letter, and is not "
+            "else or end; such as cart-reminder",
+        )
+    return name
+
+
 class StepForm(Form):
     """A kind of step as it is written: a mapping with the step's key, or the key alone as a word.
 
     Attributes:
         step: the class of the value.
-        is_word: whether the step is written as its key alone.
+        is_word: whether the step may be written as its key alone.
         refused: keys that a step with content refuses, though they would be content.
         not_yet: keys that a later version of the step reads.
     """
@@ -58,6 +132,26 @@ class StepForm(Form):
     refused: ClassVar[frozenset[str]] = frozenset()
     not_yet: ClassVar[frozenset[str]] = frozenset()
 
+    name: Annotated[
+        Annotated[
+            str,
+            AfterValidator(_step_name),
+            Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"}),
+        ]
+        | None,
+        BeforeValidator(there),
+    ] = Field(
+        default=None,
+        description="The step's name, which reports show and which stays when steps are put before it.",
+        examples=["cart-reminder"],
+    )
+    if_: RawCondition = Field(
+        default=None,
+        alias="if",
+        description="A condition over the person: the step is done only for those whom it holds for.",
+        examples=[{"newsletter": True}],
+    )
+
     @classmethod
     def example(cls) -> JsonValue:
         """A value of the step's key that no check refuses."""
@@ -65,7 +159,15 @@ class StepForm(Form):
         return None if field is None or not field.examples else cast("JsonValue", field.examples[0])
 
     def read(self, reader: RuleReader, path: Path) -> Step:
-        """The value; ``path`` is the step's in the file."""
+        """The value, with what every step may have; ``path`` is the step's in the file."""
+        step = self.read_step(reader, path)
+        if self.name is None and self.if_ is None:
+            return step
+        condition = reader.condition(self.if_, (*path, "if"), root="person")
+        return replace(step, name=self.name, condition=condition)
+
+    def read_step(self, reader: RuleReader, path: Path) -> Step:
+        """The value, without its name and its `if`."""
         raise NotImplementedError
 
     @classmethod
@@ -73,4 +175,33 @@ class StepForm(Form):
         cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
     ) -> Iterator[Diagnostic]:
         """Check the names that are written in the step against the tracking plan."""
-        return checker.templates(raw, path)
+        yield from checker.condition(raw.get("if"), (*path, "if"), "person")
+        yield from checker.templates({k: v for k, v in raw.items() if k != "if"}, path)
+
+
+# --- steps within steps -----------------------------------------------------------------------------
+
+
+class _AnySteps:
+    """Builds the schema of a list of steps when the form that holds it is first used, since steps hold steps."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        from whereupon.rules.steps import AnyStepForm  # noqa: PLC0415 - made of all forms, this one too
+
+        any_step: Any = AnyStepForm
+        return handler.generate_schema(list[any_step])
+
+    @override
+    def __repr__(self) -> str:
+        return "steps"
+
+
+NestedSteps: TypeAlias = Annotated[list[StepForm], _AnySteps()]
+"""The steps of an arm as they are written."""
+
+
+def read_steps(forms: list[StepForm], reader: RuleReader, path: Path) -> Steps:
+    """The steps of a list; ``path`` is the list's in the file."""
+    return tuple(form.read(reader, (*path, i)) for i, form in enumerate(forms))

@@ -56,7 +56,7 @@ class TrackForm(StepForm):
     )
 
     @override
-    def read(self, reader: RuleReader, path: Path) -> TrackEvent:
+    def read_step(self, reader: RuleReader, path: Path) -> TrackEvent:
         return TrackEvent(self.track, reader.content(self.properties, (*path, "properties")))
 
     @override

@@ -134,7 +134,7 @@ class WebhookForm(StepForm):
     )
 
     @override
-    def read(self, reader: RuleReader, path: Path) -> Webhook:
+    def read_step(self, reader: RuleReader, path: Path) -> Webhook:
         if self.payload is not None and self.body is not None:
             message = "a request has one body: write json or body, and take the other out"
             reader.report((*path, "body"), "unsupported-key", message)

@@ -90,8 +90,11 @@ def _write_entries(changes: Changes, to: Schema) -> None:
         now = changes.entries[was.key]
         moved = was._replace(person_key=now.person_key, slot=now.slot, facts=now.facts)
         moved = moved._replace(digest=now.digest, operations=now.operations)
-        step = moved._replace(state=now.state, position=now.position, due_at=now.due_at)
-        to.entries.put(step._replace(ended=now.ended))
+        step = moved._replace(state=now.state, address=now.address, due_at=now.due_at)
+        step = step._replace(ended=now.ended, trail=now.trail, arms=now.arms, sent_at=now.sent_at)
+        to.entries.put(
+            step._replace(watched_until=now.watched_until, converted_at=now.converted_at)
+        )
     to.entries.add(*(entry for key, entry in changes.entries.items() if key in new))
     to.deliveries.add(*changes.deliveries)
     for name, reason in changes.withdrawn.items():

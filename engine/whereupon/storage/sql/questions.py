@@ -204,8 +204,8 @@ class SqlQuestions(SqlGuardQuestions, Questions):
             "rule": which.rule or "",
             "any_version": int(which.version is None),
             "version": which.version or "",
-            "any_position": int(which.position is None),
-            "position": which.position or 0,
+            "any_address": int(which.address is None),
+            "address": which.address or "",
         }
 
     def count_paused(self) -> dict[str, int]:

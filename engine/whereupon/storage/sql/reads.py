@@ -214,7 +214,7 @@ class SqlReads(SqlAccess, Reads):
         wanted = self._database.rows(_ranges(needs, numbers))
         said = {number: name for (_, name), number in numbers.items()}
         found = self._queries.history.fetch(self._connection, needs=wanted)
-        return [PastEvent(owner, said[n], from_micros(at), body) for owner, n, at, body in found]
+        return [PastEvent(o, said[n], from_micros(at), body, key) for o, n, at, body, key in found]
 
     def past_entries(
         self,

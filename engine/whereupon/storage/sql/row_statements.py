@@ -104,7 +104,8 @@ def _changes(row: type[Base], *columns: str, only: str | None = None) -> _Make:
 
 
 _END = ("ended_at", "end_reason", "end_detail", "end_message")
-_CHANGED = ("digest", "person_key", "slot", "state", "position", "due_at", "facts", "operations")
+_JOURNEY = ("trail", "arms", "sent_at", "watched_until", "converted_at")
+_CHANGED = ("digest", "person_key", "slot", "state", "address", "due_at", "facts", "operations")
 _TRIED = ("due_at", "state", "reason", "attempts")
 
 ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
@@ -155,9 +156,10 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "drop_set_aside": _drops(SetAsideRow),
         "change_owner": _changes(MessageRow, "owner"),
         # Every column that is mentioned costs its indexes, changed or not.
-        "step_entry": _changes(EntryRow, "state", "position", "due_at", *_END),
-        "free_entry": _changes(EntryRow, "slot", "state", "position", "due_at", *_END),
-        "change_entry": _changes(EntryRow, *_CHANGED, *_END),
+        "step_entry": _changes(EntryRow, "state", "address", "due_at", *_END),
+        "mark_entry": _changes(EntryRow, "state", "address", "due_at", *_END, *_JOURNEY),
+        "free_entry": _changes(EntryRow, "slot", "state", "address", "due_at", *_END, *_JOURNEY),
+        "change_entry": _changes(EntryRow, *_CHANGED, *_END, *_JOURNEY),
         "lease_delivery": _changes(DeliveryRow, "due_at"),
         "take_held_delivery": _changes(DeliveryRow, "due_at", "state", "reason", only="held"),
         "note_result": _changes(DeliveryRow, "result"),

@@ -1,7 +1,7 @@
 """Rows and values of what rules made: entries, deliveries, broadcast runs, skips (see `rows`)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
 
@@ -19,6 +19,8 @@ from whereupon.records import (
     EntryEnd,
     EntryState,
     InboxItem,
+    Mark,
+    MarkKind,
     Operation,
     OperationKind,
     Operations,
@@ -28,6 +30,7 @@ from whereupon.records import (
     SkipSummary,
     SkipVerdict,
     Sweep,
+    Trail,
 )
 from whereupon.storage.sql.dialects import Parameters
 from whereupon.storage.sql.rows import (
@@ -62,7 +65,6 @@ def entry_row(entry: Entry) -> Parameters:
         int(entry.retroactive),
         entry.slot,
         str(entry.state),
-        entry.position,
         micros_or_none(entry.due_at),
         object_text(entry.facts),
         entry.depth,
@@ -70,6 +72,39 @@ def entry_row(entry: Entry) -> Parameters:
         SOURCE_TEXTS[entry.source],
         *end_columns(entry),
         operations_text(entry.operations),
+        entry.address,
+        *journey_columns(entry),
+    )
+
+
+JourneyColumns: TypeAlias = tuple[str | None, str | None, int | None, int | None, int | None]
+
+
+def journey_columns(entry: Entry) -> JourneyColumns:
+    """What an entry passed on its way: its trail as a JSON array, arms, and when it was sent to and converted."""
+    if not entry.trail and entry.watched_until is None and entry.sent_at is None:
+        return (None, entry.arms, None, None, micros_or_none(entry.converted_at))
+    return (
+        _trail_text(entry.trail),
+        entry.arms,
+        micros_or_none(entry.sent_at),
+        micros_or_none(entry.watched_until),
+        micros_or_none(entry.converted_at),
+    )
+
+
+def _trail_text(trail: Trail) -> str | None:
+    if not trail:
+        return None
+    return encode([(m[0], m[1], as_micros(m.at), *m[3:]) for m in trail]).decode()
+
+
+def _trail_from(written: str | None) -> Trail:
+    if written is None:
+        return ()
+    return tuple(
+        Mark(MarkKind(kind), address, from_micros(at), *rest)
+        for kind, address, at, *rest in cast("list[list[Any]]", decode(written))
     )
 
 
@@ -105,14 +140,22 @@ def entry_from(row: Record) -> Entry:
         retroactive,
         slot,
         state,
-        position,
         due_at,
         facts,
         depth,
         message_key,
         source,
-        *ended,
+        ended_at,
+        end_reason,
+        end_detail,
+        end_message,
         operations,
+        address,
+        trail,
+        arms,
+        sent_at,
+        watched_until,
+        converted_at,
     ) = rest
     happened = from_micros(timestamp)
     return Entry(
@@ -127,14 +170,19 @@ def entry_from(row: Record) -> Entry:
         bool(retroactive),
         slot,
         _ENTRY_STATES[state],
-        position,
+        address,
         instant_or_none(due_at),
         LazyObject(facts),
         depth,
         message_key,
         SOURCES.get(source, SenderClass.CLIENT),
-        _end_from(*ended),
+        _end_from(ended_at, end_reason, end_detail, end_message),
         _operations_from(operations),
+        _trail_from(trail),
+        arms,
+        instant_or_none(sent_at),
+        instant_or_none(watched_until),
+        instant_or_none(converted_at),
     )
 
 
@@ -308,8 +356,8 @@ def pause_from(row: Record) -> RulePause:
 
 def count_from(row: Record) -> EntryCount:
     """How many people are inside a version of a rule before a step."""
-    rule, digest, position, state, people, due_at = row
-    return EntryCount(rule, digest, position, EntryState(state), people, from_micros(due_at))
+    rule, digest, address, state, people, due_at = row
+    return EntryCount(rule, digest, address, EntryState(state), people, from_micros(due_at))
 
 
 def run_from(row: Record) -> BroadcastRun:

@@ -253,7 +253,6 @@ class EntryRow(Base, table=True):
     retroactive: int
     slot: str | None = Field(sa_type=CollatedText)
     state: str = Field(sa_type=CollatedText)
-    position: int
     due_at: int | None = Field(sa_type=Int64)
     facts: str = Field(sa_type=CollatedText)
     depth: int
@@ -264,6 +263,12 @@ class EntryRow(Base, table=True):
     end_detail: str | None = Field(sa_type=CollatedText)
     end_message: str | None = Field(sa_type=CollatedText)
     operations: str | None = Field(sa_type=CollatedText)
+    address: str = Field(sa_type=CollatedText, sa_column_kwargs={"server_default": ""})
+    trail: str | None = Field(sa_type=CollatedText)
+    arms: str | None = Field(sa_type=CollatedText)
+    sent_at: int | None = Field(sa_type=Int64)
+    watched_until: int | None = Field(sa_type=Int64)
+    converted_at: int | None = Field(sa_type=Int64)
 
 
 class RunRow(Base, table=True):

@@ -5,7 +5,7 @@ Every table is written once a batch, all rows in one call of the driver.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -157,10 +157,11 @@ class SqlWrites:
     def _entries(self, changes: Changes) -> None:
         queries, new = self._queries, changes.new_entries
         added = (rule_rows.entry_row(e) for key, e in changes.entries.items() if key in new)
-        stepped, freed, others = _changed_entries(changes)
-        self._many(queries.step_entry, stepped, _LAST)
-        self._many(queries.free_entry, freed, _LAST)  # before others, who may want the slot
-        self._many(queries.change_entry, others, _LAST)
+        changed = _changed_entries(changes)
+        self._many(queries.step_entry, changed.stepped, _LAST)
+        self._many(queries.mark_entry, changed.marked, _LAST)
+        self._many(queries.free_entry, changed.freed, _LAST)  # before others, who may want the slot
+        self._many(queries.change_entry, changed.others, _LAST)
         self._many(queries.add_entry, added)
         self._many(queries.add_delivery, map(rule_rows.delivery_row, changes.deliveries))
         withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
@@ -354,25 +355,46 @@ def _is_changed(was: Entry, entry: Entry) -> bool:
     )
 
 
-def _changed_entries(
-    changes: Changes,
-) -> tuple[list[Parameters], list[Parameters], list[Parameters]]:
-    """Entries that change: those of which a step changed what it can, those that freed a slot, others."""
-    stepped, freed, others = list[Parameters](), list[Parameters](), list[Parameters]()
+def _is_marked(was: Entry, entry: Entry) -> bool:
+    """Whether more of its way has changed than where it stands."""
+    return (
+        was.trail is not entry.trail
+        or was.arms != entry.arms
+        or was.sent_at != entry.sent_at
+        or was.watched_until != entry.watched_until
+        or was.converted_at != entry.converted_at
+    )
+
+
+class _ChangedEntries(NamedTuple):
+    """Entries that change: those that go a step, those that are marked, those that free a slot, others."""
+
+    stepped: list[Parameters]
+    marked: list[Parameters]
+    freed: list[Parameters]
+    others: list[Parameters]
+
+
+def _changed_entries(changes: Changes) -> _ChangedEntries:
+    found = _ChangedEntries([], [], [], [])
     new, before = changes.new_entries, changes.before
     for key, entry in changes.entries.items():
         if key in new:
             continue
         was = before.get(key)
         due_at, end = rows.micros_or_none(entry.due_at), rule_rows.end_columns(entry)
-        place = (str(entry.state), entry.position, due_at)
+        place = (str(entry.state), entry.address, due_at)
+        if was is not None and was.slot == entry.slot and not _is_changed(was, entry):
+            if _is_marked(was, entry):
+                found.marked.append((*place, *end, *rule_rows.journey_columns(entry), key))
+            else:
+                found.stepped.append((*place, *end, key))
+            continue
+        way = rule_rows.journey_columns(entry)
         if was is None or _is_changed(was, entry):
             operated = object_text(entry.facts), rule_rows.operations_text(entry.operations)
-            others.append(
-                (entry.digest, entry.person_key, entry.slot, *place, *operated, *end, key)
-            )
-        elif was.slot != entry.slot:
-            freed.append((entry.slot, *place, *end, key))
+            whose = (entry.digest, entry.person_key, entry.slot)
+            found.others.append((*whose, *place, *operated, *end, *way, key))
         else:
-            stepped.append((*place, *end, key))
-    return stepped, freed, others
+            found.freed.append((entry.slot, *place, *end, *way, key))
+    return found

@@ -40,7 +40,7 @@ class EntriesContract:
     def test_an_entry_moves_on_and_ends(self, store: Store) -> None:
         """What is written of a known entry replaces it; an ended one is no longer active or due."""
         save_entries(store, entry(1), entry(2))
-        moved = entry(1)._replace(position=2, due_at=after(90), facts={"new": 1})
+        moved = entry(1)._replace(address="2", due_at=after(90), facts={"new": 1})
         ended = entry(2)._replace(state=EntryState.EXITED, due_at=None)
         save(store, Changes(entries={1: moved, 2: ended}))
         with store.session() as session:
@@ -55,8 +55,8 @@ class EntriesContract:
         left = EntryEnd(EndReason.EVENT, after(90), "Order Completed 🧦", "m-9")
         save_entries(store, *before.values())
         moved = {
-            1: before[1]._replace(position=2, due_at=after(90)),
-            2: before[2]._replace(state=EntryState.COMPLETED, due_at=None, position=2, ended=over),
+            1: before[1]._replace(address="2", due_at=after(90)),
+            2: before[2]._replace(state=EntryState.COMPLETED, due_at=None, address="2", ended=over),
             3: before[3]._replace(state=EntryState.EXITED, due_at=None, slot=None, ended=left),
             4: before[4]._replace(person_key=BOB, facts={"entrant": "ada"}),
             5: before[5],

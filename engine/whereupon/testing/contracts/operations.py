@@ -91,7 +91,7 @@ class OperationsContract:
     def test_an_entry_is_moved_to_another_version(self, store: Store) -> None:
         """It waits there until the same time."""
         save_entries(store, entry(1))
-        moved = entry(1)._replace(digest="d2", position=4, operations=(_MOVED,))
+        moved = entry(1)._replace(digest="d2", address="4", operations=(_MOVED,))
         save(store, Changes(entries={1: moved}))
         with store.session() as session:
             assert session.entries([1, 7]) == [moved]
@@ -153,7 +153,7 @@ class OperationsContract:
             (EntryFilter("socks", BOB), [5]),
             (EntryFilter(person_key=ADA, states=(EntryState.ACTIVE,)), [1, 4]),
             (EntryFilter("socks", version="d2", states=INSIDE), [5]),
-            (EntryFilter(position=3), [6]),
+            (EntryFilter(address="3"), [6]),
             (EntryFilter("none", states=INSIDE), []),
         ],
         ids=str,
@@ -169,7 +169,7 @@ class OperationsContract:
             entry(3)._replace(state=EntryState.EXITED, due_at=None, ended=_OVER),
             entry(4, rule="news"),
             entry(5, owner=BOB)._replace(digest="d2"),
-            entry(6, owner=BOB, rule="news")._replace(position=3),
+            entry(6, owner=BOB, rule="news")._replace(address="3"),
         )
         met, after_key = list[int](), 0
         for _ in range(9):
@@ -190,15 +190,15 @@ class OperationsContract:
             entry(2)._replace(due_at=after(30)),
             entry(3)._replace(state=EntryState.PAUSED),
             entry(4)._replace(state=EntryState.COMPLETED, due_at=None),
-            entry(5, rule="news")._replace(position=2),
+            entry(5, rule="news")._replace(address="2"),
         )
         socks = [
-            EntryCount("socks", "d1", 1, EntryState.ACTIVE, 2, after(30)),
-            EntryCount("socks", "d1", 1, EntryState.PAUSED, 1, after(60)),
+            EntryCount("socks", "d1", "1", EntryState.ACTIVE, 2, after(30)),
+            EntryCount("socks", "d1", "1", EntryState.PAUSED, 1, after(60)),
         ]
         with store.session() as session:
             assert session.count_inside("socks") == socks
-            news = EntryCount("news", "d1", 2, EntryState.ACTIVE, 1, after(60))
+            news = EntryCount("news", "d1", "2", EntryState.ACTIVE, 1, after(60))
             assert session.count_inside(None) == [news, *socks]
             assert session.count_paused() == {"socks": 1}
 

@@ -279,7 +279,9 @@ class ReadsContract:
         with store.session() as session:
             found = session.history([HistoryNeed(ADA, frozenset({"buy", "never"}), NOON)])
         body = message(1).body
-        assert found == [PastEvent(ADA, "buy", at, body) for at in (NOON, after(1))]
+        assert found == [
+            PastEvent(ADA, "buy", at, body, key) for key, at in ((1, NOON), (6, after(1)))
+        ]
 
     def test_history_answers_many_needs_at_once(self, store: Store) -> None:
         """Each message once, however many needs name it, by timestamp across owners."""

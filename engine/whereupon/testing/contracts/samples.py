@@ -108,7 +108,7 @@ def entry(key: int, *, owner: int = ADA, rule: str = "socks", slot: str | None =
         retroactive=False,
         slot=slot,
         state=EntryState.ACTIVE,
-        position=1,
+        address="1",
         due_at=after(60),
         facts={"event": "buy"},
         message_key=key,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from whereupon.engine import Engine
 from whereupon.messages.model import id_in_ref
@@ -18,14 +18,13 @@ from whereupon.web.management.forms import (
     Number,
     Page,
     RuleId,
-    as_whole,
 )
 from whereupon.web.management.routing import CallerGiven, EngineGiven, needs, router
 
 routes = router("entries")
 
 _VERSION = r"^(current|[0-9a-f]{1,16})$"
-StepNumber = Annotated[int, Field(ge=1, le=1_000), BeforeValidator(as_whole)]
+StepAddress = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class OperationShown(BaseModel):
@@ -41,7 +40,7 @@ class EntryChanged(BaseModel):
     """An entry after a write, without its person.
 
     Attributes:
-        step: the number of its next step, from 1.
+        step: the address of its next step.
         due_at: when that is due; null if it has ended.
     """
 
@@ -49,7 +48,7 @@ class EntryChanged(BaseModel):
     rule: str
     version: str
     state: str = Field(examples=["paused"])
-    step: int
+    step: str
     due_at: AwareDatetime | None
     ended: EndShown | None
 
@@ -75,7 +74,7 @@ class CountShown(BaseModel):
 
     rule: str
     version: str
-    step: int
+    step: str
     state: str
     people: int
     due_at: AwareDatetime
@@ -87,7 +86,7 @@ def _facts(entry: Entry) -> dict[str, object]:
         "rule": entry.rule,
         "version": entry.digest,
         "state": entry.state.value,
-        "step": entry.position + 1,
+        "step": entry.address,
         "due_at": entry.due_at,
         "ended": None if entry.ended is None else EndShown.of(entry.ended),
     }
@@ -133,7 +132,7 @@ def list_entries(  # noqa: PLR0913 - one for each filter
     person: Annotated[str | None, Query(max_length=1_000, examples=["ada"])] = None,
     state: EntryState | None = None,
     version: Annotated[str | None, Query(pattern=_VERSION, examples=["current"])] = None,
-    step: Annotated[int | None, Query(ge=1, le=1_000, examples=[1])] = None,
+    step: Annotated[str | None, Query(max_length=200, examples=["2"])] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: KeyCursor = None,
 ) -> Page[EntryShown]:
@@ -164,7 +163,7 @@ def _count_shown(count: EntryCount) -> CountShown:
     return CountShown(
         rule=count.rule,
         version=count.version,
-        step=count.position + 1,
+        step=count.address,
         state=count.state.value,
         people=count.people,
         due_at=count.due_at,
@@ -239,12 +238,12 @@ class EndAsked(Form):
     """Whose entries to end; what is null or left out does not narrow.
 
     Attributes:
-        step: only those whose next step is this one, from 1.
+        step: only those whose next step has this address.
         dry_run: change nothing, and say how many it would be.
     """
 
     version: str | None = Field(default=None, pattern=_VERSION, examples=["current"])
-    step: StepNumber | None = Field(default=None, examples=[1])
+    step: StepAddress | None = Field(default=None, examples=["2"])
     dry_run: bool = Field(default=True, examples=[True])
 
 
@@ -265,10 +264,10 @@ def end_entries(rule: RuleId, asked: EndAsked, engine: EngineGiven, caller: Call
 
 
 class StepMapped(Form):
-    """People before one step of the old version wait before another one of the new version; steps count from 1."""
+    """People before one step of the old version wait before another one of the new version; steps go by their addresses."""
 
-    from_step: StepNumber = Field(examples=[2])
-    to_step: StepNumber = Field(examples=[3])
+    from_step: StepAddress = Field(examples=["1"])
+    to_step: StepAddress = Field(examples=["2"])
 
 
 class MoveAsked(Form):
@@ -290,8 +289,8 @@ class MoveGroupShown(BaseModel):
     """People to whom the same happens: their version and next step, the new step, or why they stay."""
 
     version: str
-    step: int
-    to_step: int | None
+    step: str
+    to_step: str | None
     refusal: str | None
     people: int
 

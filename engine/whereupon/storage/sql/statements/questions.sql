@@ -77,14 +77,14 @@ LIMIT :limit
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE rule = :rule AND state IN ('active', 'paused') AND key > :after
     AND state = ANY(:states)
-    AND (:any_version = 1 OR digest = :version) AND (:any_position = 1 OR position = :position)
+    AND (:any_version = 1 OR digest = :version) AND (:any_address = 1 OR address = :address)
 ORDER BY key
 LIMIT :limit
 
 -- name: entries_paused
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE rule = :rule AND state = 'paused' AND key > :after
-    AND (:any_version = 1 OR digest = :version) AND (:any_position = 1 OR position = :position)
+    AND (:any_version = 1 OR digest = :version) AND (:any_address = 1 OR address = :address)
 ORDER BY key
 LIMIT :limit
 
@@ -95,7 +95,7 @@ SELECT rule, count(*) FROM whereupon_entry WHERE state = 'paused' GROUP BY rule 
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE person_key = :person AND key > :after
     AND state = ANY(:states) AND (:any_rule = 1 OR rule = :rule)
-    AND (:any_version = 1 OR digest = :version) AND (:any_position = 1 OR position = :position)
+    AND (:any_version = 1 OR digest = :version) AND (:any_address = 1 OR address = :address)
 ORDER BY key
 LIMIT :limit
 
@@ -104,21 +104,21 @@ LIMIT :limit
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE key > :after AND key <= :until
     AND state = ANY(:states) AND (:any_rule = 1 OR rule = :rule)
-    AND (:any_version = 1 OR digest = :version) AND (:any_position = 1 OR position = :position)
+    AND (:any_version = 1 OR digest = :version) AND (:any_address = 1 OR address = :address)
 ORDER BY key
 LIMIT :limit
 
 -- name: count_inside
-SELECT rule, digest, position, state, count(*), min(due_at) FROM whereupon_entry
+SELECT rule, digest, address, state, count(*), min(due_at) FROM whereupon_entry
 WHERE state IN ('active', 'paused')
-GROUP BY rule, digest, position, state
-ORDER BY rule, digest, position, state
+GROUP BY rule, digest, address, state
+ORDER BY rule, digest, address, state
 
 -- name: count_inside_of
-SELECT rule, digest, position, state, count(*), min(due_at) FROM whereupon_entry
+SELECT rule, digest, address, state, count(*), min(due_at) FROM whereupon_entry
 WHERE state IN ('active', 'paused') AND rule = :rule
-GROUP BY rule, digest, position, state
-ORDER BY rule, digest, position, state
+GROUP BY rule, digest, address, state
+ORDER BY rule, digest, address, state
 
 -- name: count_waiting_of_run
 -- Each state has an index of its own.

@@ -2,7 +2,7 @@
 
 -- name: history
 -- Each need is one range of the message table's secondary index.
-SELECT message.owner, message.name_id, message.timestamp, message.body
+SELECT message.owner, message.name_id, message.timestamp, message.body, message.key
 FROM (
     SELECT
         json_extract(value, '$[0]') AS owner,

@@ -1,0 +1,55 @@
+"""Evidence: what a person is recorded to have done since an instant. Waits, exits and goals ask for it.
+
+A claim brings several messages, which are applied one after another, in the order in which they happened. What
+they lead to sees all of them, since they have all happened.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from whereupon.conditions import ALWAYS, NO_HISTORY, Condition
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.history import HistoryEvent
+from whereupon.records import Entry
+
+
+class Awaited(Protocol):
+    """An event that something waits for: an arm of a wait, an exit, or a goal."""
+
+    @property
+    def event(self) -> str | None:
+        """Its name."""
+        ...
+
+    @property
+    def where(self) -> Condition:
+        """Over its properties."""
+        ...
+
+
+def recorded(work: BatchState, entry: Entry, name: str, since: datetime) -> Iterator[HistoryEvent]:
+    """The events of a name that the entry's person is recorded to have done since an instant.
+
+    The message that opened the entry is not among them.
+    """
+    place = (entry.person_key, name)
+    for events in (work.history.get(place, ()), work.ahead.get(place, ())):
+        for event in events:
+            if event.timestamp >= since and event.key != entry.message_key:
+                yield event
+
+
+def holds_for(awaited: Awaited, properties: Mapping[str, JsonValue], entry: Entry) -> bool:
+    """Whether an event of the right name is one that is waited for.
+
+    Args:
+        entry: whose opening message the event may have to agree with.
+    """
+    del entry
+    if awaited.where is ALWAYS:
+        return True
+    data: dict[str, JsonValue] = {"event": awaited.event, "properties": dict(properties)}
+    return awaited.where.holds(data, NO_HISTORY)

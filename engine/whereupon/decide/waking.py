@@ -1,0 +1,133 @@
+"""Entries that are due wake: before a message arrives, with it, or because time has passed.
+
+At one instant what a message says comes before the time that is up: exits, goals and waits hear the message
+before an entry of the same person wakes that is due at that very instant. What the message triggers comes after.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from heapq import heappop, heappush
+
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.entries import fail_entry, run_entry
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.exits import entry_end, exit_by_time
+from whereupon.decide.reports import subject_of
+from whereupon.decide.result import KeysExhausted, PoisonError
+from whereupon.identity.algebra import affected
+from whereupon.messages.model import Message, MessageType
+from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT
+from whereupon.records import Entry
+
+
+def wake_due(work: BatchState, until: datetime, now: datetime | None) -> None:
+    """Wake everyone's entries that are due by an instant.
+
+    An entry that wakes late runs as of that instant, or as of now if now is earlier.
+    """
+    _wake(work, until, now, ())
+
+
+def wake_before(work: BatchState, message: Message, now: datetime | None) -> None:
+    """Wake everyone's entries that are due by the arrival of a message, but for those that hear it first."""
+    until = message.received_at
+    ties = any(due_at == until for due_at, _, _ in work.timers)
+    _wake(work, until, now, _concerned(work, message) if ties else ())
+
+
+def _wake(
+    work: BatchState, until: datetime, now: datetime | None, concerned: Collection[int]
+) -> None:
+    soonest = FIRST_INSTANT if now is None else min(now, until)
+    tied: list[tuple[datetime, int, int]] = []
+    while work.timers and work.timers[0][0] <= until:
+        due_at, key, person_key = timer = heappop(work.timers)
+        owner = work.survivor_of(person_key)
+        entry = work.active.get(owner, {}).get(key)
+        if entry is None or entry.due_at != due_at:
+            continue
+        if due_at == until and owner in concerned and _hears(work, entry):
+            tied.append(timer)
+        else:
+            _wake_entry(work, entry, max(due_at, soonest))
+    for timer in tied:
+        heappush(work.timers, timer)
+
+
+def wake_concerned(work: BatchState, message: Message, now: datetime | None) -> None:
+    """Wake the due entries of the persons whom an arriving message may change, but for those that hear it first.
+
+    Other entries wake by messages that concern their persons, or by due work. So the outcome does not
+    depend on which messages share a batch.
+    """
+    until = message.received_at
+    soonest = FIRST_INSTANT if now is None else min(now, until)
+    persons = _concerned(work, message)
+    while due := [
+        (entry.due_at, entry.key, entry)
+        for key in {work.survivor_of(key) for key in persons}
+        for entry in work.active.get(key, {}).values()
+        if entry.due_at is not None
+        and (entry.due_at < until or (entry.due_at == until and not _hears(work, entry)))
+        and work.may_run(entry)
+    ]:
+        due_at, _, entry = min(due, key=lambda each: each[:2])
+        _wake_entry(work, entry, max(due_at, soonest))
+
+
+def wake_tied(work: BatchState, evaluation: Evaluation) -> None:
+    """Wake the person's entries that are due at the instant of a message, and have heard it."""
+    now = evaluation.now
+    if evaluation.depth or work.ahead or not work.timers or work.timers[0][0] > now:
+        return
+    while due := [
+        (entry.due_at, entry.key, entry)
+        for entry in work.active.get(evaluation.person_key, {}).values()
+        if entry.due_at is not None and entry.due_at <= now and work.may_run(entry)
+    ]:
+        _, _, entry = min(due, key=lambda each: each[:2])
+        _wake_entry(work, entry, now)
+
+
+def _hears(work: BatchState, entry: Entry) -> bool:
+    """Whether a message may end the entry, or is what it waits for."""
+    rule = work.rule_of(entry)
+    return rule is not None and (bool(rule.exits) or not rule.route.is_plain)
+
+
+def _concerned(work: BatchState, message: Message) -> set[int]:
+    """The persons whom a message may change: its sender, whom it names, who had the device at that time."""
+    named = (message.user_id, message.target_id)
+    persons = {work.users[name] for name in named if name is not None and name in work.users}
+    ids = (message.anonymous_id, message.target_id)
+    devices = {work.anonymous.get(name) for name in ids if name is not None}
+    erases = message.type is MessageType.TRACK and message.name in work.settings.registry.erasing
+    if erases:
+        devices |= {key for person in persons for key in work.belongings.devices.get(person, ())}
+    if message.type is MessageType.TRACK and message.name in work.settings.registry.reporting:
+        delivery = work.delivery(subject_of(message))
+        if delivery is not None and delivery.person in work.users:
+            persons.add(work.users[delivery.person])
+    since = until = message.timestamp
+    if erases:
+        since, until = FIRST_INSTANT, LAST_INSTANT
+    policy = work.settings.identity
+    runs = (work.claims.get(key, ()) for key in devices if key is not None)
+    near = (affected(of_one, since, until, policy) for of_one in runs)
+    return persons | {run.person_key for of_one in near for run in of_one}
+
+
+def _wake_entry(work: BatchState, entry: Entry, at: datetime) -> None:
+    if entry.key in work.given_up:
+        fail_entry(work, entry)
+        return
+    try:
+        leave = exit_by_time(work, entry, at)
+        if leave is not None:
+            work.save_entry(entry.finished(entry_end(leave, at)))
+        else:
+            run_entry(work, entry._replace(due_at=at))
+    except (KeysExhausted, PoisonError):
+        raise
+    except Exception as error:
+        raise PoisonError(error, entry=entry.key) from error

@@ -1,0 +1,67 @@
+"""Times of day on somebody's clock.
+
+A local time that a clock change skips is the first moment after the gap; one that comes twice is its first.
+"""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, time, timedelta, tzinfo
+
+from whereupon.messages.times import LAST_INSTANT
+
+_DAY = timedelta(days=1)
+
+
+def next_time_of_day(
+    after: datetime, zone: tzinfo, at: time, days: Collection[int] = range(7)
+) -> datetime:
+    """The next moment after an instant at which a clock shows a time of day, in UTC.
+
+    Args:
+        after: an aware instant.
+        zone: the clock's timezone.
+        days: the weekdays that count, from 0 for Monday.
+    """
+    day = after.astimezone(zone).date()
+    for _ in range(9):  # a week, and the days on which the clocks change
+        moment = _moment(datetime.combine(day, at), zone)
+        if moment is None:
+            return LAST_INSTANT
+        if moment > after and day.weekday() in days:
+            return moment
+        day += _DAY
+    return LAST_INSTANT
+
+
+def time_of_day_on(date: datetime, zone: tzinfo, at: time) -> datetime:
+    """The moment at which a clock shows a time of day, on the day on which it shows an instant, in UTC."""
+    moment = _moment(datetime.combine(date.astimezone(zone).date(), at), zone)
+    return LAST_INSTANT if moment is None else moment
+
+
+def _moment(local: datetime, zone: tzinfo) -> datetime | None:
+    """The first moment at which a clock shows a local time, or the first behind the gap that skips it."""
+    try:
+        moment = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+        shown = moment.astimezone(zone).replace(tzinfo=None)
+        if shown == local:
+            return moment
+        return _end_of_gap(local, zone)
+    except OverflowError:
+        return None
+
+
+def _end_of_gap(local: datetime, zone: tzinfo) -> datetime:
+    """The moment at which the clocks go forward past a local time."""
+    before = local.replace(tzinfo=zone, fold=1).astimezone(
+        UTC
+    )  # by the offset after the gap: too early
+    after = local.replace(tzinfo=zone, fold=0).astimezone(UTC)  # by the offset before it: too late
+    low, high = sorted((before, after))
+    offset = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)

@@ -1,0 +1,70 @@
+"""The trail of an entry: what it passed on its way, beside the sends that its deliveries tell of.
+
+A rule of sends and plain waits leaves no trail.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
+
+from pydantic import JsonValue
+
+
+class MarkKind(StrEnum):
+    """What happened at a step. The words never change.
+
+    Attributes:
+        STEP_IF: the step was left out, since its `if` did not hold.
+        ARM: a `branch` or a `split` chose an arm, or a branch had none that holds.
+        WAITS: the entry reached a step at which it waits for something.
+        PASSED: what a `wait_for` waits for happened, or held already.
+        EXPIRED: the time of a `wait_for` was up.
+        LATE: a message came that happened before a wait's time was up, and came after it.
+        RAN: the host's function, or the webhook, was called.
+        FAILED: the call was given up.
+        SENT: a delivery was made; kept for rules with a goal.
+    """
+
+    STEP_IF = "step-if"
+    ARM = "arm"
+    WAITS = "waits"
+    PASSED = "passed"
+    EXPIRED = "expired"
+    LATE = "late"
+    RAN = "ran"
+    FAILED = "failed"
+    SENT = "sent"
+
+
+NO_VALUES: Final[Mapping[str, JsonValue]] = MappingProxyType({})
+
+
+class Mark(NamedTuple):
+    """One thing that happened to an entry at a step.
+
+    Attributes:
+        address: of the step.
+        at: when; for `LATE`, when the message happened.
+        arm: the label of the arm that the entry took; None if it took none.
+        detail: the condition in words, the event's name, or a reason.
+        values: what a condition saw, or what a function returned (under ``result``).
+        message_id: of the message that did it; None if none did.
+    """
+
+    kind: MarkKind
+    address: str
+    at: datetime
+    arm: str | None = None
+    detail: str | None = None
+    values: Mapping[str, JsonValue] = NO_VALUES
+    message_id: str | None = None
+
+
+Trail: TypeAlias = tuple[Mark, ...]
+
+
+def mark_at(trail: Trail, address: str, *kinds: MarkKind) -> Mark | None:
+    """The last mark of these kinds at a step."""
+    return next((m for m in reversed(trail) if m.address == address and m.kind in kinds), None)
