@@ -21,6 +21,7 @@ from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
 from whereupon.api.subscription_calls import SubscriptionCalls
 from whereupon.decide import BatchResult
+from whereupon.delivery.host_secrets import Secrets
 from whereupon.delivery.retries import Retry
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Message, Origin, Source
@@ -67,6 +68,7 @@ class Engine(
         schema: str | None = None,
         migrate: bool = True,
         public_url: str | None = None,
+        secrets: Secrets | None = None,
     ) -> Self:
         """Open an engine.
 
@@ -94,6 +96,8 @@ class Engine(
                 ``whereupon migrate`` beforehand, under a role that may.
             public_url: where the pages of `whereupon.web` are reached, such as
                 ``https://shop.example/w``; then `links` makes links to them. It needs a ``digest_key``.
+            secrets: what ``{{ secrets.NAME }}`` in a `webhook` step becomes when the call is made: a mapping,
+                or a function that is given the name.
 
         Raises:
             RulesInvalidError: the folder has errors; it lists all of them.
@@ -121,6 +125,7 @@ class Engine(
                 poll=poll,
                 keep=retention,
                 public_url=public_url,
+                secrets=secrets,
             )
         except BaseException:
             kept.close()

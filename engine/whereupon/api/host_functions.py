@@ -17,6 +17,7 @@ from whereupon.delivery.functions import (
     Function,
     FunctionOptions,
     as_channel,
+    check_function,
     check_name,
     function_policy,
 )
@@ -25,6 +26,7 @@ from whereupon.delivery.monitor import Hook
 from whereupon.messages.semantic_events import Action
 from whereupon.ports import Attachable, BatchSender, Channel, Sender, Tracer
 from whereupon.records import Request
+from whereupon.rules.steps.run import channel_of
 
 
 class HostFunctions(DeviceCalls, InboxCalls, ReportCalls):
@@ -143,10 +145,9 @@ class HostFunctions(DeviceCalls, InboxCalls, ReportCalls):
         options = policy
 
         def register(function: Function) -> Function:
-            _check_is_no_class(function)
-            check_callable(function)
+            check_function(name, function)
             self._workers.dispatcher.register(
-                check_name(name), as_channel(name, function), function_policy(name, options)
+                channel_of(name), as_channel(name, function), function_policy(name, options)
             )
             self._work.wake_up()
             return function

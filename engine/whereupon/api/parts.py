@@ -11,6 +11,7 @@ from whereupon.channels.console import Console
 from whereupon.decide import BatchResult, Settings
 from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatcher
+from whereupon.delivery.host_secrets import HostSecrets, Secrets
 from whereupon.delivery.link_tokens import TokenSigner
 from whereupon.delivery.links import links_at
 from whereupon.delivery.monitor import Monitor
@@ -57,6 +58,7 @@ class EngineParts:
         audit: the log of everything that was asked, decided and done (see `Audit`).
         keys: the API keys of those who call the HTTP service (see `Keys`).
         links: makes the links that stand in mails; None without a ``public_url``.
+        secrets: what `webhook` steps may ask for.
         claims: carries out large claims in steps; the engine's own calls do so by themselves.
     """
 
@@ -72,6 +74,7 @@ class EngineParts:
         poll: timedelta = POLL,
         keep: Keep | None = None,
         public_url: str | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.store = store
         self.clock = clock or SystemClock()
@@ -84,6 +87,7 @@ class EngineParts:
         self._attached: list[Attachable] = []
         self._monitor = Monitor()
         policy, kept = retry or Retry(), keep or (lambda _: None)
+        self.secrets = HostSecrets(secrets)
         self.claims = ClaimRunner(store, current)
         self._workers = self._workers_with(policy, kept, unknown_channels)
         self._work = work = BackgroundWork(
@@ -128,6 +132,7 @@ class EngineParts:
                 settings=lambda: self._current.pipeline.settings,
                 when_idle=lambda: self._work.look_ahead(),  # noqa: PLW0108 - it is made below
                 when_answered=lambda: self._work.wake_up(),  # noqa: PLW0108 - likewise
+                secrets=self.secrets,
             ),
             ActionCaller(self.store, self._current, self.clock, policy, self._monitor),
             Scrubber(self.store),

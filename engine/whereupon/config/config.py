@@ -13,7 +13,8 @@ from whereupon.config.callbacks import Maker, make_callbacks
 from whereupon.config.channels import ConfiguredChannel, make_channels
 from whereupon.config.door import DoorOptions
 from whereupon.config.environment import CONFIG_VARIABLE, Table, overlay
-from whereupon.config.secrets import SecretReader, is_reference, written_secrets
+from whereupon.config.functions import ConfiguredFunction, make_functions
+from whereupon.config.secrets import TABLE, SecretReader, is_reference, written_secrets
 from whereupon.config.server import ServerOptions
 from whereupon.config.toml_places import Places, syntax_error
 from whereupon.delivery.retries import Retry
@@ -54,6 +55,8 @@ class Settings:
     door: DoorOptions | None = None
     channels: dict[str, object] = field(default_factory=dict, repr=False)
     callbacks: dict[str, object] = field(default_factory=dict, repr=False)
+    functions: dict[str, object] = field(default_factory=dict)
+    secrets: dict[str, object] = field(default_factory=dict, repr=False)
 
 
 _PASSED = (
@@ -159,6 +162,36 @@ class Config:
         self._refuse(faults, secrets)
         return made
 
+    def functions(self) -> list[ConfiguredFunction]:
+        """Find the functions that `run` steps call.
+
+        Raises:
+            ConfigInvalidError: with everything that is wrong with them.
+        """
+        faults: list[Diagnostic] = []
+        found = make_functions(self.settings.functions, faults)
+        self._refuse(faults, SecretReader(self._environ, self.folder))
+        return found
+
+    def secrets(self) -> dict[str, str]:
+        """Read the secrets that `webhook` steps may ask for, by name.
+
+        Raises:
+            ConfigInvalidError: one stands in a variable or file that is not there, or is no text.
+        """
+        secrets = SecretReader(self._environ, self.folder)
+        read = {
+            name: secrets.read(raw, (TABLE, name)) for name, raw in self.settings.secrets.items()
+        }
+        faults = [*secrets.faults]
+        known = {fault.path for fault in faults}
+        for name, value in read.items():
+            if not isinstance(value, str) and (TABLE, name) not in known:
+                message = f'a secret is a text: {name} = {{env = "NAME_OF_A_VARIABLE"}}'
+                faults.append(Diagnostic.at((TABLE, name), "wrong-type", message))
+        self._refuse(faults, secrets)
+        return {name: str(value) for name, value in read.items()}
+
     def callbacks(self, ready: Mapping[str, Maker]) -> dict[str, Maker]:
         """Make what reads the reports of providers, by the names of channels.
 
@@ -181,7 +214,7 @@ class Config:
         rules: Path | Rulebook | None = None,
         clock: Clock | None = None,
     ) -> Engine:
-        """Open an engine with the channels of the configuration.
+        """Open an engine with the channels, functions and secrets of the configuration.
 
         Args:
             store: comes before the configuration's, and so does ``rules``.
@@ -190,7 +223,7 @@ class Config:
             ConfigInvalidError: with everything that is wrong.
             RulesInvalidError, StoreError: see `Engine.open`.
         """
-        channels = self.channels()
+        channels, functions, secrets = self.channels(), self.functions(), self.secrets()
         url = store if store is not None else self.store
         if url is None:
             raise ConfigInvalidError(diagnostics=self._located([_no_store()]))
@@ -203,6 +236,7 @@ class Config:
                 clock=clock,
                 digest_key=own,
                 former_keys=former,
+                secrets=secrets if self.settings.secrets else None,
                 **{name: value for name, value in given.items() if value is not None},
             )
         except ValueError as error:  # of the settings, only the URL is checked there
@@ -211,6 +245,8 @@ class Config:
         try:
             for channel in channels:
                 channel.register(engine)
+            for function in functions:
+                function.register(engine)
         except BaseException:
             engine.close()
             raise

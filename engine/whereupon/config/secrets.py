@@ -13,6 +13,8 @@ from whereupon.config.toml_places import Path
 from whereupon.errors import Diagnostic
 
 NO_SECRET = "no-secret"  # noqa: S105 - a code
+TABLE = "secrets"
+"""The table of the secrets that `webhook` steps may ask for."""
 _FORMS = ("env", "file")
 _SECRET = re.compile(r"(^|_)(pass|password|passwd|secrets?|tokens?|key|keys|auth|urls)$", re.I)
 _LOGIN = re.compile(r"://[^/\s@:]*:[^/\s@]+@|://hooks\.slack\.com/|^\s*\{.*private_key", re.S)
@@ -88,6 +90,8 @@ def is_reference(value: object) -> bool:
 def is_secret(path: Path, value: str) -> bool:
     """Whether a value looks like a secret: by the name of its key, or as a URL with a password."""
     names = [part for part in path if isinstance(part, str)]
+    if names[:1] == [TABLE]:
+        return True
     return bool(names and _SECRET.search(names[-1])) or _LOGIN.search(value) is not None
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from whereupon.delivery.channel_policy import is_whole
 from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.host_code import is_async
+from whereupon.delivery.host_secrets import HostSecrets
 from whereupon.delivery.lanes import CallEnd, Lane
 from whereupon.delivery.monitor import delivery_facts
 from whereupon.delivery.settlements import (
@@ -51,6 +52,7 @@ class ChannelLane:
         settler: records how the calls end.
         loop: runs `async` functions.
         when_idle: called when the last call has ended.
+        secrets: put into the calls of `webhook` steps.
 
     Attributes:
         goes_on_at: the lane has nothing to do before, by its policy; None if its policy allows calls.
@@ -62,6 +64,7 @@ class ChannelLane:
         settler: DeliverySettler,
         loop: EventLoop,
         when_idle: Callable[[], object],
+        secrets: HostSecrets,
     ) -> None:
         self._settler = settler
         policy, retry = settler.policy, settler.retry
@@ -74,10 +77,10 @@ class ChannelLane:
         if isinstance(channel, BatchSender):
             function = channel.send_many
             self._size = _size_of(channel)
-            call = _batches_of(_plain(function, loop, seconds))
+            call = _batches_of(secrets.around_many(_plain(function, loop, seconds)))
         else:
             function = channel
-            call = _singles_of(_plain(function, loop, seconds))
+            call = _singles_of(secrets.around(_plain(function, loop, seconds)))
         self._lane = Lane[Parcel](
             "channel",
             settler.channel,

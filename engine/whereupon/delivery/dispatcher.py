@@ -19,6 +19,7 @@ from whereupon.delivery.address_check import AddressCheck
 from whereupon.delivery.channel_lane import ChannelLane
 from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.event_loop import EventLoop
+from whereupon.delivery.host_secrets import HostSecrets
 from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import Retry
 from whereupon.delivery.settled_counts import Counts
@@ -70,6 +71,7 @@ class Dispatcher(ForkAware):
         settings: gives the settings in use, by whose keys addresses are hashed.
         when_idle: called when a channel's last call has ended.
         when_answered: called when an entry is due that has waited for a delivery's end.
+        secrets: the host's; none by default.
     """
 
     def __init__(  # noqa: PLR0913 - what it shares with the engine
@@ -84,8 +86,10 @@ class Dispatcher(ForkAware):
         settings: Callable[[], Settings] = Settings,
         when_idle: Callable[[], object] = lambda: None,
         when_answered: Callable[[], object] = lambda: None,
+        secrets: HostSecrets | None = None,
     ) -> None:
         self._when_answered = when_answered
+        self._secrets = secrets or HostSecrets()
         self._is_paused = is_paused
         self._when_idle = when_idle
         self._addresses = AddressCheck(settings)
@@ -138,7 +142,7 @@ class Dispatcher(ForkAware):
             addresses=self._addresses,
             when_answered=self._when_answered,
         )
-        lane = ChannelLane(channel, settler, self._loop, self._when_idle)
+        lane = ChannelLane(channel, settler, self._loop, self._when_idle, self._secrets)
         with self._lock:
             former, self._lanes[name] = self._lanes.get(name), lane
         if former is not None:

@@ -13,7 +13,7 @@ from whereupon.delivery.channel_policy import (
     RateText,
     policy_of,
 )
-from whereupon.delivery.host_code import has_not_run, is_async
+from whereupon.delivery.host_code import check_callable, has_not_run, is_async
 from whereupon.delivery.retries import Duration, GiveUp, Retry
 from whereupon.messages.codec import JsonError, decode, encode
 from whereupon.ports import Channel
@@ -66,6 +66,20 @@ def as_channel(name: str, function: Function) -> Channel:
         return returned if has_not_run(returned) else _returned(name, returned)  # the lane says it
 
     return call
+
+
+def check_function(name: str, function: object) -> None:
+    """Refuse what cannot be a function of that name.
+
+    Raises:
+        TypeError: it cannot be called, or it is a class or a generator.
+        ValueError: no rule could name it.
+    """
+    check_name(name)
+    if isinstance(function, type) or not callable(function):
+        message = f"{name} is a function, or an object that can be called; this is {function!r:.60}"
+        raise TypeError(message)
+    check_callable(function)
 
 
 def check_name(name: str) -> str:

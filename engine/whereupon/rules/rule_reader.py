@@ -1,6 +1,6 @@
 """The reader of one rule file's parts: it collects diagnostics and goes on."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar, cast
 
@@ -12,16 +12,20 @@ from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.clocks import Clock
 from whereupon.rules.spelling import nearest
 from whereupon.templates import (
+    CallTemplate,
     Content,
     ContentValue,
     MjmlError,
+    Template,
     TemplateError,
     UnsafeValueError,
     Use,
+    asks_for_secrets,
     is_template,
     one_line,
     parse_mjml,
     parse_template,
+    secret_fault,
     use_of,
 )
 
@@ -106,17 +110,33 @@ class RuleReader:
         return name
 
     def content(
-        self, raw: Mapping[str, JsonValue], path: Path, *, fields: tuple[str, ...] | None = None
+        self,
+        raw: Mapping[str, JsonValue],
+        path: Path,
+        *,
+        fields: tuple[str, ...] | None = None,
+        has_secrets: bool = False,
     ) -> Content:
         """A mapping in which each text that Liquid would change is a template.
 
         Args:
             fields: the names that lead to a mapping of a delivery, which say what its texts are for;
                 None if the mapping is not part of a delivery.
+            has_secrets: whether its templates may ask for the host's secrets.
         """
+        parse = self._call_template if has_secrets else self._template
+        return self._content(raw, path, fields, parse)
+
+    def _content(
+        self,
+        raw: Mapping[str, JsonValue],
+        path: Path,
+        fields: tuple[str, ...] | None,
+        parse: "_Parse",
+    ) -> Content:
         return {
             key: self._content_value(
-                value, (*path, key), None if fields is None else (*fields, key)
+                value, (*path, key), None if fields is None else (*fields, key), parse
             )
             for key, value in raw.items()
         }
@@ -133,22 +153,46 @@ class RuleReader:
         return html
 
     def _content_value(
-        self, value: JsonValue, path: Path, fields: tuple[str, ...] | None
+        self, value: JsonValue, path: Path, fields: tuple[str, ...] | None, parse: "_Parse"
     ) -> ContentValue:
         if isinstance(value, dict):
-            return self.content(value, path, fields=fields)
+            return self._content(value, path, fields, parse)
         if isinstance(value, list):
-            return [self._content_value(item, (*path, i), fields) for i, item in enumerate(value)]
+            return [
+                self._content_value(item, (*path, place), fields, parse)
+                for place, item in enumerate(value)
+            ]
         if not isinstance(value, str):
             return value
         use = Use.TEXT if fields is None else use_of(fields)
         if not is_template(value):
             return one_line(value) if use.is_line else value
         try:
-            return parse_template(value, use)
+            return parse(value, use, path)
         except TemplateError as error:
             self.report(path, _code_of(error), error.reason)
             return value
+
+    def _template(self, source: str, use: Use, path: Path) -> Template:
+        template = parse_template(source, use)
+        if asks_for_secrets(template):
+            message = (
+                "only a webhook step has secrets filled in, in its url, headers, json and body; take it "
+                "out, so that no secret is sent to a person"
+            )
+            self.report(path, "misplaced-secret", message)
+        return template
+
+    def _call_template(self, source: str, use: Use, path: Path) -> Template:
+        template = parse_template(source, use)
+        fault = secret_fault(template)
+        if fault is not None:
+            self.report(path, "misplaced-secret", fault)
+        return CallTemplate(source, use)
+
+
+_Parse: TypeAlias = Callable[[str, Use, Path], Template]
+"""What makes a template of a text; raises `TemplateError`."""
 
 
 def _code_of(error: TemplateError) -> str:

@@ -6,6 +6,14 @@ allows for it; so no incomplete message is sent. In markup, data are escaped. Wo
 counted and limited (`meter`). Others use the names below.
 """
 
+from whereupon.templates.secret_places import (
+    CallTemplate,
+    asks_for_secrets,
+    fill_in,
+    secret_fault,
+    secret_names,
+    secrets_in,
+)
 from whereupon.templates.template import (
     VARIABLE_ROOTS,
     Content,
@@ -21,6 +29,7 @@ from whereupon.templates.text_use import Use, one_line, use_of
 
 __all__ = [
     "VARIABLE_ROOTS",
+    "CallTemplate",
     "Content",
     "ContentValue",
     "MjmlError",
@@ -28,10 +37,15 @@ __all__ = [
     "TemplateError",
     "UnsafeValueError",
     "Use",
+    "asks_for_secrets",
+    "fill_in",
     "is_template",
     "one_line",
     "parse_mjml",
     "parse_template",
     "render_content",
+    "secret_fault",
+    "secret_names",
+    "secrets_in",
     "use_of",
 ]

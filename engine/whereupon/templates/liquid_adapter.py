@@ -21,7 +21,7 @@ from pydantic import JsonValue
 from whereupon.templates.interpolation import Piece, Placeholder
 from whereupon.templates.meter import Meter
 from whereupon.templates.sandbox import Object, compiled, render_source
-from whereupon.templates.syntax import required_below, variable_path
+from whereupon.templates.syntax import is_only_written, required_below, variable_path
 from whereupon.templates.template_error import TemplateError
 from whereupon.templates.template_faults import faults_of, line_at, source_fault
 
@@ -64,6 +64,12 @@ def required_variables_of(source: str) -> tuple[tuple[str | int, ...], ...]:
         path for node in template.nodes for path in required_below(node, context, frozenset())
     }
     return tuple(sorted(needed & set(variables_of(source)), key=str))
+
+
+@lru_cache(maxsize=1024)
+def plainly_written(source: str, root: str) -> bool:
+    """Whether every variable of a root stands in the text as it is: no filter, no tag."""
+    return is_only_written(compiled(source), root)
 
 
 @lru_cache(maxsize=4096)

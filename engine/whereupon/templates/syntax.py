@@ -1,5 +1,6 @@
 """The syntax tree of a template: nodes, expressions, filters, and the variables that it requires."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from liquid import BoundTemplate, Expression, Node, RenderContext
@@ -13,6 +14,8 @@ from liquid.builtin.expressions import (
 )
 from liquid.builtin.expressions.logical import ContainsExpression
 from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.capture_tag import CaptureNode
 
 
 def nodes_of(template: BoundTemplate) -> Iterator[Node]:
@@ -38,6 +41,35 @@ def searched_ranges_of(template: BoundTemplate) -> Iterator[RangeLiteral]:
         for part in _parts(node):
             if isinstance(part, ContainsExpression) and isinstance(part.left, RangeLiteral):
                 yield part.left
+
+
+def is_only_written(template: BoundTemplate, root: str) -> bool:
+    """Whether every variable of a root is a name that is written as it is, and nothing is made of it."""
+    context = RenderContext(template)
+    waiting = [(node, False) for node in template.nodes]
+    while waiting:
+        node, is_kept = waiting.pop()
+        mentioned = [e for e in node.expressions() if any(p[0] == root for p in _paths_in(e))]
+        if mentioned and (is_kept or not isinstance(node, OutputNode)):
+            return False
+        if any(not _is_name_of(expression, root) for expression in mentioned):
+            return False
+        inner = node.children(context, include_partials=False)
+        waiting += [(each, is_kept or isinstance(node, CaptureNode)) for each in inner]
+    return True
+
+
+def _is_name_of(expression: Expression, root: str) -> bool:
+    """Whether an expression is ``root.NAME``, without a filter."""
+    if not isinstance(expression, FilteredExpression) or expression.filters:
+        return False
+    match expression.left.path if isinstance(expression.left, Path) else ():
+        case [first, str(name)]:
+            return first == root and _NAME.fullmatch(name) is not None
+    return False
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def width_of(node: Node, context: RenderContext) -> int:

@@ -17,7 +17,10 @@ from whereupon.templates.text_use import Use, one_line
 if TYPE_CHECKING:
     from whereupon.templates.meter import Meter
 
-VARIABLE_ROOTS = ("event", "properties", "context", "person", "timestamp", "type", "now", "today")
+VARIABLE_ROOTS = (
+    *("event", "properties", "context", "person", "timestamp", "type", "now", "today"),
+    *("run", "secrets"),
+)
 """The variables that a template may have; no other is ever there."""
 
 _MARKUP = re.compile(r"\{\{|\{%")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import override
@@ -29,6 +29,7 @@ class FolderSettings:
 
     Attributes:
         channels: the names of all channels there are; None if the folder does not say.
+        secrets: likewise those of the secrets that `webhook` steps ask for.
         attributes: the tracking plan of persons: the JSON Schema of each attribute by its name;
             None if the folder does not say.
         timezone: whose clock times of day and texts go by; None if the folder does not say.
@@ -43,9 +44,15 @@ class FolderSettings:
     keep: Retention = DEFAULT_RETENTION
     timezone: Clock | None = None
     locale: LocaleSource | None = None
+    secrets: tuple[str, ...] | None = None
 
 
 DEFAULT_SETTINGS = FolderSettings()
+
+
+_Names: TypeAlias = Annotated[
+    Annotated[list[Name], Field(min_length=1)] | None, BeforeValidator(there)
+]
 
 
 class SettingsForm(FileForm):
@@ -59,12 +66,15 @@ class SettingsForm(FileForm):
         description="What the file is for, in one sentence.",
         examples=["What holds for every rule of the shop."],
     )
-    channels: Annotated[
-        Annotated[list[Name], Field(min_length=1)] | None, BeforeValidator(there)
-    ] = Field(
+    channels: _Names = Field(
         default=None,
         description="The names of all channels; any other in a rule or a test is an error.",
         examples=[["email", "push", "sms"]],
+    )
+    secrets: _Names = Field(
+        default=None,
+        description="The names of all secrets that webhooks may ask for; any other in a rule is an error.",
+        examples=[["CRM_TOKEN"]],
     )
     attributes: Annotated[dict[Name, AttributeType] | None, BeforeValidator(there)] = Field(
         default=None,
@@ -95,7 +105,8 @@ class SettingsForm(FileForm):
     def read(self, reader: RuleReader) -> FolderSettings:
         return FolderSettings(
             description=self.description,
-            channels=None if self.channels is None else tuple(dict.fromkeys(self.channels)),
+            channels=_once(self.channels),
+            secrets=_once(self.secrets),
             attributes=read_attributes(self.attributes, reader),
             keep=read_keep(self.keep),
             timezone=read_clock(self.timezone),
@@ -108,3 +119,8 @@ class SettingsForm(FileForm):
         """The names of the attributes that timezone and locale name."""
         yield from check_clock(source.get("timezone"), checker)
         yield from check_locale(source.get("locale"), checker)
+
+
+def _once(names: list[str] | None) -> tuple[str, ...] | None:
+    """Each name once; None if the file does not say."""
+    return None if names is None else tuple(dict.fromkeys(names))

@@ -94,7 +94,7 @@ def _plan(files: Sequence["_File"]) -> TrackingPlan:
     events |= {e.name: e.properties for f in files if isinstance(e := f.value, EventPlan)}
     found = (value for file in files if isinstance(value := file.value, FolderSettings))
     settings = next(found, FolderSettings())
-    return TrackingPlan(events, settings.attributes, settings.channels)
+    return TrackingPlan(events, settings.attributes, settings.channels, settings.secrets)
 
 
 def _lint(

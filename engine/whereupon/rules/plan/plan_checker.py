@@ -27,7 +27,13 @@ from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.rules.plan.value_checks import object_schema, unmet_value
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.spelling import nearest
-from whereupon.templates import Template, TemplateError, is_template, parse_template
+from whereupon.templates import (
+    Template,
+    TemplateError,
+    is_template,
+    parse_template,
+    secret_names,
+)
 
 _LOOKED_INTO: Final = ("properties", "person", "context")
 
@@ -51,6 +57,12 @@ class PlanChecker:
     def channel(self, name: str, path: Path) -> Iterator[Diagnostic]:
         """A channel's name."""
         yield from _one(self.plan.channel_diagnostic(name, path))
+
+    def secrets(self, raw: JsonValue, path: Path) -> Iterator[Diagnostic]:
+        """The names of the secrets that templates ask for, however deep."""
+        for place, template in templates_in(raw, path):
+            for name in secret_names(template):
+                yield from _one(self.plan.secret_diagnostic(name, place))
 
     def value(self, name: tuple[str, ...], path: Path) -> Iterator[Diagnostic]:
         """The path of a value of the message or the person, its root first."""

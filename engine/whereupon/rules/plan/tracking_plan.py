@@ -33,17 +33,19 @@ class TrackingPlan:
     Attributes:
         events: the schemas of the properties of each event that has a file, by the event's name.
         attributes: the schema of each attribute; None if the settings do not say.
-        channels: their names; None if the settings do not say.
+        channels, secrets: their names; None if the settings do not say.
     """
 
     events: Mapping[str, Schemas] = field(default_factory=dict)
     attributes: Schemas | None = None
     channels: tuple[str, ...] | None = None
+    secrets: tuple[str, ...] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether the folder describes nothing."""
-        return not self.events and self.attributes is None and self.channels is None
+        told = (self.attributes, self.channels, self.secrets)
+        return not self.events and all(each is None for each in told)
 
     # --- names ----------------------------------------------------------------------------------
 
@@ -74,12 +76,11 @@ class TrackingPlan:
 
     def channel_diagnostic(self, name: str, path: Path) -> Diagnostic | None:
         """What is wrong with a channel's name."""
-        if self.channels is None or name in self.channels:
-            return None
-        hint = nearest(name, self.channels) or f"; there are {', '.join(self.channels)}"
-        return Diagnostic.at(
-            path, "unknown-channel", f"the settings have no channel {name!r}{hint}"
-        )
+        return _not_among(self.channels, "channel", name, "unknown-channel", path)
+
+    def secret_diagnostic(self, name: str, path: Path) -> Diagnostic | None:
+        """What is wrong with the name of a secret."""
+        return _not_among(self.secrets, "secret", name, "unknown-secret", path)
 
     def property_diagnostic(
         self, name: tuple[str, ...], events: Iterable[str], path: Path
@@ -117,6 +118,16 @@ class TrackingPlan:
             yield from (each for event, each in self.events.items() if event.startswith(start))
         elif name in self.events:
             yield self.events[name]
+
+
+def _not_among(
+    known: tuple[str, ...] | None, kind: str, name: str, code: str, path: Path
+) -> Diagnostic | None:
+    """What is wrong with a name of something that the settings list."""
+    if known is None or name in known:
+        return None
+    hint = nearest(name, known) or f"; there are {', '.join(known)}"
+    return Diagnostic.at(path, code, f"the settings have no {kind} {name!r}{hint}")
 
 
 def _beginnings(event: str, like: str) -> Iterator[str]:

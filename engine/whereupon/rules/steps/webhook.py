@@ -4,18 +4,22 @@ The delivery says which request to make, and the host's channel makes it. Nothin
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue
 from typing_extensions import override
 
+from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import Name
 from whereupon.rules.form import invalid, shown, there
 from whereupon.rules.rule_reader import Path, RuleReader
 from whereupon.rules.steps.step_form import Step, StepForm
-from whereupon.templates import Content, ContentValue, Template
+from whereupon.templates import Content, ContentValue
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 _HOST = r"[^/?#@\s\\{}]+"
 _URL: Final = re.compile(rf"https?://({_HOST})(?:[/?#][^\s]*)?")
@@ -143,27 +147,20 @@ class WebhookForm(StepForm):
         if self.headers:
             written["headers"] = dict(self.headers)
         given = {key: value for key, value in written.items() if value is not None}
-        content |= reader.content(given, path, fields=())
-        for place in _secrets(content, ()):
-            message = "this version does not fill in secrets yet; take it out"
-            where = ("webhook",) if place == ("url",) else place
-            reader.report((*path, *where), "not-yet", message)
+        content |= reader.content(given, path, fields=(), has_secrets=True)
         host = _URL.match(self.webhook)
         return Webhook(host[1] if host else "", content)
 
+    @override
+    @classmethod
+    def check(
+        cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
+    ) -> Iterator[Diagnostic]:
+        """The variables of templates, and the secrets that they ask for."""
+        yield from checker.secrets(raw, path)
+        yield from super().check(raw, path, checker)
+
     def _line(self, reader: RuleReader, path: Path) -> ContentValue:
         """The URL as a text of one line, as headers are."""
-        return reader.content({"webhook": self.webhook}, path, fields=("headers",))["webhook"]
-
-
-def _secrets(value: ContentValue, path: Path) -> Iterator[Path]:
-    """Where a template asks for one of the host's secrets."""
-    if isinstance(value, Template):
-        if any(variable[0] == "secrets" for variable in value.variables()):
-            yield path
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _secrets(each, (*path, key))
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for place, each in enumerate(value):
-            yield from _secrets(each, (*path, place))
+        line = {"webhook": self.webhook}
+        return reader.content(line, path, fields=("headers",), has_secrets=True)["webhook"]
