@@ -103,8 +103,21 @@ def test_passing_tests_succeed_and_show_what_they_never_tried(rules: Path) -> No
     output = whereupon("test", rules)
     assert output.status == 0
     assert "1 passed, 0 failed" in output.stdout
-    assert "not covered: thanks" in output.stdout
+    assert re.search(r"^not covered: \S+/thanks\.yaml:\d+: thanks: ", output.stdout, re.M)
     assert "not covered" not in whereupon("test", rules, "--no-coverage").stdout
+
+
+def test_with_require_coverage_what_no_test_has_seen_fails(rules: Path, tmp_path: Path) -> None:
+    """Exit status 1 for CI; in the JUnit report it has failed, and without the option it is skipped."""
+    junit = tmp_path / "junit.xml"
+    assert whereupon("test", rules, "--junit", junit).status == 0
+    (suite,) = ET.parse(junit).getroot().findall("testsuite[@name='coverage']")  # noqa: S314 - our own
+    assert suite.get("skipped") == suite.get("tests") != "0"
+    required = whereupon("test", rules, "--junit", junit, "--require-coverage", "--no-coverage")
+    assert required.status == 1
+    assert "not covered: " in required.stdout
+    (suite,) = ET.parse(junit).getroot().findall("testsuite[@name='coverage']")  # noqa: S314 - our own
+    assert suite.get("failures") == suite.get("tests")
 
 
 def test_a_failing_test_is_named_with_its_line_and_its_reasons(rules: Path, tmp_path: Path) -> None:
@@ -125,7 +138,10 @@ def test_results_as_json_have_their_parts_apart(rules: Path) -> None:
     assert [list(each) for each in output.of_kind("test")] == [
         ["kind", "file", "line", "rule", "name", "outcome", "failures", "seconds"]
     ]
-    assert list(output.of_kind("uncovered")[0]) == ["kind", "rule", "part", "missing"]
+    assert list(output.of_kind("uncovered")[0]) == [
+        *("kind", "rule", "part", "missing"),
+        *("address", "file", "line"),
+    ]
     assert list(output.records[-1]) == ["kind", "tests", "passed", "failed", "uncovered"]
 
 

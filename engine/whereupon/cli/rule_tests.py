@@ -20,8 +20,12 @@ JUnitFile: TypeAlias = Annotated[
 ]
 WithCoverage: TypeAlias = Annotated[
     bool,
+    typer.Option(help="Also list what no test has seen of each rule."),
+]
+RequireCoverage: TypeAlias = Annotated[
+    bool,
     typer.Option(
-        help="Also list the conditions of each rule that no test has seen both true and false."
+        "--require-coverage", help="Exit with status 1 also if a test has not seen all of a rule."
     ),
 ]
 
@@ -32,29 +36,33 @@ def run_tests_command(
     junit: JUnitFile = None,
     as_json: AsJson = False,
     coverage: WithCoverage = True,
+    require_coverage: RequireCoverage = False,
 ) -> None:
     """Run every *.test.yaml of a folder through the real engine, on a frozen clock.
 
-    The exit status is 1 if a test fails or a file has an error. Missing coverage is not a failure.
+    The exit status is 1 if a test fails or a file has an error; with --require-coverage, also if there is
+    a condition, step, arm, wait, exit, window or bound that no test has seen.
     """
     from whereupon.testing.runner import run_rule_tests  # noqa: PLC0415 - no other command needs it
 
     report = run_rule_tests(folder)
     if junit is not None:
-        _write_junit(report, junit)
+        _write_junit(report, junit, require_coverage=require_coverage)
+    shown = coverage or require_coverage
     if as_json:
-        _write_json(report, coverage=coverage)
+        _write_json(report, coverage=shown)
     else:
-        _write_text(report, coverage=coverage)
-    if not report.passed:
+        _write_text(report, coverage=shown)
+    if not report.passed or (require_coverage and report.uncovered):
         raise typer.Exit(FINDINGS)
 
 
-def _write_junit(report: RuleTestReport, path: Path) -> None:
+def _write_junit(report: RuleTestReport, path: Path, *, require_coverage: bool) -> None:
     from whereupon.testing.junit import junit_xml  # noqa: PLC0415 - few runs need it
 
     try:
-        path.write_text(junit_xml(report), encoding="utf-8")
+        text = junit_xml(report, require_coverage=require_coverage)
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
 

@@ -316,10 +316,14 @@ def result_object(result: "RuleTestResult") -> JsonObject:
 
 
 def uncovered_object(uncovered: "Uncovered") -> JsonObject:
-    """A condition of a rule that no test has seen both true and false."""
+    """A part of a rule of which no test has seen one thing."""
+    place = uncovered.location
     return {
         "kind": "uncovered",
         "rule": uncovered.rule,
         "part": uncovered.part,
         "missing": uncovered.missing,
+        "address": uncovered.address,
+        "file": None if place is None else place.file,
+        "line": None if place is None else place.line,
     }

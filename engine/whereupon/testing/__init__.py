@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from whereupon.testing.junit import junit_xml
-    from whereupon.testing.reports import RuleTestReport, RuleTestResult, Uncovered
+    from whereupon.testing.reports import RuleTestReport, RuleTestResult, Seen, Uncovered
     from whereupon.testing.runner import run_rule_tests
 
-__all__ = ["RuleTestReport", "RuleTestResult", "Uncovered", "junit_xml", "run_rule_tests"]
+__all__ = [
+    "RuleTestReport",
+    "RuleTestResult",
+    "Seen",
+    "Uncovered",
+    "junit_xml",
+    "run_rule_tests",
+]
 
 _HOMES = {"junit_xml": "junit", "run_rule_tests": "runner"}
 

@@ -1,9 +1,11 @@
 """The report of a run of rule tests: results, diagnostics, and what no test covers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
+from typing import Final
 
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic, Location, Severity
 
 TESTS = "tests"
 ENTERING = "entering"
@@ -28,29 +30,93 @@ class RuleTestResult:
     seconds: float
 
 
+class Seen(StrEnum):
+    """What a test may see of a part of a rule. A word keeps its name for ever.
+
+    ``true``, ``false``: of a condition. ``done``: of a step. ``taken``: of an arm. ``passed``, ``expired``: of
+    a wait. ``ended``: that a part of `exit` ended an entry. ``met``, ``missed``: of a goal. ``held-out``,
+    ``let-in``: of a holdout. ``again``, ``refused``: of re-entry. ``inside``, ``outside``, ``edge``: of a window
+    of time. ``below``, ``at``, ``above``: of a value beside a bound.
+    """
+
+    TRUE = "true"
+    FALSE = "false"
+    DONE = "done"
+    TAKEN = "taken"
+    PASSED = "passed"
+    EXPIRED = "expired"
+    ENDED = "ended"
+    MET = "met"
+    MISSED = "missed"
+    HELD_OUT = "held-out"
+    LET_IN = "let-in"
+    AGAIN = "again"
+    REFUSED = "refused"
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    EDGE = "edge"
+    BELOW = "below"
+    AT = "at"
+    ABOVE = "above"
+
+
+_SENTENCES: Final[Mapping[Seen, str]] = {
+    Seen.TRUE: "no test has seen this true",
+    Seen.FALSE: "no test has seen this false",
+    Seen.DONE: "no test comes to this step",
+    Seen.TAKEN: "no test takes this arm",
+    Seen.PASSED: "no test passes this wait before it expires",
+    Seen.EXPIRED: "no test lets this wait expire",
+    Seen.ENDED: "no test has an entry end by this",
+    Seen.MET: "no test meets this goal",
+    Seen.MISSED: "no test misses this goal",
+    Seen.HELD_OUT: "no test holds a person out",
+    Seen.LET_IN: "no test lets a person past this",
+    Seen.AGAIN: "no test lets a person in again",
+    Seen.REFUSED: "no test refuses to let a person in again",
+    Seen.INSIDE: "no test is inside this window",
+    Seen.OUTSIDE: "no test is outside of this window",
+    Seen.EDGE: "no test is just at the edge of this window",
+    Seen.BELOW: "no test has a value below this bound",
+    Seen.AT: "no test has a value just at this bound",
+    Seen.ABOVE: "no test has a value above this bound",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """A part of a rule that its tests have not seen both true and false.
+    """A part of a rule of which its tests have not seen everything.
 
     Attributes:
-        part: a condition, such as ``where: price is greater than 20``; ``entering`` for whether one
-            test lets a person in (true) and another lets none in (false); ``tests`` for the test file.
-        missing: the answer that no test has seen.
+        part: what it is, such as ``where: price is greater than 20`` or ``exit: refund``; ``entering`` for
+            whether one test lets a person in (true) and another lets none in (false); ``tests`` for the test
+            file.
+        missing: what no test has seen.
+        location: where the part stands; None if the rule has no tests.
+        address: of the step that it is a part of; None for a key of the rule.
     """
 
     rule: str
     part: str
-    missing: Literal["true", "false"]
+    missing: Seen
+    location: Location | None = None
+    address: str | None = None
 
     def __str__(self) -> str:
+        place = "" if self.location is None else f"{self.location.file}:{self.location.line}: "
+        return f"{place}{self.rule}{self._sentence}"
+
+    @property
+    def _sentence(self) -> str:
         match self.part, self.missing:
             case "tests", _:
-                return f"{self.rule} has no tests: write {self.rule}.test.yaml beside it"
-            case "entering", "true":
-                return f"{self.rule}: no test lets a person in"
+                return f" has no tests: write {self.rule}.test.yaml beside it"
+            case "entering", Seen.TRUE:
+                return ": no test lets a person in"
             case "entering", _:
-                return f"{self.rule}: every test lets a person in"
-        return f"{self.rule}: no test has seen this {self.missing}: {self.part}"
+                return ": every test lets a person in"
+        step = "" if self.address is None else f"step {self.address}, "
+        return f": {_SENTENCES[self.missing]}: {step}{self.part}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +124,8 @@ class RuleTestReport:
     """Everything that one run found.
 
     Attributes:
-        diagnostics: of the rule files and of the test files. If a rule file has an error, no test was
-            run; if a test file has one, no test of that file was run.
+        diagnostics: of the rule files and of the test files. If a rule file has an error, its tests fail;
+            if a test file has one, no test of that file was run.
     """
 
     diagnostics: tuple[Diagnostic, ...] = ()

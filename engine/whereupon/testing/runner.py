@@ -6,7 +6,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
-from whereupon.decide.decisions import Decision, Outcome
 from whereupon.errors import Diagnostic
 from whereupon.rules.loading import Folder, read_folder
 from whereupon.rules.model import ExitOnLeaving, Guard, OnSegment, Rule, Rulebook
@@ -17,8 +16,8 @@ from whereupon.testing.comparison import compare
 from whereupon.testing.coverage import Coverage
 from whereupon.testing.needed import NeededRules
 from whereupon.testing.observation import Observer
-from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Uncovered
-from whereupon.testing.simulation import Happened, SimulationError, simulate
+from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Seen, Uncovered
+from whereupon.testing.simulation import SimulationError, simulate
 
 Subject: TypeAlias = Rule | Guard
 
@@ -51,8 +50,9 @@ def check_test_files(folder: Path) -> tuple[Diagnostic, ...]:
     return _Tests.read(folder).diagnostics
 
 
-def _by_rule(uncovered: Uncovered) -> str:
-    return uncovered.rule
+def _by_rule(uncovered: Uncovered) -> tuple[str, int]:
+    place = uncovered.location
+    return uncovered.rule, 0 if place is None else place.line
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class _Tests:
         files = [read_test_file(path, read.plan) for path in find_test_files(folder)]
         files = [_checked(file, subjects, read) for file in files]
         coverages = {
-            file.subject: Coverage(subject)
+            file.subject: Coverage(subject, read.files[subject.id])
             for file in files
             if not file.is_broken and isinstance(subject := subjects.get(file.subject), Rule)
         }
@@ -99,7 +99,7 @@ class _Tests:
         tested = {file.subject for file in self.files}
         for subject in self.subjects:
             if subject not in tested:
-                yield Uncovered(subject, TESTS, "true")
+                yield Uncovered(subject, TESTS, Seen.TRUE)
 
 
 # --- test files in view of the folder -----------------------------------------------------------------
@@ -185,7 +185,9 @@ class _Run:
             happened = simulate(test, book)
         except SimulationError as error:
             return error.sentences
-        self._note(happened)
+        coverage = self.tests.coverages.get(subject.id)
+        if coverage is not None:
+            coverage.note(happened)
         expected = [_of_subject(effect, subject.id) for effect in test.expected]
         rules = {rule.id: rule for rule in book.rules if rule.id in {subject.id, *named}}
         effects = tuple(Observer(subject, rules, test.start).effects(happened))
@@ -199,12 +201,6 @@ class _Run:
             return "the settings file has an error, and every rule goes by it"
         wrong = [name for name in (self.file.subject, *named, *_segments(book)) if name in refused]
         return f"{refused[wrong[0]]} has an error" if wrong else None
-
-    def _note(self, happened: Happened) -> None:
-        coverage = self.tests.coverages.get(self.file.subject)
-        if coverage is not None:
-            entered = any(_enters(record, coverage.rule) for record in happened.records)
-            coverage.note_entering(entered=entered)
 
 
 def _segments(book: Rulebook) -> list[str]:
@@ -229,9 +225,3 @@ def _of_subject(effect: Effect, subject: str) -> Effect:
     if effect.facts.get("rule") != subject:
         return effect
     return replace(effect, facts={k: v for k, v in effect.facts.items() if k != "rule"})
-
-
-def _enters(record: object, rule: Rule) -> bool:
-    if not isinstance(record, Decision):
-        return False
-    return record.rule == rule.id and record.outcome is Outcome.ENTERED

@@ -20,8 +20,10 @@ def _result(*failures: str) -> RuleTestResult:
 def test_each_file_is_a_suite_with_its_tests() -> None:
     """Names, lines and counts; the failures' sentences, one a line."""
     root = _parsed(run_rule_tests(FIXTURES / "failing"))
-    cart, deletions = root
-    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("17", "17", "0")
+    cart, deletions, coverage = root
+    assert (root.get("failures"), root.get("errors")) == ("17", "0")
+    assert coverage.get("name") == "coverage"
+    assert int(root.get("tests", "0")) == 17 + len(coverage)
     assert (cart.get("tests"), deletions.get("tests")) == ("15", "2")
     case = cart[4]
     assert case.get("name") == "entries and deliveries that nobody expected"
@@ -55,3 +57,16 @@ def test_an_empty_report_is_a_document_all_the_same() -> None:
     """A folder without rules has no suites."""
     root = _parsed(RuleTestReport())
     assert (root.tag, list(root), root.get("tests")) == ("testsuites", [], "0")
+
+
+def test_what_no_test_has_seen_is_skipped_or_fails_if_it_is_required() -> None:
+    """With its place, so that a CI system can show it beside the rule."""
+    report = run_rule_tests(FIXTURES / "uncovered")
+    for required, outcome in ((False, "skipped"), (True, "failure")):
+        root = ET.fromstring(junit_xml(report, require_coverage=required))  # noqa: S314 - our own
+        (suite,) = root.findall("testsuite[@name='coverage']")
+        cases = {(case.get("classname"), case.get("name")): case for case in suite}
+        case = cases["silent", "exit: Order Completed: ended"]
+        assert (case.get("line"), case[0].tag) == ("8", outcome)
+        assert str(case.get("file")).endswith("uncovered/silent.yaml")
+        assert len(cases) == len(report.uncovered)

@@ -1,0 +1,150 @@
+"""What coverage counts of a rule, and how it says what no test has seen."""
+
+from pathlib import Path
+
+from tests.unit.testing.rule_folders import file_of, run
+
+OFFER = """
+campaign: offer
+description: Offer something after an order.
+when: purchase
+where: {price: {gte: 10}}
+who: {performed: {event: Signed In, within: 7d}}
+reentry: {once_per: 1d}
+max_age: 2h
+exit: [refund, {plan: free}]
+whereupon: [{wait: 1d}, {send: push, title: Thanks}]
+"""
+IN = "{track: Signed In, user: ada}"
+BUY = "{track: purchase, user: ada, properties: {price: 10}}"
+
+
+def _uncovered(folder: Path, rule: str, *givens: str, expect: str = "") -> set[str]:
+    """What tests that give these items have not seen; whether they pass does not matter."""
+    tests = [file_of(given, expect).split("\n", 2)[2] for given in givens]
+    named = (f"  - name: test {n}\n{text}" for n, text in enumerate(tests))
+    report = run(folder, offer=rule, offer_test="tests:\n" + "".join(named))
+    assert [str(each) for each in report.diagnostics if each.severity == "error"] == []
+    return {str(each).removeprefix(f"{folder}/offer.yaml:") for each in report.uncovered}
+
+
+def test_coverage_says_what_no_test_has_seen_with_the_files_line(tmp_path: Path) -> None:
+    """By rule; each condition, exit, window, bound and re-entry."""
+    assert _uncovered(tmp_path, OFFER, "") == {
+        "1: offer: no test lets a person in",
+        "4: offer: no test has seen this true: where: price is at least 10",
+        "4: offer: no test has seen this false: where: price is at least 10",
+        "4: offer: no test has a value below this bound: where: price beside 10",
+        "4: offer: no test has a value just at this bound: where: price beside 10",
+        "4: offer: no test has a value above this bound: where: price beside 10",
+        *(
+            f"5: offer: no test has seen this {answer}: who: has performed Signed In "
+            "at least once within 7d"
+            for answer in ("true", "false")
+        ),
+        *(
+            f"5: offer: no test is {where} this window: who: Signed In performed within 7d"
+            for where in ("inside", "outside of", "just at the edge of")
+        ),
+        "6: offer: no test lets a person in again: reentry",
+        "6: offer: no test refuses to let a person in again: reentry",
+        "7: offer: no test is inside this window: max_age: 2h",
+        "7: offer: no test is outside of this window: max_age: 2h",
+        "7: offer: no test is just at the edge of this window: max_age: 2h",
+        "8: offer: no test has an entry end by this: exit: refund",
+        "8: offer: no test has seen this true: exit: plan is free",
+        "8: offer: no test has seen this false: exit: plan is free",
+        "8: offer: no test has an entry end by this: exit: plan is free",
+    }
+
+
+def test_coverage_counts_boundaries(tmp_path: Path) -> None:
+    """A numeric comparison is seen at, below and above its bound; a text that reads as a number counts."""
+    one = f"- {IN}\n- {BUY}"
+    below = one.replace("price: 10", 'price: "9.99"')
+    above = one.replace("price: 10", "price: 11")
+    bound = "4: offer: no test has a value {} this bound: where: price beside 10"
+    assert bound.format("just at") not in _uncovered(tmp_path, OFFER, one)
+    assert {bound.format("below"), bound.format("above")} <= _uncovered(tmp_path, OFFER, one)
+    left = _uncovered(tmp_path, OFFER, one, below, above)
+    assert [each for each in left if "bound" in each] == []
+
+
+def test_coverage_counts_windows_and_their_edges(tmp_path: Path) -> None:
+    """An event just as long ago as `within` is out of it, and at its edge; `max_age` lets its edge in."""
+    window = "5: offer: no test is {} this window: who: Signed In performed within 7d"
+    edge = f"- {IN}\n- {{at: +7d, {BUY[1:]}"
+    outside = f"- {IN}\n- {{at: +8d, {BUY[1:]}"
+    assert window.format("just at the edge of") not in _uncovered(tmp_path, OFFER, edge)
+    assert window.format("outside of") in _uncovered(tmp_path, OFFER, edge)
+    assert window.format("outside of") not in _uncovered(tmp_path, OFFER, outside)
+    late = [
+        f"- {{happened: -1d, {IN[1:]}\n- {{happened: -{age}, {BUY[1:]}"
+        for age in ("1h", "2h", "3h")
+    ]
+    left = _uncovered(tmp_path, OFFER, *late)
+    assert [each for each in left if "max_age" in each] == []
+    assert window.format("inside") not in left
+
+
+def test_coverage_counts_the_window_of_a_date(tmp_path: Path) -> None:
+    """`within` on an attribute, inside, outside and just at its edge."""
+    rule = OFFER.replace("{performed: {event: Signed In, within: 7d}}", "{born: {within: 1d}}")
+    days = [
+        f"- {{identify: ada, traits: {{born: '2026-01-0{day}T09:00:00Z'}}}}\n- {BUY}"
+        for day in (5, 6, 8)
+    ]
+    part = "who: born within 1d"
+    left = _uncovered(tmp_path, rule, days[0])
+    assert {each.partition(": no test is ")[2] for each in left if part in each} == {
+        f"outside of this window: {part}",
+        f"just at the edge of this window: {part}",
+    }
+    assert [each for each in _uncovered(tmp_path, rule, *days) if f"window: {part}" in each] == []
+
+
+def test_coverage_counts_how_often_something_was_performed(tmp_path: Path) -> None:
+    """Of `at_least: 3` two and three; whether there was one at all is no bound."""
+    rule = OFFER.replace("within: 7d}", "at_least: 3}")
+    seen = "- {{repeat: {}, {}\n- {}".format
+    part = "how often Signed In was performed, beside 3"
+    below = _uncovered(tmp_path, rule, seen(2, IN[1:], BUY))
+    assert {each.partition("test ")[2] for each in below if part in each} == {
+        f"has a value just at this bound: who: {part}"
+    }
+    both = _uncovered(tmp_path, rule, seen(2, IN[1:], BUY), seen(3, IN[1:], BUY))
+    assert [each for each in both if part in each] == []
+
+
+def test_coverage_counts_reentry(tmp_path: Path) -> None:
+    """Once let in again, and once refused; what cannot happen need not be seen."""
+    twice = f"- {IN}\n- {BUY}\n- {{at: +12h, {BUY[1:]}"
+    again = f"- {IN}\n- {BUY}\n- {{at: +2d, {BUY[1:]}"
+    assert [each for each in _uncovered(tmp_path, OFFER, twice) if "reentry" in each] == [
+        "6: offer: no test lets a person in again: reentry"
+    ]
+    assert [each for each in _uncovered(tmp_path, OFFER, twice, again) if "reentry" in each] == []
+    once = OFFER.replace("{once_per: 1d}", "once")
+    every = OFFER.replace("{once_per: 1d}", "every_time")
+    assert [each for each in _uncovered(tmp_path, once, "") if "reentry" in each] == [
+        "6: offer: no test refuses to let a person in again: reentry"
+    ]
+    assert [each for each in _uncovered(tmp_path, every, "") if "reentry" in each] == [
+        "6: offer: no test lets a person in again: reentry"
+    ]
+
+
+def test_coverage_counts_each_part_of_the_exit(tmp_path: Path) -> None:
+    """That one part ended an entry says nothing of the other."""
+    refund = f"- {IN}\n- {BUY}\n- {{at: +1h, track: refund, user: ada}}"
+    left = _uncovered(tmp_path, OFFER, refund)
+    assert [each for each in left if "end by" in each] == [
+        "8: offer: no test has an entry end by this: exit: plan is free"
+    ]
+
+
+def test_coverage_of_a_test_does_not_change_its_outcome(tmp_path: Path) -> None:
+    """Looking beyond a window does not widen it."""
+    given = f"- {IN}\n- {{at: +7d, {BUY[1:]}"
+    report = run(tmp_path, offer=OFFER, offer_test=file_of(given, "- {skipped: ada, reason: who}"))
+    assert [result.failures for result in report.results] == [()]
