@@ -1,7 +1,9 @@
 """What a message does to the entries that wait for something."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
+
+from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS
 from whereupon.decide.batch_state import BatchState
@@ -10,8 +12,9 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evidence import holds_for
 from whereupon.decide.steps.branch import in_words
 from whereupon.decide.steps.context import StepContext
-from whereupon.decide.steps.wait_for import counted_from
+from whereupon.decide.steps.wait_for import counted_from, passed_by
 from whereupon.records import Entry, Mark, MarkKind, mark_at
+from whereupon.records.trail import NO_VALUES
 from whereupon.rules.model import UntilDate, Wait, WaitFor
 
 
@@ -28,14 +31,15 @@ def pass_by_event(work: BatchState, evaluation: Evaluation) -> None:
             reached is None
         ):  # it comes to the wait in this very moment, and looks at what is recorded
             continue
-        since = counted_from(step, entry, reached.at)
+        since, _ = counted_from(step, entry, reached.at)
         for arm in step.waits:
             if (
                 arm.event == evaluation.name
                 and evaluation.timestamp >= since
                 and holds_for(arm, evaluation.properties, entry)
             ):
-                _go_on(work, context, arm.label, arm.event, evaluation.message_id)
+                happened = passed_by(evaluation.timestamp)
+                _go_on(work, context, arm.label, arm.event, evaluation.message_id, happened)
                 break
 
 
@@ -59,9 +63,16 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
 
 
 def _go_on(
-    work: BatchState, context: StepContext, label: str, detail: str | None, message_id: str
+    work: BatchState,
+    context: StepContext,
+    label: str,
+    detail: str | None,
+    message_id: str,
+    values: Mapping[str, JsonValue] = NO_VALUES,
 ) -> None:
-    mark = context.mark(MarkKind.PASSED, arm=label, detail=detail, message_id=message_id)
+    mark = context.mark(
+        MarkKind.PASSED, arm=label, detail=detail, values=values, message_id=message_id
+    )
     run_entry(work, context.into_arm(label, mark))
 
 

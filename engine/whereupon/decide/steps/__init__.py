@@ -20,7 +20,7 @@ from whereupon.decide.steps.track import run_track
 from whereupon.decide.steps.wait import run_wait
 from whereupon.decide.steps.wait_for import run_wait_for
 from whereupon.decide.steps.webhook import run_webhook
-from whereupon.records import MarkKind
+from whereupon.records import MarkKind, mark_at
 from whereupon.rules.steps.branch import Branch
 from whereupon.rules.steps.exit import Leave
 from whereupon.rules.steps.send import Send
@@ -72,8 +72,8 @@ def advance(context: StepContext) -> StepResult:
         The entry after that step: with a due time if it goes on, ended if it left the rule or sent the
         rule's last delivery. And the step's effect; a `Delivery` has no key of the store yet.
     """
-    step = context.place.step
-    if step.condition is not ALWAYS:
+    step, entry = context.place.step, context.entry
+    if step.condition is not ALWAYS and not mark_at(entry.trail, entry.address, MarkKind.WAITS):
         failure = step.condition.failing(context.data(), context.history())
         if failure is not None:
             mark = context.mark(MarkKind.STEP_IF, detail=failure.text, values=failure.values)
