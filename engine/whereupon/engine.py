@@ -187,6 +187,7 @@ class Engine(
         *,
         source: Source = "server",
         connection: HostTransaction | None = None,
+        yielding: bool = False,
     ) -> Ingested:
         """Take a batch of wire-form messages (dicts in camelCase); the result names the bad ones.
 
@@ -197,6 +198,8 @@ class Engine(
             source: the class of sender, ``server`` or ``client``.
             connection: the host's connection, whose transaction is used: an SQLAlchemy ``Connection``, or
                 one of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
+            yielding: whether a large batch lets short work of others in between. Then it may take several
+                transactions, and if it raises, a part of it may be stored: send the same again.
         """
         reading = read_batch(
             batch,
@@ -205,7 +208,8 @@ class Engine(
             origin=Origin.LIVE,
             new_id=fresh_id,
         )
-        answered = answer(self.take(reading.messages, connection=connection), reading)
+        taken = self._intake.take(reading.messages, connection=connection, yielding=yielding)
+        answered = answer(taken, reading)
         self._monitor.measures.count_messages(
             accepted=answered.accepted,
             duplicates=answered.duplicates,

@@ -55,6 +55,9 @@ class PlainStore:
         """Do work on a plain session."""
         return self._inner.transact(lambda session: work(plain(session)), alone=alone)
 
+    def is_awaited(self) -> None:
+        """Nobody is told."""
+
     def close(self) -> None:
         """Refuse later calls."""
         self._inner.close()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from whereupon.decide import BatchResult
 from whereupon.delivery.monitor import Monitor
@@ -11,6 +12,7 @@ from whereupon.messages.model import Message
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.ingestion import Ingested, Reading, answer, message_of
+from whereupon.pipeline.portions import PORTION, in_portions
 from whereupon.ports import Clock, HostTransaction, Session, Store
 from whereupon.records import Changes, SetAside
 from whereupon.runtime.log_lines import log_event
@@ -51,10 +53,11 @@ class Intake:
         *,
         until: datetime | None = None,
         connection: HostTransaction | None = None,
+        yielding: bool = False,
     ) -> BatchResult:
-        """Take a batch of messages as values (see `Engine.take`)."""
+        """Take a batch of messages as values (see `Engine.take`, and of ``yielding`` `Engine.ingest`)."""
         with self._monitor.batch(len(messages)) as span:
-            whole = self._taken(messages, until, connection)
+            whole = self._taken(messages, until, connection, yielding=yielding)
             span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
         self._monitor.measures.count_decisions(whole.emitted)
         return whole
@@ -64,33 +67,51 @@ class Intake:
         messages: list[Message],
         until: datetime | None,
         connection: HostTransaction | None,
+        *,
+        yielding: bool,
     ) -> BatchResult:
         if connection is not None:  # the host may still roll it back, so nothing is woken
             with self._store.session(connection) as session:
                 return self._take_all(self._claims.within(session), messages, until)
         with one_call():
-            whole = self._take_all(self._claims, messages, until)
+            whole = self._take_all(self._claims, messages, until, yielding=yielding)
         self._wake_up()
         return whole
 
     def _take_all(
-        self, claims: ClaimRunner, messages: list[Message], until: datetime | None
+        self,
+        claims: ClaimRunner,
+        messages: list[Message],
+        until: datetime | None,
+        *,
+        yielding: bool = False,
     ) -> BatchResult:
-        whole = self._take(claims, messages, until)
+        whole = self._take(claims, messages, until, yielding=yielding)
         while whole.left:
             done = len(messages) - whole.left
-            whole.join(self._take(claims, messages[done:], until), offset=done)
+            rest = messages[done:]
+            whole.join(self._take(claims, rest, until, yielding=yielding), offset=done)
         return whole
 
     def _take(
-        self, claims: ClaimRunner, messages: list[Message], until: datetime | None
+        self,
+        claims: ClaimRunner,
+        messages: list[Message],
+        until: datetime | None,
+        *,
+        yielding: bool,
     ) -> BatchResult:
         """Take the first of the messages in one transaction, and carry out the claims that they begin."""
         before, now, pipeline = list[BatchResult](), self._clock.now(), self._current.pipeline
-        result = claims.transact(
-            lambda session: pipeline.take(session, messages, until=until, now=now, chunked=True),
-            before.append,
-        )
+        is_long = yielding and len(messages) > PORTION and self._store.is_awaited() is not None
+
+        def work(session: Session) -> BatchResult:
+            take = partial(pipeline.take, session, until=until, now=now, chunked=True)
+            return (
+                in_portions(take, messages, self._store.is_awaited) if is_long else take(messages)
+            )
+
+        result = claims.transact(work, before.append, alone=is_long)
         result.emitted[:0] = [each for part in before for each in part.emitted]
         left, begun = result.left, result.unfinished
         try:

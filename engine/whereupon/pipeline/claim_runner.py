@@ -35,18 +35,23 @@ class ClaimRunner:
         self._current = current
 
     def transact(
-        self, work: Callable[[Session], T], tell: Callable[[BatchResult], object] | None = None
+        self,
+        work: Callable[[Session], T],
+        tell: Callable[[BatchResult], object] | None = None,
+        *,
+        alone: bool = False,
     ) -> T:
         """Do work in a transaction of the store's own (see `Store.transact`).
 
         Args:
             work: what to do.
             tell: takes what was made of claims that came before it.
+            alone: whether the work takes long.
         """
         with one_call():
             while True:
                 try:
-                    return self._store.transact(work)
+                    return self._store.transact(work, alone=alone)
                 except UnfinishedClaimsError as found:
                     for chunk in self.carry_out(found.keys):
                         if tell is not None:

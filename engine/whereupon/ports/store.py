@@ -76,6 +76,14 @@ class Store(Protocol):
         """
         ...
 
+    def is_awaited(self) -> bool | None:
+        """Whether work that is not `alone` waits until the transaction that is open ends.
+
+        A large batch that yields looks at it (see `Engine.ingest`). None if transactions run beside one another, so
+        that none has to wait for another; or if the store cannot know.
+        """
+        ...
+
     def close(self) -> None:
         """Close connections; every later call raises a `StoreError` with the code ``closed``."""
         ...

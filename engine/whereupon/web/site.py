@@ -12,6 +12,7 @@ from whereupon.errors import StoreError
 from whereupon.web.customerio import CustomerIo
 from whereupon.web.door import Door, DoorOptions
 from whereupon.web.door.callers import Callers
+from whereupon.web.door.intake import is_never
 from whereupon.web.door.limits import GUESSES, Guesses
 from whereupon.web.door.problems import TOO_MANY_GUESSES, UNKNOWN_KEY, as_json
 from whereupon.web.http import Answer, Request
@@ -37,6 +38,7 @@ class Site:
         pages: texts, labels and looks of the page to unsubscribe.
         callbacks: what takes the reports of a channel's provider, by the channel's name.
         door: how messages are taken; None takes none.
+        is_shared: whether several keys send; a large body of one then lets messages of others in between.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Site:
         pages: PageOptions | None = None,
         callbacks: Mapping[str, Callback] = NO_CALLBACKS,
         door: DoorOptions | None = None,
+        is_shared: Callable[[], bool] = is_never,
     ) -> None:
         self._engine = engine
         self._pages = pages
@@ -57,7 +60,7 @@ class Site:
         self._door = None
         if door is not None:
             callers = Callers(engine.keys.check)
-            self._door = Door(engine, callers, door)
+            self._door = Door(engine, callers, door, is_shared)
             self._parts.append((CustomerIo.PATHS, CustomerIo(engine, callers).answer))
             self._parts.append((Door.PATHS, self._door.answer))
 

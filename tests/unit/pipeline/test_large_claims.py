@@ -83,6 +83,10 @@ class _Once:
         """Scrub the store."""
         return self._store.scrub()
 
+    def is_awaited(self) -> bool | None:
+        """Ask the store."""
+        return self._store.is_awaited()
+
     def watch(self, _changed: object) -> None:
         """Watch nothing."""
 

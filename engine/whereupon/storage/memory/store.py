@@ -68,6 +68,10 @@ class MemoryStore(ForkAware):
         with self.session() as session:
             return work(session)
 
+    def is_awaited(self) -> bool:
+        """Whether any thread waits for its turn."""
+        return self._write_lock.waiting > 0
+
     def close(self) -> None:
         """Refuse later calls."""
         self._is_closed = True

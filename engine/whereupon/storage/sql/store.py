@@ -147,6 +147,10 @@ class SqlStore(ForkAware):
                     return self._group.transact(work, deadline, alone=alone)
             return retry(self.session, work, deadline)
 
+    def is_awaited(self) -> bool | None:
+        """Whether work waits for a common transaction, where there is one writer at a time."""
+        return self._group.waiting > 0 if self._database.one_writer else None
+
     @contextmanager
     def _alone(self) -> Iterator["SqlSession"]:
         with self._database.session(self._engine) as connection:

@@ -108,6 +108,16 @@ class TransactionsContract:
             known = session.known_messages([f"m-{n}" for n in range(1, 7)])
         assert known == {"m-2", "m-4", "m-6"}
 
+    def test_it_is_known_whether_short_work_waits(self, store: Store) -> None:
+        """Or else it is never said, as where rows are locked and transactions run beside one another."""
+        thread = Thread(target=store.transact, args=[lambda session: session.counts()])
+        with store.session():
+            thread.start()
+            while store.is_awaited() is False:
+                pass  # until the thread waits
+        thread.join()
+        assert not store.is_awaited()
+
     def test_work_within_a_session_is_refused(self, store: Store) -> None:
         """It would wait for the thread that waits for it."""
         with store.session(), pytest.raises(StoreError) as caught:

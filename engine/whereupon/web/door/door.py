@@ -17,7 +17,7 @@ from whereupon.runtime.log_lines import log_event
 from whereupon.web.door.bodies import body_of
 from whereupon.web.door.callers import SENDERS, Callers, credentials_of
 from whereupon.web.door.cors import cors_headers, preflight
-from whereupon.web.door.intake import BATCH, Intake, said_of
+from whereupon.web.door.intake import BATCH, Intake, is_never, said_of
 from whereupon.web.door.options import DoorOptions
 from whereupon.web.door.problems import (
     FAILED,
@@ -65,6 +65,7 @@ class Door:
 
     Args:
         callers: find who asks.
+        is_shared: see `Intake`.
 
     Raises:
         ValueError: an option names a folder that has no scripts.
@@ -74,10 +75,16 @@ class Door:
         r"/v1/|/api/s/|/sourceConfig(?:/|\Z)|/beacon/|/analytics\.js/|/analytics-next/"
     )
 
-    def __init__(self, engine: Engine, callers: Callers, options: DoorOptions) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        callers: Callers,
+        options: DoorOptions,
+        is_shared: Callable[[], bool] = is_never,
+    ) -> None:
         self._engine = engine
         self._callers = callers
-        self._intake = Intake(engine, callers)
+        self._intake = Intake(engine, callers, is_shared)
         self._options = options
         self._scripts = Scripts(options)
 

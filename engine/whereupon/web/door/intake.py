@@ -5,6 +5,7 @@ are not accepted are named by their place, and do not hold up the others.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 from whereupon.engine import Engine
@@ -17,6 +18,11 @@ BATCH = ""
 """In place of a type: the path takes a batch, whose messages have their types."""
 
 _MISSING_TYPE, _TOO_LARGE = "missing-type", "batch-too-large"
+
+
+def is_never() -> bool:
+    """For a host of its own server, who does not say whether several keys send."""
+    return False
 
 
 class Taken(NamedTuple):
@@ -48,11 +54,15 @@ class Intake:
 
     Args:
         callers: count what comes in under a key.
+        is_shared: whether other keys send, too. Then a large body lets their messages in between.
     """
 
-    def __init__(self, engine: Engine, callers: Callers) -> None:
+    def __init__(
+        self, engine: Engine, callers: Callers, is_shared: Callable[[], bool] = is_never
+    ) -> None:
         self._engine = engine
         self._callers = callers
+        self._is_shared = is_shared
 
     def take(self, caller: Caller, body: bytes, type_: str) -> Taken:
         """Take the messages of a body.
@@ -73,7 +83,7 @@ class Intake:
             over = self._callers.admit(caller, count)
         if type_ != BATCH:
             text = with_type(text, outer_fields(text), type_)
-        result = self._engine.ingest(text, source=caller.source.value)
+        result = self._engine.ingest(text, source=caller.source.value, yielding=self._is_shared())
         read = result.accepted + result.duplicates + len(result.rejected)
         self._callers.owe(caller, read - count)
         if type_ == BATCH and _lacks_type(result.rejected) and not outer_fields(text).has_batch:

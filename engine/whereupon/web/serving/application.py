@@ -26,6 +26,7 @@ from whereupon.web.management import PATHS
 from whereupon.web.serving.budget import Budget, Sharer
 from whereupon.web.serving.exchange import EXTENSION, Exchange
 from whereupon.web.serving.operations import PLACES, Operations
+from whereupon.web.serving.refusal_pace import RefusalPace
 from whereupon.web.serving.routes import OTHER, Templates, needs_store, route_of
 from whereupon.web.serving.sharers import Sharers, mark_of_body, mark_of_head
 from whereupon.web.serving.store_watch import StoreWatch
@@ -41,6 +42,7 @@ _OPEN = frozenset({OTHER, "/api/openapi.json"})
 """What of the management API is answered without a key."""
 _TO_KEYS = frozenset({200, 201, 202, 204, 304, 400, 403, 409, 412, 422})
 """What else is answered only once the key was found to be good."""
+_NOBODY = Sharer()
 _BY_MANAGEMENT = Counted(key_kind=KeyKind.MANAGEMENT.value)
 
 
@@ -88,6 +90,7 @@ class Application:
         self._templates = templates or Templates(())
         self._rate = DrainRate()
         self._sharers = Sharers()
+        self._pace = RefusalPace()
         self._succeeded = 0
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
@@ -107,9 +110,11 @@ class Application:
                 answer = await self._answered(scope, receive, exchange)
         finally:
             exchange.release()
-        if answer is not _GONE:
-            exchange.answer(answer)
         self._count(scope["method"], route_of(place), answer, monotonic() - began)
+        if answer is not _GONE:
+            if wait := self._pace.wait(exchange.sharer or _NOBODY, answer):
+                await asyncio.sleep(wait)
+            exchange.answer(answer)
 
     def take(self, exchange: Exchange) -> bool:
         """Have a whole request of a server's key answered without a task; False if it needs one, as when it may wait.
@@ -129,6 +134,7 @@ class Application:
         exchange.count_as(sharer)
         exchange.let_in()
         request = asgi_request(scope, bytes(cycle.body))
+        cycle.body = bytearray()
         taken = _Taken(request, sharer, exchange, mark, place, began)
         work = partial(self._work, request, sharer, exchange)
         self._workers.submit(sharer, work, partial(self._finish, taken), exchange.held)
@@ -140,10 +146,14 @@ class Application:
         answer = self._settled(request, exchange, taken.began, found)
         self._sharers.learn(taken.mark, answer.counted)
         exchange.release()
-        if answer is not _GONE:
-            exchange.answer(answer)
         seconds = monotonic() - taken.began
         self._count(request.method, route_of(taken.place), answer, seconds)
+        if answer is _GONE:
+            return
+        if wait := self._pace.wait(taken.sharer, answer):
+            asyncio.get_running_loop().call_later(wait, exchange.answer, answer)
+        else:
+            exchange.answer(answer)
 
     async def _answered(self, scope: Event, receive: Receive, exchange: Exchange) -> Answer:
         mark = mark_of_head(scope["headers"], scope["query_string"])

@@ -63,6 +63,10 @@ class FairQueue:
         """How many keys have jobs that wait."""
         return len(self._lines)
 
+    def is_shared(self) -> bool:
+        """Whether more than one key sent something in the last seconds."""
+        return self._clock() - self._before.at <= _ALONE
+
     def put(self, sharer: Sharer, job: Job, size: int = 0) -> None:
         """Add a job, with the bytes that it works on."""
         with self._changed:

@@ -74,7 +74,9 @@ class Server:
         self._queue = FairQueue(self.options.threads)
         self._budget = Budget(self.options.queue_bytes, self.options.queue_share)
         self.traffic = Traffic(self._budget, self._queue)
-        self._site = Site(engine, pages=pages, callbacks=callbacks, door=door)
+        self._site = Site(
+            engine, pages=pages, callbacks=callbacks, door=door, is_shared=self._queue.is_shared
+        )
         self._management: AsgiApp | None = None
         self._templates = Templates(())
         if management:

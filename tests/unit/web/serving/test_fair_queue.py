@@ -113,6 +113,24 @@ def test_a_key_is_alone_again_once_the_others_have_sent_nothing_for_a_while() ->
         jobs.wait_for({"flood": THREADS - 1, "other": 1})
 
 
+def test_a_server_is_shared_while_two_keys_send() -> None:
+    """For two seconds after the one that sent less; one key alone shares it with nobody."""
+    clock = _Seconds()
+    queue = FairQueue(THREADS, clock)
+    assert not queue.is_shared()
+    for key_id, seconds, shared in (
+        ("a", 0, False),
+        ("a", 1, False),
+        ("b", 2, True),
+        ("b", 3, True),
+    ):
+        clock.now = seconds
+        queue.put(Sharer(key_id=key_id), lambda: None)
+        assert queue.is_shared() is shared
+    clock.now = 3.5
+    assert not queue.is_shared()
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_key_has_a_thread_however_few_there_are(threads: int) -> None:
     """And they take turns."""
