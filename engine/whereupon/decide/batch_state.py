@@ -28,6 +28,7 @@ from whereupon.records import (
     IdKind,
     PastEntries,
     PastEntry,
+    PastEvent,
     Relationship,
     SkipSummary,
     StoredMessage,
@@ -51,6 +52,7 @@ class BatchState:
         take_message: takes a message that a step sends.
         summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
         timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
+        ended: entries that are over and may hear of a late message, by person and key.
         ahead: by person and name, the events of a claim that are not applied yet (see `evidence`).
         moved: by the key of a person who was merged, the survivor's.
     """
@@ -94,18 +96,17 @@ class BatchState:
         self.belongings = Belongings(loaded)
         self.rule_versions = loaded.rule_versions
         self.given_up = loaded.given_up
-        self.history: dict[tuple[int, str], list[HistoryEvent]] = defaultdict(list)
-        for event in loaded.history:
-            self.history[event.owner, event.name].append(
-                HistoryEvent(event.timestamp, event.body, event.key)
-            )
-        self.ahead: dict[tuple[int, str], list[HistoryEvent]] = {}
+        self.history = _events_of(loaded.history)
+        self.ahead = _events_of(loaded.ahead)
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(with_current_slot(past))
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         self.timers: list[tuple[datetime, int, int]] = []
-        self._entries_before = loaded.active
+        self._entries_before = [*loaded.active, *loaded.ended]
+        self.ended: dict[int, dict[int, Entry]] = defaultdict(dict)
+        for entry in loaded.ended:
+            self.ended[entry.person_key][entry.key] = entry
         self.paused = loaded.paused
         self._add_running(loaded.active)
         self.versions_used: set[str] = set()
@@ -146,6 +147,8 @@ class BatchState:
         self._withdraw_paused(entry)
         self.emit_end(entry)
         self.active.get(entry.person_key, {}).pop(entry.key, None)
+        if entry.trail:
+            self.ended[entry.person_key][entry.key] = entry
         place = (entry.rule, entry.person_key)
         if earlier_ones := self.past_entries.get(place):
             earlier_ones.end(entry.occasion, entry.slot)
@@ -309,7 +312,7 @@ class BatchState:
         for each in evaluations:
             if each.type is MessageType.TRACK and each.name in self.index.counted_names:
                 event = HistoryEvent(each.timestamp, each.text, each.key)
-                self.ahead.setdefault((each.person_key, each.name), []).append(event)
+                self.ahead[each.person_key, each.name].append(event)
 
     def remove_from_history(self, stored: StoredMessage) -> None:
         """Remove an event that turns out to belong to another person from its former owner's history."""
@@ -360,6 +363,14 @@ class BatchState:
     def rule_of(self, entry: Entry) -> Rule | None:
         """The rule in the version that the entry follows; None if the version cannot be read."""
         return self.index.by_digest.get(entry.digest) or self.rule_versions.get(entry.digest)
+
+
+def _events_of(events: Iterable[PastEvent]) -> dict[tuple[int, str], list[HistoryEvent]]:
+    """The events by whose they are and their name."""
+    found: dict[tuple[int, str], list[HistoryEvent]] = defaultdict(list)
+    for event in events:
+        found[event.owner, event.name].append(HistoryEvent(event.timestamp, event.body, event.key))
+    return found
 
 
 def _refuse(message: Message) -> None:

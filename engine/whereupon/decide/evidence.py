@@ -11,8 +11,9 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS, NO_HISTORY, Condition
+from whereupon.conditions.same import Same, same_key
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.history import HistoryEvent
+from whereupon.decide.history import HistoryEvent, trigger_of
 from whereupon.records import Entry
 
 
@@ -27,6 +28,11 @@ class Awaited(Protocol):
     @property
     def where(self) -> Condition:
         """Over its properties."""
+        ...
+
+    @property
+    def same(self) -> Same | None:
+        """What it must have in common with the message that opened the entry."""
         ...
 
 
@@ -48,7 +54,8 @@ def holds_for(awaited: Awaited, properties: Mapping[str, JsonValue], entry: Entr
     Args:
         entry: whose opening message the event may have to agree with.
     """
-    del entry
+    if awaited.same is not None and not same_key(awaited.same, properties, trigger_of(entry.facts)):
+        return False
     if awaited.where is ALWAYS:
         return True
     data: dict[str, JsonValue] = {"event": awaited.event, "properties": dict(properties)}

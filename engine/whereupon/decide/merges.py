@@ -186,6 +186,7 @@ def _move_entries(work: BatchState, loser: Person, survivor: int) -> dict[int, E
         for past in theirs:
             work.past_entries[rule, survivor].append(past._replace(person_key=survivor))
     moved = {}
+    work.ended[survivor] |= work.ended.pop(loser.key, {})
     for entry in work.active.pop(loser.key, {}).values():
         facts = {ENTRANT: loser.user_id, **entry.facts}
         moved[entry.key] = entry._replace(person_key=survivor, facts=facts)

@@ -13,7 +13,7 @@ from whereupon.decide.exits import end_by_change, end_by_event
 from whereupon.decide.guard_facts import object_key
 from whereupon.decide.history import HistoryUntil
 from whereupon.decide.people import set_attributes
-from whereupon.decide.waits import pass_by_change, pass_by_event
+from whereupon.decide.waits import note_late, pass_by_change, pass_by_event
 from whereupon.decide.waking import wake_tied
 from whereupon.matching import RuleList, RuleSelection
 from whereupon.messages.model import MessageType
@@ -103,6 +103,7 @@ def _add_event(
     is_counted = evaluation.name in work.index.counted_names
     if change.left or is_counted:
         end_by_change(work, evaluation, change.left)
+    note_late(work, evaluation)
     pass_by_event(work, evaluation)
     if is_counted:
         pass_by_change(work, evaluation)

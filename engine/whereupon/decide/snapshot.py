@@ -68,6 +68,8 @@ class Snapshot:
         chunked_id: the anonymous id of which more wait than one batch is to put to the rules: its claim is
             only begun (see `ClaimJob`).
         single_claims: the claims inside a run that the batch may split, by anonymous key.
+        ended: entries that are over and may hear of a message that comes too late for them.
+        ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
         deliveries: by idempotency key, those that the batch reports about.
         paused: ids of the rules that operators have paused.
@@ -93,6 +95,8 @@ class Snapshot:
     history: list[PastEvent] = field(default_factory=list)
     past_entries: list[PastEntry] = field(default_factory=list)
     active: list[Entry] = field(default_factory=list)
+    ended: list[Entry] = field(default_factory=list)
+    ahead: list[PastEvent] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
     guards: GuardSnapshot = field(default_factory=GuardSnapshot)

@@ -1,20 +1,17 @@
 """What a message does to the entries that wait for something."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
-
-from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.entries import context_of, run_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evidence import holds_for
+from whereupon.decide.result import Notice
 from whereupon.decide.steps.branch import in_words
-from whereupon.decide.steps.context import StepContext
-from whereupon.decide.steps.wait_for import counted_from, passed_by
+from whereupon.decide.steps.wait_for import counted_from, deadline_of, has_counted, passed
 from whereupon.records import Entry, Mark, MarkKind, mark_at
-from whereupon.records.trail import NO_VALUES
 from whereupon.rules.model import UntilDate, Wait, WaitFor
 
 
@@ -31,15 +28,15 @@ def pass_by_event(work: BatchState, evaluation: Evaluation) -> None:
             reached is None
         ):  # it comes to the wait in this very moment, and looks at what is recorded
             continue
-        since, _ = counted_from(step, entry, reached.at)
+        since = counted_from(step, entry, entry.address, reached.at)
         for arm in step.waits:
             if (
                 arm.event == evaluation.name
                 and evaluation.timestamp >= since
+                and not has_counted(entry, evaluation.key)
                 and holds_for(arm, evaluation.properties, entry)
             ):
-                happened = passed_by(evaluation.timestamp)
-                _go_on(work, context, arm.label, arm.event, evaluation.message_id, happened)
+                run_entry(work, context.into_arm(arm.label, passed(arm, context, evaluation)))
                 break
 
 
@@ -57,23 +54,52 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
         elif isinstance(step, WaitFor):
             for arm in step.waits:
                 if arm.event is None and arm.who is not ALWAYS and context.holds(arm.who):
-                    detail = in_words(arm.who)
-                    _go_on(work, context, arm.label, detail, evaluation.message_id)
+                    mark = context.mark(
+                        MarkKind.PASSED,
+                        arm=arm.label,
+                        detail=in_words(arm.who),
+                        message_id=evaluation.message_id,
+                    )
+                    run_entry(work, context.into_arm(arm.label, mark))
                     break
 
 
-def _go_on(
-    work: BatchState,
-    context: StepContext,
-    label: str,
-    detail: str | None,
-    message_id: str,
-    values: Mapping[str, JsonValue] = NO_VALUES,
-) -> None:
-    mark = context.mark(
-        MarkKind.PASSED, arm=label, detail=detail, values=values, message_id=message_id
-    )
-    run_entry(work, context.into_arm(label, mark))
+def note_late(work: BatchState, evaluation: Evaluation) -> None:
+    """Keep on the person's entries that this event came after a wait for it was over, though it happened before."""
+    if evaluation.name not in work.index.awaited_names:
+        return
+    key = evaluation.person_key
+    running, over = work.active.get(key, {}), work.ended.get(key, {})
+    for entry in [*running.values(), *over.values()]:
+        marks = [*_late_marks(work, entry, evaluation)]
+        if not marks:
+            continue
+        marked = entry.marked(*marks)
+        (running if entry.key in running else over)[entry.key] = marked
+        work.changes.entries[entry.key] = marked
+        for mark in marks:
+            text = (
+                f"{evaluation.name} came when the wait at {entry.rule} step {mark.address} was over"
+            )
+            work.out.emitted.append(Notice("late", evaluation.message_id, text))
+
+
+def _late_marks(work: BatchState, entry: Entry, evaluation: Evaluation) -> Iterator[Mark]:
+    rule = work.rule_of(entry)
+    for expired in (mark for mark in entry.trail if mark.kind is MarkKind.EXPIRED):
+        place = None if rule is None else rule.route.place(expired.address)
+        reached = mark_at(entry.trail, expired.address, MarkKind.WAITS)
+        if place is None or reached is None or not isinstance(step := place.step, WaitFor):
+            continue
+        since = counted_from(step, entry, expired.address, reached.at)
+        if not since <= evaluation.timestamp <= deadline_of(step, reached):
+            continue
+        if any(
+            arm.event == evaluation.name and holds_for(arm, evaluation.properties, entry)
+            for arm in step.waits
+        ):
+            place_of = (expired.address, evaluation.timestamp, None, evaluation.name)
+            yield Mark(MarkKind.LATE, *place_of, message_id=evaluation.message_id)
 
 
 def _standing(work: BatchState, person_key: int) -> Iterator[Entry]:
@@ -88,8 +114,3 @@ def _standing(work: BatchState, person_key: int) -> Iterator[Entry]:
 
 def _running(work: BatchState, person_key: int) -> Iterable[Entry]:
     return work.active.get(person_key, {}).values()
-
-
-def marks_late(marks: Iterable[Mark]) -> bool:
-    """Whether a late message is among the marks."""
-    return any(mark.kind is MarkKind.LATE for mark in marks)

@@ -77,6 +77,7 @@ class RuleIndex:
     threads may share the index.
 
     Attributes:
+        heard_names: names of events that entries wait for, or end by.
         awaited_names: names of events that some wait of a rule waits for.
         waits_for_change: whether some rule waits for a condition, or until a date that may move.
         order: the rules' ids by their order in the rulebook; empty if no rule has more than plain steps.
@@ -113,7 +114,11 @@ class RuleIndex:
             if rule.exits or rule.who.performed or rule.digest in journeys
         )
         self._versions = (*watching, *(rule for rule in not_by_name if _segments_of(rule)))
-        self.awaited_names = frozenset(n for rule in journeys.values() for n in rule.route.awaited)
+        self._awaiting: dict[str, set[str]] = {}
+        for rule in journeys.values():
+            for name in rule.route.awaited:
+                self._awaiting.setdefault(name, set()).add(rule.id)
+        self.awaited_names = frozenset(self._awaiting)
         self.waits_for_change = any(
             step.holds_entry for rule in journeys.values() for step in rule.route.every_step()
         )
@@ -134,6 +139,7 @@ class RuleIndex:
             for leave in rule.exits
             if isinstance(leave, ExitOnEvent)
         )
+        self.heard_names = self.awaited_names | self.exit_names
         self.counted_names = self._counted_names()
         self._reachable: dict[str, Reachable] = {}
         self._rule_lists: dict[MessageType, dict[str, RuleList]] = {
@@ -187,6 +193,12 @@ class RuleIndex:
     def _counted_names(self) -> frozenset[str]:
         windows = [self.segment_window, *(self._window_of(rule) for rule in self._versions)]
         return frozenset(_merged(windows))
+
+    def awaiting(self, names: Iterable[str]) -> set[str]:
+        """The ids of the rules that wait for one of these events somewhere."""
+        if not self._awaiting:
+            return set()
+        return {rule for name in names for rule in self._awaiting.get(name, ())}
 
     def version_text(self, rule: Rule) -> bytes:
         """What is stored of the rule's version: its source, and the segments that it may refer to, as JSON."""

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from whereupon.messages.model import MessageType
@@ -232,6 +233,15 @@ class Reads(Protocol):
         """The entries of these persons that have not ended, running or paused."""
         theirs = (entry for key in set(person_keys) for entry in self.scan(Entry, key))
         return [entry for entry in theirs if entry.is_inside]
+
+    def ended_entries(
+        self, rules: Collection[str], person_keys: Collection[int], since: datetime
+    ) -> list[Entry]:
+        """The entries of these persons in these rules that have ended after an instant, by key."""
+        theirs = (entry for key in set(person_keys) for entry in self.scan(Entry, key))
+        ended = (e for e in theirs if e.rule in rules and e.ended is not None)
+        late = [e for e in ended if e.ended is not None and e.ended.at > since]
+        return sorted(late, key=attrgetter("key"))
 
     def entries(self, keys: Collection[int]) -> list[Entry]:
         """The entries with these keys, in any order."""

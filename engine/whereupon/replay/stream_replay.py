@@ -18,7 +18,7 @@ from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import NAMED, Message, id_in_ref
 from whereupon.messages.streams import BadLine, StreamReader
-from whereupon.messages.times import EPOCH, LAST_INSTANT, later
+from whereupon.messages.times import EPOCH, LAST_INSTANT, earlier, later
 from whereupon.pipeline.load import CrowdedError
 from whereupon.records import Entry
 from whereupon.replay.records import Record, Summary
@@ -26,6 +26,10 @@ from whereupon.scheduling import FrozenClock
 
 BATCH = 5_000
 """The most messages in one transaction. Due work between two messages makes it shorter."""
+
+_MOST_TOGETHER = 4
+"""How many times longer a batch gets so that messages of one instant stay together."""
+_MICROSECOND = timedelta(microseconds=1)
 
 LONG_GAP = timedelta(days=366)
 """Within this time of a gap between messages, a scheduled broadcast runs every time; after it, once."""
@@ -78,13 +82,25 @@ class Replay:
                 continue
             if self._is_run_due(arrival.received_at):
                 self._take_batch()
-                self._pass_time(arrival.received_at)
+                self._pass_time(self._just_before(arrival.received_at))
+            elif self._is_full_before(arrival):
+                self._take_batch()
             self._batch.append(arrival)
             if arrival.name not in self._starting_nothing and self._may_start(arrival):
                 self._take_batch()
                 self._wake(arrival.received_at)
-            elif len(self._batch) >= self._batch_size:
-                self._take_batch()
+
+    def _just_before(self, instant: datetime) -> datetime:
+        """Up to when due work is done before a message that arrives then: it is heard before what is due at that instant."""
+        is_run_due = self._next_run is not None and self._next_run <= instant
+        return instant if is_run_due else earlier(instant, _MICROSECOND)
+
+    def _is_full_before(self, arrival: Message) -> bool:
+        """Whether the batch is taken before an arrival; messages of one instant stay together, if they are not too many."""
+        if len(self._batch) < self._batch_size:
+            return False
+        is_apart = arrival.received_at != self._batch[-1].received_at
+        return is_apart or len(self._batch) >= _MOST_TOGETHER * self._batch_size
 
     def _may_start(self, arrival: Message) -> bool:
         """Whether a message may start a broadcast or a cool-off, so that its batch ends with it."""

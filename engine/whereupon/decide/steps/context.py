@@ -10,8 +10,9 @@ from pydantic import JsonValue
 
 from whereupon.conditions import Condition
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.clocks import clock_of
 from whereupon.decide.consent import reason_to_withhold
-from whereupon.decide.history import HistoryUntil
+from whereupon.decide.history import HistoryUntil, trigger_of
 from whereupon.decide.idempotency import step_key, step_message_id
 from whereupon.messages.codec import read_object
 from whereupon.messages.times import format_local
@@ -114,7 +115,7 @@ class StepContext(NamedTuple):
 
     def clock(self) -> tzinfo:
         """The timezone of the person's clock."""
-        return self.rule.zone
+        return clock_of(self.person.attributes, self.work.index.book.settings, self.rule.clock)
 
     # --- conditions -----------------------------------------------------------------------------
 
@@ -130,7 +131,8 @@ class StepContext(NamedTuple):
 
     def history(self) -> HistoryUntil:
         """What the person has done up to now."""
-        return HistoryUntil(self.work.history, self.person.key, self.now)
+        trigger = trigger_of(self.entry.facts)
+        return HistoryUntil(self.work.history, self.person.key, self.now, trigger)
 
     def holds(self, condition: Condition) -> bool:
         """Whether a condition holds for the person now."""

@@ -5,7 +5,9 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS
+from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evidence import holds_for, recorded
+from whereupon.decide.history import HistoryEvent
 from whereupon.decide.steps.branch import in_words
 from whereupon.decide.steps.context import StepContext, StepResult
 from whereupon.messages.times import LAST_INSTANT, format_instant, later, parse_instant
@@ -14,16 +16,15 @@ from whereupon.rules.model import Since, WaitArm, WaitFor
 from whereupon.rules.route import base_of
 from whereupon.rules.steps.step_form import ELSE
 
-_HAPPENED = "happened"
-
 
 def run_wait_for(step: WaitFor, context: StepContext) -> StepResult:
     """Go on at once by what holds already; else wait, and if the time is up, take the arm `else`."""
     entry = context.entry
     reached = mark_at(entry.trail, entry.address, MarkKind.WAITS)
-    since, is_from_entry = counted_from(step, entry, context.now if reached is None else reached.at)
+    reached_at = context.now if reached is None else reached.at
+    since = counted_from(step, entry, entry.address, reached_at)
     for arm in step.waits:
-        mark = _holding(arm, context, since, include=is_from_entry)
+        mark = _holding(arm, context, since, led=step.since is Since.STEP)
         if mark is not None:
             return context.into_arm(arm.label, mark), None
     if reached is None:
@@ -39,47 +40,60 @@ def deadline_of(step: WaitFor, reached: Mark) -> datetime:
     return LAST_INSTANT if step.up_to is None else later(reached.at, step.up_to)
 
 
-def counted_from(step: WaitFor, entry: Entry, reached_at: datetime) -> tuple[datetime, bool]:
-    """From when on messages count, and whether that is the time of the opening message.
+def counted_from(step: WaitFor, entry: Entry, address: str, reached_at: datetime) -> datetime:
+    """From when on messages count for a wait; one that has started anew counts from what ended its last round.
 
-    After a new start it is the time of the message that the wait was passed by. What was recorded by then at that
-    very instant, or at the instant at which the wait was reached, is no evidence: it led to the wait.
+    Args:
+        address: of the wait, with its round.
+        reached_at: when the entry came to it.
     """
-    passed = _passed_before(entry)
     if step.since is Since.STEP:
-        return max(reached_at, passed or reached_at), False
-    return (entry.timestamp, True) if passed is None else (passed, False)
+        return reached_at
+    if "#" not in address:
+        return entry.timestamp
+    ended = next((m for m in reversed(entry.trail) if _ends_round(m, address)), None)
+    happened = None if ended is None else parse_instant(ended.values.get("timestamp"))
+    return reached_at if happened is None else happened
 
 
-def passed_by(happened: datetime) -> dict[str, JsonValue]:
-    """What the mark of a wait says of the message that it was passed by: when that happened."""
-    return {_HAPPENED: format_instant(happened)}
+def has_counted(entry: Entry, message_key: int) -> bool:
+    """Whether a message has ended an earlier round of the wait at which the entry stands."""
+    return "#" in entry.address and any(
+        _ends_round(mark, entry.address) and mark.values.get("message_key") == message_key
+        for mark in entry.trail
+    )
 
 
-def _passed_before(entry: Entry) -> datetime | None:
-    """When the message happened by which the round before was passed; None in the first round."""
-    if "#" not in entry.address:
-        return None
-    base = base_of(entry.address)
-    for mark in reversed(entry.trail):
-        if mark.kind is MarkKind.PASSED and base_of(mark.address) == base:
-            return parse_instant(mark.values.get(_HAPPENED)) or mark.at
-    return None
+def _ends_round(mark: Mark, address: str) -> bool:
+    """Whether a mark says what ended an earlier round of a wait."""
+    return mark.kind is MarkKind.PASSED and base_of(mark.address) == base_of(address)
 
 
-def _holding(arm: WaitArm, context: StepContext, since: datetime, *, include: bool) -> Mark | None:
+def passed(arm: WaitArm, context: StepContext, event: HistoryEvent | Evaluation) -> Mark:
+    """The mark of an event that a wait waited for; by its time and key the next round knows it again."""
+    message_id = event.message_id if isinstance(event, Evaluation) else None
+    values: dict[str, JsonValue] = {
+        "timestamp": format_instant(event.timestamp),
+        "message_key": event.key,
+    }
+    return context.mark(
+        MarkKind.PASSED, arm=arm.label, detail=arm.event, values=values, message_id=message_id
+    )
+
+
+def _holding(arm: WaitArm, context: StepContext, since: datetime, *, led: bool) -> Mark | None:
     """The mark of an arm that holds already; None if it does not.
 
     Args:
-        include: whether messages of the very instant count, too.
+        led: whether what is recorded of that very instant led to the wait, and does not count.
     """
     if arm.event is None:
         if arm.who is ALWAYS or not context.holds(arm.who):
             return None
         return context.mark(MarkKind.PASSED, arm=arm.label, detail=in_words(arm.who))
-    for event in recorded(context.work, context.entry, arm.event, since):
-        is_in_time = event.timestamp <= context.now and (include or event.timestamp > since)
-        if is_in_time and holds_for(arm, event.data, context.entry):
-            values = passed_by(event.timestamp)
-            return context.mark(MarkKind.PASSED, arm=arm.label, detail=arm.event, values=values)
+    entry = context.entry
+    for event in recorded(context.work, entry, arm.event, since):
+        counts = since < event.timestamp <= context.now or (event.timestamp == since and not led)
+        if counts and not has_counted(entry, event.key) and holds_for(arm, event.data, entry):
+            return passed(arm, context, event)
     return None

@@ -159,7 +159,10 @@ class BatchLoader:
         loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_chunk]}
         self.past.plan(loaded, load_plan, mentioned, [own.message], None)
         self.past.load(loaded, load_plan)
-        return loaded, ClaimChunk(held[0], own, is_last=len(waiting) <= self._claim_chunk)
+        is_last = len(waiting) <= self._claim_chunk
+        if not is_last:
+            loaded.ahead = self.past.behind(waiting[-1], own.owner, loaded.claims[anonymous_key])
+        return loaded, ClaimChunk(held[0], own, is_last=is_last)
 
     def _claim_loader(self, index: RuleIndex) -> ClaimLoader:
         return ClaimLoader(self._session, self._settings.identity, index, self._claim_chunk)

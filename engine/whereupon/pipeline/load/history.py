@@ -1,6 +1,6 @@
 """What rules ask about the past of those whom a batch touches: entries, earlier ones, events."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from whereupon.decide import Snapshot
@@ -12,7 +12,16 @@ from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import HistoryNeed, Session
-from whereupon.records import BroadcastRun, Entry, KeysAsked, Person
+from whereupon.records import (
+    BroadcastRun,
+    ClaimRun,
+    Entry,
+    KeysAsked,
+    MessageName,
+    PastEvent,
+    Person,
+    StoredMessage,
+)
 from whereupon.rules.model import Rule
 
 
@@ -82,6 +91,7 @@ class Past:
         names = mentioned.names | {(stored.type, stored.name) for stored in waiting}
         for name in names:
             load_plan.look_back(self._versions.index.trigger_match(*name).entry_window)
+        load_plan.names = names
         if not mentioned.aliases:  # those who become one ask for each other's keys
             load_plan.slots = self._slots([*messages, *(stored.message for stored in waiting)])
 
@@ -133,12 +143,47 @@ class Past:
         loaded.active = self._running(load_plan)
         for entry in loaded.active:
             self._plan_entry(loaded, load_plan, entry)
+        if load_plan.due is None:
+            self._load_ended(loaded, load_plan, load_plan.names)
         due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
         if load_plan.oldest is not None:
             load_plan.oldest = min([load_plan.oldest, *due])
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_past_entries(loaded, load_plan)
         self._load_history(loaded, load_plan)
+
+    def behind(
+        self, first: StoredMessage, person_key: int, runs: Sequence[ClaimRun]
+    ) -> list[PastEvent]:
+        """The events that wait behind a chunk of a claim, as the claimant's, as far as entries listen to their names.
+
+        Args:
+            first: the first message behind the chunk.
+            runs: the claims of the anonymous id.
+        """
+        names = self._versions.index.heard_names
+        if not names:
+            return []
+        found = self._session.history([HistoryNeed(first.owner, names, first.timestamp)])
+        until = max(run.until for run in runs)
+        begins = first.timestamp, first.key
+        return [
+            event._replace(owner=person_key)
+            for event in found
+            if begins <= (event.timestamp, event.key) and event.timestamp <= until
+        ]
+
+    def _load_ended(
+        self, loaded: Snapshot, load_plan: LoadPlan, names: Collection[MessageName]
+    ) -> None:
+        """The entries that are over and that wait no longer for what comes now, though it happened before."""
+        heard = {name for type_, name in names if type_ is MessageType.TRACK}
+        rules = self._versions.index.awaiting(heard)
+        if rules and load_plan.oldest is not None and load_plan.person_keys:
+            keys = load_plan.person_keys
+            loaded.ended = self._session.ended_entries(rules, keys, load_plan.oldest)
+            for entry in loaded.ended:
+                self._plan_entry(loaded, load_plan, entry)
 
     def _running(self, load_plan: LoadPlan) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other."""

@@ -11,9 +11,9 @@ from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import MessageCondition, RawCondition, WholeName
 from whereupon.rules.form import Form, there
 from whereupon.rules.keys.key_row import Key
-from whereupon.rules.keys.same import RawSame, Same, same_of
 from whereupon.rules.keys.when import LeavesForm, tag_by_key
 from whereupon.rules.rule_reader import Path, RuleReader
+from whereupon.rules.same import RawSame, Same, same_of
 
 if TYPE_CHECKING:
     from whereupon.rules.plan.plan_checker import PlanChecker

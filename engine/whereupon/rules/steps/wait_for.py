@@ -15,6 +15,7 @@ from whereupon.messages.times import format_duration
 from whereupon.rules.field_types import MessageCondition, PositiveDuration, RawCondition, WholeName
 from whereupon.rules.form import Form, IfMissing
 from whereupon.rules.rule_reader import Path, RuleReader
+from whereupon.rules.same import RawSame, Same, same_of
 from whereupon.rules.steps.step_form import (
     ELSE,
     Arm,
@@ -46,6 +47,7 @@ class WaitArm:
     Attributes:
         event: None for a condition over the person.
         where: over the event's properties.
+        same: what the event must have in common with the message that opened the entry.
         who: over the person; `ALWAYS` for an event.
         again: whether the wait starts anew after the arm.
     """
@@ -56,6 +58,7 @@ class WaitArm:
     who: Condition
     steps: Steps
     again: bool
+    same: Same | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,11 @@ class EventArmForm(Form):
         default=None,
         description="A condition over the event's properties.",
         examples=[{"price": {"gt": 0}}],
+    )
+    same: RawSame = Field(
+        default=None,
+        description="Properties that the event has in common with the message that opened the entry.",
+        examples=[["project_id"]],
     )
     then: NestedSteps = Field(
         default_factory=list,
@@ -221,6 +229,7 @@ class WaitForForm(StepForm):
                 yield from checker.event(event, (*place, "event"))
                 where = arm.get("where")
                 yield from checker.condition(where, (*place, "where"), "properties", events=[event])
+                yield from checker.same(arm.get("same"), (*place, "same"), event)
             yield from checker.condition(arm.get("who"), (*place, "who"), "person")
             yield from check_steps(arm.get("then"), (*place, "then"), checker)
         yield from check_steps(raw.get(ELSE), (*path, ELSE), checker)
@@ -236,4 +245,5 @@ def _arm(form: _WaitArmForm, i: int, reader: RuleReader, path: Path) -> WaitArm:
         who = reader.condition(form.who, (*place, "who"), root="person")
         return WaitArm(str(i), None, ALWAYS, who, steps, again=False)
     where = reader.condition(form.where, (*place, "where"), root="properties")
-    return WaitArm(str(i), form.event, where, ALWAYS, steps, form.again)
+    same = same_of(form.same, (*place, "same"), reader)
+    return WaitArm(str(i), form.event, where, ALWAYS, steps, form.again, same)

@@ -255,6 +255,18 @@ class SqlReads(SqlAccess, Reads):
         found = self._queries.active_entries.fetch(self._connection, keys=members)
         return list(map(rule_rows.entry_from, found))
 
+    def ended_entries(
+        self, rules: Collection[str], person_keys: Collection[int], since: datetime
+    ) -> list[Entry]:
+        """By the index of a person's entries in a rule."""
+        found = self._queries.ended_entries.fetch(
+            self._connection,
+            keys=self._database.members(person_keys),
+            rules=self._database.members(rules),
+            since=as_micros(since),
+        )
+        return list(map(rule_rows.entry_from, found))
+
     def entries(self, keys: Collection[int]) -> list[Entry]:
         """By key."""
         members = self._database.members(keys)

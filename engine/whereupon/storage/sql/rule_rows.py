@@ -96,7 +96,8 @@ def journey_columns(entry: Entry) -> JourneyColumns:
 def _trail_text(trail: Trail) -> str | None:
     if not trail:
         return None
-    return encode([(m[0], m[1], as_micros(m.at), *m[3:]) for m in trail]).decode()
+    marks = [(*m[:2], as_micros(m.at), *m[3:5], dict(m.values), m.message_id) for m in trail]
+    return encode(marks).decode()
 
 
 def _trail_from(written: str | None) -> Trail:

@@ -162,6 +162,11 @@ WHERE person_key = ANY(:keys) AND timestamp >= :since
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE person_key = ANY(:keys) AND state IN ('active', 'paused')
 
+-- name: ended_entries
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE person_key = ANY(:keys) AND rule = ANY(:rules) AND ended_at > :since
+ORDER BY key
+
 -- name: entries
 SELECT whereupon_entry.* FROM whereupon_entry WHERE key = ANY(:keys)
 
