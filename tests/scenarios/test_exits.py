@@ -90,3 +90,40 @@ def test_a_condition_on_a_message_waits_for_one(home: Store) -> None:
     made = reminders(home, {"logic": {"!=": [{"var": "properties.city"}, "Oslo"]}})
     made.track("cart", "ada", at=0)
     assert sent(made) == ["30m", "1h"]
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "order",
+        {"event": "order", "same": ["id"]},
+        {"performed": {"event": "order"}},
+        {"performed": {"event": "order", "same": ["id"]}},
+        {"paid": True},
+    ],
+)
+def test_an_entry_that_a_claim_opens_sees_what_happened_between_the_message_and_the_claim(
+    home: Store, leave: JsonValue
+) -> None:
+    """A cart that was filled and paid for anonymously sends nothing, not even at once."""
+    steps: JsonValue = [{"send": "push", "title": "{{ properties.id }}"}]
+    made = world(campaign("cart", "cart", exit=leave, whereupon=steps), store=home)
+    made.track("cart", None, {"id": 1}, anonymous="a", at=0)
+    made.track("order", None, {"id": "1"}, anonymous="a", at=5)
+    made.identify("ada", {"paid": True}, anonymous="a", at=9)
+    made.run(DAY)
+    assert made.titles() == []
+    (explanation,) = made.engine.explain("ada", "cart")
+    assert explanation.state == "exited"
+
+
+def test_a_claim_that_brings_another_order_ends_nothing(home: Store) -> None:
+    """The order came before the cart, or is about another one."""
+    leave: JsonValue = {"event": "order", "same": ["id"]}
+    steps: JsonValue = [{"send": "push", "title": "{{ properties.id }}"}]
+    made = world(campaign("cart", "cart", exit=leave, whereupon=steps), store=home)
+    made.track("order", None, {"id": 1}, anonymous="a", at=-5)
+    made.track("cart", None, {"id": 1}, anonymous="a", at=0)
+    made.track("order", None, {"id": 2}, anonymous="a", at=5)
+    made.identify("ada", {}, anonymous="a", at=9)
+    assert made.titles() == ["1"]

@@ -175,3 +175,22 @@ def test_where_no_message_triggers_same_is_an_error(file: File) -> None:
     assert read is None
     assert found.code == "not-allowed-here"
     assert "same compares with the triggering message" in found.message
+
+
+def test_a_wait_with_same_passes_by_the_event_about_the_same_thing_alone(home: Store) -> None:
+    """The invitation to the other project does not count, whether it comes before the wait or within it."""
+    steps: JsonValue = [
+        {"wait": "1h"},
+        {
+            "wait_for": [{"event": "Invited", "same": {"project": "id"}, "then": ["exit"]}],
+            "up_to": "1d",
+            "else": [{"send": "push", "title": "{{ properties.id }}"}],
+        },
+    ]
+    made = world(campaign("invite", "Project Created", whereupon=steps), store=home)
+    for at, project in enumerate((1, 2, 3)):
+        made.track("Project Created", "ada", {"id": project}, at=at)
+    made.track("Invited", "ada", {"project": "1"}, at=10)
+    made.track("Invited", "ada", {"project": 2.0}, at=3 * HOUR)
+    made.run(50 * HOUR)
+    assert made.titles() == ["3"]

@@ -10,7 +10,7 @@ from whereupon.decide.engine_settings import Settings
 from whereupon.decide.erasure import Owners, drop_erased
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.history import HistoryEvent
-from whereupon.decide.idempotency import keys_at, possible_addresses
+from whereupon.decide.idempotency import delivering_addresses, keys_at
 from whereupon.decide.reentry import with_current_slot
 from whereupon.decide.result import BatchResult, Ended, KeysExhausted
 from whereupon.decide.snapshot import Snapshot
@@ -18,6 +18,7 @@ from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, id_in_ref
 from whereupon.records import (
+    EXITS,
     WITHDRAWN,
     ClaimRun,
     Delivery,
@@ -144,7 +145,7 @@ class BatchState:
             if entry.due_at is not None and self.may_run(entry):
                 heappush(self.timers, (entry.due_at, entry.key, entry.person_key))
             return
-        self._withdraw_paused(entry)
+        self._withdraw(entry)
         self.emit_end(entry)
         self.active.get(entry.person_key, {}).pop(entry.key, None)
         if entry.trail:
@@ -153,15 +154,19 @@ class BatchState:
         if earlier_ones := self.past_entries.get(place):
             earlier_ones.end(entry.occasion, entry.slot)
 
-    def _withdraw_paused(self, entry: Entry) -> None:
-        """Withdraw what an ended entry made, if it was paused: nobody would resume it."""
+    def _withdraw(self, entry: Entry) -> None:
+        """Withdraw what an ended entry made and is not sent, if it exits, or was paused: nobody would resume it."""
         was = self.active.get(entry.person_key, {}).get(entry.key)
         person = self.persons.get(entry.person_key)
-        if was is None or was.state is not EntryState.PAUSED or entry.ended is None or not person:
+        if was is None or entry.ended is None or person is None:
             return
-        made = possible_addresses(self.rule_of(was), was.address)
-        for key in keys_at(was, person.user_id, made):
-            self.changes.withdrawn[key] = WITHDRAWN
+        is_paused = was.state is EntryState.PAUSED
+        if not is_paused and entry.ended.reason not in EXITS:
+            return
+        reason = WITHDRAWN if is_paused else f"{WITHDRAWN}: {entry.ended.reason}"
+        made = delivering_addresses(self.rule_of(was), was.address)
+        for key in keys_at(was, person.user_id, made) if made else ():
+            self.changes.withdrawn.setdefault(key, reason)
 
     def emit_end(self, entry: Entry) -> None:
         """Emit that an entry ended before its last step was done."""

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from whereupon.conditions import ALWAYS, NO_HISTORY, Condition
 from whereupon.conditions.same import Same, same_key
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.history import HistoryEvent, trigger_of
+from whereupon.decide.history import Histories, HistoryEvent, trigger_of
 from whereupon.records import Entry
 
 
@@ -32,7 +32,7 @@ class Awaited(Protocol):
 
     @property
     def same(self) -> Same | None:
-        """What it must have in common with the message that opened the entry."""
+        """What ties it to the message that opened the entry."""
         ...
 
 
@@ -48,14 +48,24 @@ def recorded(work: BatchState, entry: Entry, name: str, since: datetime) -> Iter
                 yield event
 
 
+def all_events(work: BatchState) -> Histories:
+    """The history of the batch's persons, with the events of a claim that are not applied yet."""
+    if not work.ahead:
+        return work.history
+    known = work.history
+    return {**known, **{k: [*known.get(k, ()), *coming] for k, coming in work.ahead.items()}}
+
+
 def holds_for(awaited: Awaited, properties: Mapping[str, JsonValue], entry: Entry) -> bool:
     """Whether an event of the right name is one that is waited for.
 
     Args:
         entry: whose opening message the event may have to agree with.
     """
-    if awaited.same is not None and not same_key(awaited.same, properties, trigger_of(entry.facts)):
-        return False
+    if awaited.same is not None:
+        trigger = trigger_of(entry.facts)
+        if not same_key(awaited.same, properties, trigger):
+            return False
     if awaited.where is ALWAYS:
         return True
     data: dict[str, JsonValue] = {"event": awaited.event, "properties": dict(properties)}

@@ -6,21 +6,23 @@ time or a merge made it hold. A part of an exit that reads the message is looked
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import assert_never
 
 from pydantic import JsonValue
 
-from whereupon.conditions import NO_HISTORY, Condition
+from whereupon.conditions import Condition
 from whereupon.conditions.paths import parts_of, root_of
-from whereupon.conditions.same import same_key
 from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evidence import all_events, holds_for, recorded
 from whereupon.decide.history import HistoryUntil, trigger_of
+from whereupon.messages.codec import read_object
 from whereupon.messages.times import format_local, from_micros
 from whereupon.records import NOTHING, EndReason, Entry, EntryEnd, Person
-from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
+from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, ExitOnWho, Rule
 
 # --- without a message ------------------------------------------------------------------------------
 
@@ -30,39 +32,59 @@ def exit_by_time(work: BatchState, entry: Entry, instant: datetime) -> Exit | No
     rule, person = work.rule_of(entry), work.persons.get(entry.person_key)
     if rule is None or person is None:
         return None
-    holding = (each for each in rule.exits if _ends(work, rule, each, entry, person, instant))
-    return next(holding, None)
+    for leave in rule.exits:
+        if isinstance(leave, ExitOnWho):
+            if (left := _no_longer(work, rule, leave, entry, person, instant)) is not None:
+                return left
+        elif _ends(work, rule, leave, entry, person, instant):
+            return leave
+    return None
+
+
+def _no_longer(
+    work: BatchState,
+    rule: Rule,
+    leave: ExitOnWho,
+    entry: Entry,
+    person: Person,
+    instant: datetime,
+) -> ExitOnWho | None:
+    """The exit, with the part of `who` that does not hold; None if `who` holds.
+
+    `who` reads the message that opened the entry, beside the person as now.
+    """
+    facts = read_object(entry.facts)
+    data: dict[str, JsonValue] = {
+        **facts,
+        "person": person.attributes,  # type: ignore[dict-item]  # read only
+        "timestamp": format_local(instant, rule.zone),
+    }
+    history = HistoryUntil(all_events(work), person.key, instant, trigger_of(facts))
+    failure = leave.who.failing(data, history)
+    return None if failure is None else replace(leave, failed=failure.text)
 
 
 def exit_at_start(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
     """What ends the entry as it begins; None if the entry goes on.
 
-    That is an event that was recorded before the opening message and happened after it, or a condition
-    that holds for the person.
+    That is an event that happened since the opening message and is recorded already, or comes with the same
+    claim; or a condition that held when the opening message happened, or holds now.
     """
-    event = _earlier_event(work, entry, rule)
     person = work.persons.get(entry.person_key)
-    if event is not None or person is None:
-        return event
-    conditions = (each for each in rule.exits if isinstance(each, ExitOnCondition))
-    at = entry.timestamp
-    return next((c for c in conditions if _ends(work, rule, c, entry, person, at)), None)
+    return next((each for each in rule.exits if _ended(work, rule, each, entry, person)), None)
 
 
-def _earlier_event(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
-    for leave in rule.exits:
-        if isinstance(leave, ExitOnEvent):
-            for past in work.history.get((entry.person_key, leave.event), ()):
-                if past.timestamp > entry.timestamp and _holds_for(leave, entry, past.data):
-                    return leave
-    return None
-
-
-def _holds_for(leave: ExitOnEvent, entry: Entry, properties: Mapping[str, JsonValue]) -> bool:
-    if leave.same is not None and not same_key(leave.same, properties, trigger_of(entry.facts)):
+def _ended(work: BatchState, rule: Rule, leave: Exit, entry: Entry, person: Person | None) -> bool:
+    """Whether a part of an exit held between the opening message and the beginning of the entry."""
+    if isinstance(leave, ExitOnEvent):
+        since = recorded(work, entry, leave.event, entry.timestamp)
+        return any(holds_for(leave, past.data, entry) for past in since)
+    if person is None or not isinstance(leave, ExitOnCondition):
         return False
-    data: dict[str, JsonValue] = {"event": leave.event, "properties": dict(properties)}
-    return leave.where.holds(data, NO_HISTORY)
+    return any(
+        _ends(work, rule, leave, entry, person, at)
+        for at in dict.fromkeys((entry.timestamp, max(entry.timestamp, entry.entered_at)))
+    )
 
 
 def _ends(
@@ -77,7 +99,7 @@ def _ends(
         case ExitOnLeaving(name):
             segment = work.index.segments.get(name)
             return segment is not None and _has_left(work, segment.who, entry, person, instant)
-        case ExitOnEvent():
+        case ExitOnEvent() | ExitOnWho():
             return False
 
 
@@ -116,7 +138,7 @@ def _holds(
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_local(instant, zone),
     }
-    return condition.holds(data, HistoryUntil(work.history, person.key, instant, trigger))
+    return condition.holds(data, HistoryUntil(all_events(work), person.key, instant, trigger))
 
 
 # --- by a message -----------------------------------------------------------------------------------
@@ -134,7 +156,7 @@ def end_by_event(work: BatchState, evaluation: Evaluation) -> None:
             if (
                 isinstance(leave, ExitOnEvent)
                 and leave.event == evaluation.name
-                and _holds_for(leave, entry, evaluation.properties)
+                and holds_for(leave, evaluation.properties, entry)
             ):
                 _end(work, entry, leave, evaluation)
                 break
@@ -157,7 +179,12 @@ def end_by_change(work: BatchState, evaluation: Evaluation, left: Iterable[str])
         moment = max(evaluation.timestamp, entry.timestamp)
         history = HistoryUntil(work.history, key, moment, trigger_of(entry.facts))
         for leave in rule.exits:
-            if (isinstance(leave, ExitOnLeaving) and leave.segment in segments) or (
+            if isinstance(leave, ExitOnWho):
+                left_by = _no_longer(work, rule, leave, entry, person, moment)
+                if left_by is not None:
+                    _end(work, entry, left_by, evaluation)
+                    break
+            elif (isinstance(leave, ExitOnLeaving) and leave.segment in segments) or (
                 isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history)
             ):
                 _end(work, entry, leave, evaluation)
@@ -183,5 +210,7 @@ def entry_end(leave: Exit, at: datetime, message_id: str | None = None) -> Entry
         case ExitOnCondition(condition):
             text = " and ".join(conjunct.text for conjunct in condition.conjuncts)
             return EntryEnd(EndReason.CONDITION, at, text, message_id)
+        case ExitOnWho():
+            return EntryEnd(EndReason.WHO, at, leave.failed, message_id)
         case _:
             assert_never(leave)

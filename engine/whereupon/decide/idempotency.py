@@ -78,6 +78,15 @@ def possible_addresses(rule: Rule | None, until: str | None = None) -> list[str]
     return found
 
 
+def delivering_addresses(rule: Rule | None, until: str) -> list[str]:
+    """The addresses at which an entry may have made a delivery; see `possible_addresses`."""
+    found = possible_addresses(rule, until)
+    if rule is None:
+        return found
+    places = rule.route.places
+    return [address for address in found if places[base_of(address)].step.delivers]
+
+
 def _rounds(address: str, depth: int) -> list[str]:
     """The address in every round; of nested loops, with at most one of them in a further round."""
     found = [address]

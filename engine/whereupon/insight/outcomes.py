@@ -90,6 +90,8 @@ def ended_by(end: EntryEnd) -> str:
             return f"since {as_clause(end.detail or '')}"
         case EndReason.SEGMENT:
             return f"since they left the segment {end.detail}"
+        case EndReason.WHO:
+            return f"since who no longer held: {end.detail}"
         case EndReason.OPERATOR:
             return f"by {end.detail or 'an operator'}"
         case _:
@@ -146,10 +148,22 @@ def why_withheld(delivery: Delivery) -> str:
     reason = delivery.reason or "nobody said why"
     if reason == consent.TOPIC:
         return f"they have opted out of the topic {delivery.topic}"
+    if reason.startswith(_WITHDRAWN_BY):
+        return f"its entry ended before it was sent: {_BY.get(reason.removeprefix(_WITHDRAWN_BY), reason)}"
     if reason.startswith(TEMPLATE):
         return f"its text could not be made: {reason.removeprefix(TEMPLATE)}"
     return _WITHHELD.get(reason, reason)
 
+
+_WITHDRAWN_BY = f"{WITHDRAWN}: "
+_BY: Mapping[str, str] = {
+    EndReason.EVENT: "an event of the rule's exit happened",
+    EndReason.CONDITION: "a condition of the rule's exit held",
+    EndReason.SEGMENT: "they left a segment",
+    EndReason.WHO: "who no longer held",
+    EndReason.GOAL: "they reached the rule's goal",
+}
+"""What withdraws a delivery, by the reason for which its entry ended."""
 
 _WITHHELD: Mapping[str, str] = {
     consent.UNSUBSCRIBED: "they are unsubscribed",

@@ -338,7 +338,8 @@ def _is_triggered_otherwise(rule: Rule) -> bool:
 
 
 def _exit_conditions(rule: Rule) -> list[Condition]:
-    return [leave.condition for leave in rule.exits if isinstance(leave, ExitOnCondition)]
+    asked = [leave.condition for leave in rule.exits if isinstance(leave, ExitOnCondition)]
+    return [*asked, rule.who] if rule.stay else asked
 
 
 def _journey_window(rule: Rule) -> HistoryWindow:

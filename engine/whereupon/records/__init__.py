@@ -40,6 +40,7 @@ from whereupon.records.deliveries import (
     SendKind,
 )
 from whereupon.records.entries import (
+    EXITS,
     INSIDE,
     KEY,
     LOOSE_EDGES,
@@ -114,6 +115,7 @@ __all__ = [
     "CANCELLED",
     "COUNTED_OUTCOMES",
     "DONE",
+    "EXITS",
     "INSIDE",
     "KEY",
     "LOOSE_EDGES",

@@ -72,6 +72,12 @@ class EndReason(StrEnum):
     FAILED = "failed"
 
 
+EXITS: Final = frozenset(
+    {EndReason.EVENT, EndReason.CONDITION, EndReason.SEGMENT, EndReason.WHO, EndReason.GOAL}
+)
+"""Why an entry ends that its rule stops: what it made and is not sent yet is withdrawn."""
+
+
 class EntryEnd(NamedTuple):
     """How an entry ended.
 

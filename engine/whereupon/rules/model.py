@@ -15,7 +15,7 @@ from whereupon.rules.files.segment import Segment
 from whereupon.rules.files.settings import DEFAULT_SETTINGS, FolderSettings
 from whereupon.rules.keys.active import Active
 from whereupon.rules.keys.approvals import NO_APPROVALS, Approvals
-from whereupon.rules.keys.exit import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving
+from whereupon.rules.keys.exit import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, ExitOnWho
 from whereupon.rules.keys.keep import Retention
 from whereupon.rules.keys.limits import Limit, Scope
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
@@ -69,6 +69,7 @@ __all__ = [
     "ExitOnCondition",
     "ExitOnEvent",
     "ExitOnLeaving",
+    "ExitOnWho",
     "FolderSettings",
     "Guard",
     "Leave",

@@ -12,6 +12,7 @@ from whereupon.conditions import Condition
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.clocks import clock_of
 from whereupon.decide.consent import reason_to_withhold
+from whereupon.decide.evidence import all_events
 from whereupon.decide.history import HistoryUntil, trigger_of
 from whereupon.decide.idempotency import step_key, step_message_id
 from whereupon.messages.codec import read_object
@@ -132,7 +133,7 @@ class StepContext(NamedTuple):
     def history(self) -> HistoryUntil:
         """What the person has done up to now."""
         trigger = trigger_of(self.entry.facts)
-        return HistoryUntil(self.work.history, self.person.key, self.now, trigger)
+        return HistoryUntil(all_events(self.work), self.person.key, self.now, trigger)
 
     def holds(self, condition: Condition) -> bool:
         """Whether a condition holds for the person now."""

@@ -20,7 +20,7 @@ from whereupon.rules.field_types import Id
 from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
 from whereupon.rules.keys.active import DEFAULT_ACTIVE, Active
-from whereupon.rules.keys.exit import Exit
+from whereupon.rules.keys.exit import Exit, ExitOnWho
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
@@ -51,6 +51,7 @@ class Rule:
             change if the meaning may have changed.
         route: its steps, by address.
         clock: whose clock the rule goes by; None where the settings say it.
+        exits: what ends an entry early; that `who` no longer holds is among them if the rule says `stay`.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
     """
 
@@ -68,6 +69,7 @@ class Rule:
     retroactive: Retroactive = DEFAULT_RETROACTIVE
     active: Active = DEFAULT_ACTIVE
     exits: tuple[Exit, ...] = ()
+    stay: bool = False
     clock: Clock | None = None
 
     @property
@@ -104,6 +106,8 @@ class RuleForm(FileForm):
         values: dict[str, Any] = {
             key.attribute: key.read(getattr(self, key.name), reader) for key in self.keys
         }
+        if values["stay"]:
+            values["exits"] = (*values["exits"], ExitOnWho(values["who"]))
         return Rule(
             id=getattr(self, self.kind),
             kind=self.kind,

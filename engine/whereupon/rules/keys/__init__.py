@@ -17,12 +17,13 @@ from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import MAX_AGE
 from whereupon.rules.keys.reentry import REENTRY
 from whereupon.rules.keys.retroactive import RETROACTIVE
+from whereupon.rules.keys.stay import STAY
 from whereupon.rules.keys.timezone import TIMEZONE
 from whereupon.rules.keys.where import WHERE
 from whereupon.rules.keys.whereupon import WHEREUPON
 from whereupon.rules.keys.who import WHO
 
-_OF_BOTH: Final = (TIMEZONE, WHERE, WHO, MAX_AGE, ACTIVE, EXIT, WHEREUPON)
+_OF_BOTH: Final = (TIMEZONE, WHERE, WHO, STAY, MAX_AGE, ACTIVE, EXIT, WHEREUPON)
 
 CAMPAIGN_KEYS: Final[tuple[Key, ...]] = (when.CAMPAIGN, REENTRY, RETROACTIVE, *_OF_BOTH)
 """`when` is read first: a schedule says on which clock the dates of the conditions are."""

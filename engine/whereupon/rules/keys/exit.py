@@ -42,7 +42,19 @@ class ExitOnCondition:
     condition: Condition
 
 
-Exit: TypeAlias = ExitOnEvent | ExitOnLeaving | ExitOnCondition
+@dataclass(frozen=True, slots=True)
+class ExitOnWho:
+    """The rule's `who` no longer holds; every rule with `stay` has this exit.
+
+    Attributes:
+        failed: the part that does not hold, in words; empty in a rule.
+    """
+
+    who: Condition
+    failed: str = ""
+
+
+Exit: TypeAlias = ExitOnEvent | ExitOnLeaving | ExitOnCondition | ExitOnWho
 
 
 class ExitEventForm(Form):

@@ -44,6 +44,7 @@ class Run(Step):
     """
 
     key = "run"
+    delivers = True
     takes_time = True
 
     function: str

@@ -37,6 +37,7 @@ class Send(Step):
     """
 
     key = "send"
+    delivers = True
 
     channel: str
     content: Content

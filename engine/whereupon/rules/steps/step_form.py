@@ -52,12 +52,14 @@ class Step:
     Attributes:
         key: the word that the step has in a rule file.
         takes_time: whether the entry waits at the step.
+        delivers: whether the step makes a delivery.
         name: stands in the step's address in place of its number; None if it has no name.
         condition: the step's `if`: whom the step is done for, asked when the step is reached.
     """
 
     key: ClassVar[str]
     takes_time: ClassVar[bool] = False
+    delivers: ClassVar[bool] = False
 
     name: str | None = None
     condition: Condition = ALWAYS

@@ -48,6 +48,7 @@ class Webhook(Step):
     """
 
     key = "webhook"
+    delivers = True
 
     host: str
     content: Content

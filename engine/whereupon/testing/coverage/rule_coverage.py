@@ -17,6 +17,7 @@ from whereupon.rules.model import (
     ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
+    ExitOnWho,
     Once,
     Rule,
     RuleKind,
@@ -29,6 +30,7 @@ from whereupon.testing.simulation import Happened
 _END_OF: Final = {
     ExitOnEvent: EndReason.EVENT,
     ExitOnLeaving: EndReason.SEGMENT,
+    ExitOnWho: EndReason.WHO,
     ExitOnCondition: EndReason.CONDITION,
 }
 
@@ -130,6 +132,9 @@ class Coverage:
     # --- exits ----------------------------------------------------------------------------------
 
     def _noted_exit(self, leave: Exit, rule: Rule, place: int) -> Exit:
+        if isinstance(leave, ExitOnWho):
+            self._exits.append((leave, self._probe("stay", (Seen.ENDED,), ("stay",))))
+            return leave
         path: Path = ("exit", place) if isinstance(rule.source.get("exit"), list) else ("exit",)
         changed, words = self._noted_part(leave, path)
         self._exits.append((leave, self._probe(f"exit: {words}", (Seen.ENDED,), path)))
@@ -146,9 +151,13 @@ class Coverage:
                 return replace(leave, condition=noted(condition, "exit", path, self._probes)), text
             case ExitOnLeaving(segment):
                 return leave, segment
+            case ExitOnWho():
+                return leave, ""
 
     def _note_end(self, ended: Ended) -> None:
         for leave, probe in self._exits:
             words = probe.part.removeprefix("exit: ")
+            if isinstance(leave, ExitOnWho):
+                words = ended.end.detail or ""
             if (ended.end.reason, ended.end.detail) == (_END_OF[type(leave)], words):
                 probe.see(Seen.ENDED)
