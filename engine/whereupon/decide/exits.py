@@ -191,6 +191,16 @@ def end_by_change(work: BatchState, evaluation: Evaluation, left: Iterable[str])
                 break
 
 
+def end_by_merge(work: BatchState, evaluation: Evaluation) -> None:
+    """End the entries for whose exits what the person has inherited holds: attributes, and events since they began."""
+    end_by_change(work, evaluation, ())
+    for entry in list(work.active.get(evaluation.person_key, {}).values()):
+        rule = work.rule_of(entry)
+        leave = None if rule is None else _earlier_event(work, entry, rule)
+        if leave is not None:
+            _end(work, entry, leave, evaluation)
+
+
 def _end(work: BatchState, entry: Entry, leave: Exit, evaluation: Evaluation) -> None:
     end = entry_end(leave, evaluation.now, evaluation.message_id)
     work.save_entry(entry.finished(end))

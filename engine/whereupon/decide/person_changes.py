@@ -9,11 +9,11 @@ from pydantic import JsonValue
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
-from whereupon.decide.exits import end_by_change, end_by_event
+from whereupon.decide.exits import end_by_change, end_by_event, end_by_merge
 from whereupon.decide.guard_facts import object_key
 from whereupon.decide.history import HistoryUntil
 from whereupon.decide.people import set_attributes
-from whereupon.decide.waits import note_late, pass_by_change, pass_by_event
+from whereupon.decide.waits import note_late, pass_by_change, pass_by_event, pass_by_merge
 from whereupon.decide.waking import wake_tied
 from whereupon.matching import RuleList, RuleSelection
 from whereupon.messages.model import MessageType
@@ -69,6 +69,9 @@ def apply_message(
             change = apply_attributes(work, evaluation, person, change)
         end_by_change(work, evaluation, change.left)
         pass_by_change(work, evaluation)
+    elif evaluation.type is MessageType.ALIAS:
+        end_by_merge(work, evaluation)
+        pass_by_merge(work, evaluation)
     elif evaluation.type is MessageType.GROUP:
         _relate(work, evaluation)
     wake_tied(work, evaluation)

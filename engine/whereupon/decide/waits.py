@@ -64,6 +64,13 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
                     break
 
 
+def pass_by_merge(work: BatchState, evaluation: Evaluation) -> None:
+    """Let the entries of a person go on that wait for what the person has inherited; move waits until a date."""
+    for entry in _standing(work, evaluation.person_key):
+        if mark_at(entry.trail, entry.address, MarkKind.WAITS) is not None:
+            run_entry(work, entry._replace(due_at=evaluation.now))
+
+
 def note_late(work: BatchState, evaluation: Evaluation) -> None:
     """Keep on the person's entries that this event came after a wait for it was over, though it happened before."""
     if evaluation.name not in work.index.awaited_names:

@@ -345,3 +345,50 @@ def test_a_key_that_was_kept_as_a_number_still_keeps_out(home: Store, stored: st
 
 def _of(entry: Entry) -> Changes:
     return Changes(entries={entry.key: entry}, new_entries={entry.key})
+
+
+def test_an_entry_that_ended_long_before_the_merge_keeps_out_who_entered_soon_after_it(
+    home: Store,
+) -> None:
+    """A window of re-entry lies between the two entries' messages, however late the two persons merge."""
+    rule = campaign("hi", "ping", reentry={"once_per": "1h"}, exit="stop", whereupon=LATER)
+    made = world(rule, store=home)
+    made.track("ping", "old", at=0, message_id="first")
+    made.track("stop", "old", at=10)
+    made.track("ping", "new", at=30, message_id="second")
+    made.alias("new", "old", at=3 * HOUR)
+    assert entries_of_new(made) == [("first", "exited", "event"), ("second", "exited", "merged")]
+
+
+# --- what the loser did and said, for the survivor's entries ------------------------------------------
+
+
+INHERITED: list[tuple[JsonValue, JsonValue, str]] = [
+    ({"plan": "pro"}, [*LATER], "condition"),
+    ("paid", [*LATER], "event"),
+    (None, [{"wait_for": [{"event": "paid"}], "up_to": "4h"}], "completed"),
+    (None, [{"wait_for": [{"who": {"plan": "pro"}}], "up_to": "4h"}], "completed"),
+]
+
+
+@pytest.mark.parametrize(("leave", "steps", "reason"), INHERITED)
+def test_what_the_other_person_did_and_said_is_the_survivors_from_the_merge_on(
+    home: Store, leave: JsonValue, steps: JsonValue, reason: str
+) -> None:
+    """It ends the survivor's entries and their waits at once, as if the survivor had done it."""
+    keys: File = {} if leave is None else {"exit": leave}
+    made = world(campaign("hi", "ping", whereupon=steps, **keys), store=home)
+    made.track("ping", "new", {"n": 1}, at=0, message_id="first")
+    made.identify("old", {"plan": "pro"}, at=5)
+    made.track("paid", "old", at=10)
+    made.alias("new", "old", at=HOUR)
+    assert [end for _, _, end in entries_of_new(made)] == [reason]
+
+
+def test_what_the_other_person_did_before_the_entry_began_does_not_end_it(home: Store) -> None:
+    """Only what happened after the opening message counts."""
+    made = world(campaign("hi", "ping", exit="paid", whereupon=LATER), store=home)
+    made.track("paid", "old", at=0)
+    made.track("ping", "new", {"n": 1}, at=10, message_id="first")
+    made.alias("new", "old", at=HOUR)
+    assert entries_of_new(made) == [("first", "active", None)]

@@ -146,6 +146,10 @@ class Past:
         if load_plan.due is None:
             self._load_ended(loaded, load_plan, load_plan.names)
         due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
+        if (
+            load_plan.kin
+        ):  # of two who merge, an entry may have refused one that has long been inside
+            due += [entry.timestamp for entry in loaded.active]
         if load_plan.oldest is not None:
             load_plan.oldest = min([load_plan.oldest, *due])
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
