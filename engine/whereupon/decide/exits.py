@@ -196,9 +196,11 @@ def end_by_merge(work: BatchState, evaluation: Evaluation) -> None:
     end_by_change(work, evaluation, ())
     for entry in list(work.active.get(evaluation.person_key, {}).values()):
         rule = work.rule_of(entry)
-        leave = None if rule is None else _earlier_event(work, entry, rule)
-        if leave is not None:
-            _end(work, entry, leave, evaluation)
+        events = () if rule is None else (e for e in rule.exits if isinstance(e, ExitOnEvent))
+        for leave in events:
+            if rule is not None and _ended(work, rule, leave, entry, None):
+                _end(work, entry, leave, evaluation)
+                break
 
 
 def _end(work: BatchState, entry: Entry, leave: Exit, evaluation: Evaluation) -> None:
