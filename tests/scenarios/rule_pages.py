@@ -19,7 +19,7 @@ CARRIERS: Final[Mapping[str, Mapping[str, str]]] = {
         "description": "An example.",
         "when": "purchase",
         "reentry": "once",
-        "whereupon": "[{send: push, title: Hello}]",
+        "whereupon": "[{send: push, title: Hello}, {split: {name: subject-june, arms: {a: {share: 100}}}}]",
     },
     "broadcast": {
         "broadcast": "example",

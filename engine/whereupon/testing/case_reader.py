@@ -132,7 +132,9 @@ def _test(raw: JsonValue, place: int, line: int, diagnostics: list[Diagnostic]) 
     if form is None:
         return None
     start = START if form.start is None else form.start
-    return RuleTest(form.name, line, start, form.until, tuple(given), expected)
+    return RuleTest(
+        form.name, line, start, form.until, tuple(given), expected, arms=form.arms or {}
+    )
 
 
 def _given(

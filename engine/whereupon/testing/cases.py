@@ -23,6 +23,7 @@ class EffectKind(StrEnum):
     REQUEST = "request"
     TRACKED = "tracked"
     EXITED = "exited"
+    ARM = "arm"
     HAS = "has"
 
 
@@ -121,7 +122,12 @@ class OperatorAct:
 
 @dataclass(frozen=True, slots=True)
 class RuleTest:
-    """One test of a rule or a guard. ``until`` counts from ``start``; with None, all due work is done."""
+    """One test of a rule or a guard.
+
+    Attributes:
+        until: counts from ``start``; with None, all due work is done.
+        arms: the arm that everybody takes of a split, by the split's name.
+    """
 
     name: str
     line: int
@@ -129,6 +135,7 @@ class RuleTest:
     until: timedelta | None
     given: tuple[GivenMessage | OperatorAct | BroadcastCall, ...]
     expected: tuple[Effect, ...]
+    arms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from whereupon.rules.spelling import nearest
 from whereupon.testing.cases import Effect, EffectKind
 from whereupon.testing.effect_words import SENT, at_times, listed_attributes, phrase, shown
 
-_IDENTIFYING = ("person", "channel", "action", "event", "rule")
+_IDENTIFYING = ("person", "channel", "action", "event", "of", "rule")
 
 
 def compare(
@@ -185,7 +185,7 @@ def _nearest(wanted: Effect, left: Sequence[Effect]) -> Effect | None:
 def _is_akin(wanted: Effect, effect: Effect) -> bool:
     same_kind = wanted.kind is effect.kind or {wanted.kind, effect.kind} == SENT
     return same_kind and all(
-        effect.facts.get(name) == wanted.facts.get(name)
+        _is_fact(name, wanted.facts.get(name), effect)
         for name in _IDENTIFYING
         if name in wanted.facts or name == "rule"
     )
@@ -212,6 +212,8 @@ def _why_not(wanted: Effect, happened: Sequence[Effect]) -> str:
         return "the entry did not come to it"
     if wanted.kind is EffectKind.EXITED and entries:
         return _instead(theirs, EffectKind.EXITED, "they left") or "the entry did not end early"
+    if wanted.kind is EffectKind.ARM and entries:
+        return _instead(theirs, EffectKind.ARM, "they took") or "they came to no arm"
     skips = [effect for effect in theirs if effect.kind is EffectKind.SKIPPED]
     said = [*entries, *skips] if wanted.kind is EffectKind.SKIPPED else skips
     return (

@@ -16,11 +16,14 @@ _NOUNS: Final = {
     EffectKind.REQUEST: ("a request", "requests"),
     EffectKind.TRACKED: ("an event", "events"),
     EffectKind.EXITED: ("an exit", "exits"),
+    EffectKind.ARM: ("an arm", "arms"),
     EffectKind.HAS: ("a profile", "profiles"),
 }
 SENT: Final = frozenset({EffectKind.DELIVERY, EffectKind.WITHHELD})
 _LINKS: Final = (("channel", "by"), ("action", "for"))
-_PLAIN: Final = frozenset({"at", "reason", "outcome", "person", "rule", "event", "by"})
+_PLAIN: Final = frozenset(
+    {"at", "reason", "outcome", "person", "rule", "event", "by", "arm", "of", "step"}
+)
 _MOST_TIMES = 5
 
 
@@ -52,13 +55,15 @@ def _which(kind: EffectKind, facts: dict[str, JsonValue]) -> list[str]:
     words = [f"{link} {facts.pop(name)}" for name, link in _LINKS if name in facts]
     if kind is EffectKind.TRACKED:
         words.append(str(facts.pop("event")))
+    if kind is EffectKind.ARM:
+        words += [str(facts.pop("arm")), f"of {facts.pop('of')}"]
     if kind is EffectKind.EXITED and (by := facts.pop("by", None)) is not None:
         words.append(f"by {by}")
     return words
 
 
 def _whose(kind: EffectKind, person: JsonValue) -> list[str]:
-    link = "to" if kind in SENT else "of"
+    link = "to" if kind in SENT else "by" if kind is EffectKind.ARM else "of"
     return [f"{link} {'nobody known' if person is None else person}"]
 
 

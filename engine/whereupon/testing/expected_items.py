@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from whereupon.rules.field_types import Name
 from whereupon.rules.form import Form, IfMissing
 from whereupon.testing.item_fields import (
+    ArmLabel,
     MaybeCount,
     MaybeRule,
     Objects,
@@ -60,6 +61,11 @@ class SkippedItem(_OfARule):
     ] = Field(description="Why not, by the reason's word.", examples=["who"])
     event: Name | None = Field(
         default=None, description="The event by which they do not enter.", examples=["purchase"]
+    )
+    step: Name | None = Field(
+        default=None,
+        description="The address of the step that is left out, with the reason step-if.",
+        examples=["0"],
     )
 
 
@@ -143,6 +149,24 @@ class ExitedItem(_OfARule):
     )
 
 
+class ArmItem(_OfARule):
+    """A person takes an arm of a split, a branch or a wait."""
+
+    arm: ArmLabel = Field(
+        description="The arm's label: as a split names it; 0, 1 and so on, or else, of a branch or a wait.",
+        examples=["a"],
+    )
+    of: Annotated[
+        Name, IfMissing("add of: with the split's name, or the name or address of the step")
+    ] = Field(
+        description="The split's name, or the name or the address of the branch or the wait.",
+        examples=["subject-june"],
+    )
+    person: Annotated[Name, IfMissing("add person: with the person's user id")] = Field(
+        description="The user id of the person.", examples=["ada"]
+    )
+
+
 class HasItem(Form):
     """What a person is known by when the test ends."""
 
@@ -164,5 +188,6 @@ EXPECTED: dict[str, type[Form]] = {
     "request": RequestItem,
     "tracked": TrackedItem,
     "exited": ExitedItem,
+    "arm": ArmItem,
     "has": HasItem,
 }

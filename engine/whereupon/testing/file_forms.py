@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from whereupon.rules.field_types import MaybeInstant, Name
-from whereupon.rules.form import Form, IfMissing
-from whereupon.testing.item_fields import Offset
+from whereupon.rules.form import Form, IfMissing, there
+from whereupon.testing.item_fields import ArmLabel, Offset
 
 
 class TestFileForm(Form):
@@ -38,6 +38,15 @@ class TestForm(Form):
         default=None,
         description="When the test ends; without it everything that is due is done.",
         examples=["+1d"],
+    )
+    arms: Annotated[
+        dict[Name, ArmLabel] | None,
+        BeforeValidator(there),
+        WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "integer"]}}),
+    ] = Field(
+        default=None,
+        description="The arm that everybody takes of a split, by the split's name.",
+        examples=[{"subject-june": "a"}],
     )
     given: Annotated[
         list[JsonValue], IfMissing("add given: with the messages that arrive; given: [] for none")

@@ -83,3 +83,15 @@ MaybeCount = Annotated[
     BeforeValidator(there),
     WithJsonSchema({"type": "integer", "minimum": 0}),
 ]
+
+
+def _label(value: object) -> object:
+    """An arm's label; ``arm: 0`` is the number 0 in YAML."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+ArmLabel = Annotated[
+    Name,
+    BeforeValidator(_label),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),
+]

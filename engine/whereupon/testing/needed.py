@@ -43,7 +43,9 @@ class NeededRules:
     def _set_off_by(self, rule: Rule) -> Iterator[Rule]:
         for message in rule.messages_sent:
             yield from self._index.triggered_by(*message)
-        changed = {f"person.{name}" for step in rule.steps for name in step.attributes_set}
+        changed = {
+            f"person.{name}" for step in rule.route.every_step() for name in step.attributes_set
+        }
         sent = {name for type_, name in rule.messages_sent if type_ is MessageType.TRACK}
         for each in self._index.on_segment:
             if any(

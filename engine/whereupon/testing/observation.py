@@ -11,8 +11,9 @@ from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight import describe
 from whereupon.messages.codec import read_object
 from whereupon.messages.model import MessageType, body_data
-from whereupon.records import Delivery, DeliveryState, EndReason, Request
-from whereupon.rules.model import Guard, Rule
+from whereupon.records import Delivery, DeliveryState, EndReason, Mark, MarkKind, Request
+from whereupon.rules.model import Guard, Rule, Split
+from whereupon.rules.route import base_of
 from whereupon.testing.cases import Effect, EffectKind, offset
 from whereupon.testing.simulation import Happened
 
@@ -37,6 +38,7 @@ class Observer:
         for record in happened.records:
             yield from self._of_record(record)
         if isinstance(self.subject, Rule):
+            yield from self._marked(happened)
             yield from self._sent(happened)
             yield from _known(happened)
 
@@ -96,6 +98,41 @@ class Observer:
             "reason": request.reason,
         }
         return Effect(EffectKind.REQUEST, facts, because=request.detail or "")
+
+    def _marked(self, happened: Happened) -> Iterator[Effect]:
+        """The arms that entries took, and the steps that they left out."""
+        for entry in happened.entries:
+            person = happened.persons.get(entry.person_key)
+            if entry.rule not in self.rules or person is None:
+                continue
+            names = frozenset(happened.user_ids.get(entry.person_key, ()))
+            for mark in entry.trail:
+                facts = self._facts(person.user_id, mark.at, entry.rule)
+                if mark.kind is MarkKind.STEP_IF:
+                    facts |= {"reason": mark.kind, "step": base_of(mark.address), "event": None}
+                    because = f"at step {mark.address} ({mark.kind}), since not {mark.detail}"
+                    aliases = {"person": names}
+                    yield Effect(EffectKind.SKIPPED, facts, because=because, aliases=aliases)
+                elif mark.arm is not None:
+                    yield self._arm(mark, facts, names, self.rules[entry.rule])
+
+    def _arm(
+        self, mark: Mark, facts: dict[str, JsonValue], names: frozenset[str], rule: Rule
+    ) -> Effect:
+        """An arm goes by its label, of a wait also by its event; a step by its address, or as a split by its name."""
+        place = rule.route.place(mark.address)
+        address = base_of(mark.address)
+        of = place.step.split if place and isinstance(place.step, Split) else address
+        labels = {mark.detail} if mark.kind is MarkKind.PASSED and mark.detail else set[str]()
+        return Effect(
+            EffectKind.ARM,
+            {"arm": mark.arm, "of": of, **facts},
+            aliases={
+                "arm": frozenset(labels),
+                "of": frozenset({address, mark.address}),
+                "person": names,
+            },
+        )
 
     def _sent(self, happened: Happened) -> Iterator[Effect]:
         for stored in happened.sent:

@@ -4,22 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import TypeAlias
 
 from whereupon.errors import Diagnostic
 from whereupon.rules.loading import Folder, read_folder
-from whereupon.rules.model import ExitOnLeaving, Guard, OnSegment, Rule, Rulebook
-from whereupon.rules.spelling import nearest
+from whereupon.rules.model import ExitOnLeaving, OnSegment, Rule, Rulebook
 from whereupon.testing.case_reader import find_test_files, read_test_file
 from whereupon.testing.cases import BroadcastCall, Effect, EffectKind, RuleTest, RuleTestFile
 from whereupon.testing.comparison import compare
 from whereupon.testing.coverage import Coverage
+from whereupon.testing.folder_checks import Subject, checked
+from whereupon.testing.forcing import forced
 from whereupon.testing.needed import NeededRules
 from whereupon.testing.observation import Observer
 from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Seen, Uncovered
 from whereupon.testing.simulation import SimulationError, simulate
-
-Subject: TypeAlias = Rule | Guard
 
 _OF_A_RULE = frozenset({EffectKind.ENTERED, EffectKind.DELIVERY, EffectKind.WITHHELD})
 _OF_A_GUARD = frozenset({EffectKind.REQUEST})
@@ -77,7 +75,7 @@ class _Tests:
         guards: dict[str, Subject] = {guard.id: guard for guard in read.book.guards}
         subjects = guards | {rule.id: rule for rule in read.book.rules}
         files = [read_test_file(path, read.plan) for path in find_test_files(folder)]
-        files = [_checked(file, subjects, read) for file in files]
+        files = [checked(file, subjects, read) for file in files]
         coverages = {
             file.subject: Coverage(subject, read.files[subject.id])
             for file in files
@@ -100,60 +98,6 @@ class _Tests:
         for subject in self.subjects:
             if subject not in tested:
                 yield Uncovered(subject, TESTS, Seen.TRUE)
-
-
-# --- test files in view of the folder -----------------------------------------------------------------
-
-
-def _checked(file: RuleTestFile, subjects: Mapping[str, Subject], folder: Folder) -> RuleTestFile:
-    """The file with what is wrong with it in view of the rules of the folder."""
-    subject = subjects.get(file.subject)
-    diagnostics = list(_unknown_rules(file, subjects, folder))
-    if subject is None and file.subject not in folder.refused:
-        diagnostics.append(_without_rule(file, subjects))
-    elif isinstance(subject, Guard) and not file.is_broken:
-        diagnostics += _not_guarded(file, subject)
-    located = [file.positions.locate(diagnostic, file.name) for diagnostic in diagnostics]
-    return replace(file, diagnostics=(*located, *file.diagnostics))
-
-
-def _without_rule(file: RuleTestFile, subjects: Mapping[str, Subject]) -> Diagnostic:
-    hint = nearest(file.subject, subjects)
-    message = (
-        f"no rule and no guard is called {file.subject}{hint or '; write it, or rename this file'}"
-    )
-    return Diagnostic.at((), "test-without-rule", message)
-
-
-def _unknown_rules(
-    file: RuleTestFile, subjects: Mapping[str, Subject], folder: Folder
-) -> Iterator[Diagnostic]:
-    """Rules that a test names and that the folder does not have."""
-    for test, each in enumerate(file.tests):
-        for place, expected in enumerate(each.expected):
-            named = expected.facts.get("rule")
-            if isinstance(named, str) and not (
-                isinstance(subjects.get(named), Rule) or named in folder.refused
-            ):
-                rules = [name for name, one in subjects.items() if isinstance(one, Rule)]
-                hint = nearest(named, rules) or "; write it, or name another"
-                path = ("tests", test, "expect", place, "rule")
-                yield Diagnostic.at(path, "unknown-rule", f"there is no rule {named!r}{hint}")
-
-
-def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Diagnostic]:
-    """Expected effects that no test of a guard looks at."""
-    for test, each in enumerate(file.tests):
-        for place, expected in enumerate(each.expected):
-            path = ("tests", test, "expect", place)
-            action = str(expected.facts.get("action"))
-            if expected.kind is not EffectKind.REQUEST:
-                text = f"a guard's tests expect requests; {expected.kind} belongs to a rule's"
-                yield Diagnostic.at((*path, expected.kind.value), "not-guarded", text)
-            elif action not in guard.actions:
-                hint = nearest(action, guard.actions) or f"; it has {', '.join(guard.actions)}"
-                text = f"this guard does not name the action {action!r}{hint}"
-                yield Diagnostic.at((*path, "request"), "not-guarded", text)
 
 
 # --- running --------------------------------------------------------------------------------------
@@ -182,7 +126,7 @@ class _Run:
         if subject is None or refused is not None:
             return (f"not run: {refused}",)
         try:
-            happened = simulate(test, book)
+            happened = simulate(test, forced(book, test.arms))
         except SimulationError as error:
             return error.sentences
         coverage = self.tests.coverages.get(subject.id)

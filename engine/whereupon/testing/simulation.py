@@ -10,7 +10,15 @@ from whereupon.errors import MessageRejectedError, RequestError, UnknownNameErro
 from whereupon.messages.model import Message
 from whereupon.messages.times import earlier, format_instant, later
 from whereupon.messages.wire import Arrival, parse_message
-from whereupon.records import Identifier, IdKind, Person, Request, RequestOutcome, StoredMessage
+from whereupon.records import (
+    Entry,
+    Identifier,
+    IdKind,
+    Person,
+    Request,
+    RequestOutcome,
+    StoredMessage,
+)
 from whereupon.replay.records import Record
 from whereupon.replay.stream_replay import Replay
 from whereupon.rules.model import Rulebook
@@ -33,12 +41,14 @@ class Happened:
 
     Attributes:
         records: what the engine decided and did, in order.
+        entries: every entry as it is at the end.
         sent: the messages that steps sent into the engine.
         persons: everyone who is known at the end, by their key.
         user_ids: every user id, by the key of its person.
     """
 
     records: Sequence[Record]
+    entries: Sequence[Entry]
     sent: Sequence[StoredMessage]
     persons: dict[int, Person]
     user_ids: dict[int, list[str]]
@@ -94,7 +104,8 @@ def _happened(engine: Engine, records: Sequence[Record]) -> Happened:
             if identifier.kind is IdKind.USER:
                 user_ids.setdefault(identifier.key, []).append(identifier.value)
         persons = {person.key: person for person in session.scan(Person)}
-    return Happened(records, sent, persons, user_ids)
+        entries = list(session.scan(Entry))
+    return Happened(records, entries, sent, persons, user_ids)
 
 
 # --- messages -------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ def test_coverage_says_what_no_test_has_seen_with_the_files_line(tmp_path: Path)
         "8: offer: no test has seen this true: exit: plan is free",
         "8: offer: no test has seen this false: exit: plan is free",
         "8: offer: no test has an entry end by this: exit: plan is free",
+        "9: offer: no test comes to this step: step 0, waits 1d more",
+        "9: offer: no test comes to this step: step 1, sends push",
     }
 
 

@@ -24,6 +24,7 @@ from whereupon.rules.model import (
 )
 from whereupon.testing.coverage.condition_probes import BOTH, WINDOW, noted, see_window
 from whereupon.testing.coverage.probe import Path, Probe
+from whereupon.testing.coverage.step_probes import StepProbes
 from whereupon.testing.reports import ENTERING, Seen, Uncovered
 from whereupon.testing.simulation import Happened
 
@@ -52,7 +53,8 @@ class Coverage:
         exits = tuple(self._noted_exit(leave, rule, n) for n, leave in enumerate(rule.exits))
         self._reentry = self._reentry_probe(rule)
         self._ages = [*self._age_probes(rule)]
-        self.rule = replace(rule, where=where, who=who, exits=exits)
+        self._steps = StepProbes(rule.route, self._probes)
+        self.rule = replace(rule, where=where, who=who, exits=exits, route=self._steps.route)
 
     def note(self, happened: Happened) -> None:
         """Note what one test saw."""
@@ -66,6 +68,7 @@ class Coverage:
                 case _:
                     pass
         self._entering.see(Seen.TRUE if entered else Seen.FALSE)
+        self._steps.note(entry for entry in happened.entries if entry.rule == self.rule.id)
 
     def uncovered(self) -> Iterator[Uncovered]:
         """What was not seen, in the order of the rule's parts."""
