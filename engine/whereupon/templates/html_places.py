@@ -21,7 +21,7 @@ _SAFE: Final = re.compile(
 
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)")
 _ATTRIBUTE: Final = re.compile(
-    r"""[\s/]*+([^\s/>=][^\s/>=]*+)(?:\s*+=\s*+("[^"]*+"?|'[^']*+'?|[^\s>]++))?+"""
+    r"""[\s/]*+([^\s/>][^\s/>=]*+)(?:\s*+=\s*+("[^"]*+"?|'[^']*+'?|[^\s>]++))?+"""
 )
 _TARGETS: Final = frozenset(
     ("href", "src", "action", "formaction", "poster", "background", "cite", "data", "xlink:href")

@@ -176,6 +176,7 @@ _EVIL = st.sampled_from(
 )
 
 
+@example(parts=["<p ", "=", X], evil="x onclick=y")
 @example(parts=["<!-- ", ">", "<p ", X, ">"], evil="x onclick=y")
 @given(
     parts=st.lists(_PARTS, max_size=12), evil=st.lists(_EVIL, min_size=1, max_size=4).map("".join)
