@@ -2,7 +2,7 @@
 
 A ``yaml`` block of a page is a part of a rule file. Behind ``yaml`` stands the kind of file, which is a
 campaign if nothing is said; the rest of the file is `CARRIERS`'. A block whose first line is a comment
-with a path is that file, whole. The blocks under one heading are files of one folder; a block of a kind
+with a path is that file, whole; a file that is not YAML begins behind the comment. The blocks under one heading are files of one folder; a block of a kind
 that is there already begins another folder. An ``sh`` block is run where the folder ``rules`` lies.
 """
 
@@ -39,9 +39,9 @@ _SEGMENTS: Final = {"pro-users": "{plan: [pro, team]}", "paying": "{plan: {in: [
 """Segments that every example may name."""
 _LISTED: Final = {"campaign": "whereupon", "broadcast": "whereupon", "tests": "given"}
 """The key to which a block belongs that is a list."""
-_LANGUAGES: Final = ("yaml", "json", "sh")
+_LANGUAGES: Final = ("yaml", "json", "sh", "html")
 _FENCE: Final = re.compile(r"```(\w*) ?(\w*)")
-_PATH: Final = re.compile(r"# (\S+\.\w+)\n")
+_PATH: Final = re.compile(r"(?:#|<!--) (\S+\.\w+)(?: -->)?\n")
 _KEY: Final = re.compile(r"^(\w+):", re.M)
 
 
@@ -133,8 +133,8 @@ def write_folder(rules: Path, blocks: Sequence[Block]) -> None:
         if block.language == "sh":
             subprocess.run(["bash", "-ec", block.text], cwd=rules.parent, check=True)  # noqa: S607
         elif path := _PATH.match(block.text):
-            is_json = block.language == "json"  # in which there are no comments
-            _write(rules.parent / path[1], block.text[path.end() :] if is_json else block.text)
+            is_yaml = block.language == "yaml"  # else the comment is no part of the file
+            _write(rules.parent / path[1], block.text if is_yaml else block.text[path.end() :])
         else:
             text = file_of(block)
             named = re.search(rf"^{block.kind}: ([\w-]+)$", text, re.M)

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from fixtures.reference import PAGES, Key, as_yaml, keys, shown_on, with_generated_parts
@@ -67,8 +68,19 @@ def test_every_key_has_a_sentence_and_examples_that_are_read(key: Key, tmp_path:
         if text.startswith("- "):
             text = f"{next(iter(example))}:\n{text}"
         block = Block("yaml", key.kind, text)
-        write_folder(tmp_path / str(place) / "rules", [block])
+        write_folder(tmp_path / str(place) / "rules", [block, *_texts_of(key)])
         assert _errors(run_rule_tests(tmp_path / str(place))) == []
+
+
+def _texts_of(key: Key) -> list[Block]:
+    """The files that the examples of a key name."""
+    if not key.name.endswith("_file"):
+        return []
+    return [
+        Block("html", "", f"<!-- {step[key.name]} -->\n{{}}")
+        for example in key.examples
+        for step in cast("list[dict[str, str]]", example["whereupon"])
+    ]
 
 
 def _in_code(page: str, heading: str) -> set[str]:

@@ -104,6 +104,7 @@ def _sample(
                 now=SystemClock().now(),
                 step=step,
                 event=_event(event),
+                settings=book.settings,
             )
         except UnknownNameError:
             fail(unknown_person(session, person), FINDINGS)

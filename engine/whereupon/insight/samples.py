@@ -7,15 +7,17 @@ from secrets import token_hex
 
 from pydantic import JsonValue
 
+from whereupon.decide.clocks import locale_of, text_zone_of
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.steps.context import template_data
 from whereupon.errors import UnknownNameError, WhereuponError
 from whereupon.messages.times import EPOCH
 from whereupon.ports import Session
 from whereupon.records import Delivery, Person, SendKind, StoredMessage
-from whereupon.rules.model import OnMessage, Rule, Send
+from whereupon.rules.files.settings import DEFAULT_SETTINGS
+from whereupon.rules.model import FolderSettings, OnMessage, Rule, Send
 from whereupon.rules.steps.webhook import Webhook
-from whereupon.templates import ContentValue, Template, TemplateError, render_content
+from whereupon.templates import Content, ContentValue, Template, TemplateError, render_content
 
 MARK = "[test] "
 _TITLES = ("subject", "title", "text", "body")
@@ -50,7 +52,7 @@ class Sample:
     message: StoredMessage | None
 
 
-def sample_delivery(
+def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
     session: Session,
     rule: Rule,
     person: str,
@@ -59,6 +61,7 @@ def sample_delivery(
     now: datetime,
     step: int | None = None,
     event: Mapping[str, JsonValue] | None = None,
+    settings: FolderSettings = DEFAULT_SETTINGS,
 ) -> Sample:
     """Render what a step would send now.
 
@@ -68,6 +71,7 @@ def sample_delivery(
         step: the position of the step, from 1.
         event: the data of a message: ``properties`` and ``context``; by default those of the person's last
             message that triggers the rule.
+        settings: of the folder, for the person's timezone and language.
 
     Raises:
         UnknownNameError: nobody has that user id.
@@ -80,14 +84,23 @@ def sample_delivery(
     known = persons[0]
     number, chosen = _step(rule, channel, step)
     message = _last_message(session, rule, known) if event is None else None
-    data = template_data(_facts(message, event, known, now), known, now, rule.zone)
-    _check_variables(chosen.content, data)
+    zone = text_zone_of(known.attributes, settings, rule)
+    data = template_data(_facts(message, event, known, now), known, now, zone)
+    written = _content_for(known, chosen, settings)
+    _check_variables(written, data)
     try:
-        content = render_content(chosen.content, data, zone=rule.zone)
+        content = render_content(written, data, zone=zone)
     except TemplateError as error:
         reason = f"step {number}: {error}"
         raise SampleError(reason) from error
     return Sample(_delivery(rule, known, channel, chosen, content, now), number, message)
+
+
+def _content_for(person: Person, step: Send | Webhook, settings: FolderSettings) -> Content:
+    """The content of the step in the person's language."""
+    if isinstance(step, Webhook):
+        return step.content
+    return step.content_in(locale_of(person.attributes, settings))
 
 
 def _step(rule: Rule, channel: str, number: int | None) -> tuple[int, Send | Webhook]:

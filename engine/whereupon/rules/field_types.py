@@ -17,6 +17,7 @@ from whereupon.rules.form import invalid, shown, there
 from whereupon.rules.reserved import ACTION_EVENTS, action_of
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_LOCALE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DURATION_SCHEMA: dict[str, JsonValue] = {
     "type": "string",
@@ -70,6 +71,17 @@ def _timezone(name: str) -> str:
             text="there is no timezone {name}; write one such as Europe/Paris or UTC",
             name=repr(name[:60]),
         ) from None
+    return name
+
+
+def _locale(name: str) -> str:
+    if _LOCALE.fullmatch(name) is None:
+        raise invalid(
+            code="bad-locale",
+            text="a locale is a language, with a country where that matters, such as en, de-AT or pt_BR; "
+            "this is {found}",
+            found=shown(name),
+        )
     return name
 
 
@@ -157,6 +169,11 @@ MaybeInstant = Annotated[
 ]
 MaybeName = Annotated[Name | None, BeforeValidator(there)]
 Timezone = Annotated[Name, AfterValidator(_timezone)]
+Locale = Annotated[
+    Name, AfterValidator(_locale), Field(json_schema_extra={"pattern": f"^{_LOCALE.pattern}$"})
+]
+"""The name of a locale: letters and digits, its parts joined by ``-`` or ``_``."""
+MaybeLocale = Annotated[Locale | None, BeforeValidator(there)]
 MessagePath = Annotated[
     Name,
     AfterValidator(_message_path),

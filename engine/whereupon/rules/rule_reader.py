@@ -1,14 +1,14 @@
 """The reader of one rule file's parts: it collects diagnostics and goes on."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, TypeVar, cast
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS, Condition, ConjunctPool, parse_condition
 from whereupon.conditions.parse_context import NO_TRIGGER
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic, Location, Severity
 from whereupon.rules.clocks import Clock
 from whereupon.rules.spelling import nearest
 from whereupon.templates import (
@@ -16,8 +16,10 @@ from whereupon.templates import (
     Content,
     ContentValue,
     MjmlError,
+    PartialCycleError,
     Template,
     TemplateError,
+    UnknownPartialError,
     UnsafeValueError,
     Use,
     asks_for_secrets,
@@ -65,6 +67,7 @@ class RuleReader:
         zone: the timezone of the rule's dates, by name.
         clock: of a schedule that names its timezone.
         untied: why there is no triggering message that `same` could compare with; None if there is one.
+        partials: the sources of the partials of the folder, by name.
     """
 
     source: Mapping[str, JsonValue]
@@ -74,6 +77,7 @@ class RuleReader:
     zone: str = "UTC"
     clock: Clock | None = None
     untied: str | None = NO_TRIGGER
+    partials: Mapping[str, str] = field(default_factory=dict)
 
     def report(
         self, path: Path, code: str, message: str, severity: Severity = Severity.ERROR
@@ -144,9 +148,9 @@ class RuleReader:
     def mjml(self, source: str, path: Path) -> ContentValue:
         """The HTML that a text in MJML is compiled to; an empty text, and a diagnostic, if it cannot be."""
         try:
-            html, warnings = parse_mjml(source)
+            html, warnings = parse_mjml(source, self.partials)
         except TemplateError as error:
-            self.report(path, _code_of(error), error.reason)
+            self._report_text(path, error)
             return ""
         for warning in warnings:
             self.report(path, "mjml-text", warning, Severity.WARNING)
@@ -170,11 +174,11 @@ class RuleReader:
         try:
             return parse(value, use, path)
         except TemplateError as error:
-            self.report(path, _code_of(error), error.reason)
+            self._report_text(path, error)
             return value
 
     def _template(self, source: str, use: Use, path: Path) -> Template:
-        template = parse_template(source, use)
+        template = parse_template(source, use, self.partials)
         if asks_for_secrets(template):
             message = (
                 "only a webhook step has secrets filled in, in its url, headers, json and body; take it "
@@ -184,18 +188,32 @@ class RuleReader:
         return template
 
     def _call_template(self, source: str, use: Use, path: Path) -> Template:
-        template = parse_template(source, use)
+        template = parse_template(source, use, self.partials)
         fault = secret_fault(template)
         if fault is not None:
             self.report(path, "misplaced-secret", fault)
-        return CallTemplate(source, use)
+        return CallTemplate(source, use, template.partials)
+
+    def _report_text(self, path: Path, error: TemplateError) -> None:
+        """Note what is wrong with the text at a path, or with a partial that it renders."""
+        message, place = error.reason, Location(error.partial, error.line)
+        if isinstance(error, UnknownPartialError):
+            hint = nearest(error.name, self.partials)
+            message += hint or f"; write it to partials/{error.name}.liquid of the rules folder"
+        found = Diagnostic.at(path, _code_of(error), message)
+        self.diagnostics.append(replace(found, location=place))
 
 
 _Parse: TypeAlias = Callable[[str, Use, Path], Template]
 """What makes a template of a text; raises `TemplateError`."""
 
+_CODES: Final[Mapping[type[TemplateError], str]] = {
+    UnsafeValueError: "unsafe-value",
+    MjmlError: "bad-mjml",
+    UnknownPartialError: "unknown-partial",
+    PartialCycleError: "partial-cycle",
+}
+
 
 def _code_of(error: TemplateError) -> str:
-    if isinstance(error, UnsafeValueError):
-        return "unsafe-value"
-    return "bad-mjml" if isinstance(error, MjmlError) else "bad-template"
+    return _CODES.get(type(error), "bad-template")

@@ -1,6 +1,6 @@
 """Templates: Liquid in a sandbox, MJML, and the only package that imports python-liquid and mrml.
 
-A template reads the given data alone: no file, no other template, no clock (`now` and `today` come from the
+A template reads the given data and partials alone: no file, no clock (`now` and `today` come from the
 data). A missing or null variable raises where it would be written, unless ``| default:`` or ``{% if %}``
 allows for it; so no incomplete message is sent. In markup, data are escaped. Work, sizes and nesting are
 counted and limited (`meter`). Others use the names below.
@@ -15,6 +15,7 @@ from whereupon.templates.secret_places import (
     secrets_in,
 )
 from whereupon.templates.template import (
+    NO_PARTIALS,
     VARIABLE_ROOTS,
     Content,
     ContentValue,
@@ -24,17 +25,26 @@ from whereupon.templates.template import (
     parse_template,
     render_content,
 )
-from whereupon.templates.template_error import MjmlError, TemplateError, UnsafeValueError
+from whereupon.templates.template_error import (
+    MjmlError,
+    PartialCycleError,
+    TemplateError,
+    UnknownPartialError,
+    UnsafeValueError,
+)
 from whereupon.templates.text_use import Use, one_line, use_of
 
 __all__ = [
+    "NO_PARTIALS",
     "VARIABLE_ROOTS",
     "CallTemplate",
     "Content",
     "ContentValue",
     "MjmlError",
+    "PartialCycleError",
     "Template",
     "TemplateError",
+    "UnknownPartialError",
     "UnsafeValueError",
     "Use",
     "asks_for_secrets",

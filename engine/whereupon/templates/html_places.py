@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 LIQUID: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 """A variable or a tag of Liquid."""
 
-_WRITES: Final = re.compile(r"\{\{|\{%-?\s*(?:echo|cycle|liquid)\b")
+_WRITES: Final = re.compile(r"\{\{|\{%-?\s*(?:echo|cycle|liquid|render)\b")
 _SAFE: Final = re.compile(
     r"""\{\{-?\s*(?:'[^'|]*'|"[^"|]*"|[\d.]+)\s*-?\}\}|\{\{.*\|\s*(?:raw|safe|url_encode)\b""",
     re.DOTALL,
@@ -71,6 +71,38 @@ def guarded(source: str) -> str:
             texts += [source[done:close], " | link ", source[close:end]]
             done = end
     return "".join([*texts, source[done:]])
+
+
+def is_left_open(source: str) -> int | None:
+    """Where a tag, a comment or a script begins that the source does not end; None if there is none."""
+    html = LIQUID.sub(_mask, source)
+    at = 0
+    while (at := html.find("<", at)) >= 0:
+        begin = at
+        end = _end_of_tag(html, at)
+        if end is None:
+            return begin
+        at = end
+    return None
+
+
+def _end_of_tag(html: str, at: int) -> int | None:
+    """Behind what begins at a ``<``; None if it does not end."""
+    if html.startswith("<!--", at):
+        end = html.find("-->", at)
+        return None if end < 0 else end
+    tag = _TAG.match(html, at)
+    if tag is None:
+        return at + 1
+    at = tag.end()
+    while attribute := _ATTRIBUTE.match(html, at):
+        at = attribute.end()
+    close = re.compile(r"[\s/]*>").match(html, at)
+    name = tag[2].lower()
+    if close is None or name not in _SCRIPTS or tag[1]:
+        return None if close is None else close.end()
+    end = _end_of(html, name, at)
+    return None if end == len(html) else end
 
 
 def _mask(liquid: re.Match[str]) -> str:

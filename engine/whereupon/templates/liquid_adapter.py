@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import tzinfo
 from functools import lru_cache
 
-from liquid import Node, RenderContext
+from liquid import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import (
     Filter,
@@ -20,16 +20,39 @@ from pydantic import JsonValue
 
 from whereupon.templates.interpolation import Piece, Placeholder
 from whereupon.templates.meter import Meter
+from whereupon.templates.partials import DEEPEST, Partials, rendered_in
+from whereupon.templates.places import Place, VariablePath, line_and_column
 from whereupon.templates.sandbox import Object, compiled, render_source
-from whereupon.templates.syntax import is_only_written, required_below, variable_path
-from whereupon.templates.template_error import TemplateError
+from whereupon.templates.syntax import is_only_written, nodes_of, required_by, variable_path
+from whereupon.templates.template_error import (
+    PartialCycleError,
+    TemplateError,
+    UnknownPartialError,
+)
 from whereupon.templates.template_faults import faults_of, line_at, source_fault
 
 _DAY = len("2026-01-31")
 
 
-def check(source: str) -> None:
-    """Compile a template; raises `TemplateError` with the line of a fault."""
+def check(source: str, partials: Mapping[str, str]) -> Partials:
+    """Compile a template and the partials that it renders, at any depth.
+
+    Args:
+        partials: the sources of all that there are, by name.
+
+    Returns:
+        The partials that it renders.
+
+    Raises:
+        TemplateError: with the line of a fault, and the name of the partial if the fault is in one.
+    """
+    _check_text(source)
+    depths: dict[str, int] = {}
+    _check_partials(source, partials, (), depths)
+    return tuple((name, partials[name]) for name in sorted(depths))
+
+
+def _check_text(source: str) -> None:
     fault = source_fault(source)
     if fault is not None:
         raise TemplateError(reason=fault)
@@ -39,31 +62,77 @@ def check(source: str) -> None:
         raise TemplateError(reason=fault)
 
 
+def _check_partials(
+    source: str, partials: Mapping[str, str], way: tuple[str, ...], depths: dict[str, int]
+) -> int:
+    """How deep the partials of a source render partials; each that is checked goes into ``depths``."""
+    deepest = 0
+    for name, line in rendered_in(source, nodes_of(compiled(source))):
+        if name in way:
+            circle = " renders ".join([*way[way.index(name) :], name])
+            raise PartialCycleError(reason=f"line {line}: {circle}: this never ends")
+        if name not in partials:
+            raise UnknownPartialError(name=name, line=line)
+        if name not in depths:
+            depths[name] = _depth_of(name, partials, way, depths)
+        deepest = max(deepest, depths[name])
+        if deepest > DEEPEST - len(way):
+            reason = f"line {line}: partials render partials at most {DEEPEST} deep"
+            raise PartialCycleError(reason=reason)
+    return deepest
+
+
+def _depth_of(
+    name: str, partials: Mapping[str, str], way: tuple[str, ...], depths: dict[str, int]
+) -> int:
+    try:
+        _check_text(partials[name])
+        return 1 + _check_partials(partials[name], partials, (*way, name), depths)
+    except TemplateError as error:
+        error.partial = error.partial or name
+        raise
+
+
 def render(
-    source: str, data: Mapping[str, JsonValue], *, is_markup: bool, meter: Meter, zone: tzinfo
+    source: str,
+    data: Mapping[str, JsonValue],
+    *,
+    partials: Partials = (),
+    is_markup: bool,
+    meter: Meter,
+    zone: tzinfo,
 ) -> str:
     """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
     with _template_errors():
-        shown = _globals(data, _mentioned(source))
-        return render_source(source, shown, is_markup=is_markup, meter=meter, zone=zone)
+        shown = _globals(data, _mentioned(source, partials))
+        return render_source(
+            source, shown, partials=partials, is_markup=is_markup, meter=meter, zone=zone
+        )
 
 
 @lru_cache(maxsize=1024)
-def variables_of(source: str) -> tuple[tuple[str | int, ...], ...]:
-    """Every variable that the template mentions, in order of their names."""
-    found = compiled(source).analyze(include_partials=False).globals
-    paths = {variable_path(v.segments) for group in found.values() for v in group}
-    return tuple(sorted(paths, key=str))
+def places_of(source: str, partials: Partials = ()) -> Mapping[VariablePath, Place]:
+    """The variables that the template and its partials mention, in order of names, and where first."""
+    found = compiled(source, partials).analyze(include_partials=bool(partials)).globals
+    texts = {"": source, **dict(partials)}
+    places: dict[VariablePath, Place] = {}
+    for each in (variable for group in found.values() for variable in group):
+        name = each.span.template_name
+        place = Place(name, *line_and_column(texts[name], each.span.index))
+        path = variable_path(each.segments)
+        places[path] = min(places.get(path, place), place)
+    return dict(sorted(places.items(), key=lambda item: str(item[0])))
 
 
-def required_variables_of(source: str) -> tuple[tuple[str | int, ...], ...]:
+def variables_of(source: str, partials: Partials = ()) -> tuple[VariablePath, ...]:
+    """Every variable that the template and its partials mention, in order of their names."""
+    return tuple(places_of(source, partials))
+
+
+def required_variables_of(source: str, partials: Partials = ()) -> tuple[VariablePath, ...]:
     """The variables for which neither ``| default:`` nor ``{% if %}`` allows that they are missing."""
-    template = compiled(source)
-    context = RenderContext(template)
-    needed = {
-        path for node in template.nodes for path in required_below(node, context, frozenset())
-    }
-    return tuple(sorted(needed & set(variables_of(source)), key=str))
+    needed = required_by(compiled(source, partials))
+    return tuple(sorted(needed & set(variables_of(source, partials)), key=str))
 
 
 @lru_cache(maxsize=1024)
@@ -73,10 +142,10 @@ def plainly_written(source: str, root: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _mentioned(source: str) -> Mapping[str, frozenset[str] | None]:
+def _mentioned(source: str, partials: Partials) -> Mapping[str, frozenset[str] | None]:
     """The keys of each variable that a template mentions; None if it uses the variable as a whole."""
     keys: dict[str, frozenset[str] | None] = {}
-    for path in variables_of(source):
+    for path in variables_of(source, partials):
         root = str(path[0])
         known = keys.get(root, frozenset())
         second = path[1] if len(path) > 1 else None

@@ -1,18 +1,20 @@
-"""The sandbox: Liquid without a clock and other templates, within a budget, with an error for missing values."""
+"""The sandbox: Liquid without a clock and files, within a budget, with an error for missing values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import ClassVar, Final, NoReturn
 
 from liquid import BoundTemplate, Environment, RenderContext, Token, Undefined
-from liquid.exceptions import UndefinedError
+from liquid.exceptions import TemplateNotFoundError, UndefinedError
 from liquid.output import LimitedStringIO
 from liquid.utils import ReadOnlyChainMap
 
 from whereupon.messages.codec import encode
 from whereupon.templates.filters import AMPLIFYING, NAMES, OWN, cost_of, room_for
+from whereupon.templates.html_places import guarded
 from whereupon.templates.meter import ITEM, LARGEST, STEP, Meter
+from whereupon.templates.partials import Partials, PartialTag
 from whereupon.templates.syntax import nodes_of, width_of
 
 
@@ -123,6 +125,14 @@ class Context(RenderContext):
 
         return checked
 
+    def copy(self, *args: object, **kwargs: object) -> "Context":
+        """The context of a partial, which spends from the same budget."""
+        made = super().copy(*args, **kwargs)  # type: ignore[arg-type]
+        assert isinstance(made, Context)  # noqa: S101 - Liquid copies the class
+        made.meter, made.zone, made.step = self.meter, self.zone, self.step
+        made._sizes = {"": sum(self._sizes.values())}  # noqa: SLF001 - its own kind
+        return made
+
     def _keep(self, name: str, size: int) -> None:
         self._sizes[name] = size
         self.meter.spend(len(self._sizes))
@@ -134,41 +144,65 @@ class _Bound(BoundTemplate):
 
 
 class _Sandbox(Environment):
-    """Liquid without tags that read other templates, and with limits far above what messages need."""
+    """Liquid without `include`, with the partials that are given, and with limits far above what messages need.
+
+    Args:
+        partials: the only templates that `render` finds.
+        is_markup: whether data are escaped.
+    """
 
     block_nesting_limit: ClassVar[int] = 20
     loop_iteration_limit: ClassVar[int | None] = 10_000
     output_stream_limit: ClassVar[int | None] = 4 * LARGEST
     template_class: type[BoundTemplate] = _Bound
 
+    def __init__(self, partials: Partials, *, is_markup: bool) -> None:
+        super().__init__(undefined=Missing, strict_filters=True, autoescape=is_markup)
+        self._sources = dict(partials)
+        self._partials: dict[str, BoundTemplate] = {}
+
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
-        """The standard tags without `include` and `render`; the filters whose cost is known."""
+        """The standard tags without `include`; the filters whose cost is known."""
         super().setup_tags_and_filters(extra=extra)
-        del self.tags["include"], self.tags["render"]
+        del self.tags["include"]
+        self.add_tag(PartialTag)
         self.filters = {
             name: each for name, each in {**self.filters, **OWN}.items() if name in NAMES
         }
 
+    def get_template(self, name: str, **_: object) -> BoundTemplate:
+        """The partial of a name; in markup it is guarded as every text is."""
+        if name not in self._partials:
+            if name not in self._sources:
+                raise TemplateNotFoundError(name)
+            source = self._sources[name]
+            source = guarded(source) if self.autoescape else source
+            self._partials[name] = self.from_string(source, name=name)
+        return self._partials[name]
 
-@lru_cache(maxsize=2)
-def _sandbox(*, is_markup: bool) -> _Sandbox:
-    return _Sandbox(undefined=Missing, strict_filters=True, autoescape=is_markup)
+
+@lru_cache(maxsize=256)
+def _sandbox(partials: Partials, *, is_markup: bool) -> _Sandbox:
+    return _Sandbox(partials, is_markup=is_markup)
 
 
 @lru_cache(maxsize=4096)
-def compiled(source: str, *, is_markup: bool = False) -> BoundTemplate:
+def compiled(source: str, partials: Partials = (), *, is_markup: bool = False) -> BoundTemplate:
     """A compiled template, cached by its source; in markup it escapes the data that it writes."""
-    return _sandbox(is_markup=is_markup).from_string(source)
+    return _sandbox(partials, is_markup=is_markup).from_string(source)
 
 
 @lru_cache(maxsize=4096)
-def _step_of(source: str) -> int:
-    """The most that a step of the template costs: its widest node counts."""
-    template = compiled(source)
-    context = RenderContext(template)
-    return STEP + 2 * ITEM * max(
-        (width_of(node, context) for node in nodes_of(template)), default=0
-    )
+def _step_of(source: str, partials: Partials) -> int:
+    """The most that a step of the template costs: the widest node counts, also of its partials."""
+    texts = (source, *(text for _, text in partials))
+    return STEP + 2 * ITEM * max(_widths(compiled(text) for text in texts), default=0)
+
+
+def _widths(templates: Iterable[BoundTemplate]) -> Iterator[int]:
+    for template in templates:
+        context = RenderContext(template)
+        yield from (width_of(node, context) for node in nodes_of(template))
 
 
 _IN_TEXT: Final = 4
@@ -176,12 +210,18 @@ _IN_MARKUP: Final = 16
 
 
 def render_source(
-    source: str, shown: Mapping[str, object], *, is_markup: bool, meter: Meter, zone: tzinfo
+    source: str,
+    shown: Mapping[str, object],
+    *,
+    partials: Partials = (),
+    is_markup: bool,
+    meter: Meter,
+    zone: tzinfo,
 ) -> str:
     """Render the source of a template with the data."""
-    template = compiled(source, is_markup=is_markup)
+    template = compiled(source, partials, is_markup=is_markup)
     context = Context(template, globals=shown)
-    context.meter, context.zone, context.step = meter, zone, _step_of(source)
+    context.meter, context.zone, context.step = meter, zone, _step_of(source, partials)
     meter.item_work = _IN_MARKUP if is_markup else _IN_TEXT
     buffer = LimitedStringIO(limit=4 * LARGEST)
     template.render_with_context(context, buffer)

@@ -35,7 +35,7 @@ class CallTemplate(Template):
         self, data: Mapping[str, JsonValue], rendering: MessageRendering | None = None
     ) -> str:
         """Render with ``data``; secrets stay places."""
-        plain = Template(self.source, self.use)
+        plain = Template(self.source, self.use, self.partials)
         names = secret_names(plain)
         without = plain.render({**data, ROOT: dict.fromkeys(names, "")}, rendering)
         if not names:
@@ -59,20 +59,26 @@ def _mark_beside(text: str) -> str:
 
 def secret_names(template: Template) -> tuple[str, ...]:
     """The names of the secrets that a template asks for."""
-    if ROOT not in template.source:
+    if not asks_for_secrets(template):
         return ()
     return tuple(str(path[1]) for path in template.variables() if path[0] == ROOT and path[1:])
 
 
 def asks_for_secrets(template: Template) -> bool:
-    """Whether a template asks for secrets, well or badly."""
-    return ROOT in template.source and any(path[0] == ROOT for path in template.variables())
+    """Whether a template, or a partial of it, asks for secrets, well or badly."""
+    texts = (template.source, *(text for _, text in template.partials))
+    return any(ROOT in text for text in texts) and any(
+        path[0] == ROOT for path in template.variables()
+    )
 
 
 def secret_fault(template: Template) -> str | None:
     """Why the secrets of a template cannot be filled in; None if they can be."""
     from whereupon.templates.liquid_adapter import plainly_written  # noqa: PLC0415 - slow to import
 
+    of_partials = (Template(text) for _, text in template.partials)
+    if any(map(asks_for_secrets, of_partials)):
+        return "no partial asks for a secret: write {{ secrets.NAME }} in the step itself"
     if plainly_written(template.source, ROOT):
         return None
     return (

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from liquid import BoundTemplate, Expression, Node, RenderContext
 from liquid.ast import ConditionalBlockNode
@@ -16,6 +17,10 @@ from liquid.builtin.expressions.logical import ContainsExpression
 from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.capture_tag import CaptureNode
+from liquid.builtin.tags.render_tag import RenderNode
+
+from whereupon.templates.partials import name_of
+from whereupon.templates.places import VariablePath
 
 
 def nodes_of(template: BoundTemplate) -> Iterator[Node]:
@@ -96,11 +101,21 @@ def _parts(node: Node) -> Iterator[Expression]:
         waiting.extend(part.children())
 
 
-def required_below(
-    node: Node, context: RenderContext, allowed: frozenset[tuple[str | int, ...]]
-) -> Iterator[tuple[str | int, ...]]:
+@lru_cache(maxsize=4096)
+def required_by(template: BoundTemplate) -> frozenset[VariablePath]:
+    """The variables that a template and its partials require."""
+    context, none = RenderContext(template), frozenset[VariablePath]()
+    return frozenset(p for node in template.nodes for p in _required_below(node, context, none))
+
+
+def _required_below(
+    node: Node, context: RenderContext, allowed: frozenset[VariablePath]
+) -> Iterator[VariablePath]:
     """The variables that the nodes below require, except those that are ``allowed`` to be missing."""
-    conditions: set[tuple[str | int, ...]] = set()
+    if isinstance(node, RenderNode):
+        yield from _required_by_partial(node, context) - allowed
+        return
+    conditions: set[VariablePath] = set()
     for expression in node.expressions():
         if isinstance(expression, FilteredExpression):
             yield from set(_written_paths(expression)) - allowed
@@ -109,23 +124,39 @@ def required_below(
         else:
             conditions.update(_paths_in(expression))
     for child in node.children(context, include_partials=False):
-        yield from required_below(child, context, allowed | conditions)
+        yield from _required_below(child, context, allowed | conditions)
 
 
-def _written_paths(expression: FilteredExpression) -> Iterator[tuple[str | int, ...]]:
+def _required_by_partial(node: RenderNode, context: RenderContext) -> set[VariablePath]:
+    """What a partial requires, with what its parameters are given in place of their names."""
+    inner = required_by(context.env.get_template(name_of(node)))
+    given = {argument.name: argument.value for argument in node.args}
+    bound = None if node.var is None else str(node.alias or name_of(node))
+    needed: set[VariablePath] = set()
+    if node.var is not None and (node.loop or any(path[0] == bound for path in inner)):
+        needed.update(_paths_in(node.var))
+    for root, *rest in inner:
+        if root in given:
+            needed.update(path + tuple(rest) for path in _paths_in(given[str(root)]))
+        elif root != bound:
+            needed.add((root, *rest))
+    return needed
+
+
+def _written_paths(expression: FilteredExpression) -> Iterator[VariablePath]:
     defaulted = any(f.name == "default" for f in expression.filters or ())
     inner = expression.children()[1:] if defaulted else expression.children()
     for part in inner:
         yield from _paths_in(part)
 
 
-def _paths_in(expression: Expression) -> Iterator[tuple[str | int, ...]]:
+def _paths_in(expression: Expression) -> Iterator[VariablePath]:
     if isinstance(expression, Path):
         yield variable_path(expression.path)
     for child in expression.children():
         yield from _paths_in(child)
 
 
-def variable_path(segments: Sequence[object]) -> tuple[str | int, ...]:
+def variable_path(segments: Sequence[object]) -> VariablePath:
     """The path of a variable; a key that another variable gives is ``*``."""
     return tuple(s if isinstance(s, str | int) else "*" for s in segments)

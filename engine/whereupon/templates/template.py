@@ -5,23 +5,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias, Union
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias, Union
 
 from pydantic import JsonValue
 
-from whereupon.templates.html_places import guarded, unsafe_values
+from whereupon.templates.html_places import guarded, is_left_open, unsafe_values
 from whereupon.templates.interpolation import Piece, interpolate
+from whereupon.templates.places import Place, VariablePath, line_and_column
 from whereupon.templates.template_error import UnsafeValueError
 from whereupon.templates.text_use import Use, one_line
 
 if TYPE_CHECKING:
     from whereupon.templates.meter import Meter
+    from whereupon.templates.partials import Partials
 
 VARIABLE_ROOTS = (
     *("event", "properties", "context", "person", "timestamp", "type", "now", "today"),
     *("run", "secrets"),
 )
 """The variables that a template may have; no other is ever there."""
+
+NO_PARTIALS: Final[Mapping[str, str]] = MappingProxyType({})
 
 _MARKUP = re.compile(r"\{\{|\{%")
 
@@ -38,22 +43,36 @@ class MessageRendering:
     zone: tzinfo = UTC
     meter: "Meter | None" = None
 
-    def liquid(self, source: str, data: Mapping[str, JsonValue], *, is_markup: bool) -> str:
+    def liquid(
+        self, source: str, data: Mapping[str, JsonValue], partials: "Partials", *, is_markup: bool
+    ) -> str:
         """Render a template with Liquid."""
         from whereupon.templates.liquid_adapter import render  # noqa: PLC0415 - slow to import
         from whereupon.templates.meter import Meter  # noqa: PLC0415 - it needs Liquid as well
 
         if self.meter is None:
             self.meter = Meter()
-        return render(source, data, is_markup=is_markup, meter=self.meter, zone=self.zone)
+        return render(
+            source,
+            data,
+            partials=partials,
+            is_markup=is_markup,
+            meter=self.meter,
+            zone=self.zone,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One Liquid template. Two templates are equal if their sources and uses are. It is compiled once per source."""
+    """One Liquid template. Two are equal if their sources, uses and partials are. It is compiled once per source.
+
+    Attributes:
+        partials: the names and sources of the partials that it renders, also through partials.
+    """
 
     source: str
     use: Use = Use.TEXT
+    partials: "Partials" = ()
 
     def render(
         self, data: Mapping[str, JsonValue], rendering: MessageRendering | None = None
@@ -63,20 +82,28 @@ class Template:
         source = guarded(self.source) if is_markup else self.source
         text = interpolate(_pieces(source), data, is_markup=is_markup)
         if text is None:
-            text = (rendering or MessageRendering()).liquid(source, data, is_markup=is_markup)
+            text = (rendering or MessageRendering()).liquid(
+                source, data, self.partials, is_markup=is_markup
+            )
         return one_line(text) if self.use.is_line else text
 
-    def variables(self) -> tuple[tuple[str | int, ...], ...]:
-        """Every variable that the template mentions, in order of their names."""
+    def variables(self) -> tuple[VariablePath, ...]:
+        """Every variable that the template and its partials mention, in order of their names."""
         from whereupon.templates.liquid_adapter import variables_of  # noqa: PLC0415 - slow to import
 
-        return variables_of(self.source)
+        return variables_of(self.source, self.partials)
 
-    def required_variables(self) -> tuple[tuple[str | int, ...], ...]:
+    def required_variables(self) -> tuple[VariablePath, ...]:
         """The variables for which neither ``| default:`` nor ``{% if %}`` allows that they are missing."""
         from whereupon.templates.liquid_adapter import required_variables_of  # noqa: PLC0415 - slow to import
 
-        return required_variables_of(self.source)
+        return required_variables_of(self.source, self.partials)
+
+    def place_of(self, variable: VariablePath) -> Place:
+        """Where a variable is mentioned first, in the template or in one of its partials."""
+        from whereupon.templates.liquid_adapter import places_of  # noqa: PLC0415 - slow to import
+
+        return places_of(self.source, self.partials).get(variable, Place())
 
 
 ContentValue: TypeAlias = Union[  # noqa: UP007 - a recursive alias needs the quoted form
@@ -90,20 +117,44 @@ def is_template(text: str) -> bool:
     return _MARKUP.search(text) is not None
 
 
-def parse_template(source: str, use: Use = Use.TEXT) -> Template:
-    """Check and compile a template; raises `TemplateError` with the line of a fault."""
+def parse_template(
+    source: str, use: Use = Use.TEXT, partials: Mapping[str, str] = NO_PARTIALS
+) -> Template:
+    """Check and compile a template; raises `TemplateError` with the line of a fault.
+
+    Args:
+        partials: the sources of all partials that there are, by name.
+    """
     from whereupon.templates.liquid_adapter import check  # noqa: PLC0415 - slow to import
 
-    check(source)
-    for value in unsafe_values(source) if use.is_markup else ():
-        if value.fault is not None:
-            line = source.count("\n", 0, value.start) + 1
-            shown = " ".join(source[value.start : value.end].split())[:40]
-            raise UnsafeValueError(reason=f"line {line}: {shown} {value.fault}")
-    return Template(source, use)
+    rendered = check(source, partials)
+    if use.is_markup:
+        _check_markup(source, rendered)
+    return Template(source, use, rendered)
 
 
-def parse_mjml(source: str) -> tuple[Template, tuple[str, ...]]:
+def _check_markup(source: str, partials: "Partials") -> None:
+    """Raise `UnsafeValueError` for a value that escapes do not make safe, in the text or in a partial."""
+    for name, text in (("", source), *partials):
+        for value in unsafe_values(text):
+            if value.fault is not None:
+                shown = " ".join(text[value.start : value.end].split())[:40]
+                raise _unsafe(text, value.start, f"{shown} {value.fault}", name)
+        if name and (begin := is_left_open(text)) is not None:
+            fault = "this is still open at the end of the partial; close it there"
+            raise _unsafe(text, begin, fault, name)
+
+
+def _unsafe(text: str, start: int, fault: str, partial: str) -> UnsafeValueError:
+    line, _ = line_and_column(text, start)
+    error = UnsafeValueError(reason=f"line {line}: {fault}")
+    error.partial = partial
+    return error
+
+
+def parse_mjml(
+    source: str, partials: Mapping[str, str] = NO_PARTIALS
+) -> tuple[Template, tuple[str, ...]]:
     """Compile MJML to a template in HTML; raises `TemplateError` with the line of a fault.
 
     Returns:
@@ -112,9 +163,9 @@ def parse_mjml(source: str) -> tuple[Template, tuple[str, ...]]:
     from whereupon.templates.liquid_adapter import check  # noqa: PLC0415 - slow to import
     from whereupon.templates.mjml import compile_mjml  # noqa: PLC0415 - rarely needed
 
-    check(source)  # first, so that the lines are those of the source
+    check(source, partials)  # first, so that the lines are those of the source
     compiled = compile_mjml(source)
-    return parse_template(compiled.html, Use.MARKUP), compiled.warnings
+    return parse_template(compiled.html, Use.MARKUP, partials), compiled.warnings
 
 
 def render_content(

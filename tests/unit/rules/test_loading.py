@@ -29,9 +29,16 @@ def _placed(fixture: Path, folder: Path, mark: str) -> Path:
     return target
 
 
-def _beside_good_files(fixture: Path, folder: Path) -> tuple[Diagnostic, ...]:
+def _place_good_files(folder: Path) -> None:
+    """The good files, and the texts that they name."""
     for path in GOOD:
         _placed(path, folder, ".good")
+    for name in ("mails", "partials"):
+        shutil.copytree(FIXTURES / name, folder / name)
+
+
+def _beside_good_files(fixture: Path, folder: Path) -> tuple[Diagnostic, ...]:
+    _place_good_files(folder)
     target = _placed(fixture, folder, ".bad")
     _, diagnostics = load_rules(folder)
     assert {d.location.file for d in diagnostics} <= {target.as_posix()}
@@ -44,8 +51,7 @@ def _codes(folder: Path) -> list[str]:
 
 def test_the_good_files_are_read_without_any_diagnostic(tmp_path: Path) -> None:
     """Every kind of file, in YAML and JSON, and every key of the grammar."""
-    for path in GOOD:
-        _placed(path, tmp_path, ".good")
+    _place_good_files(tmp_path)
     book, diagnostics = load_rules(tmp_path)
     assert diagnostics == ()
     read = (*book.rules, *book.segments, *book.guards, *book.events, book.settings)

@@ -106,7 +106,7 @@ def test_without_any_time_in_the_data_now_is_missing() -> None:
         ("one\n{{ two ", "line 2: "),
         ("one\ntwo\n{{ a | shout }}", "line 3: there is no filter 'shout'"),
         ("{% include 'secrets' %}", "unexpected tag 'include'"),
-        ("{% render 'secrets' %}", "unexpected tag 'render'"),
+        ("{% render 'secrets' %}", "there is no partial 'secrets'"),
         ("{% if a %}" * 40 + "{% endif %}" * 40, "block nesting limit"),
         ("{{ a | upcase: 3 }}", "line 1: the filter 'upcase' takes no argument, and has 1 here"),
         ("\n{{ a | replace }}", "line 2: the filter 'replace' takes 1 to 2 arguments, and has 0"),

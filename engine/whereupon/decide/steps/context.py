@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import Condition
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.clocks import clock_of
+from whereupon.decide.clocks import clock_of, locale_of, text_zone_of
 from whereupon.decide.consent import reason_to_withhold
 from whereupon.decide.evidence import all_events
 from whereupon.decide.history import HistoryUntil, trigger_of
@@ -80,6 +80,11 @@ class StepContext(NamedTuple):
     person: Person
     place: Place
     now: datetime
+
+    @property
+    def locale(self) -> str | None:
+        """The locale of the person."""
+        return locale_of(self.person.attributes, self.work.index.book.settings)
 
     # --- where to -------------------------------------------------------------------------------
 
@@ -204,7 +209,7 @@ class StepContext(NamedTuple):
 
     def _rendered(self, content: Content, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """The content with its templates rendered."""
-        zone = self.rule.zone
+        zone = text_zone_of(self.person.attributes, self.work.index.book.settings, self.rule)
         return render_content(content, template_data(facts, self.person, self.now, zone), zone=zone)
 
 

@@ -6,4 +6,5 @@ from whereupon.rules.steps.send import Send
 
 def run_send(step: Send, context: StepContext) -> StepResult:
     """Make the delivery, or record why it is withheld."""
-    return context.deliver(step.channel, step.content, step.kind, step.topic)
+    content = step.content if step.languages is None else step.content_in(context.locale)
+    return context.deliver(step.channel, content, step.kind, step.topic)

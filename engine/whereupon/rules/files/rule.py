@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import ConfigDict, Field, JsonValue, create_model
 from typing_extensions import override
@@ -29,9 +29,14 @@ from whereupon.rules.keys.when import API, OnCall, OnSchedule, Trigger, opening_
 from whereupon.rules.route import Route
 from whereupon.rules.rule_reader import RuleReader
 from whereupon.rules.steps.step_form import Steps
+from whereupon.rules.texts_in import partials_in
+from whereupon.templates import NO_PARTIALS
 
 if TYPE_CHECKING:
     from whereupon.rules.plan.plan_checker import PlanChecker
+
+PARTIALS = "partials"
+"""The key of a stored rule with the partials that its texts render; a rule file has no such key."""
 
 
 class RuleKind(StrEnum):
@@ -46,7 +51,8 @@ class Rule:
     """One campaign or broadcast.
 
     Attributes:
-        source: the file's content as plain values, from which this rule can be read again.
+        source: the file's content as plain values, from which this rule can be read again: the texts that
+            it names stand in it, and the partials that they render under `PARTIALS`.
         digest: 16 hexadecimal digits of a hash of the content and of the segments it refers to. They
             change if the meaning may have changed.
         route: its steps, by address.
@@ -108,12 +114,14 @@ class RuleForm(FileForm):
         }
         if values["stay"]:
             values["exits"] = (*values["exits"], ExitOnWho(values["who"]))
+        used = partials_in(reader.source.get("whereupon"), reader.partials)
+        source = {**reader.source, PARTIALS: used} if used else reader.source
         return Rule(
             id=getattr(self, self.kind),
             kind=self.kind,
             description=self.description,
-            source=_stored(reader.source),
-            digest=digest_of(reader.source, reader.segments),
+            source=_stored(source),
+            digest=digest_of(source, reader.segments),
             **values,
         )
 
@@ -121,7 +129,10 @@ class RuleForm(FileForm):
     @classmethod
     def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
         """The names in each key whose row has a check."""
-        checker = replace(checker, opening=cls.opening_events(source.get("when")))
+        partials = source.get(PARTIALS)
+        known = cast("Mapping[str, str]", partials) if isinstance(partials, dict) else NO_PARTIALS
+        opening = cls.opening_events(source.get("when"))
+        checker = replace(checker, opening=opening, partials=known)
         for key in cls.keys:
             if key.check is not None:
                 yield from key.check(source.get(key.name), checker)

@@ -1,40 +1,18 @@
 """The key `locale` of the settings file: in which language people are written to."""
 
-import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, JsonValue, Tag
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag
 
 from whereupon.conditions.paths import parts_of
 from whereupon.errors import Diagnostic
-from whereupon.rules.field_types import AttributePath, Name
-from whereupon.rules.form import Form, invalid, shown, there
+from whereupon.rules.field_types import AttributePath, Locale, MaybeLocale
+from whereupon.rules.form import Form, there
 from whereupon.rules.locales import LocaleSource
 
 if TYPE_CHECKING:
     from whereupon.rules.plan.plan_checker import PlanChecker
-
-_PATTERN: Final = r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*"
-_LOCALE: Final = re.compile(_PATTERN)
-
-
-def _locale(name: str) -> str:
-    if _LOCALE.fullmatch(name) is None:
-        raise invalid(
-            code="bad-locale",
-            text="a locale is a language, with a country where that matters, such as en, de-AT or pt_BR; "
-            "this is {found}",
-            found=shown(name),
-        )
-    return name
-
-
-Locale: TypeAlias = Annotated[
-    Name, AfterValidator(_locale), Field(json_schema_extra={"pattern": f"^{_PATTERN}$"})
-]
-"""The name of a locale: letters and digits, its parts joined by ``-`` or ``_``."""
-MaybeLocale: TypeAlias = Annotated[Locale | None, BeforeValidator(there)]
 
 
 class LocaleForm(Form):

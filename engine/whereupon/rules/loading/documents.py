@@ -1,5 +1,6 @@
 """One file as plain data, with the place of every value. What is wrong becomes a diagnostic; nothing raises."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +17,8 @@ from whereupon.rules.loading.positions import (
 )
 from whereupon.rules.loading.yaml_text import read_yaml
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
 Loaded: TypeAlias = tuple[JsonValue, Positions, tuple[Diagnostic, ...]]
 
 
@@ -28,9 +31,20 @@ def load_document(path: Path) -> Loaded:
     try:
         document = _read(path)
     except UnreadableTextError as error:
-        return None, Positions(), (_in_file(error.diagnostic, file),)
-    diagnostics = tuple(_in_file(found, file) for found in document.diagnostics)
+        return None, Positions(), (in_file(error.diagnostic, file),)
+    diagnostics = tuple(in_file(found, file) for found in document.diagnostics)
     return document.data, document.positions, diagnostics
+
+
+def read_text(path: Path) -> str:
+    """The text in a file, without carriage returns; raises `UnreadableTextError`."""
+    text = _text(path).replace("\r\n", "\n")
+    strange = _CONTROL.search(text)
+    if strange is not None:
+        place = (text.count("\n", 0, strange.start()) + 1, 1)
+        message = "this line holds a control character; take it out"
+        raise UnreadableTextError(code="bad-text", message=message, place=place)
+    return text
 
 
 def may_have_key(path: Path, key: str) -> bool:
@@ -47,7 +61,8 @@ def file_error(path: Path, *, code: str, message: str) -> Diagnostic:
     return Diagnostic(code, Severity.ERROR, message, Location(path.as_posix()))
 
 
-def _in_file(found: Diagnostic, file: str) -> Diagnostic:
+def in_file(found: Diagnostic, file: str) -> Diagnostic:
+    """A diagnostic about the text of a file, with the file."""
     return replace(found, location=replace(found.location, file=file))
 
 

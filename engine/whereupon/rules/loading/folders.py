@@ -13,14 +13,18 @@ from whereupon.errors import Diagnostic, Location, RulesInvalidError, Severity
 from whereupon.messages.codec import object_text, read_object
 from whereupon.rules.files import FILES, RuleFile
 from whereupon.rules.files.guard import lint_guard
+from whereupon.rules.files.rule import PARTIALS
 from whereupon.rules.loading.chains import Chains
 from whereupon.rules.loading.documents import file_error, load_document, may_have_key
 from whereupon.rules.loading.lint import lint
+from whereupon.rules.loading.placing import is_rule_file, json_texts, load_placed
+from whereupon.rules.loading.texts import Texts, is_in_partials
 from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
 from whereupon.rules.plan.plan_checker import PlanChecker
 from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.rules.reader import read_rule_file
 from whereupon.rules.rule_reader import InternPool
+from whereupon.rules.steps.raw_steps import FILE_ENDING
 
 _SUFFIXES = frozenset({".yaml", ".json"})
 _MISSPELT = {".yml": ".yaml", ".yaml": ".yaml", ".json": ".json"}
@@ -62,19 +66,24 @@ def read_folder(folder: Path) -> Folder:
     if not folder.is_dir():
         message = "there is no such folder; give the one that holds the rule files"
         return Folder(Rulebook(), (file_error(folder, code="no-folder", message=message),))
-    paths, found = _rule_paths(folder)
+    paths, texts, found = _files_of(folder)
     segments, pool = _raw_segments(paths), InternPool()
-    files = [_File.from_path(path, segments, pool) for path in paths]
+    files = [_File.from_path(path, segments, pool, texts) for path in paths]
     diagnostics = [*found, *_duplicates(files)]
+    wrong = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
     values = [value for file in files if (value := file.meant) is not None]
     plan = _plan(files)
     known = {value.id: value for value in values if isinstance(value, Segment)}
     chains = Chains([value for value in values if isinstance(value, Rule)], known)
     for file in files:
-        diagnostics += file.diagnostics
-        diagnostics += file.located(_lint(file.meant, known, chains))
-        diagnostics += file.checked(plan)
-    wrong = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
+        of_file = [*file.diagnostics]
+        of_file += file.located(_lint(file.meant, known, chains))
+        of_file += file.checked(plan)
+        if any(each.severity is Severity.ERROR for each in of_file):
+            wrong.add(file.name)  # also for an error in a text that it names
+        diagnostics += of_file
+    if all(file.meant is not None for file in files):
+        diagnostics += texts.unused(_partials_of(values))
     refused = [file for file in files if file.name in wrong]
     sound = [file for file in files if file.value and file.name not in wrong]
     return Folder(
@@ -85,6 +94,12 @@ def read_folder(folder: Path) -> Folder:
         refused={file.path.stem: file.name for file in refused},
         has_settings_refused=any(isinstance(file.meant, FolderSettings) for file in refused),
     )
+
+
+def _partials_of(values: Sequence[RuleFile]) -> set[str]:
+    """The names of the partials that the rules render."""
+    partials = (value.source.get(PARTIALS) for value in values if isinstance(value, Rule))
+    return {name for each in partials if isinstance(each, Mapping) for name in each}
 
 
 def _plan(files: Sequence["_File"]) -> TrackingPlan:
@@ -126,6 +141,7 @@ class _File:
     """
 
     path: Path
+    texts: Texts
     value: RuleFile | None
     diagnostics: tuple[Diagnostic, ...]
     rest: RuleFile | None = None
@@ -141,27 +157,30 @@ class _File:
         return self.value or self.rest
 
     @classmethod
-    def from_path(cls, path: Path, segments: Mapping[str, JsonValue], pool: InternPool) -> "_File":
-        data, positions, found = load_document(path)
-        if () not in positions.values:
-            return cls(path, None, found)
-        reading = read_rule_file(data, stem=path.stem, segments=segments, pool=pool)
-        is_broken = any(each.severity is Severity.ERROR for each in found)
-        located = (
-            positions.locate(diagnostic, path.as_posix()) for diagnostic in reading.diagnostics
+    def from_path(
+        cls, path: Path, segments: Mapping[str, JsonValue], pool: InternPool, texts: Texts
+    ) -> "_File":
+        placed = load_placed(path, texts)
+        if () not in placed.positions.values:
+            return cls(path, texts, None, tuple(placed.located))
+        reading = read_rule_file(
+            placed.data, stem=path.stem, segments=segments, pool=pool, partials=texts.partials
+        )
+        found = (*placed.at_keys, *reading.diagnostics)
+        located = (placed.positions.locate(each, path.as_posix()) for each in found)
+        is_broken = any(
+            each.severity is Severity.ERROR for each in (*placed.located, *placed.at_keys)
         )
         value = None if is_broken else reading.file
         rest = reading.rest if value is None else None
-        errors_at = tuple(
-            p.path for p in reading.diagnostics if p.severity is Severity.ERROR and p.path
-        )
-        return cls(path, value, (*found, *located), rest, errors_at)
+        errors = (each.path for each in found if each.severity is Severity.ERROR and each.path)
+        return cls(path, texts, value, (*placed.located, *located), rest, (*errors, *placed.failed))
 
     def located(self, diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
         """The diagnostics with their places, without those of a part that has an error already."""
         diagnostics = tuple(each for each in diagnostics if not self._has_error(each.path))
         if diagnostics:
-            _, positions, _ = load_document(self.path)
+            positions = load_placed(self.path, self.texts).positions
             yield from (positions.locate(diagnostic, self.name) for diagnostic in diagnostics)
 
     def checked(self, plan: TrackingPlan) -> Iterator[Diagnostic]:
@@ -204,12 +223,26 @@ def check_names(source: JsonValue, plan: TrackingPlan) -> Iterator[Diagnostic]:
 # --- files ----------------------------------------------------------------------------------------
 
 
-def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
-    """The rule files below a folder, sorted, and what is wrong with the files as such."""
+def _files_of(folder: Path) -> tuple[list[Path], Texts, list[Diagnostic]]:
+    """The rule files and the texts of a folder, and what is wrong with its files as such."""
+    found: list[Diagnostic] = []
+    files = sorted(_visible_files(folder, found))
+    paths = _rule_paths(files, folder, found)
+    naming = (path for path in paths if may_have_key(path, f"json{FILE_ENDING}"))
+    named = {text for path in naming for text in json_texts(path, folder)}
+    beside = {path for path in named.intersection(paths) if not is_rule_file(path)}
+    paths = [path for path in paths if path not in beside]
+    texts = Texts.of(folder, files, paths)
+    return paths, texts, [*found, *texts.diagnostics]
+
+
+def _rule_paths(files: Sequence[Path], folder: Path, found: list[Diagnostic]) -> list[Path]:
+    """The files that may be rule files, in their order."""
     home = folder.resolve()
     paths: list[Path] = []
-    found: list[Diagnostic] = []
-    for path in sorted(_visible_files(folder, found)):
+    for path in files:
+        if is_in_partials(path, folder):
+            continue
         if path.suffix.lower() in _MISSPELT and not has_plain_name(path, folder):
             shown = "".join(char if char.isprintable() else "�" for char in path.as_posix())
             message = "this name holds a control character, or is not UTF-8; rename it"
@@ -225,7 +258,7 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
             found.append(file_error(path, code="unreadable", message=message))
         elif path.is_file() and path.suffix in _SUFFIXES and not path.stem.endswith(".test"):
             paths.append(path)
-    return paths, found
+    return paths
 
 
 def has_plain_name(path: Path, folder: Path) -> bool:

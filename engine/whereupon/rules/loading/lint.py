@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from pydantic import JsonValue
 
@@ -17,6 +17,7 @@ from whereupon.conditions.paths import parts_of, path_of
 from whereupon.errors import Diagnostic
 from whereupon.messages.codec import LazyObject
 from whereupon.messages.model import MessageType
+from whereupon.rules.files.rule import PARTIALS
 from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
 from whereupon.rules.loading.mail_lint import mail_warnings
 from whereupon.rules.model import (
@@ -28,12 +29,11 @@ from whereupon.rules.model import (
     RuleKind,
     Segment,
 )
-from whereupon.rules.plan.plan_checker import templates_in
 from whereupon.rules.spelling import nearest
-from whereupon.templates import VARIABLE_ROOTS
+from whereupon.rules.texts_in import Path, mentioned, templates_in
+from whereupon.templates import NO_PARTIALS, VARIABLE_ROOTS, Template
 
 Segments: TypeAlias = Mapping[str, Segment]
-Path: TypeAlias = tuple[str | int, ...]
 Names: TypeAlias = tuple[str, ...]
 
 _SIZES = ("size", "first", "last")
@@ -88,11 +88,19 @@ def _is_triggered_by(rule: Rule, type_: MessageType, name: str) -> bool:
 
 def _bare_variables(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
     given = _given(rule, segments)
-    for path, template in templates_in(rule.source.get("whereupon"), ("whereupon",)):
-        for name in dict.fromkeys(map(_behind_size, template.required_variables())):
+    for path, template in _templates(rule):
+        needed = {_behind_size(each): each for each in reversed(template.required_variables())}
+        for name, variable in reversed(needed.items()):
             if name[0] in ("properties", "person", "context") and not _is_there(name, given):
                 message = f"if {path_of(name)} is missing, nothing is sent; add | default: '…'"
-                yield Diagnostic.warning_at(path, "no-default", message)
+                found = Diagnostic.warning_at(path, "no-default", message)
+                yield mentioned(found, template, variable)
+
+
+def _templates(rule: Rule) -> Iterator[tuple[Path, Template]]:
+    partials = rule.source.get(PARTIALS)
+    known = cast("Mapping[str, str]", partials) if isinstance(partials, dict) else NO_PARTIALS
+    return templates_in(rule.source.get("whereupon"), ("whereupon",), known)
 
 
 def _behind_size(variable: Path) -> Names:
@@ -165,18 +173,25 @@ _HABITS: Mapping[str, str] = {
 
 
 def _unknown_variables(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
-    for path, template in templates_in(rule.source.get("whereupon"), ("whereupon",)):
+    for path, template in _templates(rule):
         for variable in template.variables():
-            root, *rest = map(str, variable)
-            if root == "event" and rest and rest[0] not in _SIZES:
-                message = f"event is the event's name, and has no {rest[0]}; write {_in_our_words(rest, 'properties')}"
-                yield Diagnostic.at(path, "unknown-variable", message)
-            elif root in _HABITS and rest:
-                message = f"there is no {root} here; write {_in_our_words(rest, _HABITS[root])}"
-                yield Diagnostic.at(path, "unknown-variable", message)
-            elif root not in VARIABLE_ROOTS:
-                hint = nearest(root, VARIABLE_ROOTS) or f"; there are {', '.join(VARIABLE_ROOTS)}"
-                yield Diagnostic.warning_at(path, "unknown-variable", f"there is no {root}{hint}")
+            found = _unknown_variable(path, [str(each) for each in variable])
+            if found is not None:
+                yield mentioned(found, template, variable)
+
+
+def _unknown_variable(path: Path, variable: Sequence[str]) -> Diagnostic | None:
+    root, *rest = variable
+    if root == "event" and rest and rest[0] not in _SIZES:
+        message = f"event is the event's name, and has no {rest[0]}; write {_in_our_words(rest, 'properties')}"
+        return Diagnostic.at(path, "unknown-variable", message)
+    if root in _HABITS and rest:
+        message = f"there is no {root} here; write {_in_our_words(rest, _HABITS[root])}"
+        return Diagnostic.at(path, "unknown-variable", message)
+    if root not in VARIABLE_ROOTS:
+        hint = nearest(root, VARIABLE_ROOTS) or f"; there are {', '.join(VARIABLE_ROOTS)}"
+        return Diagnostic.warning_at(path, "unknown-variable", f"there is no {root}{hint}")
+    return None
 
 
 def _in_our_words(rest: Sequence[str], root: str) -> str:

@@ -10,22 +10,36 @@ from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic
 from whereupon.rules.spelling import nearest
+from whereupon.rules.steps.raw_steps import SEND_KEYS, content_mappings
 
 MAIL_KEYS: Final = ("subject", "preheader", "text", "body", "html", "from", "reply_to", "headers")
 """The content of a mail."""
 
 _PARTS: Final = ("html", "mjml", "text", "body")
-_STEP_KEYS: Final = frozenset(("send", "kind", "topic", "mjml"))
+_STEP_KEYS: Final = SEND_KEYS | {"mjml"}
 UNSUBSCRIBE_PLACE: Final = "%unsubscribe_url%"
 """Stands in a mail for the address to unsubscribe at."""
 
 
 def mail_warnings(steps: JsonValue) -> Iterator[Diagnostic]:
     """What is likely a mistake in the mails among the steps of a rule."""
-    for place, step in enumerate(steps if isinstance(steps, list) else ()):
-        if isinstance(step, Mapping) and step.get("send") == "email":
-            for key, code, message in _warnings(step):
-                yield Diagnostic.warning_at(("whereupon", place, key), code, message)
+    mails: dict[tuple[str | int, ...], dict[str, JsonValue]] = {}
+    for content, path, _ in content_mappings({"whereupon": steps}):
+        if content.get("send") == "email":
+            mails[path] = content
+            for key, code, message in _warnings(content):
+                yield Diagnostic.warning_at((*path, key), code, message)
+        elif path[:-2] in mails:
+            for key, code, message in _warnings_of_a_language(content, mails[path[:-2]]):
+                yield Diagnostic.warning_at((*path, key), code, message)
+
+
+def _warnings_of_a_language(
+    content: Mapping[str, JsonValue], step: Mapping[str, JsonValue]
+) -> Iterator[tuple[str, str, str]]:
+    """What is likely a mistake in what one language says itself."""
+    found = _warnings({**step, **content})
+    yield from (each for each in found if each[0] in content)
 
 
 def _warnings(step: Mapping[str, JsonValue]) -> Iterator[tuple[str, str, str]]:

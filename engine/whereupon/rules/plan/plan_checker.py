@@ -5,8 +5,8 @@ and a file with an error elsewhere is checked as well. Each key and step says in
 checks it needs.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import JsonValue
@@ -27,13 +27,8 @@ from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.rules.plan.value_checks import object_schema, unmet_value
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.spelling import nearest
-from whereupon.templates import (
-    Template,
-    TemplateError,
-    is_template,
-    parse_template,
-    secret_names,
-)
+from whereupon.rules.texts_in import mentioned, templates_in
+from whereupon.templates import is_template, secret_names
 
 _LOOKED_INTO: Final = ("properties", "person", "context")
 
@@ -49,6 +44,7 @@ class PlanChecker:
 
     plan: TrackingPlan
     opening: list[str] | None = None
+    partials: Mapping[str, str] = field(default_factory=dict)
 
     def event(self, name: str, path: Path) -> Iterator[Diagnostic]:
         """An event's name, or a beginning of names (``Order *``)."""
@@ -60,7 +56,7 @@ class PlanChecker:
 
     def secrets(self, raw: JsonValue, path: Path) -> Iterator[Diagnostic]:
         """The names of the secrets that templates ask for, however deep."""
-        for place, template in templates_in(raw, path):
+        for place, template in templates_in(raw, path, self.partials):
             for name in secret_names(template):
                 yield from _one(self.plan.secret_diagnostic(name, place))
 
@@ -95,9 +91,10 @@ class PlanChecker:
 
     def templates(self, raw: JsonValue, path: Path) -> Iterator[Diagnostic]:
         """The variables of all templates in a value, however deep."""
-        for place, template in templates_in(raw, path):
+        for place, template in templates_in(raw, path, self.partials):
             for variable in template.variables():
-                yield from self.value(tuple(map(str, variable)), place)
+                found = self.value(tuple(map(str, variable)), place)
+                yield from (mentioned(each, template, variable) for each in found)
 
     def condition(
         self, raw: JsonValue, path: Path, root: Root, *, events: list[str] | None = None
@@ -196,20 +193,6 @@ def _names_in(raw: JsonValue, path: Path) -> Iterator[tuple[tuple[str, ...], Pat
         for key, inner in value.items() if isinstance(value, dict) else ():
             yield (*name, key), (*place, key)
             waiting.append(((*name, key), (*place, key), inner))
-
-
-def templates_in(raw: JsonValue, path: Path) -> Iterator[tuple[Path, Template]]:
-    """Every template that is written in a value, however deep, and its place."""
-    if isinstance(raw, str) and is_template(raw):
-        try:
-            yield path, parse_template(raw)
-        except TemplateError:
-            return
-    inner = (
-        raw.items() if isinstance(raw, dict) else enumerate(raw if isinstance(raw, list) else ())
-    )
-    for key, value in inner:
-        yield from templates_in(value, (*path, key))
 
 
 def _one(diagnostic: Diagnostic | None) -> Iterator[Diagnostic]:

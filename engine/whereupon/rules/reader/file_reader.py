@@ -9,7 +9,7 @@ from pydantic import JsonValue, ValidationError
 from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.files import FILES, RuleFile
 from whereupon.rules.files.file_form import FileForm
-from whereupon.rules.files.rule import Rule
+from whereupon.rules.files.rule import PARTIALS, Rule
 from whereupon.rules.files.segment import Segment
 from whereupon.rules.form_errors import form_errors
 from whereupon.rules.reader.diagnostics import diagnostic_from
@@ -17,6 +17,7 @@ from whereupon.rules.reader.recovery import without_errors
 from whereupon.rules.reader.words import misplaced_words
 from whereupon.rules.rule_reader import InternPool, RuleReader
 from whereupon.rules.spelling import nearest
+from whereupon.templates import NO_PARTIALS
 
 for _form in FILES.values():
     _form.model_rebuild()  # here, where one thread does it: several could read their first file at once
@@ -55,6 +56,7 @@ def read_rule_file(
     stem: str,
     segments: Mapping[str, JsonValue],
     pool: InternPool | None = None,
+    partials: Mapping[str, str] = NO_PARTIALS,
 ) -> Reading:
     """Read one file's content.
 
@@ -63,6 +65,7 @@ def read_rule_file(
         stem: the file's name without its ending, which its id must be.
         segments: the raw condition of every segment of the folder, by id.
         pool: what the files read before say; None to share nothing.
+        partials: the sources of the folder's partials, by name.
     """
     if not isinstance(data, dict):
         message = "a rule file is a mapping that starts with campaign:, broadcast:, segment:, "
@@ -72,7 +75,8 @@ def read_rule_file(
     if kind is None:
         return Reading(None, None, (_without_kind(data),))
     form, diagnostics = _validated(data, kind)
-    reader = RuleReader(data, segments, InternPool() if pool is None else pool, diagnostics)
+    pool = InternPool() if pool is None else pool
+    reader = RuleReader(data, segments, pool, diagnostics, partials=partials)
     file = None if form is None else cast("RuleFile", form.read(reader))
     reader.diagnostics.extend(_misplaced(form))
     reader.diagnostics.extend(_wrong_id(data.get(kind), kind=kind, stem=stem))
@@ -83,9 +87,17 @@ def read_rule_file(
 def rule_from_source(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]) -> Rule:
     """Read a rule again from its stored ``source``; raises ValueError if that is no valid rule."""
     stem = str(source.get("campaign", source.get("broadcast", "")))
-    file, found = parse_rule_file(dict(source), stem=stem, segments=segments)
-    if isinstance(file, Rule):
-        return file
+    written = {key: value for key, value in source.items() if key != PARTIALS}
+    partials = source.get(PARTIALS)
+    reading = read_rule_file(
+        written,
+        stem=stem,
+        segments=segments,
+        partials=cast("Mapping[str, str]", partials) if isinstance(partials, dict) else {},
+    )
+    if isinstance(reading.file, Rule):
+        return reading.file
+    found = reading.diagnostics
     reasons = "; ".join(each.message for each in found) or "it is no campaign and no broadcast"
     message = f"the stored rule {stem!r} cannot be read: {reasons}"
     raise ValueError(message)

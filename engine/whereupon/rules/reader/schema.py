@@ -10,8 +10,12 @@ from whereupon.conditions import condition_schemas
 from whereupon.rules.files import FILES
 from whereupon.rules.reader.words import SPELLINGS
 from whereupon.rules.steps import STEPS
+from whereupon.rules.steps.raw_steps import FILE_ENDING, SEND_KEYS
+from whereupon.rules.steps.send import LanguageForm, SendForm
 
 _RENAMED = {"x-ref": "$ref", "oneOf": "anyOf"}
+_NO_TEXTS = frozenset(f"{key}{FILE_ENDING}" for key in SEND_KEYS)
+"""What resembles the key of a text in a file, and is none."""
 _NULL: JsonValue = {"type": "null"}
 
 
@@ -33,8 +37,12 @@ def _forbid_misplaced_words(definitions: dict[str, JsonValue]) -> None:
     for form in STEPS.values():
         definition = definitions.get(form.__name__)
         if isinstance(definition, dict) and form.model_config.get("extra") == "allow":
-            words = sorted(form.refused | SPELLINGS.keys() - form.model_fields.keys())
+            words = sorted(form.refused | _NO_TEXTS | SPELLINGS.keys() - form.model_fields.keys())
             definition["propertyNames"] = {"not": {"enum": [*words]}}
+    language = definitions[LanguageForm.__name__]
+    assert isinstance(language, dict)  # noqa: S101 - pydantic writes a mapping
+    never = sorted(SendForm.refused | _NO_TEXTS | SEND_KEYS | SPELLINGS.keys() - {"mjml"})
+    language["propertyNames"] = {"not": {"enum": [*never]}}
 
 
 def _with_references(schema: JsonValue) -> JsonValue:

@@ -13,6 +13,7 @@ from whereupon.rules.keys import CAMPAIGN_KEYS
 from whereupon.rules.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.steps import STEPS
+from whereupon.rules.steps.raw_steps import SEND_KEYS
 from whereupon.rules.steps.step_form import StepForm
 
 _RULE = "it belongs to the rule: put it beside when:"
@@ -25,8 +26,7 @@ _SETTINGS = "it belongs to the trigger, or to the rule: put it there, beside whe
 STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
     {
         # keys of a step that are to come
-        **dict.fromkeys(("languages",), None),
-        **dict.fromkeys(("html_file", "text_file", "body_file", "subject_file"), None),
+        "languages": "write languages, in small letters",
         # keys of a step, otherwise spelt
         "kind": "write kind, in small letters",
         "topic": "write topic, in small letters",
@@ -69,10 +69,14 @@ SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
 
 def misplaced_words(form: StepForm, path: Path) -> Iterator[Diagnostic]:
     """An error for each word of the grammar that stands among the content of a step."""
-    for key in form.model_extra or ():
-        found = misplaced((*path, key), form.step.key)
-        if found is not None:
-            yield found
+    for place, content in form.contents():
+        for key in content:
+            found = misplaced((*path, *place, key), form.step.key)
+            if place and key in SEND_KEYS:
+                message = f"{key} is the same in all languages: put it beside send"
+                found = Diagnostic.at((*path, *place, key), "misplaced-key", message)
+            if found is not None:
+                yield found
 
 
 def misplaced(path: Path, step: str) -> Diagnostic | None:

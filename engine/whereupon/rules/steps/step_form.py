@@ -1,7 +1,7 @@
 """What every kind of step says of itself, as a value and as it is written."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias, cast
 
@@ -153,6 +153,10 @@ class StepForm(Form):
         description="A condition over the person: the step is done only for those whom it holds for.",
         examples=[{"newsletter": True}],
     )
+
+    def contents(self) -> Iterator[tuple[Path, Mapping[str, JsonValue]]]:
+        """The mappings of free content that the step has, each with its path in the step."""
+        yield (), self.model_extra or {}
 
     @classmethod
     def example(cls) -> JsonValue:

@@ -15,6 +15,7 @@ from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import Name
 from whereupon.rules.form import invalid, shown, there
 from whereupon.rules.rule_reader import Path, RuleReader
+from whereupon.rules.steps.raw_steps import FILE_ENDING
 from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content, ContentValue
 
@@ -98,6 +99,9 @@ def _header_name(name: str) -> str:
     return name
 
 
+_File: TypeAlias = Annotated[str | None, BeforeValidator(there)]
+
+
 class WebhookForm(StepForm):
     """Call a URL, by a delivery for the channel named webhook."""
 
@@ -138,8 +142,24 @@ class WebhookForm(StepForm):
         examples=["{{ person.user_id }} bought {{ properties.product }}"],
     )
 
+    body_file: _File = Field(
+        default=None,
+        description="The path of a file below the rules folder, in which the text of body stands.",
+        examples=["hooks/order.txt"],
+    )
+    json_file: _File = Field(
+        default=None,
+        description="The path of a JSON file below the rules folder, in which the value of json stands.",
+        examples=["hooks/order.json"],
+    )
+
     @override
     def read_step(self, reader: RuleReader, path: Path) -> Webhook:
+        for key, file in (("body_file", self.body_file), ("json_file", self.json_file)):
+            if file is not None:
+                target = key.removesuffix(FILE_ENDING)
+                message = f"a text in a file needs the rules folder: write {target} here"
+                reader.report((*path, key), "text-path", message)
         if self.payload is not None and self.body is not None:
             message = "a request has one body: write json or body, and take the other out"
             reader.report((*path, "body"), "unsupported-key", message)
