@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from whereupon.api.config import Metrics, Status, Waiting
 from whereupon.api.parts import EngineParts
 from whereupon.delivery.measures import Activity
+from whereupon.errors import UnknownNameError
 from whereupon.messages.times import earlier
 from whereupon.operations.outbox import resting_channels
 from whereupon.operations.pruner import kept_since
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Identity,
         Preview,
         Profile,
+        RuleGraph,
         TimelinePlace,
     )
 
@@ -154,6 +156,22 @@ class Questions(EngineParts):
         known = self.pipeline.index.by_id
         with self.store.reading() as session:
             return statistics(session, rule, start, known)
+
+    def graph(self, rule: str) -> "RuleGraph":
+        """A rule's steps as a tree, in words, with the people who stand at each.
+
+        `whereupon.render.graph_svg.graph_svg` draws it, and `whereupon.render.graph.graph_lines` writes it.
+
+        Raises:
+            UnknownNameError: the rulebook has no such rule.
+        """
+        from whereupon.insight import graph_of  # noqa: PLC0415 - see above
+
+        known = self.pipeline.index.by_id
+        if rule not in known:
+            raise UnknownNameError(kind="rule", name=rule, known=tuple(known))
+        with self.store.reading() as session:
+            return graph_of(known[rule], session.count_inside(rule))
 
     def deliveries(
         self,

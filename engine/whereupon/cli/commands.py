@@ -37,6 +37,7 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "init": Heading("init:init_command", _RULES),
         "lint": Heading("checks:lint_command", _RULES),
         "test": Heading("rule_tests:run_tests_command", _RULES),
+        "graph": Heading("graph:graph_command", _RULES),
         "schema": Heading("checks:schema_command", _RULES),
         "doctor": Heading("doctor:doctor_command", _RUNNING),
         "send-test": Heading("send_test:send_test_command", _RUNNING),

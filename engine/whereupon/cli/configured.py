@@ -114,6 +114,16 @@ def store_if_any(ctx: typer.Context, value: str | None) -> str | None:
     return _configured_store(ctx)
 
 
+def store_to_count(ctx: typer.Context, value: str | None) -> str | None:
+    """The store of ``--store``, or of the configuration; of the latter it is known that nobody gave it."""
+    configured = None if value is not None else _configured_store(ctx)
+    if configured is None:
+        return value
+    found = KnownStore(configured)
+    found.config, found.is_given = config_of(ctx), False
+    return found
+
+
 def digest_keys(store: str) -> tuple[bytes, ...]:
     """The key of the configuration that a store was chosen beside, and former keys behind it."""
     try:

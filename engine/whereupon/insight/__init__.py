@@ -7,7 +7,7 @@ Modules, from below: `clauses` (why a rule skipped a message), `outcomes` (what 
 `redecision` (deciding again what is stored as one word), `explanations` (one a message), `audiences`
 (broadcasts that did not go to a person), `rule_report` (one person, one rule), `person_report` (how it became
 known who a person is), `person_profile` (what is known of them now), `person_timeline` (what happened to them),
-`identify_preview` (what an identify would claim).
+`identify_preview` (what an identify would claim), `rule_graph` (a rule's steps as a tree).
 
 For others: all names below.
 """
@@ -32,6 +32,7 @@ from whereupon.insight.person_report import (
     identify_person,
 )
 from whereupon.insight.person_timeline import Happening, TimelinePlace, timeline
+from whereupon.insight.rule_graph import GraphArm, GraphStep, People, RuleGraph, graph_of
 from whereupon.insight.rule_report import explain_rule
 
 __all__ = [
@@ -41,11 +42,15 @@ __all__ = [
     "ClaimedMessage",
     "EndedEntry",
     "Explanation",
+    "GraphArm",
+    "GraphStep",
     "Happening",
     "Identity",
     "MergedPerson",
+    "People",
     "Preview",
     "Profile",
+    "RuleGraph",
     "TimelinePlace",
     "WaitingEntry",
     "delivered",
@@ -53,6 +58,7 @@ __all__ = [
     "ended_by",
     "explain",
     "explain_rule",
+    "graph_of",
     "headline_of",
     "identify_person",
     "known_person",
