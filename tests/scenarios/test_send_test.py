@@ -85,7 +85,7 @@ def test_a_test_goes_to_oneself_and_the_store_knows_nothing_of_it(shop: Shop) ->
     """Rendered with the person's last matching message, marked, under a key of its own."""
     before = tables_in(shop.url)
     done = shop.sends("ada", "--channel", "email", "--to", "me@example.com")
-    assert (done.status, done.stdout) == (0, "Sent step 1 of thanks through email.\n")
+    assert (done.status, done.stdout) == (0, "Sent step 0 of thanks through email.\n")
     (mail,) = shop.sent
     assert mail["to"] == "me@example.com"
     assert mail["subject"] == "[test] Your socks"
@@ -112,7 +112,7 @@ def test_event_data_can_be_given(shop: Shop) -> None:
     event = '{"properties": {"product": "shoes"}}'
     done = shop.sends("ada", "--channel", "email", "--event", event, "--dry-run")
     assert done.stdout == (
-        "Step 1 of thanks, with the data that were given:\n"
+        "Step 0 of thanks, with the data that were given:\n"
         "subject: [test] Your shoes\ntext: Hello Ada\n"
     )
     assert shop.sends("ada", "--channel", "email", "--event", "[1]", "--dry-run").status == 2
@@ -128,21 +128,21 @@ def test_missing_variables_are_named_with_what_is_there(shop: Shop) -> None:
 
 
 def test_of_several_steps_one_has_to_be_named(shop: Shop) -> None:
-    """By its position, as explain counts."""
+    """By its address, as explain says it."""
     done = shop.sends("ada", "--channel", "push", "--dry-run")
-    assert (done.status, "--step is one of 2, 3" in done.stderr) == (1, True)
-    done = shop.sends("ada", "--channel", "push", "--step", "3", "--dry-run")
+    assert (done.status, "--step is one of 1, 2" in done.stderr) == (1, True)
+    done = shop.sends("ada", "--channel", "push", "--step", "2", "--dry-run")
     assert "title: [test] Two" in done.stdout
 
 
 def test_what_the_channel_raises_is_told(shop: Shop) -> None:
     """Also that of an ``async`` function, and of a batch."""
-    done = shop.sends("ada", "--channel", "push", "--step", "2", "--yes")
+    done = shop.sends("ada", "--channel", "push", "--step", "1", "--yes")
     assert done.status == 1
     assert "refused it for now: RetryLater: the service is busy" in done.stderr
     config = shop.folder / "whereupon.toml"
     config.write_text(config.read_text().replace(f"{shop.module}:push", f"{shop.module}:Many"))
-    done = shop.sends("ada", "--channel", "push", "--step", "2", "--yes")
+    done = shop.sends("ada", "--channel", "push", "--step", "1", "--yes")
     assert "refused it for good: GiveUp: no such device" in done.stderr
 
 
@@ -161,7 +161,7 @@ def test_a_test_is_never_put_into_a_persons_inbox(shop: Shop) -> None:
     """The person would see it."""
     config = shop.folder / "whereupon.toml"
     config.write_text(f"store = '{shop.url}'\n[channels.push]\nuse = 'inbox'\n")
-    done = shop.sends("ada", "--channel", "push", "--step", "2", "--yes")
+    done = shop.sends("ada", "--channel", "push", "--step", "1", "--yes")
     assert (done.status, "use --dry-run" in done.stderr) == (1, True)
 
 

@@ -62,7 +62,7 @@ def log_started(
         port=port,
         worker=worker,
     )
-    steps = [step for rule in book.rules for step in rule.steps]
+    steps = [step for rule in book.rules for step in rule.route.every_step()]
     named = {step.channel for step in steps if isinstance(step, Send)}
     named |= {"webhook" for step in steps if isinstance(step, Webhook)}
     fallback = config.settings.unknown_channels == "console"

@@ -45,7 +45,8 @@ def send_test_command(  # noqa: PLR0913, PLR0917 - one for each option
         typer.Option(metavar="ADDRESS", help="Your own address; by default the person's."),
     ] = None,
     step: Annotated[
-        int | None, typer.Option(min=1, help="Which step, if several send to the channel.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Which step, if several send to the channel."),
     ] = None,
     event: Annotated[
         str | None,
@@ -86,7 +87,7 @@ def _sample(
     rule: str,
     person: str,
     channel: str,
-    step: int | None,
+    step: str | None,
     event: str | None,
     rules: Path,
 ) -> Sample:

@@ -171,7 +171,7 @@ class SubscriptionDesk:
 
 def topics_of(book: Rulebook, said: UnsubscribeToken) -> tuple[str, ...]:
     """The topics that sends of the rules name, and that of the mail, in order."""
-    steps = (step for rule in book.rules for step in rule.steps)
+    steps = (step for rule in book.rules for step in rule.route.every_step())
     named = {step.topic for step in steps if isinstance(step, Send) and step.topic is not None}
     return tuple(sorted(named | ({said.topic} if said.topic is not None else set())))
 

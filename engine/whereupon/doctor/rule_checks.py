@@ -39,7 +39,7 @@ def check_rules(folder: Path, config: Config) -> Iterator[Finding]:
 def _channels(book: Rulebook, config: Config) -> Iterator[Finding]:
     users: dict[str, list[str]] = defaultdict(list)
     for rule in book.rules:
-        for step in rule.steps:
+        for step in rule.route.every_step():
             if isinstance(step, Send | Webhook):
                 users[step.channel if isinstance(step, Send) else _WEBHOOK].append(rule.id)
     for channel in sorted(users.keys() - config.settings.channels.keys()):
@@ -52,7 +52,9 @@ def _channels(book: Rulebook, config: Config) -> Iterator[Finding]:
 
 
 def _webhook_hosts(book: Rulebook) -> Iterator[Finding]:
-    steps = [step for rule in book.rules for step in rule.steps if isinstance(step, Webhook)]
+    steps = [
+        step for rule in book.rules for step in rule.route.every_step() if isinstance(step, Webhook)
+    ]
     urls = [str(step.content.get("url", "")) for step in steps]
     plain = sorted({url for url in urls if urlsplit(url).scheme != "https"})
     hosts = sorted({host for url in urls if (host := _host(url))})

@@ -71,7 +71,7 @@ def profile(session: Session, user_id: str, book: Rulebook, now: datetime) -> Pr
     person = known_person(session, user_id)
     ids = session.identifiers_of([person.key])
     others = sorted(i.value for i in ids if i.kind is IdKind.USER and i.value != person.user_id)
-    steps = (step for rule in book.rules for step in rule.steps)
+    steps = (step for rule in book.rules for step in rule.route.every_step())
     topics = {step.topic for step in steps if isinstance(step, Send) and step.topic is not None}
     footprint = session.footprint(person.key)
     devices = session.scan(Device, person.key)

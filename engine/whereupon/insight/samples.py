@@ -43,12 +43,12 @@ class Sample:
     """A delivery that is a sample.
 
     Attributes:
-        step: the position of its step, from 1.
+        step: the address of its step.
         message: the recorded message whose data it was rendered with; None for data that were given.
     """
 
     delivery: Delivery
-    step: int
+    step: str
     message: StoredMessage | None
 
 
@@ -59,7 +59,7 @@ def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
     channel: str,
     *,
     now: datetime,
-    step: int | None = None,
+    step: str | None = None,
     event: Mapping[str, JsonValue] | None = None,
     settings: FolderSettings = DEFAULT_SETTINGS,
 ) -> Sample:
@@ -68,7 +68,7 @@ def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
     Args:
         person: one of the person's user ids.
         channel: which step is meant, unless ``step`` says it.
-        step: the position of the step, from 1.
+        step: the address of the step.
         event: the data of a message: ``properties`` and ``context``; by default those of the person's last
             message that triggers the rule.
         settings: of the folder, for the person's timezone and language.
@@ -82,7 +82,7 @@ def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
     if not persons:
         raise UnknownNameError(kind="person", name=person)
     known = persons[0]
-    number, chosen = _step(rule, channel, step)
+    address, chosen = _step(rule, channel, step)
     message = _last_message(session, rule, known) if event is None else None
     zone = text_zone_of(known.attributes, settings, rule)
     data = template_data(_facts(message, event, known, now), known, now, zone)
@@ -91,9 +91,9 @@ def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
     try:
         content = render_content(written, data, zone=zone)
     except TemplateError as error:
-        reason = f"step {number}: {error}"
+        reason = f"step {address}: {error}"
         raise SampleError(reason) from error
-    return Sample(_delivery(rule, known, channel, chosen, content, now), number, message)
+    return Sample(_delivery(rule, known, channel, chosen, content, now), address, message)
 
 
 def _content_for(person: Person, step: Send | Webhook, settings: FolderSettings) -> Content:
@@ -103,20 +103,21 @@ def _content_for(person: Person, step: Send | Webhook, settings: FolderSettings)
     return step.content_in(locale_of(person.attributes, settings))
 
 
-def _step(rule: Rule, channel: str, number: int | None) -> tuple[int, Send | Webhook]:
+def _step(rule: Rule, channel: str, address: str | None) -> tuple[str, Send | Webhook]:
     """The step that sends to the channel."""
     sends = {
-        place: step
-        for place, step in enumerate(rule.steps, 1)
-        if isinstance(step, Send | Webhook) and _channel(step) == channel
+        address: place.step
+        for address, place in rule.route.places.items()
+        if isinstance(place.step, Send | Webhook) and _channel(place.step) == channel
     }
-    if number is None and len(sends) == 1:
-        ((number, _),) = sends.items()
-    if number in sends:
-        return number, sends[number]
+    if address is None and len(sends) == 1:
+        ((address, _),) = sends.items()
+    if address in sends:
+        return address, sends[address]
     reason = f"say which step: --step is one of {', '.join(map(str, sends))}"
     if not sends:
-        others = {_channel(each) for each in rule.steps if isinstance(each, Send | Webhook)}
+        every = rule.route.every_step()
+        others = {_channel(each) for each in every if isinstance(each, Send | Webhook)}
         names = ", ".join(sorted(others)) or "none"
         reason = f"{rule.id} has no step that sends to {channel}; its channels: {names}"
     raise SampleError(reason)

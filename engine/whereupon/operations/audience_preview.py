@@ -67,7 +67,7 @@ class AudienceCounter:
         self._run = run
         self._rule = rule
         self._sample = min(sample, MOST_SAMPLED)
-        self._sends = [step for step in rule.steps if isinstance(step, Send)]
+        self._sends = [step for step in rule.route.every_step() if isinstance(step, Send)]
         known = {**ADDRESSES, **pipeline.settings.addresses}
         self._attributes = {s.channel: known[s.channel] for s in self._sends if s.channel in known}
 

@@ -44,7 +44,9 @@ class Timeline:
         self._skips = SkipBuffer(printer, rules)
         self._entered_at: dict[tuple[str, str | None], datetime] = {}
         self._waiting = {
-            rule.id for rule in rules.values() if any(step.takes_time for step in rule.steps)
+            rule.id
+            for rule in rules.values()
+            if any(step.takes_time for step in rule.route.every_step())
         }
 
     def emit(self, record: Record) -> None:

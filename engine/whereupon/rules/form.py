@@ -18,6 +18,14 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
+class BuiltLater:
+    """Stands in the annotation of a field whose type is known only when all forms are there."""
+
+    def annotation(self) -> object:
+        """The type of the field."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class IfMissing:
     """What to say if a required key of a form is missing. It stands in the annotation of the field."""

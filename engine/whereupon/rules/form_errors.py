@@ -9,7 +9,7 @@ from pydantic import Tag, ValidationError
 from pydantic.fields import FieldInfo
 
 from whereupon.errors import Diagnostic
-from whereupon.rules.form import Form, IfMissing, shown
+from whereupon.rules.form import BuiltLater, Form, IfMissing, shown
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.spelling import nearest
 
@@ -162,7 +162,10 @@ def _inner(hint: object, part: int | str) -> object:
     """The type of what stands at a key or a position; None if no form says."""
     if isinstance(hint, type) and issubclass(hint, Form):
         field = _field(hint, str(part))
-        return None if field is None else _bare(field.annotation)
+        if field is None:
+            return None
+        later = (each for each in field.metadata if isinstance(each, BuiltLater))
+        return _bare(next((each.annotation() for each in later), field.annotation))
     inner = get_args(hint)
     return _bare(inner[-1]) if get_origin(hint) in {list, dict} else None
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
-from whereupon.conditions import Condition
+from whereupon.conditions import ALWAYS, Condition
 from whereupon.messages.model import MessageType
+from whereupon.rules.steps.exit import Leave
 from whereupon.rules.steps.step_form import Step, Steps
 
 END: Final = "end"
@@ -160,6 +161,13 @@ class Route:
             return iter(self.steps)
         return (place.step for place in self.places.values())
 
+    def lists(self) -> Iterator[tuple[Steps, tuple[str | int, ...]]]:
+        """Every list of steps, those of arms included, and where it stands in the file."""
+        yield self.steps, ("whereupon",)
+        for place in self.places.values():
+            for _, inner, within_step in place.step.arms:
+                yield inner, (*place.path, *within_step)
+
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """Every condition over the person that a step asks."""
@@ -198,3 +206,12 @@ def _rounds_of(address: str, depth: int) -> tuple[int, ...]:
     written = address.partition("#")[2]
     rounds = tuple(map(int, written.split("."))) if written else ()
     return (*rounds, *(0,) * depth)[:depth]
+
+
+def ends_always(step: Step) -> bool:
+    """Whether an entry is over in any case that comes to the step: an exit, or arms that all end it."""
+    if step.condition is not ALWAYS:
+        return False
+    if isinstance(step, Leave):
+        return True
+    return step.is_exhaustive and all(any(map(ends_always, arm.steps)) for arm in step.arms)

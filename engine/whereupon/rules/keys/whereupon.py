@@ -24,9 +24,23 @@ def _read(forms: list[StepForm], reader: RuleReader) -> Route:
     if known is not None:
         return cast("Route", known)
     found = Route(read_steps(forms, reader, ("whereupon",)))
+    _check_names(found, reader)
     if not reader.diagnostics:
         reader.pool.steps[written] = found
     return found
+
+
+def _check_names(route: Route, reader: RuleReader) -> None:
+    """A name is an address, so no two steps have the same."""
+    if route.is_plain:
+        return
+    known: set[str] = set()
+    for steps, path in route.lists():
+        for place, step in enumerate(steps):
+            if step.name is not None and step.name in known:
+                message = f"another step of the rule is called {step.name} already; name this one otherwise"
+                reader.report((*path, place, "name"), "duplicate-name", message)
+            known |= set() if step.name is None else {step.name}
 
 
 def _check(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:

@@ -38,10 +38,10 @@ class Chains:
             return
         if rule.kind is RuleKind.BROADCAST:  # a client cannot start it in the first place
             return
-        for place, step in enumerate(rule.steps):
-            way = self._to_a_broadcast(step)
+        for place in rule.route.places.values():
+            way = self._to_a_broadcast(place.step)
             if way is not None:
-                path = ("whereupon", place, step.key)
+                path = (*place.path, place.step.key)
                 yield Diagnostic.warning_at(path, "leads-to-broadcast", _sentence(way))
 
     def _to_a_broadcast(self, step: Step) -> list[Rule] | None:
@@ -52,7 +52,7 @@ class Chains:
             way = ways.pop(0)
             if way[-1].kind is RuleKind.BROADCAST:
                 return way
-            for each in way[-1].steps:
+            for each in way[-1].route.every_step():
                 for rule in self._triggered_by(each):
                     if rule.id not in seen:
                         seen.add(rule.id)

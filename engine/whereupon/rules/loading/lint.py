@@ -29,6 +29,7 @@ from whereupon.rules.model import (
     RuleKind,
     Segment,
 )
+from whereupon.rules.route import ends_always
 from whereupon.rules.spelling import nearest
 from whereupon.rules.texts_in import Path, mentioned, templates_in
 from whereupon.templates import NO_PARTIALS, VARIABLE_ROOTS, Template
@@ -69,11 +70,21 @@ def _keys(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
 
 
 def _own_trigger(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
-    for i, step in enumerate(rule.steps):
-        for type_, name in step.messages_sent:
+    for place in rule.route.places.values():
+        for type_, name in place.step.messages_sent:
             if _is_triggered_by(rule, type_, name):
                 message = f"this sends {name}, which triggers this rule again"
-                yield Diagnostic.warning_at(("whereupon", i, step.key), "triggers-itself", message)
+                path = (*place.path, place.step.key)
+                yield Diagnostic.warning_at(path, "triggers-itself", message)
+
+
+def _unreachable(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
+    """Steps that no entry ever comes to."""
+    for steps, path in rule.route.lists():
+        over = next((i for i, step in enumerate(steps) if ends_always(step)), len(steps))
+        if over + 1 < len(steps):
+            message = "no entry comes here: the step above ends it in any case; take this step out"
+            yield Diagnostic.warning_at((*path, over + 1), "unreachable-step", message)
 
 
 def _is_triggered_by(rule: Rule, type_: MessageType, name: str) -> bool:
@@ -145,11 +156,15 @@ _BARE_PATH = re.compile(r"\s*(?:properties|person|context)(?:\.\w+)+\s*")
 def _paths_as_texts(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     """A path without braces, which is sent as a text."""
     for path, text in _texts(rule.source.get("whereupon"), ("whereupon",)):
-        if _BARE_PATH.fullmatch(text):
+        if path[-1] not in _PATHS and _BARE_PATH.fullmatch(text):
             message = (
                 f"this is the text itself; for what stands there write {{{{ {text.strip()} }}}}"
             )
             yield Diagnostic.warning_at(path, "path-as-text", message)
+
+
+_PATHS = frozenset({"until", "var"})
+"""Keys after which a path stands as a path."""
 
 
 def _texts(raw: JsonValue, path: Path) -> Iterator[tuple[Path, str]]:
@@ -207,6 +222,7 @@ def _mails(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
 _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _undescribed,
     _own_trigger,
+    _unreachable,
     _bare_variables,
     _unknown_variables,
     _paths_as_texts,

@@ -1,6 +1,6 @@
 """The step `branch`: go on by the first arm whose condition holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -53,6 +53,11 @@ class Branch(Step):
     @override
     def arms(self) -> tuple[Arm, ...]:
         return tuple(Arm(each.label, each.steps, each.path) for each in self.branches)
+
+    @property
+    @override
+    def is_exhaustive(self) -> bool:
+        return self.branches[-1].condition is ALWAYS
 
     @property
     @override
@@ -116,6 +121,7 @@ class BranchForm(StepForm):
                     message = "no arm after else is ever taken: put else last"
                     reader.report((*path, "branch", i + 1), "unreachable-arm", message)
             else:
+                _check_reached(self.branch[:i], form, reader, (*path, *place))
                 condition = reader.condition(form.if_, (*path, *place, "if"), root="person")
                 inner = (*place, "then")
                 steps = read_steps(form.then, reader, (*path, *inner))
@@ -139,3 +145,11 @@ class BranchForm(StepForm):
             yield from checker.condition(arm.get("if"), (*place, "if"), "person")
             for key in ("then", ELSE):
                 yield from check_steps(arm.get(key), (*place, key), checker)
+
+
+def _check_reached(
+    before: Sequence[IfArmForm | ElseArmForm], arm: IfArmForm, reader: RuleReader, path: Path
+) -> None:
+    if any(isinstance(each, IfArmForm) and each.if_ == arm.if_ for each in before):
+        message = "an arm above has the same condition, so this one is never taken"
+        reader.report(path, "unreachable-arm", message)

@@ -40,7 +40,7 @@ class LeaveForm(StepForm):
     @model_validator(mode="before")
     @classmethod
     def _from_word(cls, raw: object) -> object:
-        if raw == {Leave.key: None}:
+        if isinstance(raw, dict) and raw.get(Leave.key) is not True:
             raise invalid(code="unknown-step", text="write the step as - exit, with no colon")
         return {Leave.key: True} if raw == Leave.key else raw
 

@@ -50,6 +50,11 @@ class Split(Step):
 
     @property
     @override
+    def is_exhaustive(self) -> bool:
+        return True
+
+    @property
+    @override
     def arms(self) -> tuple[Arm, ...]:
         return tuple(
             Arm(each.label, each.steps, ("split", "arms", each.label, "then"))

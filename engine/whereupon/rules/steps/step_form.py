@@ -19,7 +19,7 @@ from whereupon.conditions import ALWAYS, Condition
 from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.rules.field_types import RawCondition
-from whereupon.rules.form import Form, invalid, there
+from whereupon.rules.form import BuiltLater, Form, invalid, there
 from whereupon.rules.rule_reader import Path, RuleReader
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class Step:
     def arms(self) -> tuple[Arm, ...]:
         """The arms that an entry may take from here, top down."""
         return ()
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether an entry that comes to the step always takes one of its arms."""
+        return False
 
     @property
     def looping(self) -> Collection[str]:
@@ -188,16 +193,20 @@ class StepForm(Form):
 # --- steps within steps -----------------------------------------------------------------------------
 
 
-class _AnySteps:
+class _AnySteps(BuiltLater):
     """Builds the schema of a list of steps when the form that holds it is first used, since steps hold steps."""
+
+    @override
+    def annotation(self) -> object:
+        from whereupon.rules.steps import AnyStepForm  # noqa: PLC0415 - made of all forms, this one too
+
+        any_step: Any = AnyStepForm
+        return list[any_step]
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        from whereupon.rules.steps import AnyStepForm  # noqa: PLC0415 - made of all forms, this one too
-
-        any_step: Any = AnyStepForm
-        return handler.generate_schema(list[any_step])
+        return handler.generate_schema(self.annotation())
 
     @override
     def __repr__(self) -> str:

@@ -96,6 +96,11 @@ class WaitFor(Step):
 
     @property
     @override
+    def is_exhaustive(self) -> bool:
+        return not self.looping
+
+    @property
+    @override
     def looping(self) -> Collection[str]:
         return tuple(arm.label for arm in self.waits if arm.again)
 
@@ -209,6 +214,10 @@ class WaitForForm(StepForm):
         if up_to is None and otherwise:
             message = "a wait without an end never comes here: give up_to a duration"
             reader.report((*path, ELSE), "unreachable-arm", message)
+        for i, wait in enumerate(waits):
+            if any(_takes_all(each, wait) for each in waits[:i]):
+                message = "an arm above takes all that this one waits for, so it is never taken"
+                reader.report((*path, "wait_for", i), "unreachable-arm", message)
         return WaitFor(waits, up_to, otherwise, Since(self.since))
 
     @override
@@ -233,6 +242,15 @@ class WaitForForm(StepForm):
             yield from checker.condition(arm.get("who"), (*place, "who"), "person")
             yield from check_steps(arm.get("then"), (*place, "then"), checker)
         yield from check_steps(raw.get(ELSE), (*path, ELSE), checker)
+
+
+def _takes_all(earlier: WaitArm, later: WaitArm) -> bool:
+    """Whether an arm takes whatever a later one waits for."""
+    if later.event is None or earlier.event is None:
+        return earlier.event is later.event and earlier.who == later.who
+    is_wide = earlier.where is ALWAYS and earlier.same is None
+    is_equal = (earlier.where, earlier.same) == (later.where, later.same)
+    return earlier.event == later.event and (is_wide or is_equal)
 
 
 def _arm(form: _WaitArmForm, i: int, reader: RuleReader, path: Path) -> WaitArm:
