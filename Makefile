@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test quick test-clients mutants check lint bench bench-peers chaos storm clean
+.PHONY: help demo test quick test-clients mutants check lint bench bench-peers chaos storm journeys clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 	@echo "            (VICTIM=delivery kills them while they send mail and webhooks, VICTIM=server kills PostgreSQL,"
 	@echo "            VICTIM=door kills whereupon serve under load)"
+	@echo "make journeys  hold the engine to a model of journeys, on JOURNEYS=10000 generated ones, killed now and then"
+	@echo "            (DATABASE=sqlite or postgres for stores of a database)"
 	@echo "make storm  everybody at the same people at once, on PostgreSQL, for SECONDS=60: no deadlock, no call too late"
 
 # One stamp for each set of packages; a change of pyproject.toml installs anew. The first time takes a minute, so
@@ -145,6 +147,11 @@ SEED ?= 1
 VICTIM ?= process
 chaos: $(VENV)/stamp-test
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --workers $(WORKERS) --seed $(SEED) --victim $(VICTIM)
+
+JOURNEYS ?= 10000
+DATABASE ?= memory
+journeys: $(VENV)/stamp-test
+	$(BIN)/python -m tests.properties.journey_runs --journeys $(JOURNEYS) --database $(DATABASE) --seed $(SEED) --jobs $(JOBS)
 
 SECONDS ?= 60
 storm: $(VENV)/stamp-test
