@@ -21,6 +21,7 @@ from whereupon.rules.model import (
     ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
+    ExitOnWho,
     NotWhileActive,
     OnCall,
     Once,
@@ -41,6 +42,7 @@ from whereupon.rules.model import (
     WaitFor,
 )
 from whereupon.rules.route import base_of
+from whereupon.rules.same import Same
 from whereupon.rules.steps.step_form import ELSE, Arm
 from whereupon.templates import ContentValue, Template
 
@@ -223,12 +225,13 @@ def _reentry(rule: Rule) -> str:
 def _exit(leave: Exit) -> str:
     match leave:
         case ExitOnEvent(event, where, same):
-            narrowed = _narrowed(event, where)
-            return narrowed if same is None else f"{narrowed} with {same_words(same)}"
+            return _narrowed(event, where, same)
         case ExitOnLeaving(segment):
             return f"leaving the segment {segment}"
         case ExitOnCondition(condition):
             return words_of(condition)
+        case ExitOnWho():
+            return "no longer one of those who may enter"
         case _:
             assert_never(leave)
 
@@ -238,8 +241,10 @@ def words_of(condition: Condition) -> str:
     return " and ".join(conjunct.text for conjunct in condition.conjuncts)
 
 
-def _narrowed(event: str, where: Condition) -> str:
-    return event if where is ALWAYS else f"{event} where {words_of(where)}"
+def _narrowed(event: str, where: Condition, same: Same | None) -> str:
+    """An event, and what it must be like."""
+    said = event if where is ALWAYS else f"{event} where {words_of(where)}"
+    return said if same is None else f"{said} with {same_words(same)}"
 
 
 # --- the steps --------------------------------------------------------------------------------------
@@ -316,4 +321,4 @@ def _arm_words(step: Step) -> Mapping[str, str]:
 def _awaited(arm: WaitArm) -> str:
     if arm.event is None:
         return f"once {words_of(arm.who)}"
-    return f"on {_narrowed(arm.event, arm.where)}"
+    return f"on {_narrowed(arm.event, arm.where, arm.same)}"

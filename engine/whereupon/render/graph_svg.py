@@ -125,11 +125,14 @@ def _step(step: GraphStep) -> Block:
     box = _box(step)
     if not step.arms:
         return box
-    arms = side_by_side([_arm(arm) for arm in step.arms], _BESIDE, _FORK)
+    drawn = [_arm(arm) for arm in step.arms]
+    if step.condition is not None:
+        drawn.append(_chip("left out for others"))
+    arms = side_by_side(drawn, _BESIDE, _FORK)
     axis = max(arms.axis, box.axis)
     right = max(arms.width - arms.axis, box.width - box.axis)
     svg = box.at(axis - box.axis, 0) + arms.at(axis - arms.axis, box.height)
-    return Block(axis + right, box.height + arms.height, axis, svg, step.ends)
+    return Block(axis + right, box.height + arms.height, axis, svg, arms.ends)
 
 
 def _box(step: GraphStep) -> Block:

@@ -29,7 +29,8 @@ when: [Trial Started, Trial Extended]
 where: {plan: {exists: true}}
 who: {country: [DE, FR]}
 reentry: once
-exit: [{event: Order Completed, where: {total: {gt: 20}}}, {plan: pro}]
+exit: [{event: Order Completed, where: {total: {gt: 20}}, same: [cart]}, {plan: pro}]
+stay: true
 whereupon:
   - {send: email, subject: "Welcome, {{ person.first_name | default: 'friend' }}", name: welcome}
   - wait: 2d
@@ -37,7 +38,7 @@ whereupon:
       - if: {plan: team}
         then:
           - wait_for:
-              - {event: Teammate Invited, where: {role: admin}, then: [{track: Invited}], again: true}
+              - {event: Teammate Invited, where: {role: admin}, same: [cart], then: [{track: Invited}], again: true}
               - {who: {plan: [pro, team]}, then: [exit]}
             up_to: 3d
             else: [{send: in_app, title: Invite a colleague, if: {size: {gt: 1}}}]
@@ -69,14 +70,15 @@ def test_a_rule_is_told_as_an_indented_tree(tmp_path: Path) -> None:
         "  where     plan exists\n"
         "  who       country is one of DE, FR\n"
         "  re-entry  once\n"
-        "  exit      Order Completed where total is greater than 20 or plan is pro\n"
+        "  exit      Order Completed where total is greater than 20 with the same cart or plan is pro "
+        "or no longer one of those who may enter\n"
         "\n"
         "  welcome  sends email “Welcome, {{ person.first_name | default: 'friend' }}”\n"
         "  1        waits 2d\n"
         "  2        branches\n"
         "    if plan is team\n"
         "      2.0.0  waits for Teammate Invited or plan is one of pro, team, up to 3d\n"
-        "        on Teammate Invited where role is admin\n"
+        "        on Teammate Invited where role is admin with the same cart\n"
         "          2.0.0.0.0  tracks Invited\n"
         "          then the wait starts anew, at most 10 times\n"
         "        once plan is one of pro, team\n"
