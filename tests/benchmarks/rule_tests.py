@@ -3,7 +3,7 @@
     python -m tests.benchmarks.rule_tests [--rounds N] [--keep FOLDER]
 
 The folder is generated from a seed: campaigns with conditions, history, waits of hours to months and exits,
-campaigns that others set off, segments, and weekly broadcasts. Each test sends a message a week for a year,
+some with waits for an event, branches and splits, campaigns that others set off, segments, and weekly broadcasts. Each test sends a message a week for a year,
 beside others, and expects every entry and delivery by its number. All of it counts: starting the command,
 reading the folder, running the tests, and coverage. Each round is a process of its own, and seconds are
 those of its own time on one core, so that other work of the machine does not count.
@@ -107,11 +107,22 @@ def _campaign(place: int, random_: random.Random) -> tuple[dict[str, object], li
             {"send": "push", "title": "Thanks, {{ person.first_name | default: 'friend' }}"},
             *([{"track": f"Sent {place}", "properties": {"price": 0}}] if sets_off else []),
             {"set": {"thanked": "{{ timestamp }}"}},
+            *(_journey(place) if place % 3 == 0 else []),
             {"wait": f"{random_.choice(_HOURS)}h"},
             {"send": "email", "subject": "Your {{ properties.product | default: 'order' }}"},
         ],
     }  # fmt: skip
     return rule, list(_tests_of(place, least, random_))
+
+
+def _journey(place: int) -> list[object]:
+    """A wait that nobody passes, a branch and a split."""
+    arms = {"a": {"share": 50, "then": [{"wait": "1h"}]}, "b": {"share": 50, "then": []}}
+    return [
+        {"wait_for": [{"event": f"Invited {place}", "then": ["exit"]}], "up_to": "3d", "else": []},
+        {"branch": [{"if": {"plan": "team"}, "then": ["exit"]}, {"else": [{"wait": "1h"}]}]},
+        {"split": {"name": f"split-{place}", "arms": arms}},
+    ]
 
 
 def _tests_of(place: int, least: int, random_: random.Random) -> Iterator[object]:

@@ -145,6 +145,18 @@ def test_coverage_counts_each_part_of_the_exit(tmp_path: Path) -> None:
     ]
 
 
+def test_coverage_counts_that_a_person_does_not_stay(tmp_path: Path) -> None:
+    """`stay: true` is a part of the exit, in its own line."""
+    rule = OFFER.replace("reentry:", "stay: true\nreentry:").replace(
+        "{performed: {event: Signed In, within: 7d}}", "{plan: pro}"
+    )
+    gone = "6: offer: no test has an entry end by this: stay"
+    pro = f"- {{identify: ada, traits: {{plan: pro}}}}\n- {BUY}"
+    assert gone in _uncovered(tmp_path, rule, pro)
+    left = f"{pro}\n- {{at: +1h, identify: ada, traits: {{plan: team}}}}"
+    assert gone not in _uncovered(tmp_path, rule, left)
+
+
 def test_coverage_of_a_test_does_not_change_its_outcome(tmp_path: Path) -> None:
     """Looking beyond a window does not widen it."""
     given = f"- {IN}\n- {{at: +7d, {BUY[1:]}"

@@ -176,7 +176,8 @@ def _counts(
     if asked.within is not None and asked.within > ZERO:
         part = f"{key}: {asked.event} performed within {format_duration(asked.within)}"
         probe = Probe(part, WINDOW, path, address)
-        yield probe, partial(_watch_window, probe, asked, asked.within)
+        edge, ever = replace(asked, within=asked.within + _STEP), replace(asked, within=None)
+        yield probe, _watch_window(probe, asked, edge, ever)
     for bound, wanted in _count_bounds(asked):
         part = f"{key}: how often {asked.event} was performed, beside {bound}"
         probe = Probe(part, wanted, path, address)
@@ -200,17 +201,17 @@ def _watch_count(probe: Probe, asked: Performed, bound: int, _data: Data, histor
         probe.see(Seen.AT if count == bound else Seen.BELOW if count < bound else Seen.ABOVE)
 
 
-def _watch_window(
-    probe: Probe, asked: Performed, within: timedelta, _data: Data, history: History
-) -> None:
-    """An event as long ago as the window is outside of it, and at its edge."""
-    counts = [
-        history.count(replace(asked, within=span)) or 0 for span in (within, within + _STEP, None)
-    ]
-    inside, at_edge, ever = counts
-    if inside:
-        probe.see(Seen.INSIDE)
-    if at_edge > inside:
-        probe.see(Seen.EDGE)
-    if ever > at_edge:
-        probe.see(Seen.OUTSIDE)
+def _watch_window(probe: Probe, asked: Performed, edge: Performed, ever: Performed) -> Watch:
+    """Notes events inside and outside of a window; one as long ago as the window is outside, and at its edge."""
+
+    def watch(_data: Data, history: History) -> None:
+        inside = history.count(asked) or 0
+        if inside:
+            probe.see(Seen.INSIDE)
+        until_edge = history.count(edge) or 0
+        if until_edge > inside:
+            probe.see(Seen.EDGE)
+        if Seen.OUTSIDE not in probe.seen and (history.count(ever) or 0) > until_edge:
+            probe.see(Seen.OUTSIDE)
+
+    return watch
