@@ -1,11 +1,12 @@
 """The host's own functions: channels, functions of steps, hooks and actions that it registers with an engine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Unpack, overload
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from whereupon.api.config import with_action, with_address
 from whereupon.api.device_calls import DeviceCalls
@@ -157,6 +158,18 @@ class HostFunctions(DeviceCalls, InboxCalls, ReportCalls):
             return register
         register(function)
         return None
+
+    def stand_in(self, results: Mapping[str, JsonValue]) -> None:
+        """Wait for no call of a step from now on, as in a replay or a test: each counts as made at once.
+
+        Args:
+            results: what functions return, by their names; null for every other.
+        """
+        self._check_open()
+        given = dict(results)
+        self._current.change(
+            lambda pipeline: pipeline.with_settings(replace(pipeline.settings, stand_ins=given))
+        )
 
     def on(self, event: str, hook: Hook) -> None:
         """Call a function whenever this happens to a delivery or to an action of the host's.

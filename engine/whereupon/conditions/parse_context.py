@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 from whereupon.conditions.condition import Conjunct
 from whereupon.conditions.validation import Path
-from whereupon.conditions.values import JsonValue
+from whereupon.conditions.values import RESULTS, ROOTS, JsonValue
 from whereupon.errors import Diagnostic
 
 ConjunctPool: TypeAlias = dict[tuple[str, str, str], tuple[Conjunct, ...]]
@@ -31,6 +31,7 @@ class ParseContext:
         history_allowed: whether ``segment`` and ``performed`` may be used.
         zone: the timezone of dates without an offset.
         pool: conjuncts that were parsed before.
+        in_steps: whether it is asked in a step, where ``run`` is what functions returned.
         untied: why there is no triggering message; None if there is one.
         trail: the segments that are being read, outermost first.
         parsed: the conjuncts of each segment that was parsed, or why it cannot be used.
@@ -43,9 +44,19 @@ class ParseContext:
     zone: str = UTC
     pool: ConjunctPool = field(default_factory=dict)
     untied: str | None = NO_TRIGGER
+    in_steps: bool = False
     trail: tuple[str, ...] = ()
     parsed: dict[str, "tuple[Conjunct, ...] | Diagnostic"] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """What ``logic`` sees."""
+        return (*ROOTS, RESULTS) if self.in_steps else ROOTS
+
+    def starts_at_root(self, name: str) -> bool:
+        """Whether a path of the short form is meant from the root on: ``run.…`` in a step."""
+        return self.in_steps and self.root != "item" and name.startswith(f"{RESULTS}.")
 
     def report(self, path: Path, code: str, message: str) -> None:
         """Note an error."""

@@ -43,7 +43,7 @@ from whereupon.conditions.validation import (
     template_in_name,
     too_large,
 )
-from whereupon.conditions.values import ROOTS, JsonValue
+from whereupon.conditions.values import JsonValue
 from whereupon.errors import Diagnostic
 
 _SYMBOLS: Final = MappingProxyType(
@@ -61,7 +61,7 @@ _OTHER_ROOTS: Final = MappingProxyType(
 _NO_SEGMENTS: Final[Mapping[str, JsonValue]] = MappingProxyType({})
 
 
-def parse_condition(
+def parse_condition(  # noqa: PLR0913 - one for each thing that a condition may refer to
     raw: JsonValue,
     *,
     root: Literal["properties", "person"],
@@ -70,6 +70,7 @@ def parse_condition(
     zone: str = UTC,
     pool: ConjunctPool | None = None,
     untied: str | None = NO_TRIGGER,
+    in_steps: bool = False,
 ) -> tuple[Condition, tuple[Diagnostic, ...]]:
     """Parse the ``where`` or ``who`` of a rule file, and find everything that is wrong with it.
 
@@ -81,6 +82,7 @@ def parse_condition(
         zone: the timezone of dates without an offset, in the condition and in the data.
         pool: conjuncts that other conditions of the folder share; None to share nothing.
         untied: why there is no triggering message that `same` could compare with; None if there is one.
+        in_steps: whether it is asked in a step, where paths may start from ``run``: what functions returned.
 
     Returns:
         The condition, which is `ALWAYS` if there is an error; and every diagnostic, with its path
@@ -98,6 +100,7 @@ def parse_condition(
         zone=zone,
         pool={} if pool is None else pool,
         untied=untied,
+        in_steps=in_steps,
     )
     condition = assemble(read_condition(raw, (), context), (), context)
     return condition, tuple(context.diagnostics)
@@ -122,7 +125,8 @@ def read_condition(raw: JsonValue, path: Path, context: ParseContext) -> list[Co
 
 def _pooled(key: str, value: JsonValue, path: Path, context: ParseContext) -> Sequence[Conjunct]:
     """The conjuncts of a key that depends on nothing but itself: parsed once, unless it has a diagnostic."""
-    asked = (f"{context.root} {context.zone}", key, repr(value))
+    steps = " in steps" if context.in_steps else ""
+    asked = (f"{context.root} {context.zone}{steps}", key, repr(value))
     found = context.pool.get(asked)
     if found is None:
         before = len(context.diagnostics)
@@ -183,7 +187,8 @@ def _warn_of_root(name: str, path: Path, context: ParseContext) -> None:
 def _variable(name: str, context: ParseContext) -> tuple[JsonValue, str | None]:
     """The logic that reads a name, and the absolute path of it; None inside of an item."""
     if context.root != "item":
-        return {"var": f"{context.root}.{name}"}, f"{context.root}.{name}"
+        path = name if context.starts_at_root(name) else f"{context.root}.{name}"
+        return {"var": path}, path
     if is_outside(name):
         return outer(outside_of(name)), outside_of(name)
     return {"var": [name, None] if name == "timestamp" else name}, None  # not the message's
@@ -339,8 +344,9 @@ def logic_conjuncts(raw: JsonValue, path: Path, context: ParseContext) -> list[C
     if context.root == "item":
         return _item_logic(raw, path, context)
     for name in dict.fromkeys(variables_of(raw)):
-        if root_of(name) not in ROOTS:
-            text = f"logic sees {', '.join(ROOTS)}, and so no {name}; write {context.root}.{name}"
+        if root_of(name) not in context.roots:
+            seen = ", ".join(context.roots)
+            text = f"logic sees {seen}, and so no {name}; write {context.root}.{name}"
             context.warn(path, "unknown-root", text)
     return [
         conjunct_of(logic, logic_words(logic), variables=variables_of(logic))

@@ -14,6 +14,8 @@ Data: TypeAlias = Mapping[str, JsonValue]
 """What a condition reads: event, properties, context, person, timestamp and type of a message."""
 
 ROOTS: Final = ("event", "properties", "context", "person", "timestamp", "type")
+RESULTS: Final = "run"
+"""The root of what functions returned, in the conditions of steps."""
 OF_THE_PERSON: Final = frozenset({"person", "timestamp"})
 """The roots that are there without a message."""
 

@@ -177,6 +177,10 @@ class BatchState:
         place = (entry.rule, name, id_in_ref(entry.occasion), entry.entered_at)
         self.out.emitted.append(Ended(*place, entry.state, entry.ended))
 
+    def call_made(self, idempotency_key: str) -> Delivery | None:
+        """The call of that key, among those of entries that wait for one and are due."""
+        return self._deliveries.get(idempotency_key)
+
     def delivery(self, idempotency_key: str) -> Delivery | None:
         """The delivery of that key, among those that the batch reports about or has made."""
         found = self._deliveries.get(idempotency_key)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from pydantic import JsonValue
+
 from whereupon.guards.judge import Policy, default_policy
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.semantic_events import Registry
@@ -18,6 +20,8 @@ class Settings:
         policies: what guard files say of actions, by the action's name.
         digest_key: the host's secret; without one, a reader of the store can test guesses of identifiers.
         former_keys: earlier secrets, under which tombstones may still be stored.
+        stand_ins: what functions return by their names, where no call is waited for, as in a replay; None where
+            calls are made.
         addresses: by channel, the attribute of a person that has the address.
     """
 
@@ -26,6 +30,7 @@ class Settings:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     digest_key: bytes = field(default=b"", repr=False)
     former_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    stand_ins: Mapping[str, JsonValue] | None = None
     addresses: Mapping[str, str] = field(default_factory=lambda: {"email": "email", "sms": "phone"})
 
     def policy_on(self, action: str) -> Policy:

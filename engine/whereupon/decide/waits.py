@@ -67,7 +67,10 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
 def pass_by_merge(work: BatchState, evaluation: Evaluation) -> None:
     """Let the entries of a person go on that wait for what the person has inherited; move waits until a date."""
     for entry in _standing(work, evaluation.person_key):
-        if mark_at(entry.trail, entry.address, MarkKind.WAITS) is not None:
+        if mark_at(entry.trail, entry.address, MarkKind.WAITS) is None:
+            continue
+        context = context_of(work, entry, evaluation.now)
+        if context is not None and isinstance(context.place.step, Wait | WaitFor):  # else a call
             run_entry(work, entry._replace(due_at=evaluation.now))
 
 

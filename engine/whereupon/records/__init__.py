@@ -105,7 +105,16 @@ from whereupon.records.retention import (
 )
 from whereupon.records.skips import Skips, SkipSearch, SkipSummary, SkipVerdict, read_rule_list
 from whereupon.records.stored_messages import PastEvent, SetAside, StoredMessage, Twin, stub_of
-from whereupon.records.trail import NO_VALUES, Mark, MarkKind, Trail, mark_at
+from whereupon.records.trail import (
+    FUNCTION,
+    NO_VALUES,
+    RESULT,
+    Mark,
+    MarkKind,
+    Trail,
+    mark_at,
+    results_of,
+)
 from whereupon.records.transfers import ALL_LIVE, Inert, MessageName, Transfer
 
 __all__ = [
@@ -116,6 +125,7 @@ __all__ = [
     "COUNTED_OUTCOMES",
     "DONE",
     "EXITS",
+    "FUNCTION",
     "INSIDE",
     "KEY",
     "LOOSE_EDGES",
@@ -128,6 +138,7 @@ __all__ = [
     "NO_VALUES",
     "OVERTAKEN",
     "PRUNED_RECORDS",
+    "RESULT",
     "ROLES",
     "RULE_PAUSED",
     "SCOPES_OF",
@@ -216,6 +227,7 @@ __all__ = [
     "place_at",
     "prune_action",
     "read_rule_list",
+    "results_of",
     "stub_of",
     "with_operation",
 ]

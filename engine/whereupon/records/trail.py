@@ -68,3 +68,20 @@ Trail: TypeAlias = tuple[Mark, ...]
 def mark_at(trail: Trail, address: str, *kinds: MarkKind) -> Mark | None:
     """The last mark of these kinds at a step."""
     return next((m for m in reversed(trail) if m.address == address and m.kind in kinds), None)
+
+
+RESULT: Final = "result"
+"""The value of a mark that a function returned."""
+FUNCTION: Final = "function"
+"""The value of a mark of a call that was given up: the function's name."""
+
+
+def results_of(trail: Trail) -> dict[str, JsonValue]:
+    """What functions returned, by their names; of several calls the last, and nothing if that one failed."""
+    found: dict[str, JsonValue] = {}
+    for mark in trail:
+        if mark.kind is MarkKind.RAN and mark.detail is not None and RESULT in mark.values:
+            found[mark.detail] = mark.values[RESULT]
+        elif mark.kind is MarkKind.FAILED:
+            found.pop(str(mark.values.get(FUNCTION)), None)
+    return found

@@ -4,12 +4,14 @@ Nothing leaves the process, and no function of the host is called. Deliveries st
 temporary store. Actions change that store, so later messages meet the same state as in production.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from pydantic import JsonValue
 
 from whereupon.decide import BatchResult
 from whereupon.engine import Engine
@@ -20,7 +22,7 @@ from whereupon.messages.model import NAMED, Message, id_in_ref
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.times import EPOCH, LAST_INSTANT, earlier, later
 from whereupon.pipeline.load import CrowdedError
-from whereupon.records import Entry
+from whereupon.records import NO_VALUES, Entry
 from whereupon.replay.records import Record, Summary
 from whereupon.scheduling import FrozenClock
 
@@ -42,6 +44,7 @@ class Replay:
         engine: an engine on a temporary store, with ``clock``.
         emit: is called with every record, in order.
         batch: the most messages in one transaction; the records do not depend on it.
+        functions: what the functions of `run` steps return, by their names; null by default.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Replay:
         emit: Callable[[Record], None],
         *,
         batch: int = BATCH,
+        functions: Mapping[str, JsonValue] = NO_VALUES,
     ) -> None:
+        engine.stand_in(functions)
         self.summary = Summary()
         self._batch_size = batch
         self._engine = engine

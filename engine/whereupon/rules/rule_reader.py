@@ -86,9 +86,18 @@ class RuleReader:
         self.diagnostics.append(Diagnostic.at(path, code, message, severity))
 
     def condition(
-        self, raw: JsonValue, path: Path, *, root: Literal["properties", "person"]
+        self,
+        raw: JsonValue,
+        path: Path,
+        *,
+        root: Literal["properties", "person"],
+        in_steps: bool = False,
     ) -> Condition:
-        """Read a condition; a condition over a person may also ask for segments and history."""
+        """Read a condition; a condition over a person may also ask for segments and history.
+
+        Args:
+            in_steps: whether it is the `if` of a step, which may ask for what functions returned.
+        """
         if raw is None:
             return ALWAYS
         condition, found = parse_condition(
@@ -99,6 +108,7 @@ class RuleReader:
             zone=self.zone,
             pool=self.pool.conjuncts,
             untied=self.untied,
+            in_steps=in_steps,
         )
         self.diagnostics.extend(
             Diagnostic.at((*path, *each.path), each.code, each.message, each.severity)

@@ -29,7 +29,7 @@ ONLY_THE_READER_KNOWS = frozenset(
     {
         "bad-cron", "bad-instant", "bad-regex", "bad-template", "bad-timezone", "conflicting-bounds",
         "conflicting-counts",
-        "duplicate-key", "history-in-protect", "id-not-stem", "text-path", "too-few-approvers", "unknown-action", "unknown-partial", "unknown-segment",
+        "duplicate-key", "history-in-protect", "id-not-stem", "misplaced-secret", "text-path", "too-few-approvers", "unknown-action", "unknown-partial", "unknown-segment",
     }
 )  # fmt: skip
 """What no schema can say: it takes knowing other files, the calendar, or a language within a text."""

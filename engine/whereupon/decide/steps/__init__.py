@@ -13,6 +13,7 @@ from whereupon.conditions import ALWAYS
 from whereupon.decide.steps.branch import run_branch
 from whereupon.decide.steps.context import StepContext, StepFailed, StepMessage, StepResult
 from whereupon.decide.steps.exit import run_exit
+from whereupon.decide.steps.run import run_run
 from whereupon.decide.steps.send import run_send
 from whereupon.decide.steps.set import run_set
 from whereupon.decide.steps.split import run_split
@@ -23,6 +24,7 @@ from whereupon.decide.steps.webhook import run_webhook
 from whereupon.records import MarkKind, mark_at
 from whereupon.rules.steps.branch import Branch
 from whereupon.rules.steps.exit import Leave
+from whereupon.rules.steps.run import Run
 from whereupon.rules.steps.send import Send
 from whereupon.rules.steps.set import SetAttributes
 from whereupon.rules.steps.split import Split
@@ -60,6 +62,7 @@ _RUNNERS: Final[Mapping[type[Step], _Runner]] = dict(
         _row(WaitFor, run_wait_for),
         _row(Branch, run_branch),
         _row(Split, run_split),
+        _row(Run, run_run),
         _row(Leave, run_exit),
     )
 )

@@ -27,6 +27,7 @@ from whereupon.records import (
     MarkKind,
     Person,
     SendKind,
+    results_of,
 )
 from whereupon.rules.model import END, Place, Rule
 from whereupon.templates import Content, TemplateError, render_content
@@ -133,6 +134,8 @@ class StepContext(NamedTuple):
             "person": self.person.attributes,
             "timestamp": format_local(self.now, self.rule.zone),
         }
+        if self.entry.trail:
+            data["run"] = results_of(self.entry.trail)
         return data  # type: ignore[return-value]  # mappings of JSON, never written to
 
     def history(self) -> HistoryUntil:
@@ -158,14 +161,15 @@ class StepContext(NamedTuple):
         The delivery is withheld if the person may not be sent it, or if a template cannot be rendered.
         """
         following = self.rule.route.after(self.entry.address)
-        sent = self._delivery(channel, content, kind, topic)
+        sent = self.made(channel, content, kind, topic)
         if following != END:
             return self.entry.moved(following, self.now), sent
         return self.entry.finished(EntryEnd(EndReason.COMPLETED, self.now)), sent
 
-    def _delivery(
-        self, channel: str, content: Content, kind: SendKind, topic: str | None
+    def made(
+        self, channel: str, content: Content, kind: SendKind, topic: str | None = None
     ) -> Delivery:
+        """The step's delivery; withheld if the person may not be sent it, or if a template cannot be rendered."""
         entry, person = self.entry, self.person
         facts = read_object(entry.facts)
         reason = reason_to_withhold(person.attributes, kind, topic)
@@ -210,7 +214,10 @@ class StepContext(NamedTuple):
     def _rendered(self, content: Content, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """The content with its templates rendered."""
         zone = text_zone_of(self.person.attributes, self.work.index.book.settings, self.rule)
-        return render_content(content, template_data(facts, self.person, self.now, zone), zone=zone)
+        data = template_data(facts, self.person, self.now, zone)
+        if self.entry.trail:
+            data["run"] = results_of(self.entry.trail)
+        return render_content(content, data, zone=zone)
 
 
 def template_data(

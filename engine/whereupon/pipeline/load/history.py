@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from whereupon.decide import Snapshot
+from whereupon.decide.idempotency import keys_at
 from whereupon.decide.reentry import slot_at
 from whereupon.matching import EntryWindow
 from whereupon.messages.model import Message, MessageType
@@ -13,6 +14,7 @@ from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import HistoryNeed, Session
 from whereupon.records import (
+    NEVER,
     BroadcastRun,
     ClaimRun,
     Entry,
@@ -23,6 +25,8 @@ from whereupon.records import (
     StoredMessage,
 )
 from whereupon.rules.model import Rule
+from whereupon.rules.steps.run import Run
+from whereupon.rules.steps.webhook import Webhook
 
 
 class Past:
@@ -153,6 +157,7 @@ class Past:
         if load_plan.oldest is not None:
             load_plan.oldest = min([load_plan.oldest, *due])
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
+        self._load_calls(loaded)
         self._load_past_entries(loaded, load_plan)
         self._load_history(loaded, load_plan)
 
@@ -188,6 +193,20 @@ class Past:
             loaded.ended = self._session.ended_entries(rules, keys, load_plan.oldest)
             for entry in loaded.ended:
                 self._plan_entry(loaded, load_plan, entry)
+
+    def _load_calls(self, loaded: Snapshot) -> None:
+        """How the calls ended that entries have waited for, and that are due since."""
+        keys: list[str] = []
+        for entry in loaded.active:
+            person = loaded.persons.get(entry.person_key)
+            if entry.trail and person is not None and entry.due_at not in {None, NEVER}:
+                rule = loaded.rule_versions.get(entry.digest)
+                place = None if rule is None else rule.route.place(entry.address)
+                if place is not None and isinstance(place.step, Run | Webhook):
+                    keys += keys_at(entry, person.user_id, [entry.address])
+        if keys:
+            found = self._session.deliveries_by_key(keys)
+            loaded.deliveries = {**loaded.deliveries, **{d.idempotency_key: d for d in found}}
 
     def _running(self, load_plan: LoadPlan) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other."""

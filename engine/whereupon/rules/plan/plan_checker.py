@@ -5,7 +5,7 @@ and a file with an error elsewhere is checked as well. Each key and step says in
 checks it needs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +21,7 @@ from whereupon.conditions.mentions import (
     type_mismatches,
 )
 from whereupon.conditions.same import read_same, same_faults
+from whereupon.conditions.values import RESULTS
 from whereupon.errors import Diagnostic
 from whereupon.rules.plan.schema_paths import schema_at, unknown_part
 from whereupon.rules.plan.tracking_plan import TrackingPlan
@@ -104,8 +105,18 @@ class PlanChecker:
         Args:
             events: the events whose properties the condition reads; None if it reads none.
         """
+        yield from self._condition(mentions_of(raw, path, root), raw, path, events)
+
+    def step_condition(self, raw: JsonValue, path: Path) -> Iterator[Diagnostic]:
+        """The names and the fixed values in the `if` of a step; of what functions return nothing is known."""
+        mentions = mentions_of(raw, path, "person")
+        yield from self._condition((m for m in mentions if not _is_result(m)), raw, path, None)
+
+    def _condition(
+        self, mentions: Iterable[Mention], raw: JsonValue, path: Path, events: list[str] | None
+    ) -> Iterator[Diagnostic]:
         found_at: set[Path] = set()
-        for mention in mentions_of(raw, path, root):
+        for mention in mentions:
             found = [*self._mention(mention, events)]
             if isinstance(mention, ValueMention) and mention.items is None:
                 found_at |= {each.path[:-1] for each in found}
@@ -183,6 +194,11 @@ class PlanChecker:
             yield Diagnostic.warning_at(mention.path, "unknown-property", message)
         elif isinstance(known, dict):
             yield from unmet_value(mention, schema_at(mention.name, known))
+
+
+def _is_result(mention: Mention) -> bool:
+    """Whether it is of what functions returned, in the short form."""
+    return isinstance(mention, ValueMention) and mention.name[:2] == ("person", RESULTS)
 
 
 def _names_in(raw: JsonValue, path: Path) -> Iterator[tuple[tuple[str, ...], Path]]:

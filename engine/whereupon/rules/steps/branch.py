@@ -122,7 +122,9 @@ class BranchForm(StepForm):
                     reader.report((*path, "branch", i + 1), "unreachable-arm", message)
             else:
                 _check_reached(self.branch[:i], form, reader, (*path, *place))
-                condition = reader.condition(form.if_, (*path, *place, "if"), root="person")
+                condition = reader.condition(
+                    form.if_, (*path, *place, "if"), root="person", in_steps=True
+                )
                 inner = (*place, "then")
                 steps = read_steps(form.then, reader, (*path, *inner))
                 arms.append(BranchArm(str(i), condition, steps, inner))
@@ -136,13 +138,13 @@ class BranchForm(StepForm):
         """The conditions of the arms, and their steps."""
         from whereupon.rules.steps import check_steps  # noqa: PLC0415 - steps hold steps
 
-        yield from checker.condition(raw.get("if"), (*path, "if"), "person")
+        yield from checker.step_condition(raw.get("if"), (*path, "if"))
         arms = raw.get("branch")
         for i, arm in enumerate(arms if isinstance(arms, list) else ()):
             if not isinstance(arm, dict):
                 continue
             place = (*path, "branch", i)
-            yield from checker.condition(arm.get("if"), (*place, "if"), "person")
+            yield from checker.step_condition(arm.get("if"), (*place, "if"))
             for key in ("then", ELSE):
                 yield from check_steps(arm.get(key), (*place, key), checker)
 

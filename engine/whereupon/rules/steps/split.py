@@ -137,7 +137,7 @@ class SplitForm(StepForm):
         """The step's `if`, and the steps of the arms."""
         from whereupon.rules.steps import check_steps  # noqa: PLC0415 - steps hold steps
 
-        yield from checker.condition(raw.get("if"), (*path, "if"), "person")
+        yield from checker.step_condition(raw.get("if"), (*path, "if"))
         options = raw.get("split")
         arms = options.get("arms") if isinstance(options, dict) else None
         for label, arm in (arms if isinstance(arms, dict) else {}).items():

@@ -174,7 +174,7 @@ class StepForm(Form):
         step = self.read_step(reader, path)
         if self.name is None and self.if_ is None:
             return step
-        condition = reader.condition(self.if_, (*path, "if"), root="person")
+        condition = reader.condition(self.if_, (*path, "if"), root="person", in_steps=True)
         return replace(step, name=self.name, condition=condition)
 
     def read_step(self, reader: RuleReader, path: Path) -> Step:
@@ -186,7 +186,7 @@ class StepForm(Form):
         cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
     ) -> Iterator[Diagnostic]:
         """Check the names that are written in the step against the tracking plan."""
-        yield from checker.condition(raw.get("if"), (*path, "if"), "person")
+        yield from checker.step_condition(raw.get("if"), (*path, "if"))
         yield from checker.templates({k: v for k, v in raw.items() if k != "if"}, path)
 
 

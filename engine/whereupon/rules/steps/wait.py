@@ -190,7 +190,7 @@ class WaitForm(StepForm):
         cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
     ) -> Iterator[Diagnostic]:
         """The step's `if`, and the attribute that the wait goes by."""
-        yield from checker.condition(raw.get("if"), (*path, "if"), "person")
+        yield from checker.step_condition(raw.get("if"), (*path, "if"))
         wait = raw.get("wait")
         until = wait.get("until") if isinstance(wait, dict) else None
         if isinstance(until, str) and until.startswith("person."):

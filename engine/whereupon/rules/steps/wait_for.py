@@ -228,7 +228,7 @@ class WaitForForm(StepForm):
         """The events, the conditions and the steps of the arms."""
         from whereupon.rules.steps import check_steps  # noqa: PLC0415 - steps hold steps
 
-        yield from checker.condition(raw.get("if"), (*path, "if"), "person")
+        yield from checker.step_condition(raw.get("if"), (*path, "if"))
         arms = raw.get("wait_for")
         for i, arm in enumerate(arms if isinstance(arms, list) else ()):
             if not isinstance(arm, dict):

@@ -15,6 +15,7 @@ from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import Name
 from whereupon.rules.form import invalid, shown, there
 from whereupon.rules.rule_reader import Path, RuleReader
+from whereupon.rules.steps.on_failure import OnFailure, OnFailureName
 from whereupon.rules.steps.raw_steps import FILE_ENDING
 from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content, ContentValue
@@ -46,6 +47,7 @@ class Webhook(Step):
         host: of the URL; no template, so that data never choose who gets the request.
         content: the request: ``url`` and ``method``, and as far as they are written ``headers``, and
             ``json`` or ``body``. Texts are templates.
+        on_failure: what happens if the call fails for good; None if the entry does not wait for its end.
     """
 
     key = "webhook"
@@ -53,12 +55,18 @@ class Webhook(Step):
 
     host: str
     content: Content
+    on_failure: OnFailure | None = None
 
     @property
     @override
     def in_words(self) -> str:
         """``calls`` and the host of the URL."""
         return f"calls the webhook at {self.host}"
+
+    @property
+    @override
+    def holds_entry(self) -> bool:
+        return self.on_failure is not None
 
 
 def _url(text: str) -> str:
@@ -112,8 +120,6 @@ class WebhookForm(StepForm):
         }
     )
     step = Webhook
-    not_yet = frozenset({"on_failure"})
-
     webhook: Annotated[
         Name,
         AfterValidator(_url),
@@ -140,6 +146,14 @@ class WebhookForm(StepForm):
         default=None,
         description="What the request sends as text, a Liquid template, instead of json.",
         examples=["{{ person.user_id }} bought {{ properties.product }}"],
+    )
+    on_failure: Annotated[OnFailureName | None, BeforeValidator(there)] = Field(
+        default=None,
+        description=(
+            "What happens if the call fails for good: the entry waits for its end, and then goes on (continue) or "
+            "ends (exit). Without it the entry goes on at once."
+        ),
+        examples=["exit"],
     )
 
     body_file: _File = Field(
@@ -170,7 +184,8 @@ class WebhookForm(StepForm):
         given = {key: value for key, value in written.items() if value is not None}
         content |= reader.content(given, path, fields=(), has_secrets=True)
         host = _URL.match(self.webhook)
-        return Webhook(host[1] if host else "", content)
+        failing = None if self.on_failure is None else OnFailure(self.on_failure)
+        return Webhook(host[1] if host else "", content, failing)
 
     @override
     @classmethod
