@@ -5,7 +5,8 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from whereupon.rules.model import EventPlan, Guard, Rule, Rulebook, Segment
+from whereupon.rules.files.settings import DEFAULT_SETTINGS
+from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
 from whereupon.rules.reader import parse_rule_file
 
 File = dict[str, JsonValue]
@@ -59,4 +60,5 @@ def book_of(*files: Mapping[str, object]) -> Rulebook:
         segments={value.id: value for value in values if isinstance(value, Segment)},
         guards=tuple(value for value in values if isinstance(value, Guard)),
         events=tuple(value for value in values if isinstance(value, EventPlan)),
+        settings=next((v for v in values if isinstance(v, FolderSettings)), DEFAULT_SETTINGS),
     )

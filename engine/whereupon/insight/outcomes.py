@@ -111,8 +111,7 @@ _ENDS: Mapping[str, str] = {
 
 def delivered(delivery: Delivery) -> str:
     """What became of one delivery."""
-    said = headline_of(delivery.content)
-    what = f"{delivery.channel} “{said}”" if said else delivery.channel
+    what = _named(delivery)
     at, tries = format_instant(delivery.due_at), delivery.attempts
     match delivery.state:
         case DeliveryState.SENT:
@@ -131,6 +130,13 @@ def delivered(delivery: Delivery) -> str:
             return f"{what} waits to be sent, due at {at}"
         case _:
             assert_never(delivery.state)
+
+
+def _named(delivery: Delivery) -> str:
+    """The channel and what it says first, and of which version its texts are if they are live."""
+    said = headline_of(delivery.content)
+    what = f"{delivery.channel} “{said}”" if said else delivery.channel
+    return what if delivery.texts is None else f"{what} (texts of version {delivery.texts})"
 
 
 def _reported(delivery: Delivery) -> str:

@@ -62,6 +62,7 @@ class Delivery(NamedTuple):
             the attributes that the store keeps.
         awaited_by: the key of the entry that waits until it is sent or given up; None if no entry does.
         result: what the function of a `run` step returned.
+        texts: the digest of the rule's version whose texts it has, if they are live (`content: live`).
         facts: what templates read of the message that opened its entry. Only the function of a `run` step gets
             them; the store does not keep them with the delivery.
     """
@@ -86,6 +87,7 @@ class Delivery(NamedTuple):
     awaited_by: int | None = None
     result: JsonValue = None
     facts: Mapping[str, JsonValue] = NOTHING
+    texts: str | None = None
 
     @property
     def message_id(self) -> str | None:

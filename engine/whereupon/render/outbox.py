@@ -7,7 +7,7 @@ from whereupon.render.formatting import clean, headline, named
 
 
 def outbox_line(delivery: Delivery) -> str:
-    """The key, state, time, channel, person, title, reason and reports of a delivery."""
+    """The key, state, time, channel, person, title, reason, version of the texts and reports of a delivery."""
     title = headline(delivery.content)
     tries = f", {delivery.attempts} tries" if delivery.attempts else ""
     parts = (
@@ -17,6 +17,7 @@ def outbox_line(delivery: Delivery) -> str:
         f"{clean(delivery.channel)} to {named(delivery.person)} ({delivery.rule})",
         f"“{title}”" if title else "",
         f"because {clean(delivery.reason)}" if delivery.reason else "",
+        f"texts of version {delivery.texts}" if delivery.texts else "",
         ", ".join(metric for metric in Metric if metric in delivery.reports),
     )
     return "  ".join(part for part in parts if part)

@@ -298,6 +298,7 @@ def outbox_object(delivery: Delivery) -> JsonObject:
         "state": delivery.state,
         "attempts": delivery.attempts,
         "reason": delivery.reason,
+        "texts": delivery.texts,
     }
 
 

@@ -155,19 +155,28 @@ class StepContext(NamedTuple):
         content: Content,
         kind: SendKind = SendKind.MARKETING,
         topic: str | None = None,
+        texts: str | None = None,
     ) -> StepResult:
         """Make a delivery; an entry whose last step this is, is completed by it.
 
         The delivery is withheld if the person may not be sent it, or if a template cannot be rendered.
+
+        Args:
+            texts: the digest of the version whose texts the content is, if the rule's are live.
         """
         following = self.rule.route.after(self.entry.address)
-        sent = self.made(channel, content, kind, topic)
+        sent = self.made(channel, content, kind, topic, texts)
         if following != END:
             return self.entry.moved(following, self.now), sent
         return self.entry.finished(EntryEnd(EndReason.COMPLETED, self.now)), sent
 
     def made(
-        self, channel: str, content: Content, kind: SendKind, topic: str | None = None
+        self,
+        channel: str,
+        content: Content,
+        kind: SendKind,
+        topic: str | None = None,
+        texts: str | None = None,
     ) -> Delivery:
         """The step's delivery; withheld if the person may not be sent it, or if a template cannot be rendered."""
         entry, person = self.entry, self.person
@@ -194,6 +203,7 @@ class StepContext(NamedTuple):
             occasion=entry.occasion,
             kind=kind,
             topic=topic,
+            texts=texts,
         )
 
     def emit(self, event: str | None, content: Content) -> StepResult:

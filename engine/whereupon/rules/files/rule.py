@@ -57,6 +57,7 @@ class Rule:
             change if the meaning may have changed.
         route: its steps, by address.
         clock: whose clock the rule goes by; None where the settings say it.
+        live: whether people who entered with earlier versions get the texts of this one (`content: live`).
         exits: what ends an entry early; that `who` no longer holds is among them if the rule says `stay`.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
     """
@@ -77,6 +78,7 @@ class Rule:
     exits: tuple[Exit, ...] = ()
     stay: bool = False
     clock: Clock | None = None
+    live: bool = False
 
     @property
     def zone(self) -> tzinfo:

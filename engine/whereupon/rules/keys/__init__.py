@@ -12,6 +12,7 @@ from typing import Final
 
 from whereupon.rules.keys import when
 from whereupon.rules.keys.active import ACTIVE
+from whereupon.rules.keys.content import CONTENT
 from whereupon.rules.keys.exit import EXIT
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import MAX_AGE
@@ -23,7 +24,7 @@ from whereupon.rules.keys.where import WHERE
 from whereupon.rules.keys.whereupon import WHEREUPON
 from whereupon.rules.keys.who import WHO
 
-_OF_BOTH: Final = (TIMEZONE, WHERE, WHO, STAY, MAX_AGE, ACTIVE, EXIT, WHEREUPON)
+_OF_BOTH: Final = (TIMEZONE, CONTENT, WHERE, WHO, STAY, MAX_AGE, ACTIVE, EXIT, WHEREUPON)
 
 CAMPAIGN_KEYS: Final[tuple[Key, ...]] = (when.CAMPAIGN, REENTRY, RETROACTIVE, *_OF_BOTH)
 """`when` is read first: a schedule says on which clock the dates of the conditions are."""

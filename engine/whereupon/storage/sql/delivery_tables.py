@@ -56,6 +56,7 @@ class DeliveryRow(Base, table=True):
     address: str | None = Field(sa_type=CollatedText)
     awaited_by: int | None = Field(sa_type=Int64)
     result: str | None = Field(sa_type=CollatedText)
+    texts: str | None = Field(sa_type=CollatedText)
 
 
 class ReportRow(Base, table=True):

@@ -217,6 +217,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         None if delivery.address_digest is None else delivery.address_digest.hex(),
         delivery.awaited_by,
         result_text(delivery.result),
+        delivery.texts,
     )
 
 
@@ -247,6 +248,7 @@ def delivery_from(row: Record) -> Delivery:
         address_digest=None if row[16] is None else bytes.fromhex(row[16]),
         awaited_by=row[17],
         result=None if row[18] is None else decode(row[18]),
+        texts=row[19],
     )
 
 

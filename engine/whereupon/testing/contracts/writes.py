@@ -21,6 +21,7 @@ from whereupon.records import (
     Inert,
     Person,
     Plan,
+    SendKind,
     Skips,
     SkipSummary,
     SkipVerdict,
@@ -197,6 +198,8 @@ class WritesContract:
             reason="unsubscribed",
             attempts=2,
             occasion="m-1",
+            kind=SendKind.TRANSACTIONAL,
+            texts="a5bab476faf18ff7",
         )
         save(store, Changes(deliveries=[odd]))
         with store.session() as session:

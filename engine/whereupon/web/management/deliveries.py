@@ -49,6 +49,7 @@ class DeliveryShown(BaseModel):
         due_at: when the next try is due; if it is over, when it ended.
         reason: why it is held, withheld or dead, or the error of the last try.
         reports: what was reported of it after it was handed over.
+        texts: the version of the rule whose texts it has, if they are live.
     """
 
     key: str = Field(examples=["4f0c1d2e3b4a59687786a5b4c3d2e1f0"])
@@ -62,6 +63,7 @@ class DeliveryShown(BaseModel):
     due_at: AwareDatetime
     attempts: int
     reports: list[str]
+    texts: str | None
 
 
 class ReportShown(BaseModel):
@@ -93,6 +95,7 @@ def _facts(delivery: Delivery) -> dict[str, object]:
         "due_at": delivery.due_at,
         "attempts": delivery.attempts,
         "reports": [metric.value for metric in Metric if metric in delivery.reports],
+        "texts": delivery.texts,
     }
 
 
