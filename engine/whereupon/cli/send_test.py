@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,12 +20,13 @@ from whereupon.cli.stores import existing_store, unknown_person
 from whereupon.config import Config
 from whereupon.config.channels import ConfiguredChannel
 from whereupon.delivery.channel_policy import policy_of
+from whereupon.delivery.host_secrets import HostSecrets
 from whereupon.delivery.retries import GiveUp
 from whereupon.errors import UnknownNameError
 from whereupon.insight.samples import Sample, SampleError, sample_delivery
 from whereupon.messages.codec import decode, encode
 from whereupon.operations.devices import devices_of
-from whereupon.ports import Attachable, BatchSender, Clock
+from whereupon.ports import Attachable, BatchSender, Channel, Clock, Sender
 from whereupon.ports.host import LinkMaker
 from whereupon.records import Delivery, Device
 from whereupon.render.formatting import clean
@@ -78,7 +80,8 @@ def send_test_command(  # noqa: PLR0913, PLR0917 - one for each option
         fail("nothing was sent", FINDINGS)
     with closing(existing_store(store)) as opened, opened.reading() as session:
         devices = devices_of(session, delivery.person)
-    _send(configured, delivery, _TestHost(config.settings.public_url, devices))
+    host = _TestHost(config.settings.public_url, devices)
+    _send(configured, delivery, host, HostSecrets(config.secrets()))
     sys.stdout.write(f"Sent step {sample.step} of {clean(rule)} through {clean(channel)}.\n")
 
 
@@ -148,23 +151,28 @@ def _addressed(delivery: Delivery, channel: ConfiguredChannel, to: str | None) -
     return delivery._replace(recipient={**delivery.recipient, address: to})
 
 
-def _send(channel: ConfiguredChannel, delivery: Delivery, host: "_TestHost") -> None:
-    """Call the channel once; what it raises ends the command."""
+def _send(
+    channel: ConfiguredChannel, delivery: Delivery, host: "_TestHost", secrets: HostSecrets
+) -> None:
+    """Call the channel once, with its secrets filled in; what it raises ends the command."""
     sender = channel.sender
     if isinstance(sender, Attachable):
         sender.attach(host)
     try:
-        if isinstance(sender, BatchSender):
-            outcomes = _done(sender.send_many([delivery]))
-            error = outcomes[0] if isinstance(outcomes, list | tuple) and outcomes else None
-            if isinstance(error, Exception):
-                _refuse(error)
-        else:
-            _done(sender(delivery) if callable(sender) else sender.send(delivery))
-    except typer.Exit:
-        raise
+        secrets.around(partial(_call, sender))(delivery)
     except Exception as error:  # noqa: BLE001 - it is the channel's, maybe the host's
         _refuse(error)
+
+
+def _call(sender: Sender | BatchSender | Channel, delivery: Delivery) -> None:
+    """Call it once; raises what it says of the delivery."""
+    if not isinstance(sender, BatchSender):
+        _done(sender(delivery) if callable(sender) else sender.send(delivery))
+        return
+    outcomes = _done(sender.send_many([delivery]))
+    error = outcomes[0] if isinstance(outcomes, list | tuple) and outcomes else None
+    if isinstance(error, Exception):
+        raise error
 
 
 def _done(returned: object) -> object:

@@ -29,6 +29,7 @@ class FolderSettings:
 
     Attributes:
         channels: the names of all channels there are; None if the folder does not say.
+        functions: likewise those of the functions that `run` steps call.
         secrets: likewise those of the secrets that `webhook` steps ask for.
         attributes: the tracking plan of persons: the JSON Schema of each attribute by its name;
             None if the folder does not say.
@@ -44,6 +45,7 @@ class FolderSettings:
     keep: Retention = DEFAULT_RETENTION
     timezone: Clock | None = None
     locale: LocaleSource | None = None
+    functions: tuple[str, ...] | None = None
     secrets: tuple[str, ...] | None = None
 
 
@@ -70,6 +72,11 @@ class SettingsForm(FileForm):
         default=None,
         description="The names of all channels; any other in a rule or a test is an error.",
         examples=[["email", "push", "sms"]],
+    )
+    functions: _Names = Field(
+        default=None,
+        description="The names of all functions that steps may run; any other in a rule is an error.",
+        examples=[["score-lead"]],
     )
     secrets: _Names = Field(
         default=None,
@@ -106,6 +113,7 @@ class SettingsForm(FileForm):
         return FolderSettings(
             description=self.description,
             channels=_once(self.channels),
+            functions=_once(self.functions),
             secrets=_once(self.secrets),
             attributes=read_attributes(self.attributes, reader),
             keep=read_keep(self.keep),

@@ -109,7 +109,8 @@ def _plan(files: Sequence["_File"]) -> TrackingPlan:
     events |= {e.name: e.properties for f in files if isinstance(e := f.value, EventPlan)}
     found = (value for file in files if isinstance(value := file.value, FolderSettings))
     settings = next(found, FolderSettings())
-    return TrackingPlan(events, settings.attributes, settings.channels, settings.secrets)
+    names = (settings.channels, settings.functions, settings.secrets)
+    return TrackingPlan(events, settings.attributes, *names)
 
 
 def _lint(

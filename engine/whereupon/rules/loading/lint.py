@@ -14,12 +14,14 @@ from pydantic import JsonValue
 from whereupon.conditions import Condition
 from whereupon.conditions.analysis import guaranteed_by
 from whereupon.conditions.paths import parts_of, path_of
+from whereupon.conditions.values import RESULTS
 from whereupon.errors import Diagnostic
 from whereupon.messages.codec import LazyObject
 from whereupon.messages.model import MessageType
 from whereupon.rules.files.rule import PARTIALS
 from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
 from whereupon.rules.loading.mail_lint import mail_warnings
+from whereupon.rules.loading.result_lint import results_in_conditions, unknown_result
 from whereupon.rules.model import (
     Change,
     OncePerKey,
@@ -190,13 +192,15 @@ _HABITS: Mapping[str, str] = {
 def _unknown_variables(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     for path, template in _templates(rule):
         for variable in template.variables():
-            found = _unknown_variable(path, [str(each) for each in variable])
+            found = _unknown_variable(rule, path, [str(each) for each in variable])
             if found is not None:
                 yield mentioned(found, template, variable)
 
 
-def _unknown_variable(path: Path, variable: Sequence[str]) -> Diagnostic | None:
+def _unknown_variable(rule: Rule, path: Path, variable: Sequence[str]) -> Diagnostic | None:
     root, *rest = variable
+    if root == RESULTS and rest:
+        return unknown_result(rule, path, rest[0])
     if root == "event" and rest and rest[0] not in _SIZES:
         message = f"event is the event's name, and has no {rest[0]}; write {_in_our_words(rest, 'properties')}"
         return Diagnostic.at(path, "unknown-variable", message)
@@ -215,6 +219,10 @@ def _in_our_words(rest: Sequence[str], root: str) -> str:
     return path_of([root, *names])
 
 
+def _unknown_results(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
+    return results_in_conditions(rule)
+
+
 def _mails(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     return mail_warnings(rule.source.get("whereupon"))
 
@@ -225,6 +233,7 @@ _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _unreachable,
     _bare_variables,
     _unknown_variables,
+    _unknown_results,
     _paths_as_texts,
     _mails,
     _keys,

@@ -61,6 +61,10 @@ class PlanChecker:
             for name in secret_names(template):
                 yield from _one(self.plan.secret_diagnostic(name, place))
 
+    def function(self, name: str, path: Path) -> Iterator[Diagnostic]:
+        """The name of a function that a step runs."""
+        yield from _one(self.plan.function_diagnostic(name, path))
+
     def value(self, name: tuple[str, ...], path: Path) -> Iterator[Diagnostic]:
         """The path of a value of the message or the person, its root first."""
         yield from self._value(name, path, self.opening)

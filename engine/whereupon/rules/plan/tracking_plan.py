@@ -1,9 +1,9 @@
 """The tracking plan of a folder, against which the names in its files are checked.
 
-A folder describes events in `event:` files, and attributes and channels in its settings file. A name that
+A folder describes events in `event:` files, and attributes, channels and the like in its settings. A name that
 resembles a known one is an error, since it is misspelt. Any other unknown name of an event or a property
 is a warning, since a plan may grow after the rules. The lists of the settings file are complete: any other
-attribute or channel is an error. Nothing is said about what the folder does not describe.
+attribute, channel, function or secret is an error. Nothing is said about what the folder does not describe.
 """
 
 import re
@@ -33,18 +33,19 @@ class TrackingPlan:
     Attributes:
         events: the schemas of the properties of each event that has a file, by the event's name.
         attributes: the schema of each attribute; None if the settings do not say.
-        channels, secrets: their names; None if the settings do not say.
+        channels, functions, secrets: their names; None if the settings do not say.
     """
 
     events: Mapping[str, Schemas] = field(default_factory=dict)
     attributes: Schemas | None = None
     channels: tuple[str, ...] | None = None
+    functions: tuple[str, ...] | None = None
     secrets: tuple[str, ...] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether the folder describes nothing."""
-        told = (self.attributes, self.channels, self.secrets)
+        told = (self.attributes, self.channels, self.functions, self.secrets)
         return not self.events and all(each is None for each in told)
 
     # --- names ----------------------------------------------------------------------------------
@@ -77,6 +78,10 @@ class TrackingPlan:
     def channel_diagnostic(self, name: str, path: Path) -> Diagnostic | None:
         """What is wrong with a channel's name."""
         return _not_among(self.channels, "channel", name, "unknown-channel", path)
+
+    def function_diagnostic(self, name: str, path: Path) -> Diagnostic | None:
+        """What is wrong with the name of a function."""
+        return _not_among(self.functions, "function", name, "unknown-function", path)
 
     def secret_diagnostic(self, name: str, path: Path) -> Diagnostic | None:
         """What is wrong with the name of a secret."""

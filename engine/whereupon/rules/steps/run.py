@@ -4,18 +4,23 @@ The call is a delivery for a channel of its own, so that it is leased, retried a
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, Field, JsonValue
 from typing_extensions import override
 
+from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import Name
 from whereupon.rules.form import invalid, shown
 from whereupon.rules.rule_reader import Path, RuleReader
 from whereupon.rules.steps.on_failure import OnFailure, OnFailureName
 from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 FUNCTION_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """The name of a function: a variable of a template may have it."""
@@ -103,6 +108,16 @@ class RunForm(StepForm):
         ),
         examples=["exit"],
     )
+
+    @override
+    @classmethod
+    def check(
+        cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
+    ) -> Iterator[Diagnostic]:
+        """The function, and what every step is checked for."""
+        if isinstance(function := raw.get("run"), str):
+            yield from checker.function(function, (*path, "run"))
+        yield from super().check(raw, path, checker)
 
     @override
     def read_step(self, reader: RuleReader, path: Path) -> Run:
