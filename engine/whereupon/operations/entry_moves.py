@@ -97,7 +97,8 @@ class EntryMoves:
         rule: the version to move to.
         source: its text, to be kept beside the entries.
         version_of: reads a version by its digest; None if it cannot be read.
-        steps: by the address of the next step in the old version, its address in the new one.
+        steps: by the address of the next step in the old version, its address in the new one. It is also that
+            of a step that holds the next one.
     """
 
     rule: Rule
@@ -116,13 +117,22 @@ class EntryMoves:
 
     def _by_steps(self, session: Session, entry: Entry) -> Move:
         old, stands = self.version_of(session, entry.digest), base_of(entry.address)
-        mapped = self.steps.get(stands, stands)
+        mapped = self._mapped(stands)
         address = entry.address.replace(stands, mapped, 1)
         if old is None:
             return Move(entry, address, MoveRefusal.UNREADABLE)
         if not self._has_counterpart(old, stands, mapped):
             return Move(entry, address, MoveRefusal.NO_COUNTERPART)
         return Move(entry, address, None)
+
+    def _mapped(self, address: str) -> str:
+        """The address in the new version; a step that is renamed takes the steps of its arms along."""
+        parts = address.split(".")
+        for end in range(len(parts), 0, -1):
+            new = self.steps.get(".".join(parts[:end]))
+            if new is not None:
+                return ".".join([new, *parts[end:]])
+        return address
 
     def _has_counterpart(self, old: Rule, stands: str, mapped: str) -> bool:
         """Whether an entry can go on at a step: one that waits there, at a wait of the same kind."""
@@ -143,6 +153,7 @@ class EntryMoves:
         messages: dict[str, int] = {}
         for entry, address, _ in moves:
             ahead = self._ahead(entry, address)
+            ahead += [old for old, new in self.steps.items() if new in ahead]
             keys = keys_at(entry, persons[entry.person_key].user_id, ahead)
             entries |= dict.fromkeys(keys, entry.key)
             refs = (ref_of(step_message_id(key), entry.source) for key in keys)

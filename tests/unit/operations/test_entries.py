@@ -295,6 +295,36 @@ def test_who_waits_at_a_step_without_a_counterpart_stays(shop: Shop) -> None:
     assert shop.later() == [("ada", "Third")]
 
 
+def test_a_step_that_is_renamed_takes_the_steps_of_its_arms_along(shop: Shop) -> None:
+    """Who waits within it goes on at the same place within the step of the new name."""
+    inner = [{"wait": "1h"}, {"send": "push", "title": "Old"}]
+    within: list[dict[str, object]] = [{"name": "cart", "branch": [{"else": inner}]}]
+    shop.engine.reload(book_of(_rule(whereupon=within)))
+    shop.buy("ada")
+    shop.later(timedelta(0))
+    assert shop.entry("ada").address == "cart.else.1"
+    mended = [inner[0], {"send": "push", "title": "Mended"}]
+    _edited(shop, {"track": "x"}, {"name": "cart2", "branch": [{"else": mended}]})
+    move = shop.engine.entries.move
+    assert move("thanks", by="tim", dry_run=True).moved == 0
+    assert move("thanks", by="tim", steps={"cart": "cart2"}).moved == 1
+    assert shop.entry("ada").address == "cart2.else.1"
+    assert shop.later() == [("ada", "Mended")]
+
+
+def test_nobody_is_moved_before_a_renamed_step_that_was_done_for_them(shop: Shop) -> None:
+    """The delivery under the old name counts."""
+    first = {"name": "first", "send": "push", "title": "First"}
+    shop.engine.reload(book_of(_rule(whereupon=[first, *_STEPS[1:3]])))
+    shop.buy("ada")
+    shop.later(timedelta(0))
+    _edited(shop, {"wait": "1h"}, {**first, "name": "renamed"})
+    move, there = shop.engine.entries.move, {"2": "renamed"}
+    assert move("thanks", by="tim", steps=there, dry_run=True).moved == 1
+    renamed = move("thanks", by="tim", steps={**there, "first": "renamed"})
+    assert [group.refusal for group in renamed.people] == [MoveRefusal.REPEATS]
+
+
 def test_nobody_is_moved_to_a_step_that_was_done_for_them(shop: Shop) -> None:
     """A step is known by its number, so one that comes again would be the same delivery."""
     shop.buy("ada")
