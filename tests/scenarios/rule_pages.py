@@ -19,7 +19,8 @@ CARRIERS: Final[Mapping[str, Mapping[str, str]]] = {
         "description": "An example.",
         "when": "purchase",
         "reentry": "once",
-        "whereupon": "[{send: push, title: Hello}, {split: {name: subject-june, arms: {a: {share: 100}}}}]",
+        "whereupon": "[{send: push, title: Hello}, {split: {name: subject-june, arms: {a: {share: 100}}}}, "
+        "{run: score-lead}]",
     },
     "broadcast": {
         "broadcast": "example",

@@ -1,6 +1,6 @@
 """Test files as values: every test, and everything that is wrong with the file, located."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -56,6 +56,7 @@ _FACTS = {
     **dict.fromkeys(("delivery", "withheld"), "channel"),
     "request": "action",
     "tracked": "event",
+    "ran": "function",
 }
 _CONTENT = {EffectKind.TRACKED: "properties", EffectKind.HAS: "has"}
 """The key of an expectation whose value is content; that of a delivery is every key that the form lacks."""
@@ -82,14 +83,19 @@ def read_test_file(path: Path, plan: TrackingPlan) -> RuleTestFile:
     file = path.as_posix()
     diagnostics: list[Diagnostic] = []
     tests: tuple[RuleTest, ...] = ()
+    functions: Mapping[str, JsonValue] = {}
     if () in positions.values:
-        tests = tuple(_tests(data, positions, diagnostics))
+        form = validated(TestFileForm, data, (), diagnostics)
+        functions = form.functions or {} if form is not None else {}
+        raw = data.get("tests") if isinstance(data, dict) else None
+        tests = tuple(_tests(raw, positions, functions, diagnostics))
         diagnostics += names_in_tests(data, plan)
     located = (positions.locate(diagnostic, file) for diagnostic in diagnostics)
     return RuleTestFile(
         name=file,
         subject=path.name.partition(".test.")[0],
         tests=tests,
+        functions=functions,
         positions=positions,
         diagnostics=tuple(sorted({*map(_for_test_file, text_diagnostics), *located}, key=_order)),
     )
@@ -107,16 +113,18 @@ def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
 
 
 def _tests(
-    data: JsonValue, positions: Positions, diagnostics: list[Diagnostic]
+    raw_tests: JsonValue,
+    positions: Positions,
+    functions: Mapping[str, JsonValue],
+    diagnostics: list[Diagnostic],
 ) -> Iterator[RuleTest]:
-    file = validated(TestFileForm, data, (), diagnostics)
-    raw_tests = file.tests if file else data.get("tests") if isinstance(data, dict) else None
     first: dict[str, int] = {}
     for place, raw in enumerate(raw_tests if isinstance(raw_tests, list) else ()):
         line = positions.values[("tests", place)][0]
         test = _test(raw, place, line, diagnostics)
         if test is None:
             continue
+        test = replace(test, functions={**functions, **test.functions}) if functions else test
         if test.name in first:
             text = f"a test on line {first[test.name]} has this name already; give it another"
             diagnostics.append(Diagnostic.at(("tests", place, "name"), "duplicate-test", text))
@@ -133,7 +141,14 @@ def _test(raw: JsonValue, place: int, line: int, diagnostics: list[Diagnostic]) 
         return None
     start = START if form.start is None else form.start
     return RuleTest(
-        form.name, line, start, form.until, tuple(given), expected, arms=form.arms or {}
+        form.name,
+        line,
+        start,
+        form.until,
+        tuple(given),
+        expected,
+        arms=form.arms or {},
+        functions=form.functions or {},
     )
 
 

@@ -23,6 +23,7 @@ class EffectKind(StrEnum):
     REQUEST = "request"
     TRACKED = "tracked"
     EXITED = "exited"
+    RAN = "ran"
     ARM = "arm"
     HAS = "has"
 
@@ -127,6 +128,7 @@ class RuleTest:
     Attributes:
         until: counts from ``start``; with None, all due work is done.
         arms: the arm that everybody takes of a split, by the split's name.
+        functions: what functions of the host's return, by their names.
     """
 
     name: str
@@ -136,6 +138,7 @@ class RuleTest:
     given: tuple[GivenMessage | OperatorAct | BroadcastCall, ...]
     expected: tuple[Effect, ...]
     arms: Mapping[str, str] = field(default_factory=dict)
+    functions: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +147,13 @@ class RuleTestFile:
 
     Attributes:
         subject: the id that the file's name gives, of a rule or a guard.
+        functions: what functions of the host's return in all of its tests, by their names.
     """
 
     name: str
     subject: str
     tests: tuple[RuleTest, ...] = ()
+    functions: Mapping[str, JsonValue] = field(default_factory=dict)
     positions: Positions = field(default_factory=Positions)
     diagnostics: tuple[Diagnostic, ...] = ()
 

@@ -14,7 +14,7 @@ from whereupon.rules.spelling import nearest
 from whereupon.testing.cases import Effect, EffectKind
 from whereupon.testing.effect_words import SENT, at_times, listed_attributes, phrase, shown
 
-_IDENTIFYING = ("person", "channel", "action", "event", "of", "rule")
+_IDENTIFYING = ("person", "channel", "action", "event", "function", "of", "rule")
 
 
 def compare(

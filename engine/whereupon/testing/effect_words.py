@@ -16,6 +16,7 @@ _NOUNS: Final = {
     EffectKind.REQUEST: ("a request", "requests"),
     EffectKind.TRACKED: ("an event", "events"),
     EffectKind.EXITED: ("an exit", "exits"),
+    EffectKind.RAN: ("a call", "calls"),
     EffectKind.ARM: ("an arm", "arms"),
     EffectKind.HAS: ("a profile", "profiles"),
 }
@@ -25,6 +26,7 @@ _PLAIN: Final = frozenset(
     {"at", "reason", "outcome", "person", "rule", "event", "by", "arm", "of", "step"}
 )
 _MOST_TIMES = 5
+_PERSON_LINKS: Final = {EffectKind.ARM: "by", EffectKind.RAN: "for"}
 
 
 def phrase(effect: Effect) -> str:
@@ -55,6 +57,8 @@ def _which(kind: EffectKind, facts: dict[str, JsonValue]) -> list[str]:
     words = [f"{link} {facts.pop(name)}" for name, link in _LINKS if name in facts]
     if kind is EffectKind.TRACKED:
         words.append(str(facts.pop("event")))
+    if kind is EffectKind.RAN:
+        words.append(f"of {facts.pop('function')}")
     if kind is EffectKind.ARM:
         words += [str(facts.pop("arm")), f"of {facts.pop('of')}"]
     if kind is EffectKind.EXITED and (by := facts.pop("by", None)) is not None:
@@ -63,7 +67,7 @@ def _which(kind: EffectKind, facts: dict[str, JsonValue]) -> list[str]:
 
 
 def _whose(kind: EffectKind, person: JsonValue) -> list[str]:
-    link = "to" if kind in SENT else "by" if kind is EffectKind.ARM else "of"
+    link = "to" if kind in SENT else _PERSON_LINKS.get(kind, "of")
     return [f"{link} {'nobody known' if person is None else person}"]
 
 

@@ -149,6 +149,15 @@ class ExitedItem(_OfARule):
     )
 
 
+class RanItem(_OfARule):
+    """A step calls a function of the host's."""
+
+    ran: Name = Field(description="The function that a `run` step calls.", examples=["score-lead"])
+    user: Annotated[Name, IfMissing("add user: with the person's user id")] = Field(
+        description="The user id of the person whom it is called for.", examples=["ada"]
+    )
+
+
 class ArmItem(_OfARule):
     """A person takes an arm of a split, a branch or a wait."""
 
@@ -188,6 +197,7 @@ EXPECTED: dict[str, type[Form]] = {
     "request": RequestItem,
     "tracked": TrackedItem,
     "exited": ExitedItem,
+    "ran": RanItem,
     "arm": ArmItem,
     "has": HasItem,
 }

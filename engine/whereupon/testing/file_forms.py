@@ -8,10 +8,17 @@ from whereupon.rules.field_types import MaybeInstant, Name
 from whereupon.rules.form import Form, IfMissing, there
 from whereupon.testing.item_fields import ArmLabel, Offset
 
+_Functions = Annotated[dict[Name, JsonValue] | None, BeforeValidator(there)]
+
 
 class TestFileForm(Form):
     """The tests of a rule or a guard: what happens, and everything that the rule then does."""
 
+    functions: _Functions = Field(
+        default=None,
+        description="What functions of the host's return in these tests, by their names; nothing without it.",
+        examples=[{"score-lead": {"score": 80}}],
+    )
     tests: Annotated[
         list[JsonValue], IfMissing("start the file with tests: and a list of tests")
     ] = Field(
@@ -47,6 +54,11 @@ class TestForm(Form):
         default=None,
         description="The arm that everybody takes of a split, by the split's name.",
         examples=[{"subject-june": "a"}],
+    )
+    functions: _Functions = Field(
+        default=None,
+        description="What functions of the host's return in this test; those of the file are there, too.",
+        examples=[{"score-lead": {"score": 80}}],
     )
     given: Annotated[
         list[JsonValue], IfMissing("add given: with the messages that arrive; given: [] for none")

@@ -9,6 +9,7 @@ from whereupon.rules.loading import Folder
 from whereupon.rules.model import Guard, Rule, Split, WaitFor
 from whereupon.rules.route import base_of
 from whereupon.rules.spelling import nearest
+from whereupon.rules.steps.run import Run
 from whereupon.testing.cases import Effect, EffectKind, RuleTestFile
 from whereupon.testing.form_reading import Path
 
@@ -18,7 +19,11 @@ Subject: TypeAlias = Rule | Guard
 def checked(file: RuleTestFile, subjects: Mapping[str, Subject], folder: Folder) -> RuleTestFile:
     """The file with what is wrong with it in view of the rules of the folder."""
     subject = subjects.get(file.subject)
-    diagnostics = [*_unknown_rules(file, subjects, folder), *_unknown_arms(file, subject, folder)]
+    diagnostics = [
+        *_unknown_rules(file, subjects, folder),
+        *_unknown_arms(file, subject, folder),
+        *_unknown_functions(file, folder),
+    ]
     if subject is None and file.subject not in folder.refused:
         diagnostics.append(_without_rule(file, subjects))
     elif isinstance(subject, Guard) and not file.is_broken:
@@ -123,3 +128,25 @@ def _unknown_arm(
     elif arm not in labels:
         hint = nearest(arm, labels) or f"; there are {', '.join(labels)}"
         yield Diagnostic.at(path_arm, "unknown-arm", f"{of} has no arm {arm!r}{hint}")
+
+
+# --- functions ------------------------------------------------------------------------------------
+
+
+def _unknown_functions(file: RuleTestFile, folder: Folder) -> Iterator[Diagnostic]:
+    """Functions that no rule calls: in `functions`, and in what a test expects."""
+    steps = (step for rule in folder.book.rules for step in rule.route.every_step())
+    known = {step.function for step in steps if isinstance(step, Run)}
+    places: list[tuple[Path, str]] = [(("functions", name), name) for name in file.functions]
+    for test, each in enumerate(file.tests):
+        own = each.functions.keys() - file.functions.keys()
+        places += [(("tests", test, "functions", name), name) for name in own]
+        for place, expected in enumerate(each.expected):
+            if expected.kind is EffectKind.RAN:
+                path: Path = ("tests", test, "expect", place, "ran")
+                places.append((path, str(expected.facts["function"])))
+    for path, name in places:
+        if name not in known and not folder.refused:
+            hint = nearest(name, known) or "; take it out, or write the step run:"
+            text = f"no rule runs a function called {name!r}{hint}"
+            yield Diagnostic.at(path, "unknown-function", text)

@@ -14,6 +14,7 @@ from whereupon.messages.model import MessageType, body_data
 from whereupon.records import Delivery, DeliveryState, EndReason, Mark, MarkKind, Request
 from whereupon.rules.model import Guard, Rule, Split
 from whereupon.rules.route import base_of
+from whereupon.rules.steps.run import function_of
 from whereupon.testing.cases import Effect, EffectKind, offset
 from whereupon.testing.simulation import Happened
 
@@ -79,6 +80,9 @@ class Observer:
         facts = {"channel": delivery.channel, **facts}
         if delivery.state is DeliveryState.WITHHELD:
             return Effect(EffectKind.WITHHELD, {**facts, "reason": delivery.reason})
+        if (function := function_of(delivery.channel)) is not None:
+            del facts["channel"]
+            return Effect(EffectKind.RAN, {"function": function, **facts})
         return Effect(EffectKind.DELIVERY, facts, delivery.content)
 
     def _ended(self, ended: Ended) -> Effect:

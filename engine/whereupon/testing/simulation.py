@@ -77,7 +77,7 @@ def simulate(test: RuleTest, book: Rulebook) -> Happened:
     refusals: list[str] = []
     clock = FrozenClock(test.start)
     with Engine.open("memory://", rules=book, clock=clock) as engine:
-        replay = Replay(engine, clock, records.append)
+        replay = Replay(engine, clock, records.append, functions=test.functions)
         for arrival in arrivals:
             _feed(replay, arrival, test, refusals)
         replay.finish(None if test.until is None else later(test.start, test.until))

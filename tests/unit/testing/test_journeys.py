@@ -227,3 +227,47 @@ whereupon: [{wait: 1d}, {send: push, title: One}, {wait: 1d}, {send: push, title
     - {delivery: push, to: ada, at: +4d, title: Two}
     """
     assert failures(tmp_path, trial=plain, trial_test=file_of(given, expect)) == []
+
+
+# --- functions ------------------------------------------------------------------------------------
+
+LEAD = """
+campaign: lead
+description: One.
+when: Form Sent
+reentry: every_time
+whereupon:
+  - run: score-lead
+  - branch:
+      - if: {run.score-lead.score: {gte: 50}}
+        then: [{send: sms, text: "Score {{ run.score-lead.score }}"}]
+"""
+
+
+def test_a_test_may_say_what_a_function_returns(tmp_path: Path) -> None:
+    """At its top, or for all tests at the top of the file; without it a function returns nothing."""
+    sent = "- {track: Form Sent, user: ada}"
+    high = "- {entered: ada}\n- {ran: score-lead, user: ada}\n- {delivery: sms, to: ada, text: Score 80}"
+    scored = file_of(sent, high, functions="{score-lead: {score: 80}}")
+    assert failures(tmp_path, lead=LEAD, lead_test=scored) == []
+    of_file = "functions: {score-lead: {score: 80}}\n" + file_of(sent, high)
+    assert failures(tmp_path, lead=LEAD, lead_test=of_file) == []
+    low = file_of(sent, "- {entered: ada}", functions="{score-lead: {score: 20}}")
+    assert (
+        failures(tmp_path, lead=LEAD, lead_test=f"functions: {{score-lead: {{score: 80}}}}\n{low}")
+        == []
+    )
+    assert failures(tmp_path, lead=LEAD, lead_test=file_of(sent, "- {entered: ada}")) == []
+    assert failures(tmp_path, lead=LEAD, lead_test=file_of(sent, high)) == [
+        'expected a delivery by sms to ada with text "Score 80", but there was none: the entry did not come to it'
+    ]
+
+
+def test_a_function_that_no_rule_runs_is_an_error(tmp_path: Path) -> None:
+    """In `functions`, and where a test expects its call."""
+    wrong = file_of("", "- {ran: score-leads, user: ada}", functions="{scorelead: 1}")
+    report = run(tmp_path, lead=LEAD, lead_test=wrong)
+    found = [
+        (each.code, each.location.line) for each in report.diagnostics if each.severity == "error"
+    ]
+    assert found == [("unknown-function", 3), ("unknown-function", 6)]
