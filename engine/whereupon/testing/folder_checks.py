@@ -1,6 +1,6 @@
 """What is wrong with test files in view of the rules of their folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -16,44 +16,77 @@ from whereupon.testing.form_reading import Path
 Subject: TypeAlias = Rule | Guard
 
 
-def checked(file: RuleTestFile, subjects: Mapping[str, Subject], folder: Folder) -> RuleTestFile:
-    """The file with what is wrong with it in view of the rules of the folder."""
-    subject = subjects.get(file.subject)
-    diagnostics = [
-        *_unknown_rules(file, subjects, folder),
-        *_unknown_arms(file, subject, folder),
-        *_unknown_functions(file, folder),
-    ]
-    if subject is None and file.subject not in folder.refused:
-        diagnostics.append(_without_rule(file, subjects))
-    elif isinstance(subject, Guard) and not file.is_broken:
-        diagnostics += _not_guarded(file, subject)
-    located = [file.positions.locate(diagnostic, file.name) for diagnostic in diagnostics]
-    return replace(file, diagnostics=(*located, *file.diagnostics))
+class FolderChecks:
+    """Checks test files against the rules and guards of a folder, and the names in these."""
 
+    def __init__(self, folder: Folder, subjects: Mapping[str, Subject]) -> None:
+        self._subjects = subjects
+        self._refused = folder.refused
+        steps = [step for rule in folder.book.rules for step in rule.route.every_step()]
+        self._rules = [rule.id for rule in folder.book.rules]
+        self._functions = {step.function for step in steps if isinstance(step, Run)}
+        self._splits = {
+            step.split: [arm.label for arm in step.arms]
+            for step in steps
+            if isinstance(step, Split)
+        }
 
-def _without_rule(file: RuleTestFile, subjects: Mapping[str, Subject]) -> Diagnostic:
-    hint = nearest(file.subject, subjects)
-    message = (
-        f"no rule and no guard is called {file.subject}{hint or '; write it, or rename this file'}"
-    )
-    return Diagnostic.at((), "test-without-rule", message)
+    def checked(self, file: RuleTestFile) -> RuleTestFile:
+        """The file with what is wrong with it in view of the folder."""
+        found = [self._located(file, each) for each in self._diagnostics(file)]
+        return replace(file, diagnostics=(*found, *file.diagnostics))
 
+    def _located(self, file: RuleTestFile, diagnostic: Diagnostic) -> Diagnostic:
+        return file.positions.locate(diagnostic, file.name)
 
-def _unknown_rules(
-    file: RuleTestFile, subjects: Mapping[str, Subject], folder: Folder
-) -> Iterator[Diagnostic]:
-    """Rules that a test names and that the folder does not have."""
-    for test, each in enumerate(file.tests):
-        for place, expected in enumerate(each.expected):
-            named = expected.facts.get("rule")
-            if isinstance(named, str) and not (
-                isinstance(subjects.get(named), Rule) or named in folder.refused
-            ):
-                rules = [name for name, one in subjects.items() if isinstance(one, Rule)]
-                hint = nearest(named, rules) or "; write it, or name another"
-                path = ("tests", test, "expect", place, "rule")
-                yield Diagnostic.at(path, "unknown-rule", f"there is no rule {named!r}{hint}")
+    def _diagnostics(self, file: RuleTestFile) -> Iterator[Diagnostic]:
+        subject = self._subjects.get(file.subject)
+        if subject is None and file.subject not in self._refused:
+            yield self._without_rule(file)
+        elif isinstance(subject, Guard) and not file.is_broken:
+            yield from _not_guarded(file, subject)
+        yield from self._of_functions(("functions",), file.functions)
+        for number, test in enumerate(file.tests):
+            path = ("tests", number)
+            yield from self._of_functions(
+                (*path, "functions"), test.functions.keys() - file.functions.keys()
+            )
+            for split, arm in test.arms.items():
+                key = (*path, "arms", split)
+                yield from _unknown_arm(key, key, split, arm, self._splits)
+            for place, expected in enumerate(test.expected):
+                yield from self._of_expected((*path, "expect", place), expected, subject)
+
+    def _of_expected(
+        self, path: Path, expected: Effect, subject: Subject | None
+    ) -> Iterator[Diagnostic]:
+        """What an expectation names that there is not."""
+        named = expected.facts.get("rule")
+        rule = self._subjects.get(named) if isinstance(named, str) else subject
+        if isinstance(named, str) and not isinstance(rule, Rule) and named not in self._refused:
+            hint = nearest(named, self._rules) or "; write it, or name another"
+            text = f"there is no rule {named!r}{hint}"
+            yield Diagnostic.at((*path, "rule"), "unknown-rule", text)
+        if expected.kind is EffectKind.RAN:
+            yield from self._of_functions(path, [str(expected.facts["function"])], key="ran")
+        if expected.kind is EffectKind.ARM and isinstance(rule, Rule):
+            of, arm = str(expected.facts["of"]), str(expected.facts["arm"])
+            yield from _unknown_arm((*path, "of"), (*path, "arm"), of, arm, _arms_of(rule))
+
+    def _without_rule(self, file: RuleTestFile) -> Diagnostic:
+        hint = nearest(file.subject, self._subjects) or "; write it, or rename this file"
+        text = f"no rule and no guard is called {file.subject}{hint}"
+        return Diagnostic.at((), "test-without-rule", text)
+
+    def _of_functions(
+        self, path: Path, names: Iterable[str], key: str | None = None
+    ) -> Iterator[Diagnostic]:
+        """Functions that no rule runs. A rule that is refused may be one that does."""
+        for name in sorted(names):
+            if name not in self._functions and not self._refused:
+                hint = nearest(name, self._functions) or "; take it out, or write the step run:"
+                text = f"no rule runs a function called {name!r}{hint}"
+                yield Diagnostic.at((*path, key or name), "unknown-function", text)
 
 
 def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Diagnostic]:
@@ -74,35 +107,6 @@ def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Diagnostic]:
 # --- arms -----------------------------------------------------------------------------------------
 
 
-def _unknown_arms(
-    file: RuleTestFile, subject: Subject | None, folder: Folder
-) -> Iterator[Diagnostic]:
-    """Arms, and steps with arms, that there are not: in `arms` of a test, and in what it expects."""
-    splits = {
-        step.split: [arm.label for arm in step.arms]
-        for rule in folder.book.rules
-        for step in rule.route.every_step()
-        if isinstance(step, Split)
-    }
-    for test, each in enumerate(file.tests):
-        for name, arm in each.arms.items():
-            key: Path = ("tests", test, "arms", name)
-            yield from _unknown_arm(key, key, name, arm, splits)
-        for place, expected in enumerate(each.expected):
-            rule = _rule_of(expected, subject, folder)
-            if expected.kind is EffectKind.ARM and rule is not None:
-                path = ("tests", test, "expect", place)
-                of, arm = str(expected.facts["of"]), str(expected.facts["arm"])
-                yield from _unknown_arm((*path, "of"), (*path, "arm"), of, arm, _arms_of(rule))
-
-
-def _rule_of(expected: Effect, subject: Subject | None, folder: Folder) -> Rule | None:
-    """The rule that an expectation is about; None if it is refused, or is no rule."""
-    named = expected.facts.get("rule")
-    rule = folder.book.rule(named) if isinstance(named, str) else subject
-    return rule if isinstance(rule, Rule) else None
-
-
 def _arms_of(rule: Rule) -> dict[str, list[str]]:
     """The arms of each step that has any, by the names that a test may give the step."""
     found: dict[str, list[str]] = {}
@@ -120,6 +124,7 @@ def _arms_of(rule: Rule) -> dict[str, list[str]]:
 def _unknown_arm(
     path_of: Path, path_arm: Path, of: str, arm: str, known: Mapping[str, list[str]]
 ) -> Iterator[Diagnostic]:
+    """That there is no split or step of that name, or that it has no such arm."""
     labels = known.get(base_of(of))
     if labels is None:
         there = f"; there are {', '.join(known)}" if known else "; no step here has arms"
@@ -128,25 +133,3 @@ def _unknown_arm(
     elif arm not in labels:
         hint = nearest(arm, labels) or f"; there are {', '.join(labels)}"
         yield Diagnostic.at(path_arm, "unknown-arm", f"{of} has no arm {arm!r}{hint}")
-
-
-# --- functions ------------------------------------------------------------------------------------
-
-
-def _unknown_functions(file: RuleTestFile, folder: Folder) -> Iterator[Diagnostic]:
-    """Functions that no rule calls: in `functions`, and in what a test expects."""
-    steps = (step for rule in folder.book.rules for step in rule.route.every_step())
-    known = {step.function for step in steps if isinstance(step, Run)}
-    places: list[tuple[Path, str]] = [(("functions", name), name) for name in file.functions]
-    for test, each in enumerate(file.tests):
-        own = each.functions.keys() - file.functions.keys()
-        places += [(("tests", test, "functions", name), name) for name in own]
-        for place, expected in enumerate(each.expected):
-            if expected.kind is EffectKind.RAN:
-                path: Path = ("tests", test, "expect", place, "ran")
-                places.append((path, str(expected.facts["function"])))
-    for path, name in places:
-        if name not in known and not folder.refused:
-            hint = nearest(name, known) or "; take it out, or write the step run:"
-            text = f"no rule runs a function called {name!r}{hint}"
-            yield Diagnostic.at(path, "unknown-function", text)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
@@ -10,7 +11,7 @@ from whereupon.decide import Ended
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight import describe
 from whereupon.messages.codec import read_object
-from whereupon.messages.model import MessageType, body_data
+from whereupon.messages.model import MessageType, body_data, id_in_ref
 from whereupon.records import Delivery, DeliveryState, EndReason, Mark, MarkKind, Request
 from whereupon.rules.model import Guard, Rule, Split
 from whereupon.rules.route import base_of
@@ -19,6 +20,8 @@ from whereupon.testing.cases import Effect, EffectKind, offset
 from whereupon.testing.simulation import Happened
 
 _EXIT_STEP = "exit"
+_Ending: TypeAlias = tuple[str, str, datetime]
+"""Which entry ended: its rule, the message that opened it, and when it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +39,22 @@ class Observer:
 
     def effects(self, happened: Happened) -> Iterator[Effect]:
         """The effects of these rules, and every request; of a guard, the requests for its actions."""
+        exits = _exit_steps(happened)
         for record in happened.records:
-            yield from self._of_record(record)
+            yield from self._of_record(record, exits)
         if isinstance(self.subject, Rule):
             yield from self._marked(happened)
             yield from self._sent(happened)
             yield from _known(happened)
 
-    def _of_record(self, record: object) -> Iterable[Effect]:
+    def _of_record(self, record: object, exits: Mapping[_Ending, str]) -> Iterable[Effect]:
         match record:
             case Decision() if record.rule in self.rules:
                 return [self._decided(record)]
             case Delivery() if record.rule in self.rules:
                 return [self._delivered(record)]
             case Ended() if record.rule in self.rules:
-                return [self._ended(record)]
+                return [self._ended(record, exits)]
             case Request() if (
                 isinstance(self.subject, Rule) or record.action in self.subject.actions
             ):
@@ -85,12 +89,13 @@ class Observer:
             return Effect(EffectKind.RAN, {"function": function, **facts})
         return Effect(EffectKind.DELIVERY, facts, delivery.content)
 
-    def _ended(self, ended: Ended) -> Effect:
+    def _ended(self, ended: Ended, exits: Mapping[_Ending, str]) -> Effect:
+        """An exit goes by what ended it, by the reason's word, and of a step by the address."""
         end = ended.end
         facts = self._facts(ended.person, end.at, ended.rule)
         words = {str(end.reason), *([] if end.detail is None else [end.detail])}
         if end.reason == EndReason.STEP:
-            words.add(_EXIT_STEP)
+            words |= {_EXIT_STEP, exits.get((ended.rule, ended.message_id, end.at), _EXIT_STEP)}
         by = _EXIT_STEP if end.reason == EndReason.STEP else end.detail or str(end.reason)
         return Effect(EffectKind.EXITED, {**facts, "by": by}, aliases={"by": frozenset(words)})
 
@@ -151,6 +156,15 @@ class Observer:
                     properties,
                     aliases={"person": names},
                 )
+
+
+def _exit_steps(happened: Happened) -> dict[_Ending, str]:
+    """The address of the exit step at which an entry ended."""
+    return {
+        (entry.rule, id_in_ref(entry.occasion), entry.ended.at): base_of(entry.address)
+        for entry in happened.entries
+        if entry.ended is not None and entry.ended.reason == EndReason.STEP
+    }
 
 
 def _cause(decision: Decision) -> str:

@@ -12,7 +12,7 @@ from whereupon.testing.case_reader import find_test_files, read_test_file
 from whereupon.testing.cases import BroadcastCall, Effect, EffectKind, RuleTest, RuleTestFile
 from whereupon.testing.comparison import compare
 from whereupon.testing.coverage import Coverage
-from whereupon.testing.folder_checks import Subject, checked
+from whereupon.testing.folder_checks import FolderChecks, Subject
 from whereupon.testing.forcing import forced
 from whereupon.testing.needed import NeededRules
 from whereupon.testing.observation import Observer
@@ -74,8 +74,10 @@ class _Tests:
         read = read_folder(folder)
         guards: dict[str, Subject] = {guard.id: guard for guard in read.book.guards}
         subjects = guards | {rule.id: rule for rule in read.book.rules}
-        files = [read_test_file(path, read.plan) for path in find_test_files(folder)]
-        files = [checked(file, subjects, read) for file in files]
+        checks = FolderChecks(read, subjects)
+        files = [
+            checks.checked(read_test_file(path, read.plan)) for path in find_test_files(folder)
+        ]
         coverages = {
             file.subject: Coverage(subject, read.files[subject.id])
             for file in files

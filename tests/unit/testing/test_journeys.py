@@ -74,6 +74,8 @@ def test_an_arm_of_a_wait_goes_by_its_number_or_its_event(tmp_path: Path) -> Non
     - {{delivery: email, to: ada}}
     """
     assert _failures(tmp_path, given, expect) == []
+    by_step = expect.replace("by: exit", "by: invite.0.0")
+    assert _failures(tmp_path, given, by_step) == []
     by_event = expect.replace("arm: 0, of: invite", "arm: Teammate Invited, of: invite")
     assert _failures(tmp_path, given, by_event) == []
     wrong = expect.replace(
