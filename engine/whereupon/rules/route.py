@@ -45,12 +45,17 @@ class Place:
 
 
 class Route:
-    """The steps of a rule, by address. Its places are found when they are first asked for."""
+    """The steps of a rule, by address. Its places are found when they are first asked for.
 
-    __slots__ = ("_arms", "_places", "steps")
+    Attributes:
+        is_plain: whether the rule has nothing but sends, plain waits and the like: no arms, no `if`, no name.
+    """
+
+    __slots__ = ("_arms", "_places", "is_plain", "steps")
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps: Steps = tuple(steps)
+        self.is_plain: Final = all(map(_is_plain, self.steps))
         self._places: dict[str, Place] | None = None
         self._arms: dict[tuple[str, str], str] = {}
 
@@ -99,6 +104,8 @@ class Route:
 
     def _going(self, place: Place, to: str, address: str) -> str:
         """The address with its rounds, from an address with its own."""
+        if not place.loops:
+            return to
         target = self.places.get(to)
         if target is None:
             return to
@@ -147,14 +154,6 @@ class Route:
 
     # --- what all steps together say ------------------------------------------------------------
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the rule has nothing but sends, plain waits and the like: no arms, no `if`, no name."""
-        return all(
-            not step.arms and not step.conditions and not step.holds_entry and step.name is None
-            for step in self.steps
-        )
-
     def every_step(self) -> Iterator[Step]:
         """Every step, those of arms included, in the order of the file."""
         if not any(step.arms for step in self.steps):
@@ -194,6 +193,10 @@ class Route:
     @override
     def __repr__(self) -> str:
         return f"Route({self.steps!r})"
+
+
+def _is_plain(step: Step) -> bool:
+    return not step.arms and not step.conditions and not step.holds_entry and step.name is None
 
 
 def base_of(address: str) -> str:
