@@ -304,3 +304,36 @@ def test_now_and_today_are_on_the_clock_of_the_rule_or_the_settings(
     engine.run_due()
     (delivery,) = sent
     assert delivery.content["title"] == expected
+
+
+def test_a_sample_is_in_the_persons_language_and_on_their_clock(tmp_path: Path) -> None:
+    """`whereupon send-test` renders texts of files as the engine would."""
+    rules = _folder(tmp_path / "rules", TITLE, "{{ now | date: '%z' }}")
+    languages = "    languages: {de: {title_file: texts/de.txt}}\n"
+    (rules / "receipt.yaml").write_text(RULE + languages, encoding="utf-8")
+    (rules / "texts" / "de.txt").write_text("Danke{% render 'sign' %}", encoding="utf-8")
+    settings = "settings: settings\ntimezone: {else: Asia/Tokyo}\n"
+    (rules / "settings.yaml").write_text(settings, encoding="utf-8")
+    store = f"sqlite:///{tmp_path}/shop.db"
+    with Engine.open(store, rules=rules, clock=FrozenClock(NOON)) as engine:
+        engine.identify("ada", traits={"locale": "de-AT"})
+        engine.ingest([purchase(7)])
+    command = ("send-test", "receipt", "ada", "--store", store, "--channel", "push", "--dry-run")
+    sample = whereupon(*command, "--rules", rules, folder=tmp_path)
+    assert "Danke+0900" in sample.stdout, sample.stderr
+
+
+def test_a_fault_in_a_text_fails_the_tests_of_its_rule_only(tmp_path: Path) -> None:
+    """The tests of other rules run."""
+    rules = _folder(tmp_path / "rules", "{% if %}", "")
+    (rules / "receipt.test.yaml").write_text(TESTS, encoding="utf-8")
+    (rules / "other.yaml").write_text(
+        RULE.replace("receipt", "other").replace("title_file: texts/title.txt", "title: Hello"),
+        encoding="utf-8",
+    )
+    (rules / "other.test.yaml").write_text(
+        TESTS.replace("Thanks for 7, Sock Shop", "Hello"), encoding="utf-8"
+    )
+    done = whereupon("test", rules)
+    assert "receipt.yaml has an error" in done.stdout + done.stderr
+    assert "1 passed, 1 failed" in done.stdout + done.stderr

@@ -436,9 +436,11 @@ def test_an_unused_text_is_a_warning(tmp_path: Path) -> None:
     ]
 
 
-def test_no_text_is_called_unused_while_a_file_cannot_be_read(tmp_path: Path) -> None:
-    """The file that cannot be read may be the one that names it."""
-    _write(tmp_path, {"receipt.yaml": "campaign: [", "a.html": "<p>"})
+@pytest.mark.parametrize("rule", ["campaign: [", RULE + "    body_file: b.txt\n"])
+def test_no_text_is_called_unused_while_a_file_has_an_error(tmp_path: Path, rule: str) -> None:
+    """The file with the error may be the one that names it, or whose text renders it."""
+    _write(tmp_path, {"receipt.yaml": rule, "b.txt": "{% if %}{% render 'c' %}"})
+    _write(tmp_path, {"a.html": "<p>", "partials/c.liquid": "c"})
     assert not any("unused-text" in each for each in _found(tmp_path))
 
 

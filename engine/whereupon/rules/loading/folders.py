@@ -82,7 +82,7 @@ def read_folder(folder: Path) -> Folder:
         if any(each.severity is Severity.ERROR for each in of_file):
             wrong.add(file.name)  # also for an error in a text that it names
         diagnostics += of_file
-    if all(file.meant is not None for file in files):
+    if not wrong:  # else what a file names, or a text renders, may not be known
         diagnostics += texts.unused(_partials_of(values))
     refused = [file for file in files if file.name in wrong]
     sound = [file for file in files if file.value and file.name not in wrong]
