@@ -354,12 +354,13 @@ def test_a_broken_segment_fails_the_tests_of_the_rules_that_ask_for_it(tmp_path:
     ]
 
 
-def test_a_broken_settings_file_fails_every_test(tmp_path: Path) -> None:
-    """Every rule goes by the settings."""
+@pytest.mark.parametrize("text", ["settings: settings\nchanels: [push]\n", "settings: [\n"])
+def test_a_broken_settings_file_fails_every_test(tmp_path: Path, text: str) -> None:
+    """Every rule goes by the settings, even if they cannot be read at all."""
     report = run(
         tmp_path,
         credit=CREDIT,
-        settings="settings: settings\nchanels: [push]\n",
+        settings=text,
         credit_test=file_of(TWICE, ENTERED),
     )
     ((failure,),) = (result.failures for result in report.results)

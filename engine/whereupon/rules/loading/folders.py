@@ -27,6 +27,7 @@ from whereupon.rules.rule_reader import InternPool
 from whereupon.rules.steps.raw_steps import FILE_ENDING
 
 _SUFFIXES = frozenset({".yaml", ".json"})
+_SETTINGS = "settings"
 _MISSPELT = {".yml": ".yaml", ".yaml": ".yaml", ".json": ".json"}
 """The right suffix for each that resembles one, in small letters."""
 
@@ -92,7 +93,7 @@ def read_folder(folder: Path) -> Folder:
         plan=plan,
         files={file.path.stem: file.name for file in sound},
         refused={file.path.stem: file.name for file in refused},
-        has_settings_refused=any(isinstance(file.meant, FolderSettings) for file in refused),
+        has_settings_refused=any(file.is_of_settings for file in refused),
     )
 
 
@@ -156,6 +157,13 @@ class _File:
     def meant(self) -> RuleFile | None:
         """The value, or what can be made of a file with an error."""
         return self.value or self.rest
+
+    @property
+    def is_of_settings(self) -> bool:
+        """Whether it is the settings file; one that cannot be read at all has only its name."""
+        if self.meant is None:
+            return self.path.stem == _SETTINGS
+        return isinstance(self.meant, FolderSettings)
 
     @classmethod
     def from_path(
