@@ -142,6 +142,7 @@ class RuleIndex:
         self.heard_names = self.awaited_names | self.exit_names
         self.counted_names = self._counted_names()
         self._reachable: dict[str, Reachable] = {}
+        self._entry_windows: dict[str, HistoryWindow] = {}
         self._rule_lists: dict[MessageType, dict[str, RuleList]] = {
             type_: {} for type_ in MessageType
         }
@@ -185,6 +186,12 @@ class RuleIndex:
 
     def entry_history(self, rule: Rule) -> HistoryWindow:
         """The past events that the steps of an entry of the rule ask about, and those that may end it without a message."""
+        known = self._entry_windows.get(rule.digest)
+        if known is None:
+            known = self._entry_windows[rule.digest] = self._entry_window_of(rule)
+        return known
+
+    def _entry_window_of(self, rule: Rule) -> HistoryWindow:
         left = [leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)]
         whos = [self.segments[name].who for name in left if name in self.segments]
         asked = _window_of_conditions([*whos, *_exit_conditions(rule)])
