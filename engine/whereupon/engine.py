@@ -21,7 +21,7 @@ from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
 from whereupon.api.subscription_calls import SubscriptionCalls
 from whereupon.decide import BatchResult
-from whereupon.delivery.host_secrets import Secrets
+from whereupon.delivery.host_secrets import HostSecrets, Secrets
 from whereupon.delivery.retries import Retry
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Message, Origin, Source
@@ -97,7 +97,7 @@ class Engine(
             public_url: where the pages of `whereupon.web` are reached, such as
                 ``https://shop.example/w``; then `links` makes links to them. It needs a ``digest_key``.
             secrets: what ``{{ secrets.NAME }}`` in a `webhook` step becomes when the call is made: a mapping,
-                or a function that is given the name.
+                or a function that is given the name. A rule file that asks for what a mapping lacks has an error.
 
         Raises:
             RulesInvalidError: the folder has errors; it lists all of them.
@@ -105,7 +105,8 @@ class Engine(
                 a key that is not among these.
             ValueError: ``public_url`` is no such URL, or there is no ``digest_key``.
         """
-        book = Rulebook() if rules is None else rulebook_from(rules)
+        names = HostSecrets(secrets).names
+        book = Rulebook() if rules is None else rulebook_from(rules, secrets=names)
         settings = settings_for(
             book, identity=identity, digest_key=digest_key, former_keys=former_keys
         )
@@ -144,7 +145,7 @@ class Engine(
             RulesInvalidError: the folder has errors; then the old rulebook stays in use.
         """
         self._check_open()
-        book = rulebook_from(rules)
+        book = rulebook_from(rules, secrets=self.secrets.names)
         self._current.change(
             lambda pipeline: pipeline.with_book(book, settings_under(pipeline.settings, book))
         )

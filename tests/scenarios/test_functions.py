@@ -5,11 +5,22 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from pydantic import JsonValue
 from tests.rule_files import book_of
-from tests.shop import NOON, purchase, thanks
+from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Delivery, Engine, GiveUp, Retry, RetryLater
-from whereupon.records import DeliveryState, Entry, EntryState, MarkKind
+from whereupon.records import (
+    NEVER,
+    NO_VALUES,
+    DeliveryState,
+    Entry,
+    EntryState,
+    MarkKind,
+    RetainedKind,
+    RetentionCutoff,
+)
+from whereupon.replay.stream_replay import Replay
 from whereupon.scheduling import FrozenClock
 
 _HOUR = timedelta(hours=1)
@@ -347,3 +358,109 @@ def test_what_no_function_may_be_is_refused_when_it_is_registered() -> None:
             engine.function("x", print, address="email")  # type: ignore[call-overload]  # it has none
         with pytest.raises(ValueError, match="concurrency"):
             engine.function("x", print, concurrency=0)
+
+
+def test_a_call_that_takes_longer_than_its_lease_is_made_again_and_counts_once(
+    place: str,
+) -> None:
+    """As when the process ends after the call and before it is settled: the same key, one way on."""
+    made = _Shop(place, _RUN, _TELL)
+    with made.engine:
+        made.engine.ingest([purchase(1)])
+        with made.engine.store.session() as session:
+            until = NOON + timedelta(minutes=5)
+            (lost,) = session.lease_deliveries("run:score-lead", NOON, until, 9)
+        made.returns({"score": 4})
+        made.later(0)
+        assert (made.calls, made.entry().address) == ([], "0")
+        made.later(1)
+        assert [call.idempotency_key for call in made.calls] == [lost.idempotency_key]
+        assert made.sent == ["4"]
+
+
+def test_a_call_whose_record_is_gone_has_failed(place: str) -> None:
+    """It is not made a second time: nobody knows how the first one ended."""
+    made = _Shop(place, _RUN, _TELL)
+    with made.engine:
+        made.engine.ingest([purchase(1)])
+        made.returns(1)
+        made.engine._workers.dispatcher.dispatch_due()  # noqa: SLF001 - and no entry wakes
+        made.clock.move_to(NOON + timedelta(days=100))
+        with made.engine.store.session() as session:
+            cutoff = RetentionCutoff(RetainedKind.DELIVERIES, made.clock.now(), made.clock.now())
+            assert session.prune(cutoff, 0, 99).gone == 1
+        made.engine.run_due()
+        assert (len(made.calls), made.sent) == (1, ["none"])
+        assert made.entry().trail[-1].detail == "the record of the call is gone"
+
+
+def test_in_a_wait_that_starts_anew_each_round_calls_anew(shop: Callable[..., _Shop]) -> None:
+    """Each with a key of its own."""
+    again = {"event": "Score", "again": True, "then": [_RUN, _TELL]}
+    made = shop({"wait_for": [again], "up_to": "forever"})
+    made.returns({"score": 1})
+    made.buy()
+    for hours in (1, 2):
+        made.clock.move_to(NOON + hours * _HOUR)
+        made.engine.track("Score", user_id="ada")
+        made.engine.run_due()
+    assert made.sent == ["1", "1"]
+    assert len({call.idempotency_key for call in made.calls}) == 2
+    assert made.entry().is_inside
+
+
+def test_a_function_that_is_slow_holds_up_nobody_else(shop: Callable[..., _Shop]) -> None:
+    """Whoever waits for it costs nothing until it is called, and other steps go on."""
+    made = shop(_RUN, _TELL)
+    made.returns(error=RetryLater(after=_HOUR))
+    for number in range(5):
+        made.engine.ingest([purchase(number, f"user-{number}")])
+    made.engine.run_due()
+    with made.engine.store.reading() as session:
+        assert [entry.due_at for entry in session.scan(Entry)] == [NEVER] * 5
+    assert made.engine.waiting().work_due is None
+
+
+def test_a_broadcast_may_call_a_function_for_each_person(place: str) -> None:
+    """Each entry waits for its own call."""
+    rule = news(whereupon=[_RUN | {"with": {}}, _TELL | {"kind": "internal"}])
+    with Engine.open(place, rules=book_of(rule), clock=FrozenClock(NOON)) as engine:
+        sent: dict[str, object] = {}
+        engine.function("score-lead", lambda call: {"score": len(call.person)})
+        engine.channel("push")(lambda each: sent.__setitem__(each.person, each.content["title"]))
+        for name in ("ada", "grace"):
+            engine.identify(name)
+        engine.trigger("news", key="one")
+        engine.run_due()
+        engine.run_due()
+    assert sent == {"ada": "3", "grace": "5"}
+
+
+def test_a_replay_calls_nothing_and_a_mapping_says_what_functions_return() -> None:
+    """The call is told, as a delivery; without a word on it the function returns nothing."""
+    said: dict[str, list[object]] = {}
+    told: dict[str, JsonValue] = {"score-lead": {"score": 7}}
+    for name, results in (("told", told), ("untold", NO_VALUES)):
+        records: list[object] = []
+        rule = thanks(
+            whereupon=[_RUN | {"on_failure": "exit"}, _CALL | {"on_failure": "exit"}, _TELL]
+        )
+        clock = FrozenClock(NOON)
+        with Engine.open("memory://", rules=book_of(rule), clock=clock) as engine:
+            engine.function("score-lead", lambda _: pytest.fail("it was called"))
+            replay = Replay(engine, clock, records.append, functions=results)
+            engine.ingest([purchase(1)])
+            replay.finish(timedelta(days=1))
+            made = engine.deliveries(DeliveryState.PENDING)
+        said[name] = [(each.channel, each.content.get("title")) for each in reversed(made)]
+    assert said["told"] == [("run:score-lead", None), ("webhook", None), ("push", "7")]
+    assert said["untold"][-1] == ("push", "none")
+
+
+def test_with_stand_ins_a_test_of_the_hosts_own_needs_no_function(place: str) -> None:
+    """What they return is said beforehand."""
+    made = _Shop(place, _RUN, _TELL)
+    with made.engine:
+        made.engine.stand_in({"score-lead": {"score": 6}})
+        made.buy()
+        assert made.sent == ["6"]

@@ -2,7 +2,7 @@
 
 import hmac
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from os import PathLike
@@ -159,8 +159,14 @@ class Status:
     paused_entries: Mapping[str, int] = field(default_factory=dict)
 
 
-def rulebook_from(rules: str | PathLike[str] | Rulebook) -> Rulebook:
+def rulebook_from(
+    rules: str | PathLike[str] | Rulebook, *, secrets: Collection[str] | None = None
+) -> Rulebook:
     """The rulebook itself, or that of a folder.
+
+    Args:
+        rules: the one or the other.
+        secrets: the names of all secrets that the host has; None if they are not known.
 
     Raises:
         RulesInvalidError: the folder has errors; it lists all of them.
@@ -169,7 +175,7 @@ def rulebook_from(rules: str | PathLike[str] | Rulebook) -> Rulebook:
         return rules
     from whereupon.rules.loading import open_rules  # noqa: PLC0415 - rule files take a while to import
 
-    return open_rules(Path(rules))
+    return open_rules(Path(rules), secrets=secrets)
 
 
 def settings_for(

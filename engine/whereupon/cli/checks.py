@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 from pydantic import JsonValue
 
+from whereupon.cli.configured import secrets_beside
 from whereupon.cli.exit_status import FINDINGS, as_line, exits_with_status, print_to_stderr
 from whereupon.cli.options import RULES, AsJson, RulesArgument, RulesIfAny
 from whereupon.cli.printing import print_lines, print_objects
@@ -27,6 +28,7 @@ OfTests: TypeAlias = Annotated[
 
 @exits_with_status
 def lint_command(
+    ctx: typer.Context,
     folder: RulesArgument = RULES,
     as_json: AsJson = False,
     strict: Strict = False,
@@ -34,11 +36,12 @@ def lint_command(
     """Check all rule files and test files of a folder, and print every error and warning.
 
     Each line is file:line:column: code message. The exit status is 1 if there is an error; with --strict,
-    also if there is a warning.
+    also if there is a warning. Secrets of webhooks are those of whereupon.toml, if it has any.
     """
     from whereupon.testing.runner import check_test_files  # noqa: PLC0415 - few commands need it
 
-    diagnostics = sorted(set(check_test_files(folder)), key=_place)
+    found = check_test_files(folder, secrets=secrets_beside(ctx, folder))
+    diagnostics = sorted(set(found), key=_place)
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
     if as_json:

@@ -84,6 +84,15 @@ def config_of(ctx: typer.Context) -> Config:
     return found
 
 
+def secrets_beside(ctx: typer.Context, folder: Path) -> frozenset[str] | None:
+    """The names of the secrets of the configuration that has the rules folder; None if it has none."""
+    found = ctx.meta.get(_META)
+    if not isinstance(found, Config) or not found.settings.secrets:
+        return None
+    is_its = found.rules.resolve() == folder.resolve()
+    return frozenset(found.settings.secrets) if is_its else None
+
+
 def fail_for(error: ConfigInvalidError) -> NoReturn:
     """Print all that is wrong with the configuration, and exit."""
     for diagnostic in error.diagnostics:

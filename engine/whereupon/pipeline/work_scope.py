@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.sweeps import swept_runs
 from whereupon.ports import Session
-from whereupon.records import BroadcastRun
+from whereupon.records import NEVER, BroadcastRun
 from whereupon.runtime.lazy import cached_property
 
 Versions: TypeAlias = Collection[str] | None
@@ -64,7 +64,7 @@ def next_duty(session: Session, versions: RuleVersions) -> datetime | None:
     entries = (
         version.due_at
         for version in session.waiting_versions()
-        if scope.why_entry(version.rule, version.digest) is None
+        if version.due_at != NEVER and scope.why_entry(version.rule, version.digest) is None
     )
     runs = (run.due_at for run in session.waiting_runs() if scope.why_run(run) is None)
     swept = (run.due_at for run in swept_runs(session))

@@ -1,6 +1,6 @@
 """The run of rule tests: each with the rules that it is about, on a frozen clock, in a store in memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -43,9 +43,16 @@ def run_rule_tests(folder: Path) -> RuleTestReport:
     return RuleTestReport(tests.diagnostics, results, tuple(sorted(uncovered, key=_by_rule)))
 
 
-def check_test_files(folder: Path) -> tuple[Diagnostic, ...]:
-    """What is wrong with the rule files and test files of a folder; no test is run."""
-    return _Tests.read(folder).diagnostics
+def check_test_files(
+    folder: Path, *, secrets: Collection[str] | None = None
+) -> tuple[Diagnostic, ...]:
+    """What is wrong with the rule files and test files of a folder; no test is run.
+
+    Args:
+        folder: where the files are.
+        secrets: the names of all secrets that the host has; None if they are not known.
+    """
+    return _Tests.read(folder, secrets).diagnostics
 
 
 def _by_rule(uncovered: Uncovered) -> tuple[str, int]:
@@ -69,9 +76,9 @@ class _Tests:
     needed: NeededRules
 
     @classmethod
-    def read(cls, folder: Path) -> "_Tests":
+    def read(cls, folder: Path, secrets: Collection[str] | None = None) -> "_Tests":
         """Read the rules and every test file, and check one against the other."""
-        read = read_folder(folder)
+        read = read_folder(folder, secrets=secrets)
         guards: dict[str, Subject] = {guard.id: guard for guard in read.book.guards}
         subjects = guards | {rule.id: rule for rule in read.book.rules}
         checks = FolderChecks(read, subjects)

@@ -1,7 +1,7 @@
 """A rules folder as a rulebook: every file below it, and every diagnostic at once."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -53,16 +53,22 @@ class Folder:
     has_settings_refused: bool = False
 
 
-def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
+def load_rules(
+    folder: Path, *, secrets: Collection[str] | None = None
+) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
     """Read every rule file below a folder: see `read_folder`."""
-    found = read_folder(folder)
+    found = read_folder(folder, secrets=secrets)
     return found.book, found.diagnostics
 
 
-def read_folder(folder: Path) -> Folder:
+def read_folder(folder: Path, *, secrets: Collection[str] | None = None) -> Folder:
     """Read every rule file below a folder; files with errors are not in the book.
 
     Test files (``*.test.yaml``), hidden files and other kinds of file are skipped. Nothing is raised.
+
+    Args:
+        folder: where the files are.
+        secrets: the names of all secrets that the host has; None if they are not known.
     """
     if not folder.is_dir():
         message = "there is no such folder; give the one that holds the rule files"
@@ -73,7 +79,7 @@ def read_folder(folder: Path) -> Folder:
     diagnostics = [*found, *_duplicates(files)]
     wrong = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
     values = [value for file in files if (value := file.meant) is not None]
-    plan = _plan(files)
+    plan = _plan(files, secrets)
     known = {value.id: value for value in values if isinstance(value, Segment)}
     chains = Chains([value for value in values if isinstance(value, Rule)], known)
     for file in files:
@@ -103,14 +109,17 @@ def _partials_of(values: Sequence[RuleFile]) -> set[str]:
     return {name for each in partials if isinstance(each, Mapping) for name in each}
 
 
-def _plan(files: Sequence["_File"]) -> TrackingPlan:
+def _plan(files: Sequence["_File"], secrets: Collection[str] | None) -> TrackingPlan:
     """What the files describe. Of an event file with an error only the event's name counts."""
     broken = [value for file in files if isinstance(value := file.rest, EventPlan)]
     events: dict[str, Mapping[str, JsonValue]] = {value.name: {} for value in broken}
     events |= {e.name: e.properties for f in files if isinstance(e := f.value, EventPlan)}
     found = (value for file in files if isinstance(value := file.value, FolderSettings))
     settings = next(found, FolderSettings())
-    names = (settings.channels, settings.functions, settings.secrets)
+    listed = settings.secrets
+    if secrets is not None:
+        listed = tuple(name for name in secrets if listed is None or name in listed)
+    names = (settings.channels, settings.functions, listed)
     return TrackingPlan(events, settings.attributes, *names)
 
 
@@ -126,9 +135,9 @@ def _lint(
             return ()
 
 
-def open_rules(folder: Path) -> Rulebook:
+def open_rules(folder: Path, *, secrets: Collection[str] | None = None) -> Rulebook:
     """Read a rules folder; raises `RulesInvalidError` with every diagnostic when one is an error."""
-    book, diagnostics = load_rules(folder)
+    book, diagnostics = load_rules(folder, secrets=secrets)
     if any(d.severity is Severity.ERROR for d in diagnostics):
         raise RulesInvalidError(diagnostics=diagnostics)
     return book

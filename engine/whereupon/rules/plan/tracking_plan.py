@@ -131,8 +131,10 @@ def _not_among(
     """What is wrong with a name of something that the settings list."""
     if known is None or name in known:
         return None
-    hint = nearest(name, known) or f"; there are {', '.join(known)}"
-    return Diagnostic.at(path, code, f"the settings have no {kind} {name!r}{hint}")
+    said = f"there are {', '.join(known)}" if known else f"there is no {kind} at all"
+    hint = nearest(name, known) or f"; {said}"
+    whose = "the host has" if kind == "secret" else "the settings have"
+    return Diagnostic.at(path, code, f"{whose} no {kind} {name!r}{hint}")
 
 
 def _beginnings(event: str, like: str) -> Iterator[str]:
