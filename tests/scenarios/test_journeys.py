@@ -361,6 +361,31 @@ def test_messages_of_a_claim_start_a_wait_anew_one_after_another(home: Store) ->
     assert made.titles() == ["poked"] * 3
 
 
+@pytest.mark.parametrize("how", ["paused", "switched off", "unknown"])
+def test_what_happens_while_a_rule_stands_still_counts_when_it_goes_on(
+    home: Store, how: str
+) -> None:
+    """Nothing is sent meanwhile, and the wait is over at once then, not at its deadline."""
+    steps: list[JsonValue] = [{"wait_for": [{"event": "Paid"}], "up_to": "forever"}, push("thanks")]
+    rule = campaign("journey", "start", whereupon=steps)
+    made = journey(home, *steps)
+    made.track("start", "ada", at=0)
+    if how == "paused":
+        made.engine.entries.pause("journey", by="tim")
+    else:
+        off = [{**rule, "active": False}] if how == "switched off" else []
+        made.change_rules(*off, campaign("other", "Paid", whereupon=[push("other")]))
+    made.track("Paid", "ada", at=1)
+    made.run(5)
+    assert "thanks" not in made.titles()
+    if how == "paused":
+        made.engine.entries.resume("journey", by="tim")
+    else:
+        made.change_rules(rule)
+    made.run(10)
+    assert made.titles()[-1] == "thanks"
+
+
 # --- lateness and order -----------------------------------------------------------------------------
 
 

@@ -1,7 +1,6 @@
 """What a message does to the entries that wait for something."""
 
-from collections.abc import Iterable, Iterator
-from operator import itemgetter
+from collections.abc import Iterator
 
 from whereupon.conditions import ALWAYS
 from whereupon.decide.batch_state import BatchState
@@ -36,7 +35,8 @@ def pass_by_event(work: BatchState, evaluation: Evaluation) -> None:
                 and not has_counted(entry, evaluation.key)
                 and holds_for(arm, evaluation.properties, entry)
             ):
-                run_entry(work, context.into_arm(arm.label, passed(arm, context, evaluation)))
+                mark = passed(arm, context, evaluation)
+                _go_on(work, entry, context.into_arm(arm.label, mark))
                 break
 
 
@@ -50,7 +50,7 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
             continue
         step = context.place.step
         if isinstance(step, Wait) and isinstance(step.span, UntilDate):
-            run_entry(work, entry._replace(due_at=evaluation.now))
+            _go_on(work, entry, entry._replace(due_at=evaluation.now))
         elif isinstance(step, WaitFor):
             for arm in step.waits:
                 if arm.event is None and arm.who is not ALWAYS and context.holds(arm.who):
@@ -60,7 +60,7 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
                         detail=in_words(arm.who),
                         message_id=evaluation.message_id,
                     )
-                    run_entry(work, context.into_arm(arm.label, mark))
+                    _go_on(work, entry, context.into_arm(arm.label, mark))
                     break
 
 
@@ -71,7 +71,15 @@ def pass_by_merge(work: BatchState, evaluation: Evaluation) -> None:
             continue
         context = context_of(work, entry, evaluation.now)
         if context is not None and isinstance(context.place.step, Wait | WaitFor):  # else a call
-            run_entry(work, entry._replace(due_at=evaluation.now))
+            _go_on(work, entry, entry._replace(due_at=evaluation.now))
+
+
+def _go_on(work: BatchState, entry: Entry, going: Entry) -> None:
+    """Let an entry go on from where it waits; one that may not run now is due at once, and asks again when it may."""
+    if work.may_run(entry):
+        run_entry(work, going)
+    else:
+        work.save_entry(entry._replace(due_at=going.due_at))
 
 
 def note_late(work: BatchState, evaluation: Evaluation) -> None:
@@ -113,14 +121,9 @@ def _late_marks(work: BatchState, entry: Entry, evaluation: Evaluation) -> Itera
 
 
 def _standing(work: BatchState, person_key: int) -> Iterator[Entry]:
-    """The person's entries that may run, in the order of the rules, each as it is when its turn comes."""
-    order = work.index.order
-    entries = [(order.get(e.rule, -1), e.key) for e in _running(work, person_key)]
-    for _, key in sorted(entries, key=itemgetter(0, 1)):
-        entry = work.active.get(person_key, {}).get(key)
-        if entry is not None and work.may_run(entry):
+    """The entries that the person is inside, in the order of the rules, each as it is when its turn comes."""
+    order, inside = work.index.order, work.active.get(person_key, {})
+    entries = [(order.get(entry.rule, -1), key) for key, entry in inside.items()]
+    for _, key in sorted(entries):
+        if (entry := inside.get(key)) is not None:
             yield entry
-
-
-def _running(work: BatchState, person_key: int) -> Iterable[Entry]:
-    return work.active.get(person_key, {}).values()
