@@ -23,6 +23,7 @@ _NOUNS = {
     "inbox": "inbox items",
     "answers": "answers of the management API",
     "runs": "runs of broadcasts to named people",
+    "open_skips": "skips that stay open",
 }
 
 

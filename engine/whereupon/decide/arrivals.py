@@ -8,6 +8,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import Reason
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
+from whereupon.decide.grace import decide_again
 from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
 from whereupon.decide.people import (
     ReassignedMessage,
@@ -105,6 +106,7 @@ def _take_anonymous(work: BatchState, message: Message) -> None:
     if run is not None:
         evaluation = Evaluation.of(stored, run.person_key, message.received_at, retroactive=True)
         apply_message(work, evaluation, excluded_late(work, evaluation, stored, run))
+        decide_again(work, message.received_at)
 
 
 # --- known ------------------------------------------------------------------------------------------
@@ -136,6 +138,7 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         begin_job(work, message, begun, stored, *segments, makes_known=change.known)
     else:
         _apply_in_order(work, own, change, claimed)
+    decide_again(work, message.received_at)
 
 
 def _claimed_by(

@@ -54,6 +54,8 @@ class BatchState:
         summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
         timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
         ended: entries that are over and may hear of a late message, by person and key.
+        open_skips: by person, then by message and rule, the skips that a change may decide once more.
+        again: what is to be decided once more, each by which rule (see `grace`).
         ahead: by person and name, the events of a claim that are not applied yet (see `evidence`).
         moved: by the key of a person who was merged, the survivor's.
     """
@@ -68,8 +70,7 @@ class BatchState:
         }
         self.alike = loaded.alike
         self.ids_by_spelling: dict[IdKind, dict[str, str]] = {}
-        self.users = dict(loaded.users)
-        self.anonymous = dict(loaded.anonymous)
+        self.users, self.anonymous = dict(loaded.users), dict(loaded.anonymous)
         self.persons = dict(loaded.persons)
         self.claims = dict(loaded.claims)
         self.anonymous_messages: dict[int, list[StoredMessage]] = defaultdict(list)
@@ -91,13 +92,14 @@ class BatchState:
             self.tombstones[tombstone.digest][tombstone.of] = tombstone
         self._deliveries = loaded.deliveries
         self.guards = loaded.guards
-        self.spent = dict(loaded.guards.spent)
-        self.breakers = dict(loaded.guards.breakers)
+        self.spent, self.breakers = dict(loaded.guards.spent), dict(loaded.guards.breakers)
         self.has_tombstones = loaded.has_tombstones
         self.belongings = Belongings(loaded)
         self.rule_versions = loaded.rule_versions
         self.given_up = loaded.given_up
         self.history = _events_of(loaded.history)
+        self.again: list[tuple[Evaluation, Rule]] = []
+        self.open_skips = loaded.opened()
         self.ahead = _events_of(loaded.ahead)
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:

@@ -13,6 +13,7 @@ from whereupon.decide.batch import state_of
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.grace import decide_again
 from whereupon.decide.people import ReassignedMessage, claim_messages
 from whereupon.decide.person_changes import NO_CHANGE, PersonChange, apply_message
 from whereupon.decide.result import BatchResult, KeysExhausted, Notice, PoisonError
@@ -77,6 +78,7 @@ def _evaluate_chunk(work: BatchState, chunk: ClaimChunk) -> None:
     if chunk.is_last and not is_put:
         _apply_own(work, chunk)
     work.ahead.clear()
+    decide_again(work, own.message.received_at)
     behind = None if chunk.is_last else job._replace(after=_last(here), is_put=is_put)
     work.changes.claim_jobs[job.anonymous_key] = behind
 

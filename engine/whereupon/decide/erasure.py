@@ -51,6 +51,12 @@ def drop_erased(changes: Changes, owners: Owners) -> None:
     runs = _kept(changes.claims.values(), owners)
     changes.claims = {(run.anonymous_key, run.since): run for run in runs}
     changes.skips = _kept(changes.skips, owners)
+    opened = changes.open_skips.items()
+    changes.open_skips = {
+        place: each and each._replace(person_key=survivor_of(each.person_key))
+        for place, each in opened
+        if each is None or keeps(each.person_key)
+    }
     changes.entries = {entry.key: entry for entry in _kept(changes.entries.values(), owners)}
     changes.new_entries &= changes.entries.keys()
     changes.deliveries = _kept(changes.deliveries, owners)

@@ -12,6 +12,7 @@ from whereupon.decide.decisions import Reason, Verdict
 from whereupon.decide.entries import open_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.history import HistoryUntil
+from whereupon.decide.open_skips import leave_open
 from whereupon.decide.skips import SkipRecorder, skip_every_rule
 from whereupon.decide.verdicts import opening_verdict, verdict_on
 from whereupon.matching import Candidate, RuleSelection
@@ -102,6 +103,8 @@ def _carry_out(
     if verdict.reason is not None:
         emit_decision(work, evaluation, rule, verdict)
         skips.note(rule, verdict)
+        if verdict.reason is Reason.WHO:
+            leave_open(work, evaluation, rule)
     elif rule.kind is RuleKind.BROADCAST:
         _start_broadcast(work, evaluation, rule)
     else:

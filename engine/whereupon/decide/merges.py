@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from whereupon.decide.batch_state import BatchState, as_past_entry
 from whereupon.decide.consent import Said, is_consent, later_topics, later_word
 from whereupon.decide.idempotency import ENTRANT, keys_at, possible_addresses
+from whereupon.decide.open_skips import merge_open_skips
 from whereupon.decide.people import limited, save_person
 from whereupon.decide.reentry import would_refuse
 from whereupon.messages.model import Message
@@ -42,6 +43,8 @@ def merge(work: BatchState, message: Message, survivor: Person, loser: Person) -
     )
     _move(work, loser.key, survivor.key)
     save_person(work, merged)
+    if work.open_skips:
+        merge_open_skips(work, loser, survivor, merged, message.timestamp)
     _join_entries(work, loser, survivor, message)
     work.changes.merges.append(
         Merge(survivor.key, loser.key, loser.user_id, message.ref, message.received_at)

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from whereupon.decide.attribute_limits import MOST_ATTRIBUTES, MOST_CHARACTERS, within_limits
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.open_skips import close_skips
 from whereupon.decide.result import Notice
 from whereupon.decide.transfers import transfer
 from whereupon.identity.algebra import changed_runs, claimant, with_claim
@@ -226,6 +227,7 @@ def claim_messages(work: BatchState, key: int) -> list[ReassignedMessage]:
         work.waiting.discard(key)
     if again := [each.stored for each in claimed if each.again]:
         work.discard_skips(again)
+        close_skips(work, again)
     return in_order(claimed)
 
 

@@ -12,6 +12,7 @@ from whereupon.decide.evaluator import evaluate
 from whereupon.decide.exits import end_by_change, end_by_event, end_by_merge
 from whereupon.decide.guard_facts import object_key
 from whereupon.decide.history import HistoryUntil
+from whereupon.decide.open_skips import note_change
 from whereupon.decide.people import set_attributes
 from whereupon.decide.waits import note_late, pass_by_change, pass_by_event, pass_by_merge
 from whereupon.decide.waking import wake_tied
@@ -88,6 +89,7 @@ def apply_attributes(
     changed = set_attributes(work, person, evaluation.properties, at, evaluation.message_id)
     if changed is person:
         return change
+    note_change(work, person, changed, at)
     before = memberships(work, person, at)
     return change.and_moved(before, memberships(work, changed, at))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from whereupon.decide.evaluation import Evaluation
 from whereupon.records import (
     ALL_LIVE,
     Breaker,
@@ -14,6 +15,7 @@ from whereupon.records import (
     Identifier,
     Inert,
     MessageName,
+    OpenSkip,
     PastEntry,
     PastEvent,
     Person,
@@ -68,6 +70,7 @@ class Snapshot:
         chunked_id: the anonymous id of which more wait than one batch is to put to the rules: its claim is
             only begun (see `ClaimJob`).
         single_claims: the claims inside a run that the batch may split, by anonymous key.
+        open_skips: of the persons, each with its message; empty if no rule has `grace`.
         ended: entries that are over and may hear of a message that comes too late for them.
         ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
@@ -96,6 +99,7 @@ class Snapshot:
     past_entries: list[PastEntry] = field(default_factory=list)
     active: list[Entry] = field(default_factory=list)
     ended: list[Entry] = field(default_factory=list)
+    open_skips: list[tuple[OpenSkip, Evaluation]] = field(default_factory=list)
     ahead: list[PastEvent] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
@@ -104,6 +108,13 @@ class Snapshot:
     paused: frozenset[str] = frozenset()
     given_up: set[int] = field(default_factory=set)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
+
+    def opened(self) -> dict[int, dict[tuple[int, str], tuple[OpenSkip, Evaluation]]]:
+        """The open skips by person, then by message and rule, each with a message that may be changed."""
+        found: dict[int, dict[tuple[int, str], tuple[OpenSkip, Evaluation]]] = {}
+        for skip, evaluation in self.open_skips:
+            found.setdefault(skip.person_key, {})[skip.place] = skip, evaluation.copy()
+        return found
 
     @property
     def claimable(self) -> int:

@@ -60,8 +60,12 @@ def attributes_of(rule: Rule) -> Iterator[str]:
 
 
 def _asks_person(rule: Rule) -> bool:
-    """Whether `who` is about the sender of the message, and not about a broadcast's audience."""
-    return rule.kind is RuleKind.CAMPAIGN
+    """Whether the index may judge `who`.
+
+    That of a broadcast is about its audience, and not about the sender of the message. A rule with `grace` keeps
+    each of its skips, so it is decided by itself.
+    """
+    return rule.kind is RuleKind.CAMPAIGN and rule.grace is None
 
 
 def _is_open(condition: Condition) -> bool:

@@ -123,6 +123,7 @@ class RuleIndex:
             step.holds_entry for rule in journeys.values() for step in rule.route.every_step()
         )
         self.order = {rule.id: place for place, rule in enumerate(book.rules)} if journeys else {}
+        self.gives_grace = any(rule.grace is not None for rule in book.rules)
         self.takes_one = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in of_book if _segments_of(rule))
         self.on_known = tuple(

@@ -40,7 +40,7 @@ class Pruned:
 
     Attributes:
         gone: rows by kind: ``skips``, ``deliveries``, ``entries``, ``set_aside``, ``inbox``,
-            ``answers``, ``runs``.
+            ``answers``, ``runs``, ``open_skips``.
         emptied: entries that stay without the data of their messages, since they keep their persons from entering
             again.
     """
@@ -116,6 +116,7 @@ class Pruner:
                 yield RetainedKind(each.name), time
         yield RetainedKind.INBOX, ZERO
         yield RetainedKind.ANSWERS, ZERO
+        yield RetainedKind.OPEN_SKIPS, ZERO
         if keep.entries is not None:
             yield RetainedKind.RUNS, keep.entries
 

@@ -26,6 +26,7 @@ from whereupon.records import (
     Inert,
     KeysAsked,
     MessageName,
+    OpenSkip,
     PastEntry,
     PastEvent,
     Person,
@@ -246,6 +247,11 @@ class Reads(Protocol):
     def entries(self, keys: Collection[int]) -> list[Entry]:
         """The entries with these keys, in any order."""
         return [entry for entry in self.scan(Entry) if entry.key in set(keys)]
+
+    def open_skips(self, person_keys: Collection[int]) -> list[OpenSkip]:
+        """The skips of these persons that stay open, by message and rule."""
+        found = (each for key in set(person_keys) for each in self.scan(OpenSkip, key))
+        return sorted(found, key=attrgetter("place"))
 
     def rule_pauses(self) -> list[RulePause]:
         """The rules that operators have paused, and not resumed, by id."""

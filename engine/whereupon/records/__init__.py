@@ -61,6 +61,7 @@ from whereupon.records.entries import (
 from whereupon.records.figures import ARRIVED, DeliveryFigures, figures_of
 from whereupon.records.inbox import InboxItem, is_storable, place_at
 from whereupon.records.objects import METRICS, Device, MetricReport, ObjectRecord, Relationship
+from whereupon.records.open_skips import OpenSkip
 from whereupon.records.operations import (
     Operation,
     OperationKind,
@@ -181,6 +182,7 @@ __all__ = [
     "MessageName",
     "MetricReport",
     "ObjectRecord",
+    "OpenSkip",
     "Operation",
     "OperationKind",
     "Operations",

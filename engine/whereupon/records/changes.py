@@ -12,6 +12,7 @@ from whereupon.records.deliveries import Delivery
 from whereupon.records.entries import Entry
 from whereupon.records.inbox import InboxItem
 from whereupon.records.objects import Device, MetricReport, ObjectRecord, Relationship
+from whereupon.records.open_skips import OpenSkip
 from whereupon.records.operations import RulePause
 from whereupon.records.people import Identifier, IdKind, Merge, Person, Tombstone
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
@@ -52,6 +53,7 @@ class Changes:
         operated_runs: what operators changed of runs that are there, by rule and occasion: the cursor, the reason,
             the sweep and the operations.
         pauses: rules that operators paused or resumed, by id; None drops one whose resumption is done.
+        open_skips: by the message's key and the rule's id; None closes one.
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 
@@ -67,6 +69,7 @@ class Changes:
     merges: list[Merge] = field(default_factory=list)
     erased_persons: list[int] = field(default_factory=list)
     skips: list[Skips] = field(default_factory=list)
+    open_skips: dict[tuple[int, str], OpenSkip | None] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
     new_entries: set[int] = field(default_factory=set)
     before: dict[int, Entry] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from whereupon.records.broadcasts import NAMED, BroadcastRun
 from whereupon.records.deliveries import Delivery, DeliveryState
 from whereupon.records.entries import Entry
 from whereupon.records.inbox import InboxItem
+from whereupon.records.open_skips import OpenSkip
 from whereupon.records.skips import Skips
 from whereupon.records.stored_messages import SetAside
 
@@ -22,7 +23,7 @@ DONE = (DeliveryState.SENT, DeliveryState.WITHHELD, DeliveryState.DEAD)
 class RetainedKind(StrEnum):
     """What is pruned; the names are those of ``keep`` in the settings file.
 
-    An item of ``inbox`` and of ``answers`` says itself how long it is kept. ``runs`` are those of broadcasts to named
+    An item of ``inbox``, of ``answers`` and of ``open_skips`` says itself how long it is kept. ``runs`` are those of broadcasts to named
     people; they are kept as long as entries.
     """
 
@@ -33,10 +34,11 @@ class RetainedKind(StrEnum):
     INBOX = "inbox"
     ANSWERS = "answers"
     RUNS = "runs"
+    OPEN_SKIPS = "open_skips"
 
 
 PrunedRecord: TypeAlias = (
-    Skips | Delivery | Entry | SetAside | InboxItem | KeptAnswer | BroadcastRun
+    Skips | Delivery | Entry | SetAside | InboxItem | KeptAnswer | BroadcastRun | OpenSkip
 )
 
 PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyType(
@@ -48,6 +50,7 @@ PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyT
         RetainedKind.INBOX: InboxItem,
         RetainedKind.ANSWERS: KeptAnswer,
         RetainedKind.RUNS: BroadcastRun,
+        RetainedKind.OPEN_SKIPS: OpenSkip,
     }
 )
 """The records of each kind."""
@@ -99,7 +102,7 @@ def prune_action(record: PrunedRecord, cutoff: RetentionCutoff) -> PruneAction |
         is_old = record.state in DONE and record.due_at < cutoff.before
     elif isinstance(record, InboxItem):
         is_old = not record.is_shown(cutoff.before)
-    elif isinstance(record, KeptAnswer):
+    elif isinstance(record, KeptAnswer | OpenSkip):
         is_old = record.expires_at <= cutoff.before
     elif isinstance(record, BroadcastRun):
         is_over = record.cursor is None and record.reason == NAMED

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from whereupon.decide import Snapshot
+from whereupon.decide import Evaluation, Snapshot
 from whereupon.decide.idempotency import keys_at
 from whereupon.decide.reentry import slot_at
 from whereupon.matching import EntryWindow
@@ -84,20 +84,40 @@ class Past:
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
         waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
-        moments = [stored.timestamp for stored in waiting]
+        if mentioned.aliases:
+            load_plan.kin = MergeCandidates(loaded, mentioned, load_plan.person_keys).families()
+        opened = self._open_skips(loaded, load_plan)
+        moments = [each.timestamp for each in (*waiting, *opened)]
         if mentioned.oldest is not None:
             moments.append(mentioned.oldest)
         load_plan.oldest = min(moments, default=until)
-        if mentioned.aliases:
-            load_plan.kin = MergeCandidates(loaded, mentioned, load_plan.person_keys).families()
         if mentioned.watching or waiting:
             self._ask_of_the_past(loaded, load_plan, mentioned)
-        names = mentioned.names | {(stored.type, stored.name) for stored in waiting}
+        names = mentioned.names | {(each.type, each.name) for each in (*waiting, *opened)}
         for name in names:
             load_plan.look_back(self._versions.index.trigger_match(*name).entry_window)
         load_plan.names = names
         if not mentioned.aliases:  # those who become one ask for each other's keys
-            load_plan.slots = self._slots([*messages, *(stored.message for stored in waiting)])
+            asking = [stored.message for stored in (*waiting, *opened)]
+            load_plan.slots = self._slots([*messages, *asking])
+
+    def _open_skips(self, loaded: Snapshot, load_plan: LoadPlan) -> list[StoredMessage]:
+        """The messages that a change of these persons may decide once more; their past is asked for, too."""
+        index = self._versions.index
+        if not index.gives_grace or not load_plan.person_keys:
+            return []
+        found = self._session.open_skips(load_plan.person_keys)
+        keys = {skip.message_key for skip in found}
+        stored = {each.key: each for each in self._session.messages(keys)} if keys else {}
+        for skip in found:
+            if (each := stored.get(skip.message_key)) is None:
+                continue
+            again = Evaluation.of(each, skip.person_key, skip.until, retroactive=skip.retroactive)
+            loaded.open_skips.append((skip, again))
+            window = index.trigger_match(each.type, each.name).history_window
+            for one in load_plan.kin.get(skip.person_key, (skip.person_key,)):
+                load_plan.ask(one, window, each.timestamp)
+        return [*stored.values()]
 
     def _slots(self, messages: Sequence[Message]) -> set[str] | None:
         """The slots of the keys that messages ask for; None where one of them cannot be read."""

@@ -58,6 +58,7 @@ class Rule:
         route: its steps, by address.
         clock: whose clock the rule goes by; None where the settings say it.
         live: whether people who entered with earlier versions get the texts of this one (`content: live`).
+        grace: how long a skip by `who` stays open; None if it does not.
         exits: what ends an entry early; that `who` no longer holds is among them if the rule says `stay`.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
     """
@@ -77,6 +78,7 @@ class Rule:
     active: Active = DEFAULT_ACTIVE
     exits: tuple[Exit, ...] = ()
     stay: bool = False
+    grace: timedelta | None = None
     clock: Clock | None = None
     live: bool = False
 

@@ -14,6 +14,7 @@ from whereupon.rules.keys import when
 from whereupon.rules.keys.active import ACTIVE
 from whereupon.rules.keys.content import CONTENT
 from whereupon.rules.keys.exit import EXIT
+from whereupon.rules.keys.grace import GRACE
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import MAX_AGE
 from whereupon.rules.keys.reentry import REENTRY
@@ -26,7 +27,7 @@ from whereupon.rules.keys.who import WHO
 
 _OF_BOTH: Final = (TIMEZONE, CONTENT, WHERE, WHO, STAY, MAX_AGE, ACTIVE, EXIT, WHEREUPON)
 
-CAMPAIGN_KEYS: Final[tuple[Key, ...]] = (when.CAMPAIGN, REENTRY, RETROACTIVE, *_OF_BOTH)
+CAMPAIGN_KEYS: Final[tuple[Key, ...]] = (when.CAMPAIGN, REENTRY, RETROACTIVE, GRACE, *_OF_BOTH)
 """`when` is read first: a schedule says on which clock the dates of the conditions are."""
 
 BROADCAST_KEYS: Final[tuple[Key, ...]] = (when.BROADCAST, *_OF_BOTH)

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import Condition
 from whereupon.conditions.analysis import guaranteed_by
-from whereupon.conditions.paths import parts_of, path_of
+from whereupon.conditions.paths import parts_of, path_of, root_of
 from whereupon.conditions.values import RESULTS
 from whereupon.errors import Diagnostic
 from whereupon.messages.codec import LazyObject
@@ -25,11 +25,13 @@ from whereupon.rules.loading.result_lint import results_in_conditions, unknown_r
 from whereupon.rules.model import (
     Change,
     OncePerKey,
+    OnKnown,
     OnMessage,
     OnSegment,
     Rule,
     RuleKind,
     Segment,
+    Trigger,
 )
 from whereupon.rules.route import ends_always
 from whereupon.rules.spelling import nearest
@@ -94,6 +96,31 @@ def _is_triggered_by(rule: Rule, type_: MessageType, name: str) -> bool:
         isinstance(trigger, OnMessage) and trigger.names_message(type_, name)
         for trigger in rule.triggers
     )
+
+
+_SIGN_UP = re.compile(
+    r"\b(sign(ed)?[ _-]?up|regist(er|ered|ration)|(account|user|person)[ _-]created)\b", re.I
+)
+"""Names of events that happen in the minute in which a person is identified."""
+
+
+def _without_grace(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
+    """A `who` over attributes, asked in the very minute in which an identify may set them."""
+    reads = any(root_of(path) == "person" for path in rule.who.variables)
+    if rule.kind is not RuleKind.CAMPAIGN or not reads or "grace" in rule.source:
+        return
+    if any(map(_comes_with_an_identify, rule.triggers)):
+        message = (
+            "who reads attributes that an identify of the same minute may set: if that arrives second, the "
+            "person is skipped; add grace: 30m, or grace: 0s if who must hold already"
+        )
+        yield Diagnostic.warning_at(("who",), "no-grace", message)
+
+
+def _comes_with_an_identify(trigger: Trigger) -> bool:
+    if isinstance(trigger, OnKnown):
+        return True
+    return isinstance(trigger, OnMessage) and any(map(_SIGN_UP.search, trigger.names))
 
 
 # --- templates ------------------------------------------------------------------------------------
@@ -231,6 +258,7 @@ _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _undescribed,
     _own_trigger,
     _unreachable,
+    _without_grace,
     _bare_variables,
     _unknown_variables,
     _unknown_results,

@@ -24,6 +24,8 @@ class Schema:
         owner = {"owner": "owner", "by": "timestamp"}
         self.messages = table(records.StoredMessage, "key", indexes=[self.refs], **owner)
         self.skips = table(records.Skips, "message_key")
+        place = ("message_key", "rule")
+        self.open_skips = table(records.OpenSkip, *place, owner="person_key")
         self.identifiers = table(records.Identifier, "kind", "value", owner="key")
         self.person_keys = Index()
         self.persons = table(records.Person, "key", indexes=[self.person_keys])

@@ -20,6 +20,7 @@ _OLD_BY = {
     "set_aside": "set_aside_at",
     "inbox": "expires_at",
     "answers": "expires_at",
+    "open_skips": "expires_at",
     "runs": "timestamp",
 }
 

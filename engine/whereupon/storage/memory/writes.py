@@ -12,7 +12,7 @@ from whereupon.storage.memory.layout import Named, Schema
 
 _BY_KEY = (
     *("persons", "claims", "claim_jobs", "devices", "objects", "tombstones"),
-    *("requests", "breakers", "inbox", "answers", "api_keys", "api_secrets"),
+    *("requests", "breakers", "inbox", "answers", "api_keys", "api_secrets", "open_skips"),
 )
 """What `Changes` has by the keys of the tables of the same names; None for what goes."""
 

@@ -8,7 +8,13 @@ from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.queries import Queries
 
 _WITHOUT_NUMBERS = frozenset(
-    {RetainedKind.SET_ASIDE, RetainedKind.INBOX, RetainedKind.ANSWERS, RetainedKind.RUNS}
+    {
+        RetainedKind.SET_ASIDE,
+        RetainedKind.INBOX,
+        RetainedKind.ANSWERS,
+        RetainedKind.RUNS,
+        RetainedKind.OPEN_SKIPS,
+    }
 )
 """Kinds whose keys are texts; each has an index, or few rows."""
 

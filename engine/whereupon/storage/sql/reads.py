@@ -28,6 +28,7 @@ from whereupon.records import (
     Inert,
     KeysAsked,
     MessageName,
+    OpenSkip,
     PastEntry,
     PastEvent,
     Person,
@@ -39,6 +40,7 @@ from whereupon.records import (
     Twin,
 )
 from whereupon.storage.sql.access import SqlAccess, since_or_ever
+from whereupon.storage.sql.open_skip_rows import open_skip_from
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.storage.sql.transfers import inert_parameters
 
@@ -272,6 +274,13 @@ class SqlReads(SqlAccess, Reads):
         members = self._database.members(keys)
         found = self._queries.entries.fetch(self._connection, keys=members)
         return list(map(rule_rows.entry_from, found))
+
+    def open_skips(self, person_keys: Collection[int]) -> list[OpenSkip]:
+        """These persons' skips that stay open."""
+        members = self._database.members(person_keys)
+        return list(
+            map(open_skip_from, self._queries.open_skips.fetch(self._connection, keys=members))
+        )
 
     def rule_pauses(self) -> list[RulePause]:
         """The whole table, which hardly ever has a row."""

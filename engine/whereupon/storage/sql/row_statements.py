@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from sqlalchemy import Table
 
 from whereupon.storage.sql.dialects import Database, Statement
+from whereupon.storage.sql.open_skip_tables import OpenSkipRow
 from whereupon.storage.sql.tables import (
     AnswerRow,
     ApiKeyRow,
@@ -170,6 +171,8 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "settle_paused_delivery": _changes(DeliveryRow, *_TRIED, only="paused"),
         "settle_withheld_delivery": _changes(DeliveryRow, *_TRIED, only="withheld"),
         "put_pause": _puts(PauseRow),
+        "put_open_skip": _puts(OpenSkipRow),
+        "drop_open_skip": _drops(OpenSkipRow),
     }
 )
 """The statements by name."""

@@ -9,6 +9,8 @@ import whereupon.storage.sql.api_key_rows as api_key_rows
 import whereupon.storage.sql.request_rows as ledger_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
+from whereupon.storage.sql.open_skip_rows import open_skip_from
+from whereupon.storage.sql.open_skip_tables import OpenSkipRow
 from whereupon.storage.sql.rows import Record
 from whereupon.storage.sql.tables import (
     AnswerRow,
@@ -65,6 +67,7 @@ class Scanned(NamedTuple):
 SCANNED: dict[type, Scanned] = {
     records.StoredMessage: Scanned(MessageRow, rows.message_from, "owner"),
     records.Skips: Scanned(SkipsRow, partial(rule_rows.skips_from, person_key=0), "owner"),
+    records.OpenSkip: Scanned(OpenSkipRow, open_skip_from, "person_key"),
     records.Identifier: Scanned(IdentifierRow, rows.identifier_from, "key"),
     records.Person: Scanned(PersonRow, rows.person_from, "key"),
     records.ClaimRun: Scanned(ClaimRow, rows.claim_from, "person_key"),

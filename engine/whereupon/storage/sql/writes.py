@@ -21,6 +21,7 @@ from whereupon.storage.sql.dialects import Database, Parameters, Statement
 from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.keys import take_keys
 from whereupon.storage.sql.message_names import MessageNames
+from whereupon.storage.sql.open_skip_rows import write_open_skips
 from whereupon.storage.sql.process_cache import Name, SessionCache
 from whereupon.storage.sql.prune import Pruner
 from whereupon.storage.sql.queries import Queries
@@ -109,9 +110,8 @@ class SqlWrites:
             made = rows.message_rows(changes.messages, numbers)
             self._many(self._queries.add_message, made, _SECOND)
         if changes.owners:
-            self._many(
-                self._queries.change_owner, ((owner, key) for key, owner in changes.owners), _LAST
-            )
+            owners = ((owner, key) for key, owner in changes.owners)
+            self._many(self._queries.change_owner, owners, _LAST)
         if changes.discarded_skips:
             self._discard_skips(changes.discarded_skips)
         if changes.skips:
@@ -164,6 +164,9 @@ class SqlWrites:
         self._many(queries.change_entry, changed.others, _LAST)
         self._many(queries.add_entry, added)
         self._many(queries.add_delivery, map(rule_rows.delivery_row, changes.deliveries))
+        write_open_skips(
+            self._many, queries.put_open_skip, queries.drop_open_skip, changes.open_skips
+        )
         withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
         self._many(queries.withdraw, withdrawn, _LAST)
         halted = changes.halted.items()
@@ -182,9 +185,8 @@ class SqlWrites:
         self._many(queries.drop_device, ((token,) for token, d in devices.items() if d is None))
         self._many(queries.put_device, (rows.device_row(d) for d in devices.values() if d))
         self._many(queries.drop_object, (n for n, t in things.items() if t is None), _FIRST_TWO)
-        self._many(
-            queries.put_object, (rows.thing_row(t) for t in things.values() if t), _FIRST_TWO
-        )
+        kept = (rows.thing_row(t) for t in things.values() if t)
+        self._many(queries.put_object, kept, _FIRST_TWO)
         named = map(rows.thing_row, changes.named_objects.values())
         self._many(queries.keep_object, named, _FIRST_TWO)
         gone = (rows.relationship_row(tie) for tie, holds in ties.items() if not holds)

@@ -20,6 +20,7 @@ from whereupon.records import (
     Identifier,
     IdKind,
     InboxItem,
+    OpenSkip,
     Person,
     Relationship,
     Request,
@@ -158,6 +159,11 @@ def inbox_item(key: str, *, owner: int = ADA, at: datetime = NOON) -> InboxItem:
     return InboxItem(key, owner, "news", "inbox", kind, "offers", ODD, at, occasion="m-1")
 
 
+def open_skip(key: int, *, owner: int = ADA, rule: str = "socks") -> OpenSkip:
+    """A skip that stays open for half an hour, and is of use for three days."""
+    return OpenSkip(key, rule, owner, after(30), LAST, True)
+
+
 def save(store: Store, changes: Changes) -> None:
     """Write changes in a session of their own."""
     with store.session() as session:
@@ -194,6 +200,7 @@ def all_of(owner: int, *, start: int) -> Changes:
         claims={(anonymous, NOON): ClaimRun(anonymous, owner, NOON, NOON, f"m-{start}")},
         claim_jobs={anonymous: claiming(anonymous, owner=owner)},
         skips=[skips(start, owner=owner)],
+        open_skips={(start, "socks"): open_skip(start, owner=owner)},
         entries={start: entry(start, owner=owner)},
         new_entries={start},
         deliveries=[delivery(start, owner=owner)],
@@ -220,6 +227,7 @@ def seen(store: Store) -> list[object]:
             session.waiting_versions(),
             session.deliveries(list(DeliveryState), 99),
             session.scan(InboxItem),
+            session.open_skips(keys),
             [session.decided(key, "socks", 99) for key in keys],
             [session.counts(), session.next_claim_due()],
         ]

@@ -275,6 +275,16 @@ WHERE digest IN (
     FOR UPDATE SKIP LOCKED
 )
 
+-- name: prune_open_skips
+DELETE FROM whereupon_open_skip
+WHERE (message_key, rule) IN (
+    SELECT message_key, rule FROM whereupon_open_skip
+    WHERE expires_at <= :before
+    ORDER BY expires_at, message_key, rule
+    LIMIT :reach
+    FOR UPDATE SKIP LOCKED
+)
+
 -- name: prune_runs
 DELETE FROM whereupon_run
 WHERE (rule, occasion) IN (

@@ -10,6 +10,7 @@ UPDATE whereupon_entry SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_delivery SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_device SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_inbox SET person_key = :survivor WHERE person_key = :loser;
+UPDATE whereupon_open_skip SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_merge SET survivor_key = :survivor WHERE survivor_key = :loser;
 UPDATE whereupon_relationship SET person_key = :survivor
 WHERE person_key = :loser AND NOT EXISTS (
@@ -34,6 +35,7 @@ DELETE FROM whereupon_entry WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_delivery WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_device WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_inbox WHERE person_key = ANY(:keys);
+DELETE FROM whereupon_open_skip WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_relationship WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_merge WHERE survivor_key = ANY(:keys);
 DELETE FROM whereupon_merge WHERE loser_key = ANY(:keys);

@@ -336,6 +336,9 @@ SELECT count(*) FROM whereupon_inbox WHERE expires_at <= :before
 -- name: count_prunable_answers
 SELECT count(*) FROM whereupon_answer WHERE expires_at <= :before
 
+-- name: count_prunable_open_skips
+SELECT count(*) FROM whereupon_open_skip WHERE expires_at <= :before
+
 -- name: count_prunable_runs
 SELECT count(*) FROM whereupon_run
 WHERE timestamp < :before AND cursor IS NULL AND reason = 'named'

@@ -170,6 +170,11 @@ ORDER BY key
 -- name: entries
 SELECT whereupon_entry.* FROM whereupon_entry WHERE key = ANY(:keys)
 
+-- name: open_skips
+SELECT whereupon_open_skip.* FROM whereupon_open_skip
+WHERE person_key = ANY(:keys)
+ORDER BY message_key, rule
+
 -- name: rule_pauses
 SELECT whereupon_pause.* FROM whereupon_pause WHERE sweep IS NULL ORDER BY rule
 

@@ -1,0 +1,36 @@
+"""Grace: a message that a rule skipped by `who` is decided once more, since an attribute changed in time."""
+
+from datetime import datetime
+
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evaluator import emit_decision, let_in, see_now
+from whereupon.decide.verdicts import verdict_on
+from whereupon.records import Skips
+from whereupon.rules.model import Rule
+
+
+def decide_again(work: BatchState, now: datetime) -> None:
+    """Decide the skips that a change has closed, as of now: each lets the person in, or is a skip for good."""
+    while work.again:
+        evaluation, rule = work.again.pop(0)
+        evaluation.person_key, evaluation.now = work.survivor_of(evaluation.person_key), now
+        if evaluation.person_key in work.persons:
+            _decide(work, evaluation, rule)
+
+
+def _decide(work: BatchState, evaluation: Evaluation, rule: Rule) -> None:
+    see_now(work, evaluation)
+    past = work.entries_in(rule, evaluation.person_key)
+    verdict = verdict_on(rule, evaluation, past, is_paused=rule.id in work.paused)
+    if verdict.reason is None:
+        let_in(work, evaluation, rule, verdict)
+    else:
+        emit_decision(work, evaluation, rule, verdict)
+        text, values = (
+            (verdict.failure.text, verdict.failure.values) if verdict.failure else (None, {})
+        )
+        said = (rule.id, rule.digest, str(verdict.reason), text, values)
+        person, is_late = evaluation.person_key, evaluation.retroactive
+        work.changes.skips.append(Skips(evaluation.key, person, evaluation.now, is_late, (said,)))
+    evaluation.unsee()
