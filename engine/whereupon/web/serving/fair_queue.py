@@ -8,15 +8,16 @@ from typing import NamedTuple, TypeAlias
 
 from whereupon.web.serving.budget import Sharer
 
-Job: TypeAlias = Callable[[], None]
+
+class Job(NamedTuple):
+    """What a thread is to do for a sharer, and the bytes of bodies that it works on."""
+
+    sharer: Sharer
+    run: Callable[[], None]
+    size: int = 0
 
 
-class _Waiting(NamedTuple):
-    run: Job
-    size: int
-
-
-_Lines: TypeAlias = OrderedDict[str, deque[_Waiting]]
+_Lines: TypeAlias = OrderedDict[str, deque[Job]]
 
 _ALONE = 2.0
 """Seconds after which a key that sends nothing leaves its threads to the others."""
@@ -52,6 +53,8 @@ class FairQueue:
         self._running: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
         self._size = 0
+        self._idle = 0
+        self._is_waking = False
         self._is_closed = False
 
     def __len__(self) -> int:
@@ -67,25 +70,30 @@ class FairQueue:
         """Whether more than one key sent something in the last seconds."""
         return self._clock() - self._before.at <= _ALONE
 
-    def put(self, sharer: Sharer, job: Job, size: int = 0) -> None:
-        """Add a job, with the bytes that it works on."""
+    def put(self, *jobs: Job) -> None:
+        """Add jobs; however many they are, one thread is woken, which wakes the next."""
         with self._changed:
-            lines = self._lines.get(sharer.key_id)
-            if lines is None:
-                lines = self._lines[sharer.key_id] = OrderedDict()
-            line = lines.get(sharer.address)
-            if line is None:
-                line = lines[sharer.address] = deque()
-            line.append(_Waiting(job, size))
-            self._size += 1
-            self._see(sharer.key_id)
-            self._changed.notify()
+            for job in jobs:
+                self._add(job)
+            self._wake()
+
+    def _add(self, job: Job) -> None:
+        sharer = job.sharer
+        lines = self._lines.get(sharer.key_id)
+        if lines is None:
+            lines = self._lines[sharer.key_id] = OrderedDict()
+        line = lines.get(sharer.address)
+        if line is None:
+            line = lines[sharer.address] = deque()
+        line.append(job)
+        self._size += 1
+        self._see(sharer.key_id)
 
     def work(self) -> None:
         """Run jobs, one after the other, until the queue is closed and empty."""
-        taken: tuple[str, _Waiting] | None = None
+        taken: Job | None = None
         while (taken := self._take(taken)) is not None:
-            taken[1].run()
+            taken.run()
 
     def close(self) -> None:
         """Let the threads end once nothing waits."""
@@ -93,30 +101,44 @@ class FairQueue:
             self._is_closed = True
             self._changed.notify_all()
 
-    def _take(self, ended: tuple[str, _Waiting] | None) -> tuple[str, _Waiting] | None:
-        """The next job, and whose; None at the end.
+    def _take(self, ended: Job | None) -> Job | None:
+        """The next job; None at the end.
 
         Args:
             ended: what has just ended in this thread.
         """
         with self._changed:
             if ended is not None:
-                self._end(*ended)
+                self._end(ended)
             while (taken := self._next()) is None:
                 if self._is_closed and not self._size:
+                    self._changed.notify_all()  # so that the other threads end, too
                     return None
+                self._idle += 1
                 self._changed.wait()
+                self._idle -= 1
+                self._is_waking = False
+            self._wake()
             return taken
 
-    def _end(self, key_id: str, job: _Waiting) -> None:
+    def _wake(self) -> None:
+        """Wake one thread, if there is something for it; it wakes the next when it has taken a job.
+
+        So a thread that is quick does several jobs that came together, and one that waits for the store has others
+        beside it. To wake a thread costs more than a small job.
+        """
+        if self._size and self._idle and not self._is_waking:
+            self._is_waking = True
+            self._changed.notify()
+
+    def _end(self, job: Job) -> None:
+        key_id = job.sharer.key_id
         was = self._running[key_id]
         self._bytes[key_id] -= job.size
         if was > 1:
             self._running[key_id] = was - 1
         else:
             del self._running[key_id], self._bytes[key_id]
-        if key_id in self._lines:
-            self._changed.notify()
 
     def _see(self, key_id: str) -> None:
         """Note that a key sends."""
@@ -135,7 +157,7 @@ class FairQueue:
         is_alone = self._clock() - other.at > _ALONE
         return is_alone or self._bytes[key_id] + size <= _BESIDE
 
-    def _next(self) -> tuple[str, _Waiting] | None:
+    def _next(self) -> Job | None:
         for key_id, lines in self._lines.items():
             address, line = next(iter(lines.items()))
             if not self._may_run(key_id, line[0].size):
@@ -152,5 +174,5 @@ class FairQueue:
             self._running[key_id] += 1
             self._bytes[key_id] += job.size
             self._size -= 1
-            return key_id, job
+            return job
         return None

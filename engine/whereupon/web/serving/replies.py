@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from http import HTTPStatus
 
 from whereupon.runtime.log_lines import log_event
@@ -28,7 +29,7 @@ def reply(
         more: headers that every answer has.
     """
     try:
-        headers = b"".join(_lines(answer.headers))
+        headers = _block(answer.headers)
     except ValueError:
         log_event(_LOG, logging.ERROR, "answer-failed", status=answer.status)
         answer, headers = _FAILED, b""
@@ -41,6 +42,11 @@ def reply(
     if method != "HEAD":
         lines.append(answer.body)
     return b"".join(lines)
+
+
+@lru_cache(maxsize=256)  # most answers have the headers of one before
+def _block(headers: tuple[tuple[str, str], ...]) -> bytes:
+    return b"".join(_lines(headers))
 
 
 def _lines(headers: Iterable[tuple[str, str]]) -> Iterator[bytes]:

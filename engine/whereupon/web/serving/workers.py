@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from whereupon.web.serving.budget import Budget, Sharer
-from whereupon.web.serving.fair_queue import FairQueue
+from whereupon.web.serving.fair_queue import FairQueue, Job
 
 T = TypeVar("T")
 
@@ -81,6 +81,7 @@ class Workers(Generic[T]):
         self._loop = loop
         self._done: deque[tuple[Callable[[T | BaseException], None], T | BaseException]] = deque()
         self._is_waking = False
+        self._new: list[Job] = []
         self._threads = [
             Thread(target=queue.work, name=f"whereupon-answer-{number}", daemon=True)
             for number in range(queue.threads)
@@ -101,9 +102,13 @@ class Workers(Generic[T]):
         then: Callable[[T | BaseException], None],
         size: int,
     ) -> None:
-        """Have work done by a thread, and a function called in the thread of the event loop with the result."""
+        """Have work done by a thread, and a function called in the thread of the event loop with the result.
 
-        def job() -> None:
+        What comes in together is handed over together. Threads that are awake would take turns with the event loop
+        at every call of the system by which it reads further requests.
+        """
+
+        def run() -> None:
             try:
                 result: T | BaseException = work()
             except BaseException as error:  # noqa: BLE001 - the event loop gets it
@@ -113,7 +118,13 @@ class Workers(Generic[T]):
                 self._is_waking = True
                 self._loop.call_soon_threadsafe(self._deliver)
 
-        self.queue.put(sharer, job, size)
+        self._new.append(Job(sharer, run, size))
+        if len(self._new) == 1:
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        new, self._new = self._new, []
+        self.queue.put(*new)
 
     def _deliver(self) -> None:
         self._is_waking = False

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from threading import Condition, Event, Thread
+from threading import Barrier, Condition, Event, Thread
 
 import pytest
 
 from whereupon.web.serving.budget import Sharer
-from whereupon.web.serving.fair_queue import FairQueue
+from whereupon.web.serving.fair_queue import FairQueue, Job
 
 THREADS = 8
 SMALL, LARGE = 500, 20_000
@@ -29,7 +29,7 @@ class _Jobs:
 
     def put(self, key_id: str, count: int = 1, size: int = LARGE) -> None:
         for _ in range(count):
-            self._queue.put(Sharer(key_id=key_id), lambda: self._run(key_id), size)
+            self._queue.put(Job(Sharer(key_id=key_id), lambda: self._run(key_id), size))
 
     def _run(self, key_id: str) -> None:
         with self.changed:
@@ -113,6 +113,27 @@ def test_a_key_is_alone_again_once_the_others_have_sent_nothing_for_a_while() ->
         jobs.wait_for({"flood": THREADS - 1, "other": 1})
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_jobs_that_wait_for_the_store_run_beside_one_another(together: bool) -> None:
+    """Each thread that has begun a job wakes the next, whether the jobs came one by one or at once."""
+    barrier, queue = Barrier(THREADS), FairQueue(THREADS)
+
+    def meet() -> None:
+        barrier.wait(_PATIENCE)
+
+    jobs = [Job(Sharer(key_id=str(number)), meet) for number in range(THREADS)]
+    threads = [Thread(target=queue.work) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for each in [jobs] if together else [[job] for job in jobs]:
+        queue.put(*each)
+    queue.close()
+    for thread in threads:
+        thread.join(_PATIENCE)
+    assert not barrier.broken
+    assert not any(thread.is_alive() for thread in threads)
+
+
 def test_a_server_is_shared_while_two_keys_send() -> None:
     """For two seconds after the one that sent less; one key alone shares it with nobody."""
     clock = _Seconds()
@@ -125,7 +146,7 @@ def test_a_server_is_shared_while_two_keys_send() -> None:
         ("b", 3, True),
     ):
         clock.now = seconds
-        queue.put(Sharer(key_id=key_id), lambda: None)
+        queue.put(Job(Sharer(key_id=key_id), lambda: None))
         assert queue.is_shared() is shared
     clock.now = 3.5
     assert not queue.is_shared()
@@ -137,7 +158,7 @@ def test_every_key_has_a_thread_however_few_there_are(threads: int) -> None:
     queue, order = FairQueue(threads, _Seconds()), list[str]()
     for place in range(3):
         for name in ("a", "b"):
-            queue.put(Sharer(key_id=name), partial(order.append, f"{name}{place}"))
+            queue.put(Job(Sharer(key_id=name), partial(order.append, f"{name}{place}")))
     queue.close()
     queue.work()
     assert order == ["a0", "b0", "a1", "b1", "a2", "b2"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whereupon.web.serving.budget import Budget, Sharer
-from whereupon.web.serving.fair_queue import FairQueue
+from whereupon.web.serving.fair_queue import FairQueue, Job
 from whereupon.web.serving.workers import DrainRate, seconds_to_wait
 
 FLOOD, HONEST = Sharer("flood", "", True), Sharer("honest", "", True)
@@ -17,7 +17,7 @@ def _order(jobs: list[tuple[Sharer, str]]) -> list[str]:
     """In which order one thread does the jobs that wait."""
     queue, done = FairQueue(1), list[str]()
     for sharer, name in jobs:
-        queue.put(sharer, partial(done.append, name))
+        queue.put(Job(sharer, partial(done.append, name)))
     queue.close()
     queue.work()
     return done
