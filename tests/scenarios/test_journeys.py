@@ -261,6 +261,27 @@ def test_a_cart_that_was_filled_and_paid_for_anonymously_sends_no_reminder(home:
     assert [e.ended and e.ended.reason for e in entries(made)] == ["step"]
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 3, 300])
+def test_what_a_long_claim_brings_later_is_evidence_at_once(home: Store, chunk: int) -> None:
+    """Also where the claim is carried out in chunks: no chunk sends what a later one would forbid."""
+    made = journey(home, push("first"), ORDER, exit={"event": "Cancelled"})
+    made.engine.pipeline.claim_chunk = chunk
+    made.track("start", anonymous="a-1", at=1)
+    for number in range(4):
+        made.track("Viewed", anonymous="a-1", at=2 + number)
+    made.track("Order Completed", anonymous="a-1", at=30)
+    made.identify("ada", anonymous="a-1", at=5 * HOUR)
+    made.run(9 * DAY)
+    assert made.titles() == ["first"]
+    made.track("start", anonymous="a-2", at=10 * DAY)
+    for number in range(4):
+        made.track("start", anonymous="a-2", at=10 * DAY + 2 + number)
+    made.track("Cancelled", anonymous="a-2", at=10 * DAY + 30)
+    made.identify("bob", anonymous="a-2", at=10 * DAY + 60)
+    made.run(19 * DAY)
+    assert made.titles() == ["first"]
+
+
 def test_what_happened_before_the_opening_message_is_no_evidence(home: Store) -> None:
     """An order of yesterday does not pay for the cart of today."""
     made = journey(home, ORDER)
