@@ -1,8 +1,17 @@
 """What coverage counts of a rule, and how it says what no test has seen."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.unit.testing.rule_folders import file_of, run
+
+from whereupon.rules.loading import read_folder
+from whereupon.testing.case_reader import find_test_files, read_test_file
+from whereupon.testing.coverage import Coverage
+from whereupon.testing.simulation import simulate
+
+ROOT = Path(__file__).parents[3]
 
 OFFER = """
 campaign: offer
@@ -162,3 +171,23 @@ def test_coverage_of_a_test_does_not_change_its_outcome(tmp_path: Path) -> None:
     given = f"- {IN}\n- {{at: +7d, {BUY[1:]}"
     report = run(tmp_path, offer=OFFER, offer_test=file_of(given, "- {skipped: ada, reason: who}"))
     assert [result.failures for result in report.results] == [()]
+
+
+FILES = find_test_files(ROOT / "rules")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.partition(".")[0])
+def test_a_rule_that_notes_what_tests_see_does_what_it_does_otherwise(path: Path) -> None:
+    """The same decisions, deliveries, ends and entries, message by message."""
+    read = read_folder(ROOT / "rules")
+    file = read_test_file(path, read.plan)
+    rule = read.book.rule(file.subject)
+    if rule is None:  # a guard's, of which there is no coverage
+        return
+    noted = Coverage(rule, read.files[rule.id]).rule
+    rules = tuple(noted if each.id == rule.id else each for each in read.book.rules)
+    for test in file.tests:
+        plain = simulate(test, read.book)
+        watched = simulate(test, replace(read.book, rules=rules))
+        assert watched.records == plain.records
+        assert watched.entries == plain.entries
