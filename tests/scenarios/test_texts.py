@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.shop import NOON, purchase, thanks
 
 from whereupon import Delivery, Engine
 from whereupon.scheduling.clocks import FrozenClock
+from whereupon.storage import open_store
 from whereupon.web.management.deliveries import delivery_shown
 
 HOUR = timedelta(hours=1)
@@ -145,6 +147,20 @@ def test_live_texts_are_in_the_persons_language(engine: Engine, sent: list[Deliv
     engine.reload(book_of(thanks(content="live", whereupon=[{"wait": "1h"}, step])))
     _later(engine)
     assert sent[0].content == {"title": "Hallo"}
+
+
+def test_the_version_whose_texts_were_used_is_kept(tmp_path: Path) -> None:
+    """Though nobody has entered with it: what somebody got can be looked up."""
+    store = f"sqlite:///{tmp_path}/shop.db"
+    mended = book_of(_waiting("Thanks", content="live"))
+    with Engine.open(store, rules=book_of(_waiting("Thnaks")), clock=FrozenClock(NOON)) as engine:
+        engine.ingest([purchase(1)])
+        engine.reload(mended)
+        _later(engine)
+        digest = engine.deliveries()[0].texts
+    assert digest == mended.rules[0].digest
+    with closing(open_store(store)) as opened, opened.reading() as session:
+        assert b"Thanks" in (session.rule_version(digest) or b"")
 
 
 def test_the_outbox_says_which_texts_were_used(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ class RuleReader:
         except TemplateError as error:
             self._report_text(path, error)
             return ""
+        self._refuse_secrets(html, path)
         for warning in warnings:
             self.report(path, "mjml-text", warning, Severity.WARNING)
         return html
@@ -189,13 +190,16 @@ class RuleReader:
 
     def _template(self, source: str, use: Use, path: Path) -> Template:
         template = parse_template(source, use, self.partials)
+        self._refuse_secrets(template, path)
+        return template
+
+    def _refuse_secrets(self, template: Template, path: Path) -> None:
         if asks_for_secrets(template):
             message = (
                 "only a webhook step has secrets filled in, in its url, headers, json and body; take it "
                 "out, so that no secret is sent to a person"
             )
             self.report(path, "misplaced-secret", message)
-        return template
 
     def _call_template(self, source: str, use: Use, path: Path) -> Template:
         template = parse_template(source, use, self.partials)

@@ -53,13 +53,23 @@ def check(source: str, partials: Mapping[str, str]) -> Partials:
 
 
 def _check_text(source: str) -> None:
-    fault = source_fault(source)
+    fault = _fault_in(source)
     if fault is not None:
         raise TemplateError(reason=fault)
-    with _template_errors():
-        template = compiled(source)
-    for fault in faults_of(source, template):
-        raise TemplateError(reason=fault)
+
+
+@lru_cache(maxsize=4096)
+def _fault_in(source: str) -> str | None:
+    """The first fault of one text. A text is checked several times, and a partial for each text that renders it."""
+    fault = source_fault(source)
+    if fault is not None:
+        return fault
+    try:
+        with _template_errors():
+            template = compiled(source)
+    except TemplateError as error:
+        return error.reason
+    return next(faults_of(source, template), None)
 
 
 def _check_partials(

@@ -360,7 +360,16 @@ def test_a_partial_through_a_link_is_refused(tmp_path: Path) -> None:
     rules = _mail(tmp_path / "rules", footer=FOOTER)
     (rules / "partials" / "x.html").symlink_to(tmp_path / "secret.html")
     read = read_folder(rules)
-    assert [d.code for d in read.diagnostics] == ["text-path"]
+    assert {d.code for d in read.diagnostics} == {"text-path", "link-outside"}
+
+
+def test_a_linked_folder_of_partials_is_refused(tmp_path: Path) -> None:
+    """It would hold what other folders hold."""
+    _write(tmp_path, {"elsewhere/footer.liquid": FOOTER})
+    rules = _mail(tmp_path / "rules")
+    (rules / "partials").symlink_to(tmp_path / "elsewhere")
+    codes = {each.code for each in read_folder(rules).diagnostics}
+    assert codes == {"link-outside", "unknown-partial"}
 
 
 def test_a_required_value_of_a_parameter_is_named_by_what_it_is_given(tmp_path: Path) -> None:
@@ -383,6 +392,16 @@ def test_no_partial_asks_for_a_secret_of_the_host(tmp_path: Path) -> None:
     assert found.startswith("receipt.yaml:9:11: misplaced-secret no partial asks for a secret")
     _write(tmp_path, {"receipt.yaml": RULE + f'    body: "{text}"\n'})
     assert any("misplaced-secret" in each for each in _found(tmp_path))
+
+
+def test_no_mail_in_mjml_asks_for_a_secret_of_the_host(tmp_path: Path) -> None:
+    """A mail goes to a person, however it is written."""
+    pytest.importorskip("mrml")
+    column = "<mj-column><mj-text>{{ secrets.shop }}</mj-text></mj-column>"
+    mjml = f"<mjml><mj-body><mj-section>{column}</mj-section></mj-body></mjml>"
+    _write(tmp_path, {"receipt.yaml": RULE + "    mjml_file: a.mjml\n", "a.mjml": mjml})
+    (found,) = _found(tmp_path)
+    assert found.startswith("a.mjml:1:1: misplaced-secret")
 
 
 def test_a_secret_beside_a_partial_is_filled_in(tmp_path: Path) -> None:

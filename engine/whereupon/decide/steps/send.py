@@ -21,5 +21,6 @@ def _live(step: Send, context: StepContext) -> tuple[Send, str | None]:
         return step, None
     place = current.route.place(context.entry.address)
     if place is not None and isinstance(place.step, Send) and place.step.channel == step.channel:
+        context.work.versions_used.add(current.digest)
         return place.step, current.digest
     return step, context.rule.digest

@@ -259,8 +259,6 @@ def _rule_paths(files: Sequence[Path], folder: Path, found: list[Diagnostic]) ->
     home = folder.resolve()
     paths: list[Path] = []
     for path in files:
-        if is_in_partials(path, folder):
-            continue
         if path.suffix.lower() in _MISSPELT and not has_plain_name(path, folder):
             shown = "".join(char if char.isprintable() else "�" for char in path.as_posix())
             message = "this name holds a control character, or is not UTF-8; rename it"
@@ -268,6 +266,8 @@ def _rule_paths(files: Sequence[Path], folder: Path, found: list[Diagnostic]) ->
         elif not _leads_inside(path, home):
             message = "this link leads out of the rules folder; put the file itself here"
             found.append(file_error(path, code="link-outside", message=message))
+        elif is_in_partials(path, folder):
+            continue
         elif path.suffix not in _SUFFIXES and path.suffix.lower() in _MISSPELT:
             message = f"rename this to {path.stem}{_MISSPELT[path.suffix.lower()]}"
             found.append(file_error(path, code="extension", message=message))

@@ -65,7 +65,8 @@ class Texts:
         """The texts of a folder, its partials read."""
         texts = cls(folder, frozenset(files), frozenset(rule_files))
         for path in sorted(texts.files):
-            if is_in_partials(path, folder) and path.suffix in _PARTIAL_SUFFIXES:
+            is_text = path.suffix in _PARTIAL_SUFFIXES and path.name.isprintable()
+            if is_in_partials(path, folder) and is_text:
                 texts._take_partial(path)
         return texts
 
@@ -144,7 +145,8 @@ class Texts:
         faulty = {each.location.file for each in self.diagnostics}
         for path in sorted(self.files - self.rule_files - self.used):
             file = path.as_posix()
-            if file in rendered | faulty or path.suffix not in _TEXT_SUFFIXES or path.is_symlink():
+            is_text = path.suffix in _TEXT_SUFFIXES and path.name.isprintable()
+            if file in rendered | faulty or not is_text or path.is_symlink():
                 continue
             thing = "partial" if is_in_partials(path, self.folder) else "text"
             message = f"no rule uses this {thing}; take it out, or name it in a step"
