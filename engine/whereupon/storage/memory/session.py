@@ -232,6 +232,8 @@ class MemorySession(Questions, DueWork):
         gone = [key for action, key in actions if action is PruneAction.DROP]
         emptied = [key for action, key in actions if action is PruneAction.EMPTY]
         table.drop(*gone)
-        table.put(*(entry._replace(facts=records.NOTHING) for entry in table.some(emptied)))
+        table.put(
+            *(entry._replace(facts=records.NOTHING, trail=()) for entry in table.some(emptied))
+        )
         cursor = keys[-1] if len(keys) == reach else None
         return records.PruneStep(len(gone), len(emptied), cursor)

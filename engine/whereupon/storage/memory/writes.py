@@ -191,7 +191,9 @@ def _blank_opened(gone: set[int], messages: set[int], to: Schema) -> None:
         to.runs.put(replace(run, occasion=erased_name(run.occasion), facts={}))
     to.inbox.drop(*(item.key for item in shown))
     for entry in opened:
-        to.entries.put(entry._replace(occasion=erased_name(entry.occasion), facts={}))
+        seen = tuple(mark._replace(values=records.NO_VALUES) for mark in entry.trail)
+        name = erased_name(entry.occasion)
+        to.entries.put(entry._replace(occasion=name, facts={}, trail=seen))
     for sent in deliveries:
         blank = sent._replace(occasion=None, content={}, result=None)
         if sent.state in WAITING:

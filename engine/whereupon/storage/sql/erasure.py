@@ -19,6 +19,8 @@ from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.rows import Record
 
 _NEVER: Final = as_micros(NEVER)
+_ANYBODY: Final = 0
+"""In place of a person's key."""
 
 
 class Erasure:
@@ -60,6 +62,7 @@ class Erasure:
         for rule, occasion, _ in self._to.opened_runs.fetch(self._connection, keys=keys):
             new = erased_name(occasion)
             opened: dict[str, object] = {"rule": rule, "occasion": occasion}
+            self._to.blank_trails.run(self._connection, **opened, person=_ANYBODY)
             for statement in self._to.each("blank_run"):
                 statement.run(self._connection, **opened, new_occasion=new, never=_NEVER)
         return named
@@ -74,8 +77,9 @@ class Erasure:
     def _blank_entries(self, keys: object) -> None:
         for key, person, rule, occasion in self._others_entries(keys):
             new = erased_name(occasion)
-            self._to.blank_entry.run(self._connection, new_occasion=new, changed=key)
             sent = {"person": person, "rule": rule, "occasion": occasion}
+            self._to.blank_trails.run(self._connection, **sent)
+            self._to.blank_entry.run(self._connection, new_occasion=new, changed=key)
             for statement in self._to.each("blank_deliveries"):
                 statement.run(self._connection, **sent, never=_NEVER)
             self._to.drop_inbox_of.run(self._connection, **sent)

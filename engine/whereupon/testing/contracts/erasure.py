@@ -14,10 +14,17 @@ from whereupon.records import (
     Changes,
     ClaimRun,
     DeliveryState,
+    EndReason,
+    EntryEnd,
     Identifier,
     IdKind,
+    Mark,
+    MarkKind,
     Merge,
+    PruneStep,
     RequestOutcome,
+    RetainedKind,
+    RetentionCutoff,
 )
 from whereupon.testing.contracts.samples import (
     ADA,
@@ -189,13 +196,15 @@ class ErasureContract:
         assert (blank.message_id, blank.content, blank.state) == (None, {}, DeliveryState.WITHHELD)
 
     def test_who_waits_for_a_delivery_that_is_blanked_goes_on(self, store: Store) -> None:
-        """Of what was opened for somebody else, and of a run; what is settled is waited for no more."""
+        """Of what was opened for somebody else, and of a run; its trail has no values any more."""
         save(store, all_of(ADA, start=10))
         bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
         save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
         opened = entry(30, owner=BOB)._replace(message_key=10, occasion="m-10")
         of_a_run = opened._replace(key=31, rule="news", message_key=0)
-        waiting = [each._replace(due_at=NEVER) for each in (opened, of_a_run)]
+        passed = Mark(MarkKind.RAN, "0", NOON, None, "score", {"result": [{"of": "ada"}]})
+        trail = (passed, Mark(MarkKind.WAITS, "1", NOON, detail="score"))
+        waiting = [each._replace(due_at=NEVER, trail=trail) for each in (opened, of_a_run)]
         save_entries(store, *waiting)
         started = replace(run("m-10"), message_key=10)
         asked = [
@@ -205,10 +214,22 @@ class ErasureContract:
         save(store, Changes(runs={("news", "m-10"): started}, deliveries=asked))
         save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
-            due = {each.key: each.due_at for each in session.entries([30, 31])}
+            kept = session.entries([30, 31])
             blank = session.deliveries([DeliveryState.WITHHELD], 9)
-        assert due == {30: NOON, 31: NOON}
+        assert {each.key: each.due_at for each in kept} == {30: NOON, 31: NOON}
+        assert [each.trail for each in kept] == [(passed._replace(values={}), trail[1])] * 2
         assert [each.result for each in blank] == [None, None]
+
+    def test_an_old_entry_that_keeps_its_person_out_keeps_nothing_else(self, store: Store) -> None:
+        """Neither what opened it nor what it passed."""
+        passed = Mark(MarkKind.RAN, "0", NOON, None, "score", {"result": {"of": "ada"}})
+        end = EntryEnd(EndReason.COMPLETED, NOON)
+        old = entry(1, slot="once")._replace(trail=(passed,)).finished(end)
+        save_entries(store, old)
+        with store.session() as session:
+            cutoff = RetentionCutoff(RetainedKind.ENTRIES, after(1), NOON)
+            assert session.prune(cutoff, 0, 9) == PruneStep(0, emptied=1)
+            assert session.entries([1]) == [old._replace(facts={}, trail=())]
 
     def test_a_message_set_aside_comes_back_exactly(self, store: Store) -> None:
         """Newest first, until it is taken again; set aside anew, it is there once."""

@@ -296,7 +296,7 @@ WHERE (rule, occasion) IN (
 )
 
 -- name: empty_entries
-UPDATE whereupon_entry SET facts = '{}'
+UPDATE whereupon_entry SET facts = '{}', trail = NULL
 WHERE key IN (
     SELECT key FROM whereupon_entry
     WHERE key > :after AND key <= :until
