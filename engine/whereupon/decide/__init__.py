@@ -18,6 +18,7 @@ from whereupon.decide.broadcasts import (
     audience_of,
     broadcast_chunk,
     excluded_by,
+    goal_reached_by,
     prefilter_for,
 )
 from whereupon.decide.claim_chunks import carry_on
@@ -26,7 +27,15 @@ from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.guard_facts import object_key
 from whereupon.decide.requests import audit_record
-from whereupon.decide.result import BatchResult, Emitted, Ended, KeysExhausted, Notice, PoisonError
+from whereupon.decide.result import (
+    BatchResult,
+    Converted,
+    Emitted,
+    Ended,
+    KeysExhausted,
+    Notice,
+    PoisonError,
+)
 from whereupon.decide.semantic_actions import end_requests, plan_of_request, resume_request
 from whereupon.decide.snapshot import ClaimChunk, GuardSnapshot, Snapshot
 from whereupon.decide.verdicts import verdict_on_unmatched
@@ -35,6 +44,7 @@ __all__ = [
     "NO_PROPERTIES",
     "BatchResult",
     "ClaimChunk",
+    "Converted",
     "Decisions",
     "Emitted",
     "Ended",
@@ -54,6 +64,7 @@ __all__ = [
     "decide",
     "end_requests",
     "excluded_by",
+    "goal_reached_by",
     "object_key",
     "plan_of_request",
     "prefilter_for",

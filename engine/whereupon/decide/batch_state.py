@@ -53,7 +53,7 @@ class BatchState:
         take_message: takes a message that a step sends.
         summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
         timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
-        ended: entries that are over and may hear of a late message, by person and key.
+        ended: entries that are over, and may hear of a late message or reach their rule's goal, by person and key.
         open_skips: by person, then by message and rule, the skips that a change may decide once more.
         again: what is to be decided once more, each by which rule (see `grace`).
         ahead: by person and name, the events of a claim that are not applied yet (see `evidence`).
@@ -150,11 +150,16 @@ class BatchState:
         self._withdraw(entry)
         self.emit_end(entry)
         self.active.get(entry.person_key, {}).pop(entry.key, None)
-        if entry.trail:
+        if entry.trail or entry.watched_until is not None:
             self.ended[entry.person_key][entry.key] = entry
         place = (entry.rule, entry.person_key)
         if earlier_ones := self.past_entries.get(place):
             earlier_ones.end(entry.occasion, entry.slot)
+
+    def save_ended(self, entry: Entry) -> None:
+        """Save an entry that ended before, or that was held out; it may still be watched for its rule's goal."""
+        self.changes.entries[entry.key] = entry
+        self.ended[entry.person_key][entry.key] = entry
 
     def _withdraw(self, entry: Entry) -> None:
         """Withdraw what an ended entry made and is not sent, if it exits, or was paused: nobody would resume it."""
@@ -315,14 +320,16 @@ class BatchState:
             if coming := self.ahead.get((owner, name)):
                 coming[:] = [event for event in coming if event.key != evaluation.key]
             self.history[owner, name].append(
-                HistoryEvent(evaluation.timestamp, evaluation.text, evaluation.key)
+                HistoryEvent(
+                    evaluation.timestamp, evaluation.text, evaluation.key, evaluation.message_id
+                )
             )
 
     def expect(self, evaluations: Iterable[Evaluation]) -> None:
         """Note the events of a claim that are applied next, one after another: they have all happened already."""
         for each in evaluations:
             if each.type is MessageType.TRACK and each.name in self.index.counted_names:
-                event = HistoryEvent(each.timestamp, each.text, each.key)
+                event = HistoryEvent(each.timestamp, each.text, each.key, each.message_id)
                 self.ahead[each.person_key, each.name].append(event)
 
     def remove_from_history(self, stored: StoredMessage) -> None:

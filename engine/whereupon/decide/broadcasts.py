@@ -16,7 +16,8 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.evaluator import emit_decision, let_in
+from whereupon.decide.evaluator import emit_decision, let_in, see_now
+from whereupon.decide.goals_before import reached_before
 from whereupon.decide.history import HistoryUntil, trigger_of
 from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
 from whereupon.decide.snapshot import Snapshot
@@ -107,7 +108,7 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
     work = state_of(loaded, index, settings)
     at = max(run.due_at, now or run.due_at)
     evaluation = _evaluation(run, rule, at)
-    done = replace(run, cursor=cursor, admitted=run.admitted + len(admitted))
+    done, entered = replace(run, cursor=cursor), 0
     if rule is None:
         done = replace(run, cursor=None)
     elif not rule.active.allows(run.timestamp):
@@ -121,12 +122,43 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
                     evaluation = _evaluation(run, rule, at, own[person.key])
                     facts = evaluation.facts()
                 evaluation.person_key = person.key
-                let_in(work, evaluation, rule, ENTERED, facts=facts)
+                verdict = _verdict(work, evaluation, rule)
+                entered += let_in(work, evaluation, rule, verdict, facts=facts)
         evaluation.person_key = 0
-        if cursor is None and not done.admitted:
+        done = replace(done, admitted=run.admitted + entered)
+        if cursor is None and not done.admitted and not admitted:
             emit_decision(work, evaluation, rule, Verdict(Reason.WHO))
     work.changes.runs[run.rule, run.occasion] = done
     return work.close()
+
+
+def goal_reached_by(
+    loaded: Snapshot,
+    run: BroadcastRun,
+    rule: Rule,
+    person: Person,
+    index: RuleIndex,
+    settings: Settings,
+) -> bool:
+    """Whether the broadcast keeps a person out who reached its goal before the run.
+
+    Args:
+        loaded: holds the person, and the events of the goal in their history.
+    """
+    work = BatchState(loaded, index, settings)
+    evaluation = _evaluation(run, rule, run.due_at)
+    evaluation.person_key = person.key
+    return _verdict(work, evaluation, rule).reason is Reason.GOAL_MET
+
+
+def _verdict(work: BatchState, evaluation: Evaluation, rule: Rule) -> Verdict:
+    """Whether somebody of the audience enters, but for the holdout."""
+    if rule.goal is None or not rule.goal.skips_reached:
+        return ENTERED
+    see_now(work, evaluation)
+    reached = reached_before(rule.goal, evaluation, is_own=False)
+    evaluation.unsee()
+    return ENTERED if reached is None else Verdict(Reason.GOAL_MET, reached)
 
 
 @contextmanager

@@ -26,8 +26,10 @@ class Reason(StrEnum):
 
     WHERE = "where"
     WHO = "who"
+    GOAL_MET = "goal-met"
     REENTRY = "reentry"
     KEY_MISSING = "key-missing"
+    HOLDOUT = "holdout"
     TOO_OLD = "too-old"
     RETROACTIVE_OFF = "retroactive-off"
     RETROACTIVE_TAKE = "retroactive-take"

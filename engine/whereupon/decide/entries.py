@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from whereupon.decide.batch_state import BatchState, as_past_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.exits import entry_end, exit_at_start
+from whereupon.decide.goals import watched
 from whereupon.decide.result import Notice
 from whereupon.decide.steps import StepContext, StepFailed, StepMessage, advance
 from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, written_body
@@ -28,6 +29,52 @@ def open_entry(
         slot: the re-entry slot that the entry takes.
         facts: see `Evaluation.facts`; many entries of one evaluation may share them.
     """
+    entry = _new_entry(work, evaluation, rule, slot, facts)
+    if rule.kind is RuleKind.CAMPAIGN:  # a broadcast has no re-entry
+        work.past_entries[rule.id, entry.person_key].append(as_past_entry(entry))
+    leave = exit_at_start(work, entry, rule)
+    if leave is not None:
+        entry = entry.finished(entry_end(leave, entry.entered_at))
+    if rule.goal is not None:
+        entry = watched(work, entry, rule.goal)
+    if entry.is_inside:
+        run_entry(work, entry)
+    else:
+        work.save_entry(entry)
+
+
+def hold_out(
+    work: BatchState,
+    evaluation: Evaluation,
+    rule: Rule,
+    slot: str | None,
+    facts: Mapping[str, JsonValue],
+) -> None:
+    """Keep the person of an evaluation out, as one of the rule's holdout.
+
+    The entry takes its re-entry slot and has its goal watched, as if the person had entered; no step is done.
+
+    Args:
+        slot: the re-entry slot.
+        facts: see `Evaluation.facts`; many entries of one evaluation may share them.
+    """
+    entry = _new_entry(work, evaluation, rule, slot, facts)
+    entry = entry.finished(EntryEnd(EndReason.HOLDOUT, entry.entered_at))
+    if rule.kind is RuleKind.CAMPAIGN:
+        past = as_past_entry(entry)._replace(active=False)
+        work.past_entries[rule.id, entry.person_key].append(past)
+    if rule.goal is not None:
+        entry = watched(work, entry, rule.goal)
+    work.save_ended(entry)
+
+
+def _new_entry(
+    work: BatchState,
+    evaluation: Evaluation,
+    rule: Rule,
+    slot: str | None,
+    facts: Mapping[str, JsonValue],
+) -> Entry:
     entry = Entry(
         key=work.new_key(),
         rule=rule.id,
@@ -49,13 +96,7 @@ def open_entry(
     )
     work.changes.new_entries.add(entry.key)
     work.versions_used.add(rule.digest)
-    if rule.kind is RuleKind.CAMPAIGN:  # a broadcast has no re-entry
-        work.past_entries[rule.id, entry.person_key].append(as_past_entry(entry))
-    leave = exit_at_start(work, entry, rule)
-    if leave is not None:
-        work.save_entry(entry.finished(entry_end(leave, entry.entered_at)))
-    else:
-        run_entry(work, entry)
+    return entry
 
 
 def run_entry(work: BatchState, entry: Entry) -> None:

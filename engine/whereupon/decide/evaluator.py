@@ -1,6 +1,7 @@
 """From a recorded message to verdicts on the rules, and from verdicts to entries and broadcasts."""
 
 from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from pydantic import JsonValue
@@ -9,9 +10,10 @@ from whereupon.conditions.values import ROOTS
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decision_list import decision
 from whereupon.decide.decisions import Reason, Verdict
-from whereupon.decide.entries import open_entry
+from whereupon.decide.entries import hold_out, open_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.history import HistoryUntil
+from whereupon.decide.holdouts import is_held_out
 from whereupon.decide.open_skips import leave_open
 from whereupon.decide.skips import SkipRecorder, skip_every_rule
 from whereupon.decide.verdicts import opening_verdict, verdict_on
@@ -91,10 +93,23 @@ def _verdict(work: BatchState, evaluation: Evaluation, candidate: Candidate) -> 
     if rule.kind is RuleKind.CAMPAIGN:
         past = work.entries_in(rule, evaluation.person_key)
         paused = rule.id in work.paused
-        return verdict_on(rule, evaluation, past, where_holds=certain, is_paused=paused)
+        verdict = verdict_on(rule, evaluation, past, where_holds=certain, is_paused=paused)
+        return (
+            verdict if rule.holdout is None else _unless_held_out(work, evaluation, rule, verdict)
+        )
     if evaluation.source is not SenderClass.SERVER:
         return Verdict(Reason.SOURCE)
     return opening_verdict(rule, evaluation, where_holds=certain, is_paused=rule.id in work.paused)
+
+
+def _unless_held_out(
+    work: BatchState, evaluation: Evaluation, rule: Rule, verdict: Verdict
+) -> Verdict:
+    """The verdict, unless the person would enter and belongs to the rule's holdout."""
+    person = work.persons.get(evaluation.person_key)
+    if verdict.reason is not None or person is None or not is_held_out(rule, person.user_id):
+        return verdict
+    return replace(verdict, reason=Reason.HOLDOUT)
 
 
 def _carry_out(
@@ -105,6 +120,8 @@ def _carry_out(
         skips.note(rule, verdict)
         if verdict.reason is Reason.WHO:
             leave_open(work, evaluation, rule)
+        if verdict.reason is Reason.HOLDOUT:
+            hold_out(work, evaluation, rule, verdict.slot, evaluation.facts())
     elif rule.kind is RuleKind.BROADCAST:
         _start_broadcast(work, evaluation, rule)
     else:
@@ -134,15 +151,23 @@ def let_in(
     verdict: Verdict,
     *,
     facts: Mapping[str, JsonValue] | None = None,
-) -> None:
-    """Emit that the person enters the rule, and open the entry.
+) -> bool:
+    """Emit the verdict, and open the entry if the person enters; gives whether they do.
+
+    Of a broadcast, a person of its holdout is kept out here.
 
     Args:
         facts: see `Evaluation.facts`, if many entries share them.
     """
+    if rule.holdout is not None:
+        verdict = _unless_held_out(work, evaluation, rule, verdict)
     emit_decision(work, evaluation, rule, verdict)
     known = evaluation.facts() if facts is None else facts
-    open_entry(work, evaluation, rule, verdict.slot, known)
+    if verdict.reason is Reason.HOLDOUT:
+        hold_out(work, evaluation, rule, verdict.slot, known)
+    elif verdict.reason is None:
+        open_entry(work, evaluation, rule, verdict.slot, known)
+    return verdict.reason is None
 
 
 def emit_decision(work: BatchState, evaluation: Evaluation, rule: Rule, verdict: Verdict) -> None:

@@ -20,11 +20,13 @@ class HistoryEvent:
 
     Attributes:
         key: of the recorded message.
+        message_id: of a message of this batch; else empty.
     """
 
     timestamp: datetime
     text: bytes
     key: int = 0
+    message_id: str = ""
     _data: Mapping[str, JsonValue] | None = None
 
     @property

@@ -144,7 +144,7 @@ def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Me
                 made = possible_addresses(work.rule_of(entry), entry.address)
                 for key in keys_at(entry, name, made):
                     work.changes.withdrawn[key] = EndReason.MERGED
-                work.save_entry(entry.finished(ended))
+                work.save_entry(entry.finished(ended)._replace(watched_until=None))
             else:
                 kept.append(each)
 
@@ -189,7 +189,8 @@ def _move_entries(work: BatchState, loser: Person, survivor: int) -> dict[int, E
         for past in theirs:
             work.past_entries[rule, survivor].append(past._replace(person_key=survivor))
     moved = {}
-    work.ended[survivor] |= work.ended.pop(loser.key, {})
+    for key, entry in work.ended.pop(loser.key, {}).items():
+        work.ended[survivor][key] = entry._replace(person_key=survivor)
     for entry in work.active.pop(loser.key, {}).values():
         facts = {ENTRANT: loser.user_id, **entry.facts}
         moved[entry.key] = entry._replace(person_key=survivor, facts=facts)

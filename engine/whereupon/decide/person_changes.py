@@ -10,6 +10,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.exits import end_by_change, end_by_event, end_by_merge
+from whereupon.decide.goals import meet_by_merge, meet_goals
 from whereupon.decide.guard_facts import object_key
 from whereupon.decide.history import HistoryUntil
 from whereupon.decide.open_skips import note_change
@@ -72,6 +73,7 @@ def apply_message(
         pass_by_change(work, evaluation)
     elif evaluation.type is MessageType.ALIAS:
         end_by_merge(work, evaluation)
+        meet_by_merge(work, evaluation)
         pass_by_merge(work, evaluation)
     elif evaluation.type is MessageType.GROUP:
         _relate(work, evaluation)
@@ -108,6 +110,7 @@ def _add_event(
     is_counted = evaluation.name in work.index.counted_names
     if change.left or is_counted:
         end_by_change(work, evaluation, change.left)
+    meet_goals(work, evaluation)
     note_late(work, evaluation)
     pass_by_event(work, evaluation)
     if is_counted:

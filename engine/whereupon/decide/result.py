@@ -8,7 +8,7 @@ from typing import TypeAlias
 from whereupon.decide.decision_list import Decisions, Skipped
 from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleList
-from whereupon.records import Changes, Delivery, EntryEnd, EntryState, Request, SetAside
+from whereupon.records import Changes, Delivery, EntryEnd, EntryState, Mark, Request, SetAside
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,28 @@ class Ended:
     end: EntryEnd
 
 
-Emitted: TypeAlias = Decision | Delivery | Request | Notice | Ended
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An entry whose person reached the rule's goal.
+
+    Attributes:
+        person: the first user id.
+        message_id: of the message that opened the entry.
+        decided_at: when the message came that says so.
+        mark: the conversion, as the entry's trail has it.
+        is_held_out: whether the person belongs to the rule's holdout.
+    """
+
+    rule: str
+    person: str
+    message_id: str
+    entered_at: datetime
+    decided_at: datetime
+    mark: Mark
+    is_held_out: bool
+
+
+Emitted: TypeAlias = Decision | Delivery | Request | Notice | Ended | Converted
 """What a batch emits."""
 
 

@@ -1,7 +1,8 @@
 """The verdict on one rule, one message and one person: entered, or skipped with a reason.
 
 The order is that of the hosted products: the trigger and its `where`; whether the rule is open to the
-message at all (active, retroactive, age); the person (`who`); re-entry. Pure: everything that a verdict
+message at all (active, retroactive, age); the person (`who`, and whether they reached the goal before); re-entry. The holdout is
+asked last, by the evaluator. Pure: everything that a verdict
 depends on is in the `Evaluation`, whose `see` has been called, and in the person's earlier entries.
 """
 
@@ -11,6 +12,7 @@ from whereupon.conditions import Condition, Failure
 from whereupon.conditions.paths import follow, parts_of
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.goals_before import reached_before
 from whereupon.decide.reentry import reentry_verdict
 from whereupon.messages.model import SenderClass
 from whereupon.records import PastEntry
@@ -38,6 +40,8 @@ def verdict_on(
         return opening
     if not rule.who.holds(evaluation.data, evaluation.history):
         return _excluded(rule.who, evaluation)
+    if rule.goal is not None and (reached := reached_before(rule.goal, evaluation)) is not None:
+        return Verdict(Reason.GOAL_MET, reached)
     return reentry_verdict(rule, evaluation, past)
 
 

@@ -92,7 +92,9 @@ def wake_tied(work: BatchState, evaluation: Evaluation) -> None:
 def _hears(work: BatchState, entry: Entry) -> bool:
     """Whether a message may end the entry, or is what it waits for."""
     rule = work.rule_of(entry)
-    return rule is not None and (bool(rule.exits) or not rule.route.is_plain)
+    return rule is not None and (
+        bool(rule.exits) or rule.goal is not None or not rule.route.is_plain
+    )
 
 
 def _concerned(work: BatchState, message: Message) -> set[int]:

@@ -6,7 +6,7 @@ again with the person as they are now, and the sentence says so.
 
 from collections.abc import Iterator
 
-from whereupon.decide import Settings, Snapshot, excluded_by
+from whereupon.decide import Settings, Snapshot, excluded_by, goal_reached_by
 from whereupon.decide.decisions import Outcome, Reason
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
 from whereupon.insight.explanations import Explanation
@@ -87,13 +87,16 @@ def _left_out(
         since = format_instant(person.created_at)
         return "unknown-then", f"they have been known since {since} only"
     names = frozenset(performed.event for performed in rule.who.performed)
+    names |= {rule.goal.event} if rule.goal is not None else set()
     past = session.history([HistoryNeed(person.key, names, None)]) if names else []
-    loaded = Snapshot(0, 0, history=past)
+    loaded = Snapshot(0, 0, history=past, persons={person.key: person})
     index = RuleIndex(Rulebook((rule,)))
     failure = excluded_by(loaded, run, rule, person, index, Settings())
     if failure is not None:
         said = sentence_for(Reason.WHO, failure.text, failure.values, rule)
         return Reason.WHO, f"{said} (as they are now)"
+    if goal_reached_by(loaded, run, rule, person, index, Settings()):
+        return Reason.GOAL_MET, sentence_for(Reason.GOAL_MET, None, {}, rule)
     return "not-meant", (
         "`who` would have them now, but had not when it was sent"
         if run.admitted

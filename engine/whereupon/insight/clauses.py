@@ -88,6 +88,8 @@ def _reentry(rule: Rule | None) -> str:
 
 
 _CLAUSES = {
+    Reason.GOAL_MET: "they had reached its goal before",
+    Reason.HOLDOUT: "they belong to its holdout, who are sent nothing so that the others can be compared with them",
     Reason.RETROACTIVE_OFF: "it was anonymous, and the rule does not look back",
     Reason.RETROACTIVE_TAKE: "the rule takes only one of the messages that a claim brings",
     Reason.INACTIVE: "the rule was not active then",

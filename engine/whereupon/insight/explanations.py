@@ -7,6 +7,7 @@ from datetime import datetime
 from whereupon.decide.decisions import Outcome, Reason
 from whereupon.decide.idempotency import keys_at, possible_addresses
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
+from whereupon.insight.conversions import converted
 from whereupon.insight.outcomes import outcome_of
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.messages.model import id_in_ref
@@ -35,9 +36,10 @@ class Explanation:
             has not come), ``paused``, ``cancelled``, ``not-named``, ``unknown-then`` (the person was not known yet), ``not-meant`` (it cannot be said any more).
         reworded: whether the rule has changed since.
         sentence: the whole in one sentence.
-        state: the entry's state, if the person entered.
+        state: the entry's state, if the person entered, or was held out.
         waits_until: when the next step of a running entry is due.
         ended: how an entry ended; None while it runs.
+        converted_at: when the person reached the rule's goal, by the message's own time.
         deliveries: what the entry sent, is to send, or held back, in that order.
     """
 
@@ -55,6 +57,7 @@ class Explanation:
     state: EntryState | None = None
     waits_until: datetime | None = None
     ended: EntryEnd | None = None
+    converted_at: datetime | None = None
     deliveries: tuple[Delivery, ...] = ()
 
 
@@ -65,11 +68,18 @@ def told_once(explanations: Iterable[Explanation]) -> list[Explanation]:
     """
     said = list(explanations)
     entered = {(each.rule, each.message_id) for each in said if each.outcome is Outcome.ENTERED}
+    held_out = {(each.rule, each.message_id) for each in said if each.state is EntryState.HELD_OUT}
     return [
         each
         for each in said
-        if each.reason != Reason.CLAIMED_BEFORE or (each.rule, each.message_id) not in entered
+        if not (each.reason == Reason.CLAIMED_BEFORE and (each.rule, each.message_id) in entered)
+        and not (_is_skip_of_holdout(each) and (each.rule, each.message_id) in held_out)
     ]
+
+
+def _is_skip_of_holdout(explanation: Explanation) -> bool:
+    """Whether it is of a skip; the entry of the holdout, which says more, may still be kept."""
+    return explanation.reason == Reason.HOLDOUT and explanation.state is None
 
 
 def explain(
@@ -109,6 +119,10 @@ def _explain_entry(
     broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (then, current))
     made = _made_by(entry, then, deliveries, user_id)
     began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
+    came_of_it = outcome_of(entry, made, then)
+    if entry.is_held_out:
+        began = began if broadcast else _would_have(entry, subject)
+        came_of_it = _held_out(entry)
     still = _stands_still(current, again.pauses.get(entry.rule)) if entry.is_inside else ""
     return Explanation(
         message_id=id_in_ref(entry.occasion),
@@ -117,14 +131,15 @@ def _explain_entry(
         decided_at=entry.entered_at,
         rule=entry.rule,
         person=person,
-        outcome=Outcome.ENTERED,
-        reason=None,
+        outcome=Outcome.SKIPPED if entry.is_held_out else Outcome.ENTERED,
+        reason=Reason.HOLDOUT if entry.is_held_out else None,
         retroactive=entry.retroactive,
         reworded=current is not None and current.digest != entry.digest,
-        sentence=f"{person} {began}; {outcome_of(entry, made, then)}{still}.",
+        sentence=f"{person} {began}; {came_of_it}{still}.",
         state=entry.state,
         waits_until=entry.due_at if entry.state is EntryState.ACTIVE else None,
         ended=entry.ended,
+        converted_at=entry.converted_at,
         deliveries=tuple(made),
     )
 
@@ -155,6 +170,15 @@ def _entered(entry: Entry, subject: str) -> str:
         ", retroactively: it was anonymous until they were identified" if entry.retroactive else ""
     )
     return f"entered {entry.rule} by {subject} of {format_instant(entry.timestamp)}{how}"
+
+
+def _would_have(entry: Entry, subject: str) -> str:
+    return f"did not enter {entry.rule} by {subject} of {format_instant(entry.timestamp)}"
+
+
+def _held_out(entry: Entry) -> str:
+    reached = converted(entry)
+    return sentence_for(Reason.HOLDOUT, None, {}, None) + (f"; {reached}" if reached else "")
 
 
 def _sent_to(entry: Entry, message: StoredMessage | None) -> str:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 import whereupon.decide.consent as consent
 from whereupon.decide.addresses import SUPPRESSED
 from whereupon.insight.clauses import as_clause
+from whereupon.insight.conversions import converted
 from whereupon.messages.metrics import Metric
 from whereupon.messages.times import format_instant
 from whereupon.records import (
@@ -40,6 +41,8 @@ def outcome_of(entry: Entry, deliveries: Sequence[Delivery], rule: Rule | None) 
     nothing = deliveries and all(each.state is DeliveryState.WITHHELD for each in deliveries)
     if nothing and entry.state is EntryState.COMPLETED:
         parts[-1] += ", and nothing was sent"
+    if (reached := converted(entry, deliveries)) is not None:
+        parts.append(reached)
     return "; ".join(parts)
 
 
@@ -92,6 +95,8 @@ def ended_by(end: EntryEnd) -> str:
             return f"since they left the segment {end.detail}"
         case EndReason.WHO:
             return f"since who no longer held: {end.detail}"
+        case EndReason.GOAL:
+            return f"by reaching its goal, {end.detail}"
         case EndReason.OPERATOR:
             return f"by {end.detail or 'an operator'}"
         case _:

@@ -77,8 +77,9 @@ class RuleIndex:
     threads may share the index.
 
     Attributes:
-        heard_names: names of events that entries wait for, or end by.
+        heard_names: names of events that entries wait for, end by, or convert by.
         awaited_names: names of events that some wait of a rule waits for.
+        goal_names: names of events that are some rule's goal.
         waits_for_change: whether some rule waits for a condition, or until a date that may move.
         order: the rules' ids by their order in the rulebook; empty if no rule has more than plain steps.
 
@@ -111,7 +112,7 @@ class RuleIndex:
         watching = (
             rule
             for rule in (*book.rules, *older)
-            if rule.exits or rule.who.performed or rule.digest in journeys
+            if rule.exits or rule.goal is not None or rule.who.performed or rule.digest in journeys
         )
         self._versions = (*watching, *(rule for rule in not_by_name if _segments_of(rule)))
         self._awaiting: dict[str, set[str]] = {}
@@ -140,7 +141,10 @@ class RuleIndex:
             for leave in rule.exits
             if isinstance(leave, ExitOnEvent)
         )
-        self.heard_names = self.awaited_names | self.exit_names
+        self.goal_names = frozenset(
+            rule.goal.event for rule in self._versions if rule.goal is not None
+        )
+        self.heard_names = self.awaited_names | self.exit_names | self.goal_names
         self.counted_names = self._counted_names()
         self._reachable: dict[str, Reachable] = {}
         self._entry_windows: dict[str, HistoryWindow] = {}
@@ -183,7 +187,7 @@ class RuleIndex:
     def _window_of(self, rule: Rule) -> HistoryWindow:
         exits = {leave.event: ZERO for leave in rule.exits if isinstance(leave, ExitOnEvent)}
         asked = _window_of_conditions([rule.who, *_exit_conditions(rule)])
-        return _merged([asked, exits, _journey_window(rule)])
+        return _merged([asked, exits, _goal_window(rule), _journey_window(rule)])
 
     def entry_history(self, rule: Rule) -> HistoryWindow:
         """The past events that the steps of an entry of the rule ask about, and those that may end it without a message."""
@@ -348,6 +352,13 @@ def _is_triggered_otherwise(rule: Rule) -> bool:
 def _exit_conditions(rule: Rule) -> list[Condition]:
     asked = [leave.condition for leave in rule.exits if isinstance(leave, ExitOnCondition)]
     return [*asked, rule.who] if rule.stay else asked
+
+
+def _goal_window(rule: Rule) -> HistoryWindow:
+    """The past events that the rule's goal asks about as somebody enters."""
+    if rule.goal is None:
+        return {}
+    return {rule.goal.event: None if rule.goal.skips_reached else ZERO}
 
 
 def _journey_window(rule: Rule) -> HistoryWindow:

@@ -24,7 +24,15 @@ class RuleVersions:
     def __init__(self, index: RuleIndex) -> None:
         self.index = index
         self._older: dict[str, Rule | None] = {}
+        self._has_read_watched = False
         self._lock = ProcessLock()
+
+    def read_watched(self, session: Session) -> None:
+        """Read the versions whose goals are watched for though nobody follows them any more, once a process."""
+        if not self._has_read_watched:
+            for digest in session.watched_versions():
+                self.rule_of(session, digest)
+            self._has_read_watched = True
 
     def rule_of(self, session: Session, digest: str) -> Rule | None:
         """The rule version with that digest, even if the rulebook does not have the rule any more.

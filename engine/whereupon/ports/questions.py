@@ -214,7 +214,7 @@ class Questions(GuardQuestions, Protocol):
     # --- figures ------------------------------------------------------------------------------------
 
     def count_entered(self, rule: str | None, since: datetime | None) -> dict[str, int]:
-        """How many entries were opened, by rule.
+        """How many entries were opened, by rule; those that were held out do not count.
 
         Args:
             rule: only this one; None for all.
@@ -223,7 +223,9 @@ class Questions(GuardQuestions, Protocol):
         return Counter(
             each.rule
             for each in self.scan(Entry)
-            if rule in {None, each.rule} and (since is None or each.entered_at >= since)
+            if rule in {None, each.rule}
+            and (since is None or each.entered_at >= since)
+            and not each.is_held_out
         )
 
     def figures(

@@ -244,6 +244,16 @@ class Reads(Protocol):
         late = [e for e in ended if e.ended is not None and e.ended.at > since]
         return sorted(late, key=attrgetter("key"))
 
+    def watched_entries(self, person_keys: Collection[int], since: datetime) -> list[Entry]:
+        """The entries of these persons that have ended, and are watched for a goal up to that instant or longer."""
+        owned = (entry for key in set(person_keys) for entry in self.scan(Entry, key))
+        ended = (entry for entry in owned if not entry.is_inside)
+        return [e for e in ended if e.watched_until is not None and e.watched_until >= since]
+
+    def watched_versions(self) -> set[str]:
+        """The digests of the rule versions that entries follow which are watched for a goal, ended or not."""
+        return {each.digest for each in self.scan(Entry) if each.watched_until is not None}
+
     def entries(self, keys: Collection[int]) -> list[Entry]:
         """The entries with these keys, in any order."""
         return [entry for entry in self.scan(Entry) if entry.key in set(keys)]

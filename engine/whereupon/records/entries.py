@@ -157,6 +157,11 @@ class Entry(NamedTuple):
         return self.state in INSIDE
 
     @property
+    def is_held_out(self) -> bool:
+        """Whether the person belongs to the rule's holdout."""
+        return self.state is EntryState.HELD_OUT
+
+    @property
     def paused(self) -> Operation | None:
         """Who paused it and when; None unless it is paused."""
         if self.state is not EntryState.PAUSED:

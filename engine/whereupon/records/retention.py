@@ -118,6 +118,8 @@ def _entry_action(entry: Entry, cutoff: RetentionCutoff) -> PruneAction | None:
     ended_at = entry.ended.at if entry.ended is not None else entry.entered_at
     if entry.is_inside or ended_at >= cutoff.before:
         return None
+    if entry.watched_until is not None and entry.watched_until >= cutoff.before:
+        return None
     if not _keeps_out(entry, cutoff):
         return PruneAction.DROP
     return PruneAction.EMPTY if entry.facts else None

@@ -24,7 +24,8 @@ class MarkKind(StrEnum):
         LATE: a message came that happened before a wait's time was up, and came after it.
         RAN: the host's function, or the webhook, was called.
         FAILED: the call was given up.
-        SENT: a delivery was made; kept for rules with a goal.
+        SENT: a delivery to the person was made; kept for rules with a goal.
+        CONVERTED: the person reached the goal.
     """
 
     STEP_IF = "step-if"
@@ -36,6 +37,7 @@ class MarkKind(StrEnum):
     RAN = "ran"
     FAILED = "failed"
     SENT = "sent"
+    CONVERTED = "converted"
 
 
 NO_VALUES: Final[Mapping[str, JsonValue]] = MappingProxyType({})
@@ -45,11 +47,12 @@ class Mark(NamedTuple):
     """One thing that happened to an entry at a step.
 
     Attributes:
-        address: of the step.
-        at: when; for `LATE`, when the message happened.
-        arm: the label of the arm that the entry took; None if it took none.
-        detail: the condition in words, the event's name, or a reason.
-        values: what a condition saw, or what a function returned (under ``result``).
+        address: of the step; for `CONVERTED`, of the last send before it, or empty.
+        at: when; for `LATE` and `CONVERTED`, when the message happened.
+        arm: the label of the arm that the entry took; None if it took none; for `CONVERTED`, `Entry.arms`.
+        detail: the condition in words, the event's name, the channel, or a reason.
+        values: what a condition saw, what a function returned (under ``result``), or the idempotency key of
+            a delivery (under ``delivery``).
         message_id: of the message that did it; None if none did.
     """
 

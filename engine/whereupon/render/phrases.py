@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from rich.text import Text
 
-from whereupon.decide import Ended, Notice
+from whereupon.decide import Converted, Ended, Notice
 from whereupon.decide.decisions import Decision, Reason
 from whereupon.guards.judge import Absence, Refusal
 from whereupon.insight import describe, ended_by, why_withheld
@@ -123,6 +123,19 @@ def entry_ended(ended: Ended) -> Phrase:
     """An entry ends early, and why."""
     text = Text.assemble("leaves ", (ended.rule, "bold magenta"), f" {clean(ended_by(ended.end))}")
     return Phrase("←", text, "magenta")
+
+
+def converted(conversion: Converted) -> Phrase:
+    """A person reaches the goal of a rule, and after which delivery."""
+    rule = (conversion.rule, "bold green")
+    text = Text.assemble("reaches the goal of ", rule, f": {clean(conversion.mark.detail or '')}")
+    if conversion.is_held_out:
+        text.append(", held out")
+    elif conversion.mark.address:
+        text.append(f", after step {conversion.mark.address}")
+    if conversion.mark.arm is not None:
+        text.append(f", in arm {conversion.mark.arm}")
+    return Phrase("★", text, "green")
 
 
 def requested(request: Request) -> Phrase:

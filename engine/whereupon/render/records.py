@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, assert_never
 
-from whereupon.decide import Ended, Notice
+from whereupon.decide import Converted, Emitted, Ended, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import Diagnostic
 from whereupon.insight.identify_preview import WaitingEntry
@@ -54,22 +54,30 @@ class JsonLines:
             self._out.flush()
 
     def _as_object(self, record: Record) -> JsonObject:
-        match record:
-            case Decision():
-                return decision_object(record)
-            case Delivery():
-                return delivery_object(record)
-            case Request():
-                return request_object(record)
-            case Notice():
-                return warning_object(record)
-            case Ended():
-                return ended_object(record)
-            case WaitingEntry():
-                return waiting_object(record)
-            case BadLine():
-                rejected = rejected_object(record)
-                return {**rejected, "stream": record.stream} if self._several else rejected
+        if not isinstance(record, BadLine):
+            return _object(record)
+        rejected = rejected_object(record)
+        return {**rejected, "stream": record.stream} if self._several else rejected
+
+
+def _object(record: Emitted | WaitingEntry) -> JsonObject:
+    match record:
+        case Decision():
+            return decision_object(record)
+        case Delivery():
+            return delivery_object(record)
+        case Request():
+            return request_object(record)
+        case Notice():
+            return warning_object(record)
+        case Ended():
+            return ended_object(record)
+        case Converted():
+            return converted_object(record)
+        case WaitingEntry():
+            return waiting_object(record)
+        case _:
+            assert_never(record)
 
 
 def decision_object(decision: Decision) -> JsonObject:
@@ -141,6 +149,24 @@ def ended_object(ended: Ended) -> JsonObject:
     }
 
 
+def converted_object(converted: Converted) -> JsonObject:
+    """An entry whose person reached the goal, by what, and the delivery that it is attributed to."""
+    mark = converted.mark
+    return {
+        "kind": "converted",
+        "rule": converted.rule,
+        "person": converted.person,
+        "message_id": converted.message_id,
+        "converted_at": format_instant(mark.at),
+        "event": mark.detail,
+        "by": mark.message_id,
+        "step": mark.address or None,
+        "delivery": mark.values.get("delivery"),
+        "arms": mark.arm,
+        "held_out": converted.is_held_out,
+    }
+
+
 def waiting_object(waiting: WaitingEntry) -> JsonObject:
     """An entry that waits, with the end of the wait."""
     return {
@@ -189,6 +215,7 @@ def explanation_object(explanation: "Explanation") -> JsonObject:
         "state": explanation.state,
         "waits_until": _instant(explanation.waits_until),
         "ended": None if explanation.ended is None else end_object(explanation.ended),
+        "converted_at": _instant(explanation.converted_at),
         "deliveries": [
             {
                 "channel": delivery.channel,

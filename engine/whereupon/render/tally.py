@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from whereupon.decide import Ended, Notice
+from whereupon.decide import Converted, Ended, Notice
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
@@ -42,6 +42,7 @@ class _RuleCounts:
     retroactive: int = 0
     delivered: int = 0
     withheld: int = 0
+    converted: int = 0
     exited: int = 0
     waiting: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -53,6 +54,13 @@ class _RuleCounts:
             self.retroactive += decision.retroactive
         else:
             self.skipped[str(decision.reason)] += 1
+
+    def follow(self, record: Ended | Converted) -> None:
+        """Count an entry that ended early, or whose person reached the goal."""
+        if isinstance(record, Ended):
+            self.exited += 1
+        else:
+            self.converted += 1
 
     def deliver(self, delivery: Delivery) -> None:
         """Count a delivery, sent or withheld."""
@@ -88,8 +96,8 @@ class Tally:
                 self._counts_of(record.rule).decide(record)
             case Delivery():
                 self._deliver(record)
-            case Ended():
-                self._counts_of(record.rule).exited += 1
+            case Ended() | Converted():
+                self._counts_of(record.rule).follow(record)
             case WaitingEntry():
                 self._wait(record)
             case Request():
@@ -187,8 +195,11 @@ class Tally:
         )
         exited = sum(rule.exited for rule in rules)
         waiting = sum(rule.waiting for rule in rules)
-        if exited or waiting:
-            gone = _remarks((exited, "left early"), (waiting, "still wait"))
+        converted = sum(rule.converted for rule in rules)
+        if exited or waiting or converted:
+            gone = _remarks(
+                (converted, "reached the goal"), (exited, "left early"), (waiting, "still wait")
+            )
             yield "entries", f"{counts['entered']:,}", gone
         yield "deliveries", f"{counts['deliveries']:,}", _remarks((withheld, "more held back"))
         if self._received:

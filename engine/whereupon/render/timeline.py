@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.text import Text
 
 import whereupon.render.phrases as phrases
-from whereupon.decide import Ended, Notice
+from whereupon.decide import Converted, Ended, Notice
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
@@ -63,6 +63,8 @@ class Timeline:
                 moment.add(phrases.requested(record), message_id=record.message_id)
             case Ended():
                 self._end(record)
+            case Converted():
+                self._convert(record)
             case Notice():
                 self._warn(record)
             case BadLine() | WaitingEntry():  # the end of the report shows them
@@ -131,6 +133,18 @@ class Timeline:
             )
             moment = self._at(cause, ended.end.at, self._ending(ended))
         moment.add(phrases.entry_ended(ended), message_id=ended.message_id)
+
+    def _convert(self, converted: Converted) -> None:
+        """A message may convert entries before the decisions on it, or between them."""
+        moment, mark = self._moment, converted.mark
+        if moment is None or (moment.at, moment.cause[-1]) != (
+            converted.decided_at,
+            converted.person,
+        ):
+            cause: Cause = ("message", mark.message_id, converted.person)
+            title = phrases.title_of(converted.person, clean(mark.detail or ""))
+            moment = self._at(cause, converted.decided_at, title)
+        moment.add(phrases.converted(converted), message_id=converted.message_id)
 
     def _ending(self, ended: Ended) -> Text:
         if ended.end.reason == EndReason.EVENT and ended.end.message_id:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import TypeAlias
 
-from whereupon.decide import BatchResult, Emitted, Ended
+from whereupon.decide import BatchResult, Converted, Emitted, Ended
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
@@ -20,6 +20,7 @@ class Summary:
 
     Attributes:
         persons: known persons at the end.
+        converted: entries whose person reached the goal, those of holdouts included.
         exited: entries that ended before their last step.
         withheld: withheld deliveries, which do not count as deliveries.
         waiting: entries that wait at the end.
@@ -35,6 +36,7 @@ class Summary:
     entered: int = 0
     deliveries: int = 0
     requests: int = 0
+    converted: int = 0
     exited: int = 0
     withheld: int = 0
     waiting: int = 0
@@ -62,8 +64,9 @@ class Summary:
                 self.received[record.person] += 1
             case Request():
                 self.requests += 1
-            case Ended():
-                self.exited += 1
+            case Ended() | Converted():
+                self.exited += isinstance(record, Ended)
+                self.converted += isinstance(record, Converted)
             case WaitingEntry():
                 self.waiting += 1
 

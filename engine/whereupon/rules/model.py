@@ -16,6 +16,8 @@ from whereupon.rules.files.settings import DEFAULT_SETTINGS, FolderSettings
 from whereupon.rules.keys.active import Active
 from whereupon.rules.keys.approvals import NO_APPROVALS, Approvals
 from whereupon.rules.keys.exit import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, ExitOnWho
+from whereupon.rules.keys.goal import Goal
+from whereupon.rules.keys.holdout import Holdout
 from whereupon.rules.keys.keep import Retention
 from whereupon.rules.keys.limits import Limit, Scope
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
@@ -71,7 +73,9 @@ __all__ = [
     "ExitOnLeaving",
     "ExitOnWho",
     "FolderSettings",
+    "Goal",
     "Guard",
+    "Holdout",
     "Leave",
     "Limit",
     "NotWhileActive",

@@ -9,7 +9,7 @@ ACTION_EVENTS: Mapping[str, tuple[str, ...]] = {
 }
 """Each built-in action, and the event names that ask for it."""
 
-NOT_YET_RULE_KEYS = frozenset({"goal", "quiet_hours", "cap", "holdout"})
+NOT_YET_RULE_KEYS = frozenset({"quiet_hours", "cap"})
 NOT_YET_SETTINGS = frozenset({"quiet_hours", "cap"})
 NOT_YET_STEPS = frozenset[str]()
 

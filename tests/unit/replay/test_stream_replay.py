@@ -249,6 +249,7 @@ def test_a_stream_of_bad_lines_only_is_a_replay_too(tmp_path: Path) -> None:
         "entered": 0,
         "deliveries": 0,
         "requests": 0,
+        "converted": 0,
         "exited": 0,
         "withheld": 0,
         "waiting": 0,

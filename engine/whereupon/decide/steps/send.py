@@ -1,6 +1,7 @@
 """The step `send`: hand one delivery to a channel."""
 
-from whereupon.decide.steps.context import StepContext, StepResult
+from whereupon.decide.steps.context import StepContext, StepEffect, StepResult
+from whereupon.records import Delivery, DeliveryState, Entry, MarkKind, SendKind
 from whereupon.rules.steps.send import Send
 
 
@@ -8,7 +9,8 @@ def run_send(step: Send, context: StepContext) -> StepResult:
     """Make the delivery, or record why it is withheld."""
     said, texts = _live(step, context)
     content = said.content if said.languages is None else said.content_in(context.locale)
-    return context.deliver(step.channel, content, step.kind, step.topic, texts)
+    after, effect = context.deliver(step.channel, content, step.kind, step.topic, texts)
+    return _noted(after, effect, context), effect
 
 
 def _live(step: Send, context: StepContext) -> tuple[Send, str | None]:
@@ -24,3 +26,20 @@ def _live(step: Send, context: StepContext) -> tuple[Send, str | None]:
         context.work.versions_used.add(current.digest)
         return place.step, current.digest
     return step, context.rule.digest
+
+
+def _noted(after: Entry, effect: StepEffect | None, context: StepContext) -> Entry:
+    """The entry with what it sent to its person noted, as far as figures and the rule's goal ask for it."""
+    rule = context.rule
+    if rule.goal is None and rule.holdout is None and after.arms is None:
+        return after
+    if not isinstance(effect, Delivery) or effect.state is DeliveryState.WITHHELD:
+        return after
+    if effect.kind is SendKind.INTERNAL:  # it goes to the host's own people
+        return after
+    sent_at = context.now if after.sent_at is None else after.sent_at
+    if rule.goal is None or after.watched_until is None:
+        return after._replace(sent_at=sent_at)
+    key = {"delivery": effect.idempotency_key}
+    mark = context.mark(MarkKind.SENT, detail=effect.channel, values=key)
+    return after.marked(mark)._replace(sent_at=sent_at)

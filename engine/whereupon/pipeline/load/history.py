@@ -8,7 +8,7 @@ from whereupon.decide.idempotency import keys_at
 from whereupon.decide.reentry import slot_at
 from whereupon.matching import EntryWindow
 from whereupon.messages.model import Message, MessageType
-from whereupon.messages.times import earlier
+from whereupon.messages.times import FIRST_INSTANT, ZERO, earlier
 from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.rule_versions import RuleVersions
@@ -159,6 +159,7 @@ class Past:
     def load(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
         loaded.paused = self._paused_rules()
+        self._versions.read_watched(self._session)
         keys = load_plan.person_keys
         if not keys:
             return
@@ -176,6 +177,7 @@ class Past:
             due += [entry.timestamp for entry in loaded.active]
         if load_plan.oldest is not None:
             load_plan.oldest = min([load_plan.oldest, *due])
+        self._load_watched(loaded, load_plan)
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_calls(loaded)
         self._load_past_entries(loaded, load_plan)
@@ -243,6 +245,23 @@ class Past:
     def _may_speak(self, entry: Entry) -> bool:
         rule = self._versions.rule_of(self._session, entry.digest)
         return rule is not None and bool(rule.messages_sent)
+
+    def _load_watched(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
+        """The ended entries that may still reach their goals, and what a merge may bring them of the past."""
+        keys = load_plan.person_keys - load_plan.quiet
+        since = FIRST_INSTANT if load_plan.kin else load_plan.oldest
+        if not self._versions.index.goal_names or not keys or since is None:
+            return
+        there = {entry.key for entry in loaded.ended}
+        watched = self._session.watched_entries(keys, since)
+        loaded.ended += (entry for entry in watched if entry.key not in there)
+        for entry in (*loaded.active, *loaded.ended):
+            rule = self._versions.rule_of(self._session, entry.digest)
+            if rule is None or rule.goal is None or entry.watched_until is None:
+                continue
+            loaded.rule_versions[entry.digest] = rule
+            for one in load_plan.kin.get(entry.person_key, ()):
+                load_plan.ask(one, {rule.goal.event: ZERO}, entry.timestamp)
 
     def _plan_entry(self, loaded: Snapshot, load_plan: LoadPlan, entry: Entry) -> None:
         rule = self._versions.rule_of(self._session, entry.digest)

@@ -21,6 +21,8 @@ from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
 from whereupon.rules.keys.active import DEFAULT_ACTIVE, Active
 from whereupon.rules.keys.exit import Exit, ExitOnWho
+from whereupon.rules.keys.goal import Goal
+from whereupon.rules.keys.holdout import Holdout
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
@@ -81,6 +83,8 @@ class Rule:
     grace: timedelta | None = None
     clock: Clock | None = None
     live: bool = False
+    goal: Goal | None = None
+    holdout: Holdout | None = None
 
     @property
     def zone(self) -> tzinfo:

@@ -14,7 +14,9 @@ from whereupon.rules.keys import when
 from whereupon.rules.keys.active import ACTIVE
 from whereupon.rules.keys.content import CONTENT
 from whereupon.rules.keys.exit import EXIT
+from whereupon.rules.keys.goal import GOAL
 from whereupon.rules.keys.grace import GRACE
+from whereupon.rules.keys.holdout import HOLDOUT
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import MAX_AGE
 from whereupon.rules.keys.reentry import REENTRY
@@ -25,7 +27,19 @@ from whereupon.rules.keys.where import WHERE
 from whereupon.rules.keys.whereupon import WHEREUPON
 from whereupon.rules.keys.who import WHO
 
-_OF_BOTH: Final = (TIMEZONE, CONTENT, WHERE, WHO, STAY, MAX_AGE, ACTIVE, EXIT, WHEREUPON)
+_OF_BOTH: Final = (
+    TIMEZONE,
+    CONTENT,
+    WHERE,
+    WHO,
+    STAY,
+    MAX_AGE,
+    ACTIVE,
+    EXIT,
+    GOAL,
+    HOLDOUT,
+    WHEREUPON,
+)
 
 CAMPAIGN_KEYS: Final[tuple[Key, ...]] = (when.CAMPAIGN, REENTRY, RETROACTIVE, GRACE, *_OF_BOTH)
 """`when` is read first: a schedule says on which clock the dates of the conditions are."""

@@ -20,6 +20,7 @@ from whereupon.messages.codec import LazyObject
 from whereupon.messages.model import MessageType
 from whereupon.rules.files.rule import PARTIALS
 from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
+from whereupon.rules.loading.goal_lint import goal_warnings
 from whereupon.rules.loading.mail_lint import mail_warnings
 from whereupon.rules.loading.result_lint import results_in_conditions, unknown_result
 from whereupon.rules.model import (
@@ -250,6 +251,10 @@ def _unknown_results(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     return results_in_conditions(rule)
 
 
+def _goals(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
+    return goal_warnings(rule)
+
+
 def _mails(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     return mail_warnings(rule.source.get("whereupon"))
 
@@ -259,6 +264,7 @@ _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _own_trigger,
     _unreachable,
     _without_grace,
+    _goals,
     _bare_variables,
     _unknown_variables,
     _unknown_results,

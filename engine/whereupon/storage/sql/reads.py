@@ -269,6 +269,16 @@ class SqlReads(SqlAccess, Reads):
         )
         return list(map(rule_rows.entry_from, found))
 
+    def watched_entries(self, person_keys: Collection[int], since: datetime) -> list[Entry]:
+        """Ended entries of these persons, by an index of those that are watched."""
+        members, micros = self._database.members(person_keys), as_micros(since)
+        found = self._queries.watched_entries.fetch(self._connection, keys=members, since=micros)
+        return list(map(rule_rows.entry_from, found))
+
+    def watched_versions(self) -> set[str]:
+        """By an index, from each digest to the next."""
+        return {digest for (digest,) in self._queries.watched_versions.fetch(self._connection)}
+
     def entries(self, keys: Collection[int]) -> list[Entry]:
         """By key."""
         members = self._database.members(keys)

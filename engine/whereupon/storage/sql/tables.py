@@ -78,6 +78,7 @@ __all__ = [
 _ACTIVE = text("state = 'active'")
 _INSIDE = text("state IN ('active', 'paused')")
 _PAUSED = text("state = 'paused'")
+_WATCHED = text("watched_until IS NOT NULL")
 _SWEPT = text("sweep IS NOT NULL")
 _HAS_EMAIL = text("email IS NOT NULL")
 
@@ -233,6 +234,16 @@ class EntryRow(Base, table=True):
             postgresql_where=_PAUSED,
         ),
         Index("whereupon_entry_due", "due_at", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+        Index(
+            "whereupon_entry_watched",
+            "person_key",
+            "watched_until",
+            sqlite_where=_WATCHED,
+            postgresql_where=_WATCHED,
+        ),
+        Index(
+            "whereupon_entry_watching", "digest", sqlite_where=_WATCHED, postgresql_where=_WATCHED
+        ),
         Index(
             "whereupon_entry_version",
             "digest",

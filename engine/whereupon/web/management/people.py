@@ -139,6 +139,7 @@ class ExplanationShown(BaseModel):
     state: str | None
     waits_until: AwareDatetime | None
     ended: EndShown | None
+    converted_at: AwareDatetime | None
     deliveries: list[DeliveryShown]
 
 
@@ -157,6 +158,7 @@ def _explanation_shown(said: Explanation) -> ExplanationShown:
         state=None if said.state is None else said.state.value,
         waits_until=said.waits_until,
         ended=None if said.ended is None else EndShown.of(said.ended),
+        converted_at=said.converted_at,
         deliveries=[delivery_shown(each) for each in said.deliveries],
     )
 

@@ -300,7 +300,8 @@ UPDATE whereupon_entry SET facts = '{}', trail = NULL
 WHERE key IN (
     SELECT key FROM whereupon_entry
     WHERE key > :after AND key <= :until
-        AND state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
+        AND state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before
+        AND coalesce(watched_until, 0) < :before AND facts <> '{}'
     ORDER BY key
     FOR UPDATE SKIP LOCKED
 )

@@ -95,6 +95,7 @@ WHERE key IN (
     SELECT key FROM whereupon_entry
     WHERE key > :after AND key <= :until
         AND state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before
+        AND coalesce(watched_until, 0) < :before
         AND (
             slot LIKE 'per:%'
             AND coalesce(
@@ -111,6 +112,7 @@ WHERE key IN (
 -- name: count_prunable_entries
 SELECT count(*) FROM whereupon_entry
 WHERE state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before
+    AND coalesce(watched_until, 0) < :before
     AND (
         slot LIKE 'per:%'
         AND coalesce(
@@ -123,7 +125,8 @@ WHERE state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :be
 
 -- name: count_emptied
 SELECT count(*) FROM whereupon_entry
-WHERE state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
+WHERE state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :before
+    AND coalesce(watched_until, 0) < :before AND facts <> '{}'
     AND NOT (
         slot LIKE 'per:%'
         AND coalesce(

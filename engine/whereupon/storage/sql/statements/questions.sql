@@ -194,7 +194,7 @@ ORDER BY state, channel
 
 -- name: count_entered
 SELECT rule, count(*) FROM whereupon_entry
-WHERE entered_at >= :since AND (:any_rule = 1 OR rule = :rule)
+WHERE state <> 'held-out' AND entered_at >= :since AND (:any_rule = 1 OR rule = :rule)
 GROUP BY rule
 
 -- name: figures

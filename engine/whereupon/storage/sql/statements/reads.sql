@@ -167,6 +167,25 @@ SELECT whereupon_entry.* FROM whereupon_entry
 WHERE person_key = ANY(:keys) AND rule = ANY(:rules) AND ended_at > :since
 ORDER BY key
 
+-- name: watched_entries
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE person_key = ANY(:keys) AND watched_until IS NOT NULL AND watched_until >= :since
+    AND state NOT IN ('active', 'paused')
+
+-- name: watched_versions
+-- From each digest to the next by the index, however many entries are between.
+WITH RECURSIVE version (digest) AS (
+    SELECT min(digest) FROM whereupon_entry WHERE watched_until IS NOT NULL
+    UNION ALL
+    SELECT (
+        SELECT min(entry.digest) FROM whereupon_entry AS entry
+        WHERE entry.watched_until IS NOT NULL AND entry.digest > version.digest
+    )
+    FROM version
+    WHERE version.digest IS NOT NULL
+)
+SELECT digest FROM version WHERE digest IS NOT NULL
+
 -- name: entries
 SELECT whereupon_entry.* FROM whereupon_entry WHERE key = ANY(:keys)
 

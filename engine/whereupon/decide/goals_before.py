@@ -1,0 +1,37 @@
+"""Whether somebody reached the goal of a rule before they entered."""
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from whereupon.conditions import NO_HISTORY, Failure
+from whereupon.conditions.same import same_key
+from whereupon.decide.evaluation import Evaluation
+from whereupon.messages.model import MessageType
+from whereupon.rules.model import Goal
+
+
+def reached_before(goal: Goal, evaluation: Evaluation, *, is_own: bool = True) -> Failure | None:
+    """Why a person is kept out who reached the goal before; None if the goal does not ask, or they had not.
+
+    Args:
+        evaluation: of the message that would open the entry; its `see` has been called.
+        is_own: whether the message is the person's.
+    """
+    if not goal.skips_reached:
+        return None
+    count = evaluation.history.count(goal.performed) or 0
+    is_track = is_own and evaluation.type is MessageType.TRACK and evaluation.name == goal.event
+    if is_track and _meets(goal, evaluation.properties):
+        count -= 1  # the opening message is no earlier one
+    if count <= 0:
+        return None
+    return Failure(f"has never performed {goal.event}", {f"performed {goal.event}": count})
+
+
+def _meets(goal: Goal, properties: Mapping[str, JsonValue]) -> bool:
+    """Whether the opening message would meet the goal that is tied to itself."""
+    if not same_key(goal.same, properties, properties):
+        return False
+    data: dict[str, JsonValue] = {"event": goal.event, "properties": dict(properties)}
+    return goal.where.holds(data, NO_HISTORY)
