@@ -4,6 +4,7 @@ The order does not matter. Each observed effect meets at most one expected effec
 so that as many as possible are met. What a person has is no effect that is used up.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -29,7 +30,8 @@ def compare(
     """
     lasting = [wanted for wanted in expected if wanted.kind is EffectKind.HAS]
     passing = [wanted for wanted in expected if wanted.kind is not EffectKind.HAS]
-    single = [each for wanted in passing for each in [wanted] * _copies(wanted)]
+    ranked = sorted(passing, key=lambda wanted: wanted.count is not None)
+    single = [each for wanted in ranked for each in [wanted] * _copies(wanted)]
     met = _pairs(single, happened)
     left = [effect for place, effect in enumerate(happened) if place not in met]
     found = set(met.values())
@@ -51,23 +53,31 @@ def _copies(wanted: Effect) -> int:
 
 
 def _pairs(expected: Sequence[Effect], happened: Sequence[Effect]) -> dict[int, int]:
-    """Which observed effect meets which expected one, with as many pairs as possible (augmenting paths)."""
+    """Which observed effect meets which expected one, with as many pairs as possible (augmenting paths).
+
+    One expectation may stand there many times. All that it could gain by another's place is tried once.
+    """
     met: dict[int, int] = {}
     fits = _fitting(expected, happened)
+    begun: dict[int, int] = defaultdict(int)
+
+    def free(wanted: int) -> int | None:
+        """The first observed effect that fits and that nothing is met by."""
+        key, places = id(expected[wanted]), fits[wanted]
+        while begun[key] < len(places) and places[begun[key]] in met:
+            begun[key] += 1
+        return places[begun[key]] if begun[key] < len(places) else None
 
     def meet(wanted: int, tried: set[int]) -> bool:
-        free = next((place for place in fits[wanted] if place not in met), None)
-        if free is not None:
-            met[free] = wanted
-            return True
-        for place in fits[wanted]:
-            if place in tried:
-                continue
-            tried.add(place)
-            if meet(met[place], tried):
-                met[place] = wanted
-                return True
-        return False
+        if id(expected[wanted]) in tried:
+            return False
+        tried.add(id(expected[wanted]))
+        place = free(wanted)
+        if place is None:
+            place = next((each for each in fits[wanted] if meet(met[each], tried)), None)
+        if place is not None:
+            met[place] = wanted
+        return place is not None
 
     for wanted in range(len(expected)):
         meet(wanted, set())

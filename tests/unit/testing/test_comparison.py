@@ -85,3 +85,18 @@ def test_the_nearest_of_several_is_reported() -> None:
     first, second = compare([wanted], [early, right], complete=ALL)
     assert first.endswith('but title was "Ho"')
     assert second == 'not expected: a delivery by push to ada at +0s with title "No"'
+
+
+def test_thousands_of_alike_effects_are_counted() -> None:
+    """One more and one fewer than there are, beside an expectation that could take the place of another."""
+    happened = [
+        Effect(EffectKind.ENTERED, {"person": "ada", "at": f"+{n}s", "retroactive": False})
+        for n in range(3_000)
+    ]
+    vague = Effect(EffectKind.ENTERED, {"person": "ada"}, count=2_999)
+    exact = Effect(EffectKind.ENTERED, {"person": "ada", "at": "+0s"})
+    assert compare([vague, exact], happened, complete=ALL) == ()
+    (few,) = compare([replace(vague, count=2_998), exact], happened, complete=ALL)
+    assert few.startswith("expected 2998 entries of ada, but there were 2999: at +")
+    (many,) = compare([replace(vague, count=3_000), exact], happened, complete=ALL)
+    assert many.startswith("expected 3000 entries of ada, but there were 2999: at +")
