@@ -4,7 +4,7 @@
 
 The server is ``whereupon serve`` in a process of its own, on SQLite. The honest client sends single messages, one
 after another, on one connection. Each figure is the 99th percentile of its waits, beside that of the same client
-alone on the same server, measured before and after.
+alone on the same server. Both are measured in turns, so that what else the machine does meets both.
 """
 
 import argparse
@@ -26,6 +26,9 @@ from tests.benchmarks.table import Row, at_most, exit_status, show
 from tests.paths import ROOT
 
 BAR = 2.0
+TURNS = 3
+LIMIT = "1000 per 1s"
+"""Of the key that floods beyond its limit."""
 REPRODUCE = "python -m tests.benchmarks.honest"
 CROWDS = {
     "idle": "say nothing",
@@ -99,20 +102,34 @@ def rows(connections: int = 10_000, requests: int = 3_000) -> list[Row]:
             for kind, what in CROWDS.items()
         ),
         _row("an honest client's p99 beside another key's flood", requests, _flood),
+        _row(
+            "an honest client's p99 beside another key's flood over its limit",
+            requests,
+            _flood,
+            limit=LIMIT,
+        ),
     ]
 
 
-def _row(figure: str, requests: int, others: Callable[[int, str], tuple[str, ...]]) -> Row:
-    """One figure: alone, beside the others, and alone again."""
+def _row(
+    figure: str,
+    requests: int,
+    others: Callable[[int, str], tuple[str, ...]],
+    *,
+    limit: str | None = None,
+) -> Row:
+    """One figure: alone and beside the others, in turns."""
+    before, beside = list[float](), list[float]()
     with TemporaryDirectory(prefix="whereupon-honest-") as folder:
         url = f"sqlite:///{Path(folder, 'store.db')}"
-        with served(url, keys=("honest", "flood")) as (port, keys):
+        with served(url, keys=("honest", "flood"), limits={"flood": limit}) as (port, keys):
             client = _Honest(port, keys["honest"])
             client.waits(200)  # everything is imported, every page of the file is there
-            before = client.waits(requests)
-            with _beside(*others(port, keys["flood"])):
-                beside = client.waits(requests)
-            alone = _p99(before + client.waits(requests))
+            for _ in range(TURNS):
+                before += client.waits(requests // TURNS)
+                with _beside(*others(port, keys["flood"])):
+                    beside += client.waits(requests // TURNS)
+    alone = _p99(before)
     value, ratio = _p99(beside), _p99(beside) / alone
     bar, is_met = at_most(ratio, BAR)
     spread = 100 * statistics.stdev(beside) / statistics.mean(beside)

@@ -16,11 +16,19 @@ _PATIENCE = 60
 
 @contextmanager
 def served(
-    url: str, *, keys: Sequence[str], options: Sequence[str] = ()
+    url: str,
+    *,
+    keys: Sequence[str],
+    options: Sequence[str] = (),
+    limits: Mapping[str, str | None] | None = None,
 ) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """The port of a server on a store, and the secrets of server keys by their names."""
+    """The port of a server on a store, and the secrets of server keys by their names; some have a limit."""
+    limited = limits or {}
     with Engine.open(url) as engine:
-        secrets = {name: engine.keys.create(name, kind="server").secret for name in keys}
+        secrets = {
+            name: engine.keys.create(name, kind="server", limit=limited.get(name)).secret
+            for name in keys
+        }
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         port: int = asked.getsockname()[1]
