@@ -19,6 +19,7 @@ CARRIERS: Final[Mapping[str, Mapping[str, str]]] = {
         "description": "An example.",
         "when": "purchase",
         "reentry": "once",
+        "holdout": "0.01",
         "whereupon": "[{send: push, title: Hello}, {split: {name: subject-june, arms: {a: {share: 100}}}}, "
         "{run: score-lead}]",
     },

@@ -52,7 +52,7 @@ _MAIN_NAMES = {
     "group": "groupId",
 }
 _FACTS = {
-    **dict.fromkeys(("entered", "skipped", "exited", "to", "user"), "person"),
+    **dict.fromkeys(("entered", "skipped", "exited", "converted", "to", "user"), "person"),
     **dict.fromkeys(("delivery", "withheld"), "channel"),
     "request": "action",
     "tracked": "event",
@@ -149,6 +149,7 @@ def _test(raw: JsonValue, place: int, line: int, diagnostics: list[Diagnostic]) 
         expected,
         arms=form.arms or {},
         functions=form.functions or {},
+        holdout=form.holdout,
     )
 
 

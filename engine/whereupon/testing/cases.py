@@ -23,6 +23,7 @@ class EffectKind(StrEnum):
     REQUEST = "request"
     TRACKED = "tracked"
     EXITED = "exited"
+    CONVERTED = "converted"
     RAN = "ran"
     ARM = "arm"
     HAS = "has"
@@ -129,6 +130,7 @@ class RuleTest:
         until: counts from ``start``; with None, all due work is done.
         arms: the arm that everybody takes of a split, by the split's name.
         functions: what functions of the host's return, by their names.
+        holdout: whether everybody is held out, or nobody; None for what the holdout itself says.
     """
 
     name: str
@@ -139,6 +141,7 @@ class RuleTest:
     expected: tuple[Effect, ...]
     arms: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, JsonValue] = field(default_factory=dict)
+    holdout: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

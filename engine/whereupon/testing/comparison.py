@@ -221,7 +221,9 @@ def _why_not(wanted: Effect, happened: Sequence[Effect]) -> str:
     if wanted.kind in SENT and entries:
         return "the entry did not come to it"
     if wanted.kind is EffectKind.EXITED and entries:
-        return _instead(theirs, EffectKind.EXITED, "they left") or "the entry did not end early"
+        return _instead(theirs, EffectKind.EXITED, "there was") or "the entry did not end early"
+    if wanted.kind is EffectKind.CONVERTED and entries:
+        return _instead(theirs, EffectKind.CONVERTED, "there was") or "they did not reach the goal"
     if wanted.kind is EffectKind.ARM and entries:
         return _instead(theirs, EffectKind.ARM, "they took") or "they came to no arm"
     skips = [effect for effect in theirs if effect.kind is EffectKind.SKIPPED]

@@ -16,6 +16,7 @@ _NOUNS: Final = {
     EffectKind.REQUEST: ("a request", "requests"),
     EffectKind.TRACKED: ("an event", "events"),
     EffectKind.EXITED: ("an exit", "exits"),
+    EffectKind.CONVERTED: ("a conversion", "conversions"),
     EffectKind.RAN: ("a call", "calls"),
     EffectKind.ARM: ("an arm", "arms"),
     EffectKind.HAS: ("a profile", "profiles"),
@@ -26,6 +27,7 @@ _PLAIN: Final = frozenset(
     {"at", "reason", "outcome", "person", "rule", "event", "by", "arm", "of", "step"}
 )
 _MOST_TIMES = 5
+_CAUSED: Final = frozenset({EffectKind.EXITED, EffectKind.CONVERTED})
 _PERSON_LINKS: Final = {EffectKind.ARM: "by", EffectKind.RAN: "for"}
 
 
@@ -61,7 +63,7 @@ def _which(kind: EffectKind, facts: dict[str, JsonValue]) -> list[str]:
         words.append(f"of {facts.pop('function')}")
     if kind is EffectKind.ARM:
         words += [str(facts.pop("arm")), f"of {facts.pop('of')}"]
-    if kind is EffectKind.EXITED and (by := facts.pop("by", None)) is not None:
+    if kind in _CAUSED and (by := facts.pop("by", None)) is not None:
         words.append(f"by {by}")
     return words
 

@@ -149,6 +149,22 @@ class ExitedItem(_OfARule):
     )
 
 
+class ConvertedItem(_OfARule):
+    """A person reaches the rule's goal."""
+
+    converted: Name = Field(
+        description="The user id of the person who reaches the goal.", examples=["ada"]
+    )
+    by: Name | None = Field(
+        default=None, description="The event that is the goal.", examples=["Order Completed"]
+    )
+    arm: ArmLabel | None = Field(
+        default=None,
+        description="An arm of a split that the person's entry has taken.",
+        examples=["a"],
+    )
+
+
 class RanItem(_OfARule):
     """A step calls a function of the host's."""
 
@@ -197,6 +213,7 @@ EXPECTED: dict[str, type[Form]] = {
     "request": RequestItem,
     "tracked": TrackedItem,
     "exited": ExitedItem,
+    "converted": ConvertedItem,
     "ran": RanItem,
     "arm": ArmItem,
     "has": HasItem,

@@ -55,6 +55,16 @@ class TestForm(Form):
         description="The arm that everybody takes of a split, by the split's name.",
         examples=[{"subject-june": "a"}],
     )
+    holdout: Annotated[bool | None, BeforeValidator(there), WithJsonSchema({"type": "boolean"})] = (
+        Field(
+            default=None,
+            description=(
+                "Whether a holdout keeps everybody out (true) or nobody (false); without it the user id "
+                "decides."
+            ),
+            examples=[False],
+        )
+    )
     functions: _Functions = Field(
         default=None,
         description="What functions of the host's return in this test; those of the file are there, too.",

@@ -51,6 +51,9 @@ class FolderChecks:
             yield from self._of_functions(
                 (*path, "functions"), test.functions.keys() - file.functions.keys()
             )
+            if test.holdout is not None and isinstance(subject, Rule) and subject.holdout is None:
+                text = "this rule has no holdout; take this out, or write holdout: in the rule"
+                yield Diagnostic.at((*path, "holdout"), "unsupported-key", text)
             for split, arm in test.arms.items():
                 key = (*path, "arms", split)
                 yield from _unknown_arm(key, key, split, arm, self._splits)

@@ -1,4 +1,4 @@
-"""Rules for one test, in which chance is decided: everybody takes the arm of a split that the test says."""
+"""Rules for one test, in which chance is decided: the arms of splits, and who is held out."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,15 +10,24 @@ from whereupon.rules.steps.step_form import Steps
 from whereupon.testing.nested_steps import with_arms
 
 
-def forced(book: Rulebook, arms: Mapping[str, str]) -> Rulebook:
-    """The rulebook in which these arms of splits, by the splits' names, have the whole share."""
-    if not arms:
+def forced(book: Rulebook, arms: Mapping[str, str], *, held_out: bool | None = None) -> Rulebook:
+    """The rulebook in which chance is decided.
+
+    Args:
+        arms: by the splits' names, the arms that have the whole share.
+        held_out: whether holdouts keep everybody out, or nobody; None for what they say themselves.
+    """
+    if not arms and held_out is None:
         return book
-    return replace(book, rules=tuple(_forced_rule(rule, arms) for rule in book.rules))
+    return replace(book, rules=tuple(_forced_rule(rule, arms, held_out) for rule in book.rules))
 
 
-def _forced_rule(rule: Rule, arms: Mapping[str, str]) -> Rule:
-    return replace(rule, route=Route(_forced_steps(rule.route.steps, arms)))
+def _forced_rule(rule: Rule, arms: Mapping[str, str], held_out: bool | None) -> Rule:
+    if arms:
+        rule = replace(rule, route=Route(_forced_steps(rule.route.steps, arms)))
+    if held_out is None or rule.holdout is None:
+        return rule
+    return replace(rule, holdout=replace(rule.holdout, share=WHOLE if held_out else 0))
 
 
 def _forced_steps(steps: Steps, arms: Mapping[str, str]) -> Steps:

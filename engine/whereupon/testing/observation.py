@@ -43,6 +43,7 @@ class Observer:
         for record in happened.records:
             yield from self._of_record(record, exits)
         if isinstance(self.subject, Rule):
+            yield from self._converted(happened)
             yield from self._marked(happened)
             yield from self._sent(happened)
             yield from _known(happened)
@@ -108,6 +109,21 @@ class Observer:
         }
         return Effect(EffectKind.REQUEST, facts, because=request.detail or "")
 
+    def _converted(self, happened: Happened) -> Iterator[Effect]:
+        """The goals that entries reached, each with the arms of splits that the entry took."""
+        for entry in happened.entries:
+            person, rule = happened.persons.get(entry.person_key), self.rules.get(entry.rule)
+            if entry.converted_at is None or person is None or rule is None or rule.goal is None:
+                continue
+            taken = dict(pair.split("=", 1) for pair in (entry.arms or "").split(",") if pair)
+            facts = self._facts(person.user_id, entry.converted_at, entry.rule)
+            names = frozenset(happened.user_ids.get(entry.person_key, ()))
+            yield Effect(
+                EffectKind.CONVERTED,
+                {"by": rule.goal.event, **facts, "arm": ", ".join(taken.values()) or None},
+                aliases={"person": names, "arm": frozenset(taken.values())},
+            )
+
     def _marked(self, happened: Happened) -> Iterator[Effect]:
         """The arms that entries took, and the steps that they left out."""
         for entry in happened.entries:
@@ -144,9 +160,9 @@ class Observer:
         )
 
     def _sent(self, happened: Happened) -> Iterator[Effect]:
-        for stored in happened.sent:
+        for stored in happened.messages:
             message = stored.message
-            if message.type is MessageType.TRACK:
+            if message.type is MessageType.TRACK and message.depth:
                 facts = self._facts(message.user_id, message.timestamp)
                 names = frozenset(happened.user_ids.get(stored.owner, ()))
                 properties = dict(read_object(body_data(message.type, message.body)))

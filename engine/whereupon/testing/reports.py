@@ -35,7 +35,7 @@ class Seen(StrEnum):
 
     ``true``, ``false``: of a condition. ``done``: of a step. ``taken``: of an arm. ``passed``, ``expired``: of
     a wait. ``ended``: that a part of `exit` ended an entry. ``met``, ``missed``: of a goal. ``held-out``,
-    ``let-in``: of a holdout. ``again``, ``refused``: of re-entry. ``inside``, ``outside``, ``edge``: of a window
+    ``let-in``: of a holdout. ``kept-out``: by `already` of a goal. ``again``, ``refused``: of re-entry. ``inside``, ``outside``, ``edge``: of a window
     of time. ``below``, ``at``, ``above``: of a value beside a bound.
     """
 
@@ -50,6 +50,7 @@ class Seen(StrEnum):
     MISSED = "missed"
     HELD_OUT = "held-out"
     LET_IN = "let-in"
+    KEPT_OUT = "kept-out"
     AGAIN = "again"
     REFUSED = "refused"
     INSIDE = "inside"
@@ -72,6 +73,7 @@ _SENTENCES: Final[Mapping[Seen, str]] = {
     Seen.MISSED: "no test misses this goal",
     Seen.HELD_OUT: "no test holds a person out",
     Seen.LET_IN: "no test lets a person past this",
+    Seen.KEPT_OUT: "no test keeps out a person who met the goal before",
     Seen.AGAIN: "no test lets a person in again",
     Seen.REFUSED: "no test refuses to let a person in again",
     Seen.INSIDE: "no test is inside this window",

@@ -135,7 +135,7 @@ class _Run:
         if subject is None or refused is not None:
             return (f"not run: {refused}",)
         try:
-            happened = simulate(test, forced(book, test.arms))
+            happened = simulate(test, forced(book, test.arms, held_out=test.holdout))
         except SimulationError as error:
             return error.sentences
         coverage = self.tests.coverages.get(subject.id)

@@ -42,14 +42,14 @@ class Happened:
     Attributes:
         records: what the engine decided and did, in order.
         entries: every entry as it is at the end.
-        sent: the messages that steps sent into the engine.
+        messages: all that was recorded, also what steps sent into the engine.
         persons: everyone who is known at the end, by their key.
         user_ids: every user id, by the key of its person.
     """
 
     records: Sequence[Record]
     entries: Sequence[Entry]
-    sent: Sequence[StoredMessage]
+    messages: Sequence[StoredMessage]
     persons: dict[int, Person]
     user_ids: dict[int, list[str]]
 
@@ -98,14 +98,14 @@ def _feed(replay: Replay, arrival: _Arriving, test: RuleTest, refusals: list[str
 
 def _happened(engine: Engine, records: Sequence[Record]) -> Happened:
     with engine.store.session() as session:
-        sent = [stored for stored in session.scan(StoredMessage) if stored.message.depth]
+        messages = list(session.scan(StoredMessage))
         user_ids: dict[int, list[str]] = {}
         for identifier in session.scan(Identifier):
             if identifier.kind is IdKind.USER:
                 user_ids.setdefault(identifier.key, []).append(identifier.value)
         persons = {person.key: person for person in session.scan(Person)}
         entries = list(session.scan(Entry))
-    return Happened(records, entries, sent, persons, user_ids)
+    return Happened(records, entries, messages, persons, user_ids)
 
 
 # --- messages -------------------------------------------------------------------------------------

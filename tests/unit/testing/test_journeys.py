@@ -273,3 +273,104 @@ def test_a_function_that_no_rule_runs_is_an_error(tmp_path: Path) -> None:
         (each.code, each.location.line) for each in report.diagnostics if each.severity == "error"
     ]
     assert found == [("unknown-function", 3), ("unknown-function", 6)]
+
+
+# --- goals and holdouts ---------------------------------------------------------------------------
+
+GOAL = """
+campaign: trial
+description: One.
+when: Trial Started
+reentry: every_time
+goal: {event: Order Completed, where: {total: {gte: 10}}, within: 7d, already: skip}
+holdout: 10
+whereupon:
+  - split: {name: subject-june, arms: {a: {share: 50, then: []}, b: {share: 50, then: []}}}
+  - send: push
+    title: Hello
+  - wait: 30d
+"""
+ORDER = "- {{at: {}, track: Order Completed, user: ada, properties: {{total: {}}}}}".format
+
+
+def _of_goal(folder: Path, given: str, expect: str, **more: str) -> list[str]:
+    return failures(folder, trial=GOAL, trial_test=file_of(given, expect, **more))
+
+
+def test_expect_may_say_that_a_person_converted(tmp_path: Path) -> None:
+    """`{converted: ada}`, with its time, the goal's event and an arm of a split."""
+    given = f"{START}\n{ORDER('+2d', 20)}"
+    sent = f"{ENTERED}\n- {{delivery: push, to: ada}}"
+    arms, out = "{subject-june: b}", "false"
+    converted = f"{sent}\n- {{converted: ada, by: Order Completed, arm: b, at: +2d}}"
+    assert _of_goal(tmp_path, given, converted, arms=arms, holdout=out) == []
+    by_goal = f"{sent}\n- {{exited: ada, by: goal, at: +2d}}\n- {{converted: ada, count: 1}}"
+    assert _of_goal(tmp_path, given, by_goal, holdout=out) == []
+    none = f"{sent}\n- {{converted: ada, count: 0}}"
+    assert _of_goal(tmp_path, f"{START}\n{ORDER('+8d', 20)}", none, holdout=out) == []
+    wrong = f"{sent}\n- {{converted: ada}}"
+    assert _of_goal(tmp_path, f"{START}\n{ORDER('+1d', 5)}", wrong, holdout=out) == [
+        "expected a conversion of ada, but there was none: they did not reach the goal"
+    ]
+    assert _of_goal(tmp_path, given, converted, arms="{subject-june: a}", holdout=out) == [
+        "expected a conversion by Order Completed of ada at +2d with arm b, but arm was a"
+    ]
+
+
+def test_a_test_may_decide_who_is_held_out(tmp_path: Path) -> None:
+    """`holdout: true` keeps everybody out; their goal is watched, too."""
+    given = f"{START}\n{ORDER('+2d', 20)}"
+    held = "- {skipped: ada, reason: holdout}\n- {converted: ada, at: +2d}"
+    assert _of_goal(tmp_path, given, held, holdout="true") == []
+
+
+def test_a_holdout_that_there_is_not_cannot_be_decided(tmp_path: Path) -> None:
+    """A key that says nothing is an error."""
+    report = run(tmp_path, trial=TRIAL, trial_test=file_of("", "", holdout="true"))
+    assert [each.code for each in report.diagnostics if each.severity == "error"] == [
+        "unsupported-key"
+    ]
+
+
+def test_coverage_counts_the_goal_and_the_holdout(tmp_path: Path) -> None:
+    """Met and missed, held out and let in, kept out, and the goal's window to its edge."""
+
+    def left(*tests: str) -> set[str]:
+        report = run(tmp_path, trial=GOAL, trial_test="tests:\n" + "".join(tests))
+        return {
+            str(each).rpartition("trial: ")[2]
+            for each in report.uncovered
+            if each.part.startswith(("goal", "holdout"))
+        }
+
+    assert left(_test("nothing", "")) == {
+        "no test meets this goal: goal: Order Completed",
+        "no test misses this goal: goal: Order Completed",
+        "no test keeps out a person who met the goal before: goal: already",
+        "no test holds a person out: holdout",
+        "no test lets a person past this: holdout",
+        *(
+            f"no test is {where} this window: goal: Order Completed within 7d"
+            for where in ("inside", "outside of", "just at the edge of")
+        ),
+        *(
+            f"no test has {what}: goal: {part}"
+            for what, part in (
+                ("seen this true", "total is at least 10"),
+                ("seen this false", "total is at least 10"),
+                ("a value below this bound", "total beside 10"),
+                ("a value just at this bound", "total beside 10"),
+                ("a value above this bound", "total beside 10"),
+            )
+        ),
+    }
+    out = "holdout: false\n    "
+    everything = (
+        _test(
+            "met", f"{START}\n{ORDER('+1d', 5)}\n{ORDER('+2d', 20)}\n- {{at: +3d, {START[3:]}"
+        ).replace("given:", f"{out}given:"),
+        _test("edge", f"{START}\n{ORDER('+7d', 10)}").replace("given:", f"{out}given:"),
+        _test("late", f"{START}\n{ORDER('+8d', 10)}").replace("given:", f"{out}given:"),
+        _test("held", START).replace("given:", "holdout: true\n    given:"),
+    )
+    assert left(*everything) == set()

@@ -23,6 +23,7 @@ from whereupon.rules.model import (
     RuleKind,
 )
 from whereupon.testing.coverage.condition_probes import BOTH, WINDOW, noted, see_window
+from whereupon.testing.coverage.goal_probes import GoalProbes
 from whereupon.testing.coverage.probe import Path, Probe
 from whereupon.testing.coverage.step_probes import StepProbes
 from whereupon.testing.reports import ENTERING, Seen, Uncovered
@@ -53,8 +54,16 @@ class Coverage:
         exits = tuple(self._noted_exit(leave, rule, n) for n, leave in enumerate(rule.exits))
         self._reentry = self._reentry_probe(rule)
         self._ages = [*self._age_probes(rule)]
+        self._goal = GoalProbes(rule, self._probes)
         self._steps = StepProbes(rule.route, self._probes)
-        self.rule = replace(rule, where=where, who=who, exits=exits, route=self._steps.route)
+        self.rule = replace(
+            rule,
+            where=where,
+            who=who,
+            exits=exits,
+            route=self._steps.route,
+            goal=self._goal.goal,
+        )
 
     def note(self, happened: Happened) -> None:
         """Note what one test saw."""
@@ -68,7 +77,9 @@ class Coverage:
                 case _:
                     pass
         self._entering.see(Seen.TRUE if entered else Seen.FALSE)
-        self._steps.note(entry for entry in happened.entries if entry.rule == self.rule.id)
+        entries = [entry for entry in happened.entries if entry.rule == self.rule.id]
+        self._steps.note(entries)
+        self._goal.note(entries, happened)
 
     def uncovered(self) -> Iterator[Uncovered]:
         """What was not seen, in the order of the rule's parts."""
@@ -92,6 +103,7 @@ class Coverage:
     # --- decisions ------------------------------------------------------------------------------
 
     def _note_decision(self, decision: Decision, entered: set[str | None]) -> None:
+        self._goal.note_decision(decision)
         if decision.outcome is Outcome.ENTERED:
             if decision.person in entered:
                 self._reentry.see(Seen.AGAIN)
