@@ -1,9 +1,13 @@
 """Texts of steps that stand in files below the rules folder, and partials."""
 
+import json
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, Severity
@@ -554,3 +558,27 @@ def test_a_mail_is_linted_in_each_language(tmp_path: Path) -> None:
         ("no-unsubscribe", 11, 28),
         ("unknown-content", 11, 49),
     ]
+
+
+_PIECES = st.sampled_from(
+    ["{{ properties.total }}", "{{ person.x }}", "{{ user.x }}", "{% render 'sign' %}"]
+    + ["{% render 'gone' %}", "{% if %}", "properties.total", "<a href=", "\n", "{{ x | nope }}"]
+)
+_IN_JSON = {"campaign": "x", "description": "x", "when": "x", "reentry": "every_time"}
+_TEXTS = st.lists(_PIECES | st.text(st.characters(exclude_categories=["Cs", "Cc"])), max_size=6)
+
+
+@given(text=_TEXTS.map("".join).filter(lambda text: not text.startswith("\ufeff")))
+def test_any_text_counts_as_if_it_stood_in_the_rule(text: str) -> None:
+    """The same steps and digest, or the same codes, whatever the text says."""
+    with TemporaryDirectory() as place:
+        partials = {"partials/sign.liquid": "{{ person.first_name }}"}
+        steps: list[dict[str, str]] = [{"html": text}, {"html_file": "a.html"}]
+        written, named = ({**_IN_JSON, "whereupon": [{"send": "push", **step}]} for step in steps)
+        one = read_folder(_write(Path(place, "1"), {"x.json": json.dumps(written), **partials}))
+        files = {"x.json": json.dumps(named), "a.html": text}
+        two = read_folder(_write(Path(place, "2"), {**files, **partials}))
+    codes = [sorted(d.code for d in each.diagnostics) for each in (one, two)]
+    assert codes[0] == codes[1]
+    versions = [[(rule.steps, rule.digest) for rule in each.book.rules] for each in (one, two)]
+    assert versions[0] == versions[1]
