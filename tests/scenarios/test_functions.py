@@ -464,3 +464,23 @@ def test_with_stand_ins_a_test_of_the_hosts_own_needs_no_function(place: str) ->
         made.engine.stand_in({"score-lead": {"score": 6}})
         made.buy()
         assert made.sent == ["6"]
+
+
+def test_explain_says_what_became_of_a_call(shop: Callable[..., _Shop]) -> None:
+    """That nobody has the function, that it was run, and that it was given up and ended the entry."""
+    made = shop(_RUN | {"on_failure": "exit"}, _TELL)
+    made.buy()
+    assert "the function score-lead is held, since no process has it" in _told(made)
+    made.returns({"score": 1})
+    made.later(0)
+    assert "the function score-lead was run at 2026-06-01T12:00:00Z; push “1” was sent" in _told(
+        made
+    )
+    made.returns(error=GiveUp("no such lead"))
+    made.buy(2)
+    assert _told(made).endswith("since a call was given up: no such lead.")
+
+
+def _told(made: _Shop) -> str:
+    """The last sentence about Ada's purchases."""
+    return max(made.engine.explain("ada", "thanks"), key=lambda each: each.message_id).sentence

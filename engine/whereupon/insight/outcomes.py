@@ -11,6 +11,7 @@ from whereupon.insight.clauses import as_clause
 from whereupon.insight.conversions import converted
 from whereupon.messages.metrics import Metric
 from whereupon.messages.times import format_instant
+from whereupon.ports import NO_CHANNEL
 from whereupon.records import (
     WITHDRAWN,
     Delivery,
@@ -23,6 +24,7 @@ from whereupon.records import (
     latest,
 )
 from whereupon.rules.model import Rule
+from whereupon.rules.steps.run import function_of
 
 TEMPLATE = "template: "
 """How the reason of a delivery begins whose text could not be made."""
@@ -97,6 +99,8 @@ def ended_by(end: EntryEnd) -> str:
             return f"since who no longer held: {end.detail}"
         case EndReason.GOAL:
             return f"by reaching its goal, {end.detail}"
+        case EndReason.STEP_FAILED:
+            return f"since a call was given up: {end.detail}"
         case EndReason.OPERATOR:
             return f"by {end.detail or 'an operator'}"
         case _:
@@ -120,7 +124,8 @@ def delivered(delivery: Delivery) -> str:
     at, tries = format_instant(delivery.due_at), delivery.attempts
     match delivery.state:
         case DeliveryState.SENT:
-            return f"{what} was sent at {at}{_reported(delivery)}"
+            done = "sent" if function_of(delivery.channel) is None else "run"
+            return f"{what} was {done} at {at}{_reported(delivery)}"
         case DeliveryState.DEAD:
             return f"{what} was given up at {at}, after {_times(tries)}: {delivery.reason}"
         case DeliveryState.WITHHELD:
@@ -138,7 +143,10 @@ def delivered(delivery: Delivery) -> str:
 
 
 def _named(delivery: Delivery) -> str:
-    """The channel and what it says first, and of which version its texts are if they are live."""
+    """The channel and what it says first, and of which version its texts are if they are live; of a call the function."""
+    function = function_of(delivery.channel)
+    if function is not None:
+        return f"the function {function}"
     said = headline_of(delivery.content)
     what = f"{delivery.channel} “{said}”" if said else delivery.channel
     return what if delivery.texts is None else f"{what} (texts of version {delivery.texts})"
@@ -161,6 +169,8 @@ def why_withheld(delivery: Delivery) -> str:
         return f"they have opted out of the topic {delivery.topic}"
     if reason.startswith(_WITHDRAWN_BY):
         return f"its entry ended before it was sent: {_BY.get(reason.removeprefix(_WITHDRAWN_BY), reason)}"
+    if reason == NO_CHANNEL and function_of(delivery.channel) is not None:
+        return "no process has it"
     if reason.startswith(TEMPLATE):
         return f"its text could not be made: {reason.removeprefix(TEMPLATE)}"
     return _WITHHELD.get(reason, reason)
@@ -182,7 +192,7 @@ _WITHHELD: Mapping[str, str] = {
     consent.ERASED: "the person was erased",
     EndReason.MERGED: "they became one person with somebody whose entry kept them out",
     WITHDRAWN: "its entry, or its broadcast's run, ended before it was sent",
-    "no-channel": "no process has a channel of that name",
+    NO_CHANNEL: "no process has a channel of that name",
     "cap": "they had been sent as much as the cap allows",
 }
 
