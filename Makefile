@@ -68,6 +68,7 @@ $(VENV)/stamp-demo: $(VENV)/stamp-run
 demo: $(VENV)/stamp-demo
 	@$(BIN)/whereupon replay fixtures/streams/anonymous-shopping.jsonl
 	@$(BIN)/whereupon replay fixtures/streams/source-story.jsonl
+	@$(BIN)/whereupon replay fixtures/streams/journeys.jsonl --rules rules/journeys
 	@$(BIN)/python -m fixtures.examples.real_mail
 	@$(BIN)/python -m fixtures.examples.real_events
 
