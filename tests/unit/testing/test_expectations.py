@@ -205,12 +205,15 @@ def test_expect_may_say_what_ended_an_entry(tmp_path: Path) -> None:
         ("exit: {plan: free}", "plan is free", "{identify: ada, traits: {plan: free}}"),
         ("exit: {leaves: fans}", "fans", "{identify: ada, traits: {fan: false}}"),
         ("exit: refund", "exit", "{track: nothing, user: ada}"),
+        ("exit: refund", '"1"', "{track: nothing, user: ada}"),
+        ("stay: true\nwho: {fan: true}", "who", "{identify: ada, traits: {fan: false}}"),
+        ("goal: purchased", "goal", "{track: purchased, user: ada}"),
     ],
 )
-def test_an_exit_is_named_by_a_segment_a_conditions_words_or_an_exit_step(
+def test_an_exit_is_named_by_whatever_ended_the_entry(
     tmp_path: Path, key: str, by: str, last: str
 ) -> None:
-    """Whatever ended it, the words of `explain` name it."""
+    """A segment, a condition in words, an exit step or its address, `who`, or the goal."""
     rule = f"""
 campaign: leaving
 description: One.
