@@ -75,6 +75,20 @@ def test_the_time_goes_by_the_messages_own_times(
     assert made.outcomes == outcomes
 
 
+@pytest.mark.parametrize("first", ["identify", "track"])
+def test_with_grace_the_order_of_arrival_makes_no_difference(home: Store, first: str) -> None:
+    """Who signs up and says the plan within the time gets in, whichever message comes first."""
+    made = welcome(home)
+    if first == "identify":
+        made.identify("ada", {"plan": "pro"}, at=5, arrives=5)
+        made.track("Signed Up", "ada", at=0, arrives=6)
+    else:
+        made.track("Signed Up", "ada", at=0, arrives=5)
+        made.identify("ada", {"plan": "pro"}, at=5, arrives=6)
+    assert made.outcomes[-1] == "entered"
+    assert made.titles() == ["Welcome"]
+
+
 def test_without_grace_a_skip_is_for_good(home: Store) -> None:
     """It is off by default."""
     rule = campaign("welcome", "Signed Up", who={"plan": "pro"})

@@ -173,7 +173,7 @@ def test_where_no_message_triggers_same_is_an_error(file: File) -> None:
     """A segment, a schedule, and a change of segment have no message whose properties are known."""
     read, (found,) = parse_rule_file(file, stem="x", segments={"y": {"plan": "pro"}})
     assert read is None
-    assert found.code == "not-allowed-here"
+    assert found.code == "same-without-trigger"
     assert "same compares with the triggering message" in found.message
 
 

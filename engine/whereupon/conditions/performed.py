@@ -8,7 +8,7 @@ from whereupon.conditions.condition import Condition, Performed
 from whereupon.conditions.operators.operands import DURATION
 from whereupon.conditions.paths import path_of
 from whereupon.conditions.same import Same, read_same, same_faults
-from whereupon.conditions.validation import Path, did_you_mean
+from whereupon.conditions.validation import Path, did_you_mean, template_in_name
 from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import format_duration, parse_duration
 
@@ -46,6 +46,9 @@ def read_performed(
         place = (*path, "event") if "event" in raw else path
         report(place, "wrong-type", "performed needs the name of one event; write event: NAME")
         event = ""
+    elif template_in_name(event) is not None:
+        text = "an event's name takes no template; write the whole name of one event"
+        report((*path, "event"), "template-in-condition", text)
     least, most = _counts(raw, path, report)
     where = parse_where(raw["where"], (*path, "where")) if "where" in raw else None
     same = _same(raw["same"], (*path, "same"), report, untied) if "same" in raw else None
@@ -100,7 +103,9 @@ def _count(raw: dict[str, JsonValue], key: str, path: Path, report: Report) -> i
 
 def _same(raw: JsonValue, path: Path, report: Report, untied: str | None) -> Same | None:
     if untied is not None:
-        report(path, "not-allowed-here", f"same compares with the triggering message, and {untied}")
+        report(
+            path, "same-without-trigger", f"same compares with the triggering message, and {untied}"
+        )
         return None
     faults = [*same_faults(raw)]
     for place, fault in faults:

@@ -258,10 +258,10 @@ class Reads(Protocol):
         """The entries with these keys, in any order."""
         return [entry for entry in self.scan(Entry) if entry.key in set(keys)]
 
-    def open_skips(self, person_keys: Collection[int]) -> list[OpenSkip]:
-        """The skips of these persons that stay open, by message and rule."""
-        found = (each for key in set(person_keys) for each in self.scan(OpenSkip, key))
-        return sorted(found, key=attrgetter("place"))
+    def open_skips(self, person_keys: Collection[int], since: datetime) -> list[OpenSkip]:
+        """The skips of these persons that are still open at an instant, by message and rule."""
+        theirs = (each for key in set(person_keys) for each in self.scan(OpenSkip, key))
+        return sorted((s for s in theirs if s.until >= since), key=attrgetter("place"))
 
     def rule_pauses(self) -> list[RulePause]:
         """The rules that operators have paused, and not resumed, by id."""

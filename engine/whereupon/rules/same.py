@@ -24,7 +24,7 @@ def same_of(raw: JsonValue, path: Path, reader: RuleReader) -> Same | None:
         return None
     if reader.untied is not None:
         message = f"same compares with the triggering message, and {reader.untied}"
-        reader.report(path, "not-allowed-here", message)
+        reader.report(path, "same-without-trigger", message)
         return None
     faults = [*same_faults(raw)]
     for place, fault in faults:

@@ -29,7 +29,7 @@ ONLY_THE_READER_KNOWS = frozenset(
     {
         "bad-cron", "bad-instant", "bad-regex", "bad-template", "bad-timezone", "conflicting-bounds",
         "conflicting-counts",
-        "duplicate-key", "history-in-protect", "id-not-stem", "misplaced-secret", "text-path", "too-few-approvers", "unknown-action", "unknown-partial", "unknown-segment",
+        "duplicate-key", "history-in-protect", "id-not-stem", "misplaced-secret", "same-without-trigger", "text-path", "too-few-approvers", "unknown-action", "unknown-partial", "unknown-segment",
     }
 )  # fmt: skip
 """What no schema can say: it takes knowing other files, the calendar, or a language within a text."""
@@ -46,6 +46,11 @@ ODD: list[JsonValue] = [
     "{{ person.x }}", {"{% x %}": 1}, {"gt": "{{ 5 }}"}, {"in": ["x", "context.y"]}, {"matches": "{{ x }}"},
     {"logic": {"==": [{"var": "person.x"}, "person.y"]}}, {"logic": {"!": {"missing": ["person.x", ["person.y"]]}}},
     {"logic": {"in": [{"var": ["properties.x", "properties.y"]}, ["a", "{{ b }}"]]}}, {"starts_with": "event.x"},
+    {"any_item": "x"}, {"any_item": ["x", 1]}, {"all_items": {"eq": 1, "x": "$.person.y"}}, {"no_item": {}}, {"any_item": None},
+    {"any_item": {"x": {"no_item": {"gt": "$.properties.y"}}}}, {"any_item": {"segment": "pro-users"}}, {"any_item": "$.event"},
+    {"any_item": {"matches": "$.person.x"}}, {"any_item": {"$.person.x": 1}}, "$.person.x", {"x": "$.person.x"},
+    {"performed": {"event": "x", "same": ["a"]}}, {"same": {"a": "b"}}, {"same": ["properties.x"]}, {"same": "x"}, ["x.y"],
+    {"event": "x", "same": ["a", "b"]}, {"event": "x", "same": []}, {"event": "x", "same": [1]}, {"event": "x", "same": {"a": "{{ b }}"}},
     "forever", "1y", "2w", "text", {"skips": "1y"}, {"skips": "0d"}, {"plan": "text"}, {"plan": {"type": "string"}},
 ]  # fmt: skip
 KEYS = [

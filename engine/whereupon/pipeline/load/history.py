@@ -86,10 +86,11 @@ class Past:
         waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
         if mentioned.aliases:
             load_plan.kin = MergeCandidates(loaded, mentioned, load_plan.person_keys).families()
-        opened = self._open_skips(loaded, load_plan)
-        moments = [each.timestamp for each in (*waiting, *opened)]
+        moments = [each.timestamp for each in waiting]
         if mentioned.oldest is not None:
             moments.append(mentioned.oldest)
+        opened = self._open_skips(loaded, load_plan, min(moments, default=until))
+        moments += [each.timestamp for each in opened]
         load_plan.oldest = min(moments, default=until)
         if mentioned.watching or waiting:
             self._ask_of_the_past(loaded, load_plan, mentioned)
@@ -101,16 +102,25 @@ class Past:
             asking = [stored.message for stored in (*waiting, *opened)]
             load_plan.slots = self._slots([*messages, *asking])
 
-    def _open_skips(self, loaded: Snapshot, load_plan: LoadPlan) -> list[StoredMessage]:
-        """The messages that a change of these persons may decide once more; their past is asked for, too."""
+    def _open_skips(
+        self, loaded: Snapshot, load_plan: LoadPlan, since: datetime | None
+    ) -> list[StoredMessage]:
+        """The messages that a change of these persons may decide once more; their past is asked for, too.
+
+        Args:
+            since: the earliest time of a change.
+        """
         index = self._versions.index
-        if not index.gives_grace or not load_plan.person_keys:
+        if not index.gives_grace or not load_plan.person_keys or since is None:
             return []
-        found = self._session.open_skips(load_plan.person_keys)
+        found = self._session.open_skips(load_plan.person_keys, since)
         keys = {skip.message_key for skip in found}
         stored = {each.key: each for each in self._session.messages(keys)} if keys else {}
         for skip in found:
-            if (each := stored.get(skip.message_key)) is None:
+            each = stored.get(skip.message_key)
+            if (
+                each is None or each.owner != skip.person_key
+            ):  # a claim has given it to another person
                 continue
             again = Evaluation.of(each, skip.person_key, skip.until, retroactive=skip.retroactive)
             loaded.open_skips.append((skip, again))

@@ -27,6 +27,7 @@ _KEY_CODES = frozenset(
         "null-comparison-trap",
         "other-root",
         "reentry-in-broadcast",
+        "same-without-trigger",
         "unknown-key",
         "unknown-operator",
         "unknown-property",

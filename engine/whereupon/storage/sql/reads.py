@@ -285,11 +285,16 @@ class SqlReads(SqlAccess, Reads):
         found = self._queries.entries.fetch(self._connection, keys=members)
         return list(map(rule_rows.entry_from, found))
 
-    def open_skips(self, person_keys: Collection[int]) -> list[OpenSkip]:
-        """These persons' skips that stay open."""
+    def open_skips(self, person_keys: Collection[int], since: datetime) -> list[OpenSkip]:
+        """Those that end no earlier."""
         members = self._database.members(person_keys)
         return list(
-            map(open_skip_from, self._queries.open_skips.fetch(self._connection, keys=members))
+            map(
+                open_skip_from,
+                self._queries.open_skips.fetch(
+                    self._connection, keys=members, since=as_micros(since)
+                ),
+            )
         )
 
     def rule_pauses(self) -> list[RulePause]:

@@ -69,7 +69,7 @@ class ErasureContract:
             assert {d.person_key for d in session.lease_deliveries("push", NOON, LAST, 9)} == {ADA}
             assert len(session.decided(ADA, "socks", 9)) == 4
             assert session.decided(BOB, "socks", 9) == []
-            assert [s.person_key for s in session.open_skips([ADA, BOB])] == [ADA, ADA]
+            assert [s.person_key for s in session.open_skips([ADA, BOB], NOON)] == [ADA, ADA]
 
     def test_an_entry_keeps_its_entrant_through_a_merge(self, store: Store) -> None:
         """Two persons' entries for one slot can become one person's."""

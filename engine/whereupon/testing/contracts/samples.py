@@ -227,7 +227,7 @@ def seen(store: Store) -> list[object]:
             session.waiting_versions(),
             session.deliveries(list(DeliveryState), 99),
             session.scan(InboxItem),
-            session.open_skips(keys),
+            session.open_skips(keys, FIRST),
             [session.decided(key, "socks", 99) for key in keys],
             [session.counts(), session.next_claim_due()],
         ]

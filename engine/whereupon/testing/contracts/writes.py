@@ -129,7 +129,7 @@ class WritesContract:
         assert found == second._replace(verdicts=first.verdicts + second.verdicts)
 
     def test_an_open_skip_comes_back_exactly_until_it_is_closed(self, store: Store) -> None:
-        """They are found by their persons, and come by message and rule."""
+        """They are found by their persons, as long as they are open, and come by message and rule."""
         made = [
             open_skip(2),
             open_skip(1, rule="b"),
@@ -138,11 +138,12 @@ class WritesContract:
         ]
         save(store, Changes(open_skips={each.place: each for each in made}))
         with store.session() as session:
-            assert session.open_skips([ADA]) == [made[2], made[1], made[0]]
-            assert session.open_skips([]) == []
+            assert session.open_skips([ADA], after(30)) == [made[2], made[1], made[0]]
+            assert session.open_skips([ADA], after(31)) == []
+            assert session.open_skips([], NOON) == []
         save(store, Changes(open_skips={(1, "b"): None, (9, "b"): None}))
         with store.session() as session:
-            assert session.open_skips([ADA, BOB]) == [made[2], made[0], made[3]]
+            assert session.open_skips([ADA, BOB], NOON) == [made[2], made[0], made[3]]
 
     def test_what_a_message_was_skipped_for_is_said_anew(self, store: Store) -> None:
         """What was said of nobody stays, and what the batch says itself; of another message, everything."""

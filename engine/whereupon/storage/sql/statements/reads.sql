@@ -191,7 +191,7 @@ SELECT whereupon_entry.* FROM whereupon_entry WHERE key = ANY(:keys)
 
 -- name: open_skips
 SELECT whereupon_open_skip.* FROM whereupon_open_skip
-WHERE person_key = ANY(:keys)
+WHERE person_key = ANY(:keys) AND until >= :since
 ORDER BY message_key, rule
 
 -- name: rule_pauses
