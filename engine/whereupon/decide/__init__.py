@@ -34,6 +34,7 @@ from whereupon.decide.result import (
     Ended,
     KeysExhausted,
     Notice,
+    Passage,
     PoisonError,
 )
 from whereupon.decide.semantic_actions import end_requests, plan_of_request, resume_request
@@ -53,6 +54,7 @@ __all__ = [
     "KeysExhausted",
     "Notice",
     "OwnProperties",
+    "Passage",
     "PoisonError",
     "Settings",
     "Skipped",

@@ -9,10 +9,19 @@ from whereupon.decide.batch_state import BatchState, as_past_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.exits import entry_end, exit_at_start
 from whereupon.decide.goals import watched
-from whereupon.decide.result import Notice
+from whereupon.decide.result import Notice, Passage
 from whereupon.decide.steps import StepContext, StepFailed, StepMessage, advance
 from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, written_body
-from whereupon.records import Delivery, EndReason, Entry, EntryEnd, EntryState, Person
+from whereupon.records import (
+    Delivery,
+    EndReason,
+    Entry,
+    EntryEnd,
+    EntryState,
+    MarkKind,
+    Person,
+    Trail,
+)
 from whereupon.rules.model import Rule, RuleKind
 
 
@@ -104,13 +113,15 @@ def run_entry(work: BatchState, entry: Entry) -> None:
 
     The entry's due time is the time at which its next step is done. A wait counts from it.
     """
-    now = entry.due_at
+    now, was = entry.due_at, work.active.get(entry.person_key, {}).get(entry.key)
+    _tell(work, () if was is None else was.trail, entry)
     while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
         context = context_of(work, entry, now)
         if context is None:
             work.save_entry(entry.finished(EntryEnd(_why_over(work, entry), now)))
             return
         after, effect = advance(context)
+        _tell(work, entry.trail, after)
         match effect:
             case Delivery():
                 delivery = effect.with_key(work.new_key())
@@ -131,6 +142,18 @@ def run_entry(work: BatchState, entry: Entry) -> None:
                 pass
         entry = after
     work.save_entry(entry)
+
+
+def _tell(work: BatchState, told: Trail, entry: Entry) -> None:
+    """Emit what the entry has passed since; what is sent, and what came late, is emitted otherwise."""
+    if len(entry.trail) == len(told):
+        return
+    person = work.persons.get(entry.person_key)
+    name = "" if person is None else person.user_id
+    for mark in entry.trail[len(told) :]:
+        if mark.kind not in {MarkKind.SENT, MarkKind.LATE}:
+            place = (entry.rule, name, id_in_ref(entry.occasion), entry.entered_at)
+            work.out.emitted.append(Passage(*place, entry.due_at, mark))
 
 
 def context_of(work: BatchState, entry: Entry, now: datetime) -> StepContext | None:

@@ -58,7 +58,25 @@ class Converted:
     is_held_out: bool
 
 
-Emitted: TypeAlias = Decision | Delivery | Request | Notice | Ended | Converted
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What an entry passed at a step, as a mark on its trail says it.
+
+    Attributes:
+        person: the first user id.
+        message_id: of the message that opened the entry.
+        due_at: when the entry is due from then on.
+    """
+
+    rule: str
+    person: str
+    message_id: str
+    entered_at: datetime
+    due_at: datetime | None
+    mark: Mark
+
+
+Emitted: TypeAlias = Decision | Delivery | Request | Notice | Ended | Converted | Passage
 """What a batch emits."""
 
 

@@ -3,7 +3,8 @@
 The package reads and explains; it writes nothing. It shows what was decided and decides again only where the
 store keeps one word for many rules.
 
-Modules, from below: `clauses` (why a rule skipped a message), `outcomes` (what an entry sent, how it ended),
+Modules, from below: `clauses` (why a rule skipped a message), `passages` (what an
+entry passed, where it stands), `outcomes` (what it sent, how it ended),
 `redecision` (deciding again what is stored as one word), `explanations` (one a message), `audiences`
 (broadcasts that did not go to a person), `rule_report` (one person, one rule), `person_report` (how it became
 known who a person is), `person_profile` (what is known of them now), `person_timeline` (what happened to them),
@@ -21,7 +22,15 @@ from whereupon.insight.identify_preview import (
     WaitingEntry,
     preview_identify,
 )
-from whereupon.insight.outcomes import delivered, ended_by, headline_of, next_step, why_withheld
+from whereupon.insight.outcomes import delivered, ended_by, headline_of, why_withheld
+from whereupon.insight.passages import (
+    Tense,
+    held_at,
+    next_step,
+    passage_words,
+    shown_values,
+    standing,
+)
 from whereupon.insight.person_profile import Profile, known_person, profile
 from whereupon.insight.person_report import (
     BroughtMessage,
@@ -51,6 +60,7 @@ __all__ = [
     "Preview",
     "Profile",
     "RuleGraph",
+    "Tense",
     "TimelinePlace",
     "WaitingEntry",
     "delivered",
@@ -60,12 +70,16 @@ __all__ = [
     "explain_rule",
     "graph_of",
     "headline_of",
+    "held_at",
     "identify_person",
     "known_person",
     "next_step",
+    "passage_words",
     "preview_identify",
     "profile",
     "sentence_for",
+    "shown_values",
+    "standing",
     "subject_of",
     "timeline",
     "told_once",

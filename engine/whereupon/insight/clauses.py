@@ -43,8 +43,13 @@ def _limit(rule: Rule | None) -> str:
 
 
 def _failing(condition: str, values: Mapping[str, JsonValue]) -> str:
-    seen = ", ".join(_seen(name, value) for name, value in values.items())
+    seen = values_seen(values)
     return f"the rule asks that {as_clause(condition)}" + (f", but {seen}" if seen else "")
+
+
+def values_seen(values: Mapping[str, JsonValue]) -> str:
+    """What a condition saw, as a clause; empty if it saw nothing."""
+    return ", ".join(_seen(name, value) for name, value in values.items())
 
 
 def as_clause(condition: str) -> str:

@@ -1,6 +1,6 @@
 """One decision about one message, and what came of it: the values, and one sentence that says all."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from whereupon.records import (
     Skips,
     SkipVerdict,
     StoredMessage,
+    Trail,
 )
 from whereupon.rules.model import Rule, RuleKind
 
@@ -37,7 +38,9 @@ class Explanation:
         reworded: whether the rule has changed since.
         sentence: the whole in one sentence.
         state: the entry's state, if the person entered, or was held out.
-        waits_until: when the next step of a running entry is due.
+        waits_until: when the next step of a running entry is due; None if it waits for something without an end.
+        step: the address of the next step of an entry that has not ended; of one that has, where it ended.
+        trail: what the entry passed on its way.
         ended: how an entry ended; None while it runs.
         converted_at: when the person reached the rule's goal, by the message's own time.
         deliveries: what the entry sent, is to send, or held back, in that order.
@@ -59,6 +62,8 @@ class Explanation:
     ended: EntryEnd | None = None
     converted_at: datetime | None = None
     deliveries: tuple[Delivery, ...] = ()
+    step: str | None = None
+    trail: Trail = ()
 
 
 def told_once(explanations: Iterable[Explanation]) -> list[Explanation]:
@@ -117,9 +122,11 @@ def _explain_entry(
     current, then = again.current(entry.rule), again.version_of(entry.rule, entry.digest)
     subject = subject_of(message, id_in_ref(entry.occasion))
     broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (then, current))
-    made = _made_by(entry, then, deliveries, user_id)
+    addresses = possible_addresses(then)
+    made_at = dict(zip(keys_at(entry, user_id, addresses), addresses, strict=True))
+    made = _made_by(entry, made_at, deliveries)
     began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
-    came_of_it = outcome_of(entry, made, then)
+    came_of_it = outcome_of(entry, made, then, made_at)
     if entry.is_held_out:
         began = began if broadcast else _would_have(entry, subject)
         came_of_it = _held_out(entry)
@@ -137,10 +144,12 @@ def _explain_entry(
         reworded=current is not None and current.digest != entry.digest,
         sentence=f"{person} {began}; {came_of_it}{still}.",
         state=entry.state,
-        waits_until=entry.due_at if entry.state is EntryState.ACTIVE else None,
+        waits_until=entry.waits_until,
         ended=entry.ended,
         converted_at=entry.converted_at,
         deliveries=tuple(made),
+        step=entry.address,
+        trail=entry.trail,
     )
 
 
@@ -154,12 +163,9 @@ def _stands_still(current: Rule | None, pause: RulePause | None) -> str:
     return f", and stands still while the rule is paused, since {since} by {pause.by}"
 
 
-def _made_by(
-    entry: Entry, then: Rule | None, deliveries: Sequence[Delivery], user_id: str
-) -> list[Delivery]:
+def _made_by(entry: Entry, keys: Container[str], deliveries: Sequence[Delivery]) -> list[Delivery]:
     """What an entry made. One occasion may have opened a second entry, of a person who has since been merged."""
     found = [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
-    keys = set(keys_at(entry, user_id, possible_addresses(then)))
     own = [d for d in found if d.idempotency_key in keys]
     is_other = entry.ended is not None and entry.ended.reason == EndReason.MERGED
     return own if own or is_other else found

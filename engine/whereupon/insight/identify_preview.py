@@ -39,14 +39,17 @@ class WaitingEntry:
     """An entry that opens and then waits; its next step comes at ``due_at``.
 
     Attributes:
+        due_at: None if it waits for something without an end.
+        step: the address of that step; of a step at which it waits for something, that step's.
         then: what that step does, in words; empty if that cannot be said.
     """
 
     rule: str
     person: str
     message_id: str
-    due_at: datetime
+    due_at: datetime | None
     then: str = ""
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +131,13 @@ def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
         deliveries=tuple(each for each in emitted if isinstance(each, Delivery)),
         waiting=tuple(
             WaitingEntry(
-                e.rule, _name(loaded, result, e.person_key), id_in_ref(e.occasion), e.due_at
+                e.rule,
+                _name(loaded, result, e.person_key),
+                id_in_ref(e.occasion),
+                e.waits_until,
+                step=e.address,
             )
             for e in opened
-            if e.due_at is not None
         ),
         ended=tuple(
             EndedEntry(e.rule, _name(loaded, result, e.person_key), id_in_ref(e.occasion))

@@ -1,7 +1,10 @@
 """What became of an entry: what it sent or held back, what it waits for, how it ended; as clauses of a sentence."""
 
-from collections.abc import Mapping, Sequence
-from typing import assert_never
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Final, assert_never
 
 from pydantic import JsonValue
 
@@ -9,6 +12,7 @@ import whereupon.decide.consent as consent
 from whereupon.decide.addresses import SUPPRESSED
 from whereupon.insight.clauses import as_clause
 from whereupon.insight.conversions import converted
+from whereupon.insight.passages import held_at, next_step, passage_words, standing
 from whereupon.messages.metrics import Metric
 from whereupon.messages.times import format_instant
 from whereupon.ports import NO_CHANNEL
@@ -20,26 +24,36 @@ from whereupon.records import (
     Entry,
     EntryEnd,
     EntryState,
+    Mark,
+    MarkKind,
     OperationKind,
     latest,
 )
 from whereupon.rules.model import Rule
+from whereupon.rules.route import base_of
 from whereupon.rules.steps.run import function_of
 
 TEMPLATE = "template: "
 """How the reason of a delivery begins whose text could not be made."""
 
+NO_ADDRESSES: Final[Mapping[str, str]] = MappingProxyType({})
 _HEADLINES = ("title", "subject", "name", "text", "body", "message")
 
 
-def outcome_of(entry: Entry, deliveries: Sequence[Delivery], rule: Rule | None) -> str:
+def outcome_of(
+    entry: Entry,
+    deliveries: Sequence[Delivery],
+    rule: Rule | None,
+    addresses: Mapping[str, str] = NO_ADDRESSES,
+) -> str:
     """What came of an entry, after the clause that says how it began.
 
     Args:
         deliveries: the deliveries that it made.
         rule: the version that the entry follows; None if it cannot be read any more.
+        addresses: by idempotency key, the step that made a delivery; what is not there is told first.
     """
-    parts = [*map(delivered, deliveries), _stands(entry, rule)]
+    parts = [*_told(entry, deliveries, rule, addresses), _stands(entry, rule)]
     nothing = deliveries and all(each.state is DeliveryState.WITHHELD for each in deliveries)
     if nothing and entry.state is EntryState.COMPLETED:
         parts[-1] += ", and nothing was sent"
@@ -48,13 +62,51 @@ def outcome_of(entry: Entry, deliveries: Sequence[Delivery], rule: Rule | None) 
     return "; ".join(parts)
 
 
+def _told(
+    entry: Entry, deliveries: Sequence[Delivery], rule: Rule | None, addresses: Mapping[str, str]
+) -> Iterator[str]:
+    """What the entry passed and what it made, in the order in which it happened."""
+    if not entry.trail:
+        yield from map(delivered, deliveries)
+        return
+    places = {} if rule is None else rule.route.places
+
+    def order(address: str) -> int:
+        place = places.get(base_of(address))
+        return -1 if place is None else place.order
+
+    told: list[tuple[datetime, int, str | Mark]] = [
+        (each.due_at, order(addresses.get(each.idempotency_key, "")), delivered(each))
+        for each in deliveries
+    ]
+    told += [
+        (mark.at, order(mark.address), mark)
+        for mark in entry.trail
+        if mark.kind not in _TOLD_OTHERWISE
+    ]
+    last: datetime | None = None
+    for at, _, each in sorted(told, key=itemgetter(0, 1)):
+        yield each if isinstance(each, str) else _passed(each, rule, last)
+        last = None if isinstance(each, str) else at
+
+
+_TOLD_OTHERWISE = frozenset({MarkKind.WAITS, MarkKind.SENT})
+"""Where the entry stands, and its deliveries, say the same."""
+
+
+def _passed(mark: Mark, rule: Rule | None, last: datetime | None) -> str:
+    """One passage, with its time unless the clause before says the same."""
+    if mark.at == last:
+        return f"it {passage_words(mark, rule)}"
+    at = "" if mark.kind is MarkKind.LATE else f"at {format_instant(mark.at)} "
+    return f"{at}the entry {passage_words(mark, rule)}"
+
+
 def _stands(entry: Entry, rule: Rule | None) -> str:
     if entry.state is EntryState.ACTIVE:
-        return f"{_operated(entry)}{_waits(entry, rule)}"
+        return f"{_operated(entry)}the entry {standing(entry, rule)}"
     if (paused := entry.paused) is not None and entry.due_at is not None:
-        since, due = format_instant(paused.at), format_instant(entry.due_at)
-        then = "" if rule is None else f"; then it {next_step(rule, entry.address)}"
-        return f"the entry is paused since {since} by {paused.by}, and was due at {due}{then}"
+        return f"the entry is paused since {format_instant(paused.at)} by {paused.by}, {_due(entry, rule)}"
     if entry.ended is None:  # of before version 0007 of the tables
         return f"the entry is {entry.state}"
     at = format_instant(entry.ended.at)
@@ -63,27 +115,21 @@ def _stands(entry: Entry, rule: Rule | None) -> str:
     return f"the entry {entry.state} at {at}, {ended_by(entry.ended)}"
 
 
+def _due(entry: Entry, rule: Rule | None) -> str:
+    """What a paused entry would do, as a clause after the pause."""
+    if rule is not None and held_at(entry, rule):
+        return f"while it {standing(entry, rule)}"
+    due = "" if entry.due_at is None else format_instant(entry.due_at)
+    then = "" if rule is None else f"; then it {next_step(rule, entry.address)}"
+    return f"and was due at {due}{then}"
+
+
 def _operated(entry: Entry) -> str:
     """A clause about the version that an operator moved a running entry from."""
     moved = latest(entry.operations, OperationKind.MOVED)
     if moved is None:
         return ""
     return f"the entry was moved to another version at {format_instant(moved.at)} by {moved.by}; "
-
-
-def _waits(entry: Entry, rule: Rule | None) -> str:
-    if entry.due_at is None:
-        return f"the entry is {entry.state}"
-    waits = f"the entry waits until {format_instant(entry.due_at)}"
-    if rule is None:
-        return waits
-    return f"{waits}; then it {next_step(rule, entry.address)}"
-
-
-def next_step(rule: Rule, address: str) -> str:
-    """What an entry does next, as a verb and its object."""
-    place = rule.route.place(address)
-    return "is over" if place is None else place.step.in_words
 
 
 def ended_by(end: EntryEnd) -> str:
@@ -110,6 +156,8 @@ def ended_by(end: EntryEnd) -> str:
 _ENDS: Mapping[str, str] = {
     EndReason.COMPLETED: "when its last step was done",
     EndReason.STEP: "by the rule's own exit step",
+    EndReason.GOAL: "since they reached its goal",
+    EndReason.NO_DATE: "since they have no such date as its wait goes by",
     EndReason.MERGED: "since they became one person with somebody whose entry kept them out",
     EndReason.DELETED: "since the person was deleted",
     EndReason.RULE_GONE: "since the rule was no longer there",

@@ -162,6 +162,13 @@ class Entry(NamedTuple):
         return self.state is EntryState.HELD_OUT
 
     @property
+    def waits_until(self) -> datetime | None:
+        """When a running entry is due; None if it has no such time, or is not running."""
+        if self.state is not EntryState.ACTIVE or self.due_at == NEVER:
+            return None
+        return self.due_at
+
+    @property
     def paused(self) -> Operation | None:
         """Who paused it and when; None unless it is paused."""
         if self.state is not EntryState.PAUSED:

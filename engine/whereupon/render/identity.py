@@ -1,6 +1,7 @@
 """The identity of a person, and the preview of an identify, as lines for people."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from whereupon.decide.decisions import Decision
 from whereupon.insight import describe
@@ -58,7 +59,7 @@ def preview_lines(preview: Preview, person: str, book: Rulebook) -> Iterator[str
     yield from (f"  {_claimed(message)}" for message in preview.claimed)
     yield from _block("It would be decided:", [decided(d, book) for d in preview.decisions])
     yield from _block("Due at once:", [_delivery(each) for each in preview.deliveries])
-    waits = [f"{e.rule}, until {format_instant(e.due_at)}" for e in preview.waiting]
+    waits = [f"{e.rule}, {_until(e.due_at)}" for e in preview.waiting]
     yield from _block("Waiting:", waits)
     yield from _block("Ended:", [f"{entry.rule}, which is running" for entry in preview.ended])
     yield from _block("Broadcasts started:", [*preview.broadcasts])
@@ -93,3 +94,7 @@ def _delivery(delivery: Delivery) -> str:
         return f"{to}, held back: {clean(delivery.reason or '')}"
     title = headline(delivery.content)
     return f"{to}: “{title}”" if title else to
+
+
+def _until(due_at: datetime | None) -> str:
+    return "for ever" if due_at is None else f"until {format_instant(due_at)}"

@@ -1,5 +1,6 @@
 """Moments of a timeline. The records of a moment have the same cause."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -63,6 +64,7 @@ class BroadcastMoment(Moment):
     samples: list[Phrase] = field(default_factory=list)
     deliveries: int = 0
     exits: int = 0
+    arms: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add_person(self, decision: Decision) -> None:
         """Add a person of the audience."""
@@ -90,6 +92,8 @@ class BroadcastMoment(Moment):
             lines.insert(0, Phrase("✓", Text(f"goes to {audience}"), "green"))
         if (more := self.deliveries - len(self.samples)) > 0:
             lines.append(Phrase("→", Text(f"and {more:,} more like it"), "cyan"))
+        for (step, arm), number in sorted(self.arms.items()):
+            lines.append(Phrase("◇", Text(f"{number:,} take the arm {arm} of step {step}"), "blue"))
         if self.exits:
             lines.append(Phrase("←", Text(f"{self.exits:,} of them leave early"), "magenta"))
         return lines

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, assert_never
 
-from whereupon.decide import Converted, Emitted, Ended, Notice
+from whereupon.decide import Converted, Emitted, Ended, Notice, Passage
 from whereupon.decide.decisions import Decision
 from whereupon.errors import Diagnostic
 from whereupon.insight.identify_preview import WaitingEntry
+from whereupon.insight.passages import shown_values
 from whereupon.messages.codec import encode
 from whereupon.messages.streams import BadLine
 from whereupon.messages.times import format_instant
-from whereupon.records import Delivery, DeliveryState, EntryEnd, Request
+from whereupon.records import NEVER, Delivery, DeliveryState, EntryEnd, Mark, MarkKind, Request
 from whereupon.replay.records import Record
 
 if TYPE_CHECKING:  # only some commands import these
@@ -70,14 +71,22 @@ def _object(record: Emitted | WaitingEntry) -> JsonObject:
             return request_object(record)
         case Notice():
             return warning_object(record)
-        case Ended():
-            return ended_object(record)
-        case Converted():
-            return converted_object(record)
+        case Ended() | Converted() | Passage():
+            return _entry_object(record)
         case WaitingEntry():
             return waiting_object(record)
         case _:
             assert_never(record)
+
+
+def _entry_object(record: Ended | Converted | Passage) -> JsonObject:
+    match record:
+        case Ended():
+            return ended_object(record)
+        case Converted():
+            return converted_object(record)
+        case Passage():
+            return passage_object(record)
 
 
 def decision_object(decision: Decision) -> JsonObject:
@@ -167,6 +176,19 @@ def converted_object(converted: Converted) -> JsonObject:
     }
 
 
+def passage_object(passage: Passage) -> JsonObject:
+    """What an entry passed at a step, as it happens."""
+    place = {"rule": passage.rule, "person": passage.person, "message_id": passage.message_id}
+    return {"kind": "step", **place, **mark_object(passage.mark), "until": _until(passage)}
+
+
+def _until(passage: Passage) -> str | None:
+    """Until when an entry waits that has come to a wait; None for ever, and if it goes on."""
+    if passage.mark.kind is not MarkKind.WAITS or passage.due_at == NEVER:
+        return None
+    return _instant(passage.due_at)
+
+
 def waiting_object(waiting: WaitingEntry) -> JsonObject:
     """An entry that waits, with the end of the wait."""
     return {
@@ -174,7 +196,8 @@ def waiting_object(waiting: WaitingEntry) -> JsonObject:
         "rule": waiting.rule,
         "person": waiting.person,
         "message_id": waiting.message_id,
-        "due_at": format_instant(waiting.due_at),
+        "due_at": _instant(waiting.due_at),
+        "step": waiting.step,
     }
 
 
@@ -226,6 +249,21 @@ def explanation_object(explanation: "Explanation") -> JsonObject:
             }
             for delivery in explanation.deliveries
         ],
+        "step": explanation.step,
+        "trail": [mark_object(mark) for mark in explanation.trail],
+    }
+
+
+def mark_object(mark: Mark) -> JsonObject:
+    """What an entry passed at a step; ``what`` is the kind of a `Mark`."""
+    return {
+        "what": mark.kind,
+        "step": mark.address,
+        "at": format_instant(mark.at),
+        "arm": mark.arm,
+        "detail": mark.detail,
+        "values": shown_values(mark),
+        "by": mark.message_id,
     }
 
 

@@ -90,7 +90,7 @@ class Tally:
         self._waiting: list[WaitingEntry] = []
 
     def count(self, record: Record) -> None:
-        """Count one record."""
+        """Count one record; what entries pass is not counted."""
         match record:
             case Decision():
                 self._counts_of(record.rule).decide(record)
@@ -152,7 +152,8 @@ class Tally:
         for each in self._waiting:
             then = f" {each.then}" if each.then else ""
             until = Text(f"{each.rule}{then}")
-            table.add_row(Text(format_instant(each.due_at)), Text(named(each.person)), until)
+            due = "for ever" if each.due_at is None else format_instant(each.due_at)
+            table.add_row(Text(due), Text(named(each.person)), until)
         show(console, table)
         if total > len(self._waiting):
             more = f"and {total - len(self._waiting):,} more (--json prints each)"

@@ -9,11 +9,11 @@ from datetime import datetime
 from rich.text import Text
 
 import whereupon.render.phrases as phrases
-from whereupon.decide import Converted, Ended, Notice
+from whereupon.decide import Converted, Ended, Notice, Passage
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
-from whereupon.records import Delivery, EndReason, Request
+from whereupon.records import Delivery, EndReason, MarkKind, Request
 from whereupon.render.choices import SkipDetail
 from whereupon.render.console import TimelinePrinter
 from whereupon.render.formatting import clean, in_words
@@ -61,10 +61,8 @@ class Timeline:
                 cause = ("message", record.message_id, record.person)
                 moment = self._at(cause, record.decided_at, title)
                 moment.add(phrases.requested(record), message_id=record.message_id)
-            case Ended():
-                self._end(record)
-            case Converted():
-                self._convert(record)
+            case Ended() | Converted() | Passage():
+                self._tell(record)
             case Notice():
                 self._warn(record)
             case BadLine() | WaitingEntry():  # the end of the report shows them
@@ -113,12 +111,28 @@ class Timeline:
     def _deliver(self, delivery: Delivery) -> None:
         moment = self._moment
         if moment is None or not moment.owns(delivery):
-            cause = ("wait", delivery.rule, delivery.message_id, delivery.due_at, delivery.person)
+            cause: Cause = (
+                "wait",
+                delivery.rule,
+                delivery.message_id,
+                delivery.due_at,
+                delivery.person,
+            )
             moment = self._at(cause, delivery.due_at, self._waited(delivery))
         if isinstance(moment, BroadcastMoment):
             moment.deliver(delivery)
         else:
             moment.add(phrases.delivered(delivery), message_id=delivery.message_id or "")
+
+    def _tell(self, record: Ended | Converted | Passage) -> None:
+        """Take what becomes of an entry."""
+        match record:
+            case Ended():
+                self._end(record)
+            case Converted():
+                self._convert(record)
+            case Passage():
+                self._pass(record)
 
     def _end(self, ended: Ended) -> None:
         """A message may end entries before the decisions on it, or between them."""
@@ -145,6 +159,29 @@ class Timeline:
             title = phrases.title_of(converted.person, clean(mark.detail or ""))
             moment = self._at(cause, converted.decided_at, title)
         moment.add(phrases.converted(converted), message_id=converted.message_id)
+
+    def _pass(self, passage: Passage) -> None:
+        """An entry passes a step when its rule is entered, by a message, or when its time has come."""
+        moment, mark = self._moment, passage.mark
+        if isinstance(moment, BroadcastMoment) and moment.rule == passage.rule:
+            if mark.kind is MarkKind.ARM:
+                moment.arms[mark.address, mark.arm or "(none)"] += 1
+            return
+        if moment is None or (moment.at, moment.cause[-1]) != (mark.at, passage.person):
+            moment = self._at(*self._passing(passage))
+        phrase = phrases.passed(passage, self._rules.get(passage.rule))
+        moment.add(phrase, message_id=passage.message_id)
+
+    def _passing(self, passage: Passage) -> tuple[Cause, datetime, Text]:
+        by, at, person = passage.mark.message_id, passage.mark.at, passage.person
+        if by is None:
+            title = phrases.title_of(
+                person, f"{in_words(at - passage.entered_at)} after entering {passage.rule}"
+            )
+            return ("wait", passage.rule, passage.message_id, at, person), at, title
+        is_event = "timestamp" in passage.mark.values
+        said = clean(passage.mark.detail or "") if is_event else "what is known of them changes"
+        return ("message", by, person), at, phrases.title_of(person, said)
 
     def _ending(self, ended: Ended) -> Text:
         if ended.end.reason == EndReason.EVENT and ended.end.message_id:

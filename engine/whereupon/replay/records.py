@@ -49,7 +49,7 @@ class Summary:
         self.rejected += len(result.set_aside)
 
     def count(self, record: Record) -> None:
-        """Count one record."""
+        """Count one record; what entries pass is not counted."""
         match record:
             case BadLine():
                 self.rejected += 1

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from whereupon.decide import BatchResult
 from whereupon.engine import Engine
-from whereupon.insight import next_step
+from whereupon.insight import held_at, next_step
 from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import NAMED, Message, id_in_ref
@@ -32,6 +32,9 @@ BATCH = 5_000
 _MOST_TOGETHER = 4
 """How many times longer a batch gets so that messages of one instant stay together."""
 _MICROSECOND = timedelta(microseconds=1)
+
+_LAST_DUE = LAST_INSTANT - timedelta(microseconds=1)
+"""Whatever is due at a time is due by then; what waits for something without an end is due at `NEVER`."""
 
 LONG_GAP = timedelta(days=366)
 """Within this time of a gap between messages, a scheduled broadcast runs every time; after it, once."""
@@ -133,7 +136,7 @@ class Replay:
             self._pass_time(until)
         else:
             self._wake(self._clock.now())
-            self._wake(LAST_INSTANT, scheduled=False)
+            self._wake(_LAST_DUE, scheduled=False)
         self._emit_waiting()
         return self.summary
 
@@ -149,9 +152,9 @@ class Replay:
 
     def _as_waiting(self, entry: Entry, person: str) -> WaitingEntry:
         rule = self._engine.pipeline.index.by_digest.get(entry.digest)
-        then = next_step(rule, entry.address) if rule is not None else ""
-        due_at = entry.entered_at if entry.due_at is None else entry.due_at
-        return WaitingEntry(entry.rule, person, id_in_ref(entry.occasion), due_at, then)
+        then = "" if rule is None else held_at(entry, rule) or next_step(rule, entry.address)
+        place = (entry.rule, person, id_in_ref(entry.occasion))
+        return WaitingEntry(*place, entry.waits_until, then, entry.address)
 
     def _take_batch(self) -> None:
         batch, self._batch = self._batch, []
@@ -182,7 +185,7 @@ class Replay:
     def _wake(self, until: datetime, *, scheduled: bool = True) -> None:
         for result in self._engine.wake(until, scheduled=scheduled):
             self._report(result)
-        if until is not LAST_INSTANT:
+        if until is not _LAST_DUE:
             self._clock.move_to(until)
         self._look_for_runs()
 

@@ -82,9 +82,13 @@ class WaitFor(Step):
     @override
     def in_words(self) -> str:
         """``waits for`` and what, and up to when."""
-        what = " or ".join(_in_words(arm) for arm in self.waits)
         bound = "" if self.up_to is None else f", up to {format_duration(self.up_to)}"
-        return f"waits for {what}{bound}"
+        return f"waits for {self.awaited_in_words}{bound}"
+
+    @property
+    def awaited_in_words(self) -> str:
+        """What it waits for."""
+        return " or ".join(_in_words(arm) for arm in self.waits)
 
     @property
     @override

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
-from whereupon.insight import Explanation, Happening, Profile, TimelinePlace
+from whereupon.insight import Explanation, Happening, Profile, TimelinePlace, shown_values
 from whereupon.messages.codec import decode
 from whereupon.messages.times import as_micros
-from whereupon.records import DeliveryState, InboxItem, Scope
+from whereupon.records import DeliveryState, InboxItem, Mark, MarkKind, Scope
 from whereupon.web.management.deliveries import DeliveryShown, EndShown, delivery_shown
 from whereupon.web.management.forms import (
     DEFAULT_LIMIT,
@@ -123,6 +123,31 @@ def get_person(person: PersonId, engine: EngineGiven) -> PersonShown:
 # --- why --------------------------------------------------------------------------------------------
 
 
+class MarkShown(BaseModel):
+    """What an entry passed at a step: which arm it took and why, what it waited for, what it left out."""
+
+    what: MarkKind
+    step: str = Field(examples=["2"])
+    at: AwareDatetime
+    arm: str | None
+    detail: str | None
+    values: dict[str, JsonValue]
+    by: str | None = Field(description="The id of the message that did it.")
+
+    @classmethod
+    def of(cls, mark: Mark) -> "MarkShown":
+        """A mark of an entry's trail."""
+        return cls(
+            what=mark.kind,
+            step=mark.address,
+            at=mark.at,
+            arm=mark.arm,
+            detail=mark.detail,
+            values=shown_values(mark),
+            by=mark.message_id,
+        )
+
+
 class ExplanationShown(BaseModel):
     """One decision about one message: the person entered the rule and what came of it, or did not and why."""
 
@@ -141,6 +166,8 @@ class ExplanationShown(BaseModel):
     ended: EndShown | None
     converted_at: AwareDatetime | None
     deliveries: list[DeliveryShown]
+    step: str | None = Field(examples=["2.else.0"])
+    trail: list[MarkShown]
 
 
 def _explanation_shown(said: Explanation) -> ExplanationShown:
@@ -160,6 +187,8 @@ def _explanation_shown(said: Explanation) -> ExplanationShown:
         ended=None if said.ended is None else EndShown.of(said.ended),
         converted_at=said.converted_at,
         deliveries=[delivery_shown(each) for each in said.deliveries],
+        step=said.step,
+        trail=[MarkShown.of(each) for each in said.trail],
     )
 
 
