@@ -17,6 +17,7 @@ from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import keyed_engine
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
+from whereupon.insight import where_words
 from whereupon.records import Entry, EntryState
 from whereupon.render.entries import (
     count_line,
@@ -238,11 +239,14 @@ def _count(engine: Engine, rule: str | None, *, as_json: bool) -> None:
     if rule is not None and rule not in known and not counts and not paused:
         raise UnknownNameError(kind="rule", name=rule, known=tuple(known))
     current = {each.digest for each in engine.pipeline.index.book.rules}
+    with engine.store.reading() as session:
+        rules = {v: engine.pipeline.rule_version(session, v) for v in {c.version for c in counts}}
+    places = [(each, where_words(rules[each.version], each.address)) for each in counts]
     if as_json:
-        counted_objects = (count_object(each, current) for each in counts)
+        counted_objects = (count_object(each, current, where) for each, where in places)
         print_objects(*map(pause_object, paused), *counted_objects)
         return
-    lines = [count_line(each, current) for each in counts] or ["Nobody is inside."]
+    lines = [count_line(each, current, where) for each, where in places] or ["Nobody is inside."]
     print_lines([*map(pause_line, paused), *lines])
 
 

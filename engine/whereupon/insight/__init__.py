@@ -41,7 +41,14 @@ from whereupon.insight.person_report import (
     identify_person,
 )
 from whereupon.insight.person_timeline import Happening, TimelinePlace, timeline
-from whereupon.insight.rule_graph import GraphArm, GraphStep, People, RuleGraph, graph_of
+from whereupon.insight.rule_graph import (
+    GraphArm,
+    GraphStep,
+    People,
+    RuleGraph,
+    graph_of,
+    where_words,
+)
 from whereupon.insight.rule_report import explain_rule
 
 __all__ = [
@@ -83,5 +90,6 @@ __all__ = [
     "subject_of",
     "timeline",
     "told_once",
+    "where_words",
     "why_withheld",
 ]

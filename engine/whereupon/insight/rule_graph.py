@@ -247,6 +247,20 @@ def _narrowed(event: str, where: Condition, same: Same | None) -> str:
     return said if same is None else f"{said} with {same_words(same)}"
 
 
+def where_words(rule: Rule | None, address: str) -> str:
+    """Where people stand: at a step until something happens, or before one, and what that does.
+
+    Args:
+        rule: the version that they follow; None if it cannot be read any more.
+    """
+    place = None if rule is None else rule.route.place(address)
+    if place is None:
+        return "behind the last step" if address == END else f"before step {address}"
+    return (
+        f"{'at' if place.step.holds_entry else 'before'} step {address}, which {_words(place.step)}"
+    )
+
+
 # --- the steps --------------------------------------------------------------------------------------
 
 

@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from whereupon.decide.idempotency import keys_at, step_message_id
+from whereupon.decide.steps.wait_for import deadline_of
 from whereupon.messages.model import ref_of
 from whereupon.operations.operators import operator_record
 from whereupon.ports import Session
-from whereupon.records import Changes, Entry, Operation, with_operation
-from whereupon.rules.model import END, Rule
+from whereupon.records import Changes, Entry, MarkKind, Operation, mark_at, with_operation
+from whereupon.rules.model import END, Place, Rule, Run, Wait, WaitFor
 from whereupon.rules.route import base_of
 
 
@@ -141,7 +143,7 @@ class EntryMoves:
             return mapped == str(len(self.rule.steps))  # as the end was written before
         was = old.route.place(stands)
         if was is not None and was.step.holds_entry:
-            return place is not None and type(place.step) is type(was.step)
+            return place is not None and _holds_as(was, place)
         if stands in self.steps:
             return True
         return type(old.route.before(stands)) is type(self.rule.route.before(mapped))
@@ -168,9 +170,25 @@ class EntryMoves:
         place = places.get(base_of(address))
         if place is None:
             return []
-        is_held = place.step.holds_entry and entry.address == address
-        first = place.order + is_held
-        return [each.address for each in places.values() if each.order >= first]
+        is_held = place.step.holds_entry and mark_at(entry.trail, entry.address, MarkKind.WAITS)
+        first = place.order + bool(is_held)
+        ahead = (each.address for each in places.values() if each.order >= first)
+        return [self.rule.route.beside(address, each) for each in ahead]
+
+    def _moved(self, entry: Entry, address: str, now: datetime) -> Entry:
+        """The entry at its next step in the new version; the wait at which it stands is the new version's from then on."""
+        place = self.rule.route.place(address)
+        reached = mark_at(entry.trail, entry.address, MarkKind.WAITS)
+        if place is None or reached is None or not place.step.holds_entry:
+            return entry._replace(address=address)
+        due_at = entry.due_at
+        if isinstance(place.step, WaitFor):
+            due_at = deadline_of(place.step, reached)
+        elif isinstance(place.step, Wait):
+            due_at = now  # it looks at the date again
+        if address != entry.address:
+            entry = entry.marked(reached._replace(address=address))
+        return entry._replace(address=address, due_at=due_at)
 
     def changes(self, moves: Sequence[Move], done: Operation) -> Changes:
         """What is written for those that are moved."""
@@ -179,8 +197,9 @@ class EntryMoves:
             if refusal is None:
                 act = done._replace(detail=entry.digest)
                 operations = with_operation(entry.operations, act)
-                changes.entries[entry.key] = entry._replace(
-                    digest=self.digest, address=address, operations=operations
+                moved = self._moved(entry, address, done.at)
+                changes.entries[entry.key] = moved._replace(
+                    digest=self.digest, operations=operations
                 )
                 numbers[entry.digest] += 1
         for digest, number in numbers.items():
@@ -190,3 +209,15 @@ class EntryMoves:
         if changes.entries and self.source is not None:
             changes.rule_versions[self.digest] = (self.rule.id, self.source)
         return changes
+
+
+def _holds_as(was: Place, place: Place) -> bool:
+    """Whether an entry that stands at one step can stand at another; a call is known again by its step's address."""
+    if type(place.step) is not type(was.step) or not place.step.holds_entry:
+        return False
+    if isinstance(was.step, WaitFor | Wait):
+        return True
+    is_same = not isinstance(was.step, Run) or was.step.function == getattr(
+        place.step, "function", ""
+    )
+    return is_same and place.address == was.address

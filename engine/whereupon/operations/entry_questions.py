@@ -1,6 +1,6 @@
 """Questions about entries: which there are, and what an operator means by the names of rules and versions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from whereupon.errors import OperationError, UnknownNameError
@@ -62,10 +62,13 @@ class EntryQuestions:
     ) -> EntryPage:
         """Entries by key, which is about the order in which they were opened.
 
+        Of a rule that is switched off or paused, those who are inside are shown as ``paused``.
+
         Args:
             rule: only of this rule.
             person: only of the person who has this user id.
-            state: only in this state; by default those that have not ended.
+            state: only in this state; by default those that have not ended. Without ``rule``, entries that were
+                paused one by one are meant by ``paused``, and not those of rules that stand still.
             version: only in this version of the rule, by its digest or the beginning of it; ``current`` is the
                 rulebook's.
             step: only those whose next step has this address.
@@ -77,20 +80,32 @@ class EntryQuestions:
         """
         with self._store.reading() as session:
             which = self._meant(session, rule, person, version, step)
-            states = INSIDE if state is None else (state,)
-            return EntryPage(
-                *session.entries_after(which._replace(states=states), after, limit, REACH)
-            )
+            still = self._still(session)
+            states: tuple[EntryState, ...] = INSIDE if state is None else (state,)
+            if rule in still and state in INSIDE:
+                states = INSIDE if state is EntryState.PAUSED else ()
+            page = session.entries_after(which._replace(states=states), after, limit, REACH)
+            return EntryPage([_as_it_stands(each, still) for each in page[0]], page[1])
 
     def show(self, key: int) -> Entry:
         """One entry, by its number; raises `UnknownNameError`."""
         with self._store.reading() as session:
-            return found_entry(session, key)
+            return _as_it_stands(found_entry(session, key), self._still(session))
 
     def counts(self, rule: str | None = None) -> EntryCounts:
-        """How many people are inside, by rule, version, next step and state."""
+        """How many people are inside, by rule, version, next step and state.
+
+        Of a rule that is switched off or paused everybody is ``paused``.
+        """
         with self._store.reading() as session:
-            return session.count_inside(rule)
+            still = self._still(session)
+            return list(_counted(session.count_inside(rule), still))
+
+    def _still(self, session: Session) -> frozenset[str]:
+        """The rules whose people all stand still: an operator has paused it, or its file has switched it off."""
+        paused = (each.rule for each in session.rule_pauses())
+        rules = self._current.pipeline.index.book.rules
+        return frozenset((*paused, *(rule.id for rule in rules if not rule.active.on)))
 
     def pauses(self) -> RulePauses:
         """The rules that operators have paused, by id."""
@@ -172,6 +187,26 @@ class EntryQuestions:
         if version and session.rule_version(version) is not None:
             return version
         raise UnknownNameError(kind=f"version of {rule}", name=version, known=tuple(sorted(known)))
+
+
+def _as_it_stands(entry: Entry, still: Collection[str]) -> Entry:
+    """The entry as people see it: paused if its rule stands still."""
+    is_still = entry.state is EntryState.ACTIVE and entry.rule in still
+    return entry._replace(state=EntryState.PAUSED) if is_still else entry
+
+
+def _counted(counts: Iterable[EntryCount], still: Collection[str]) -> Iterator[EntryCount]:
+    """The counts as people see them: one for each place of a rule that stands still."""
+    seen: dict[tuple[str, str, str, EntryState], EntryCount] = {}
+    for each in counts:
+        state = EntryState.PAUSED if each.rule in still else each.state
+        place = (each.rule, each.version, each.address, state)
+        was = seen.get(place)
+        people, due_at = (0, each.due_at) if was is None else (was.people, was.due_at)
+        seen[place] = each._replace(
+            state=state, people=people + each.people, due_at=min(due_at, each.due_at)
+        )
+    yield from seen.values()
 
 
 def found_entry(session: Session, key: int) -> Entry:

@@ -8,14 +8,16 @@ from whereupon.messages.times import format_instant
 from whereupon.operations.audience_preview import AudiencePreview
 from whereupon.operations.entry_moves import Moved, MoveGroup, MoveRefusal
 from whereupon.records import (
+    NEVER,
     BroadcastRun,
     Entry,
     EntryCount,
+    EntryState,
     Operations,
     RulePause,
 )
 from whereupon.render.formatting import clean, counted, named
-from whereupon.render.records import JsonObject
+from whereupon.render.records import JsonObject, mark_object
 
 _SHORT = 12
 """The digits of a version that are shown to people; they suffice where a version is asked for."""
@@ -32,18 +34,23 @@ def version_name(digest: str, current: Collection[str]) -> str:
     return f"{digest[:_SHORT]}{' (current)' if digest in current else ''}"
 
 
-def count_line(count: EntryCount, current: Collection[str]) -> str:
-    """People before one step of one version."""
-    due = "was due" if count.state == "paused" else "due"
+def count_line(count: EntryCount, current: Collection[str], where: str) -> str:
+    """People in one version at one step.
+
+    Args:
+        where: the step, in words.
+    """
     people = counted(count.people, "person", "people")
-    where = f"version {version_name(count.version, current)}, before step {count.address}"
     state = "" if count.state == "active" else f" ({count.state})"
-    return (
-        f"{clean(count.rule)}  {people}{state}  {where}  first {due} {format_instant(count.due_at)}"
-    )
+    place = f"version {version_name(count.version, current)}, {clean(where)}"
+    parts = [clean(count.rule), f"{people}{state}", place]
+    if count.due_at != NEVER:
+        due = "was due" if count.state == "paused" else "due"
+        parts.append(f"first {due} {format_instant(count.due_at)}")
+    return "  ".join(parts)
 
 
-def count_object(count: EntryCount, current: Collection[str]) -> JsonObject:
+def count_object(count: EntryCount, current: Collection[str], where: str) -> JsonObject:
     """The same as JSON; ``step`` is the address of the step that comes next."""
     return {
         "kind": "inside",
@@ -53,8 +60,14 @@ def count_object(count: EntryCount, current: Collection[str]) -> JsonObject:
         "step": count.address,
         "state": count.state,
         "people": count.people,
-        "due_at": format_instant(count.due_at),
+        "due_at": due_time(count.due_at),
+        "words": where,
     }
+
+
+def due_time(at: datetime | None) -> str | None:
+    """When something is due, as JSON; None if it waits for something without an end."""
+    return None if at is None or at == NEVER else format_instant(at)
 
 
 def entry_line(entry: Entry, person: str) -> str:
@@ -64,8 +77,9 @@ def entry_line(entry: Entry, person: str) -> str:
         f"entered {format_instant(entry.entered_at)} by {clean(id_in_ref(entry.occasion))}"
     )
     if entry.due_at is not None:
-        due = "was due" if entry.paused is not None else "due"
-        parts.append(f"before step {entry.address}, {due} {format_instant(entry.due_at)}")
+        due = "was due" if entry.state is EntryState.PAUSED else "due"
+        when = "" if entry.due_at == NEVER else f", {due} {format_instant(entry.due_at)}"
+        parts.append(f"before step {entry.address}{when}")
     if entry.ended is not None:
         parts.append(f"ended {format_instant(entry.ended.at)} ({clean(entry.ended.reason)})")
     return "  ".join([*parts, *_operation_words(entry.operations)])
@@ -84,10 +98,11 @@ def entry_object(entry: Entry, person: str) -> JsonObject:
         "step": entry.address,
         "message_id": id_in_ref(entry.occasion),
         "entered_at": format_instant(entry.entered_at),
-        "due_at": _instant(entry.due_at),
+        "due_at": due_time(entry.due_at),
         "ended_at": None if ended is None else format_instant(ended.at),
         "reason": None if ended is None else ended.reason,
         "operations": operation_objects(entry.operations),
+        "trail": [mark_object(mark) for mark in entry.trail],
     }
 
 
@@ -230,7 +245,3 @@ def preview_object(preview: AudiencePreview) -> JsonObject:
         "unreachable": preview.unreachable,
         "sample": list(preview.sample),
     }
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else format_instant(at)

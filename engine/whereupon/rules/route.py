@@ -98,6 +98,16 @@ class Route:
         first = self._arms.get((place.address, label), "")
         return self._going(place, first or self._beyond(place, label), address)
 
+    def beside(self, address: str, other: str) -> str:
+        """Another step's address as an entry would come to it in the rounds in which it is."""
+        place = self.places.get(base_of(address))
+        if place is None:
+            return other
+        if other == place.address:
+            return address
+        rounds = _rounds_of(address, len(place.loops))
+        return _in_rounds(place, self.places[other], rounds)
+
     def _beyond(self, place: Place, label: str) -> str:
         """Where an arm without steps leads to."""
         return place.address if label in place.step.looping else place.following
@@ -115,13 +125,7 @@ class Route:
             if number > MOST_ROUNDS:
                 return self._going(target, target.following, address)
             rounds = (*rounds[: len(target.loops) - 1], number)
-        shared = 0
-        for mine, theirs in zip(place.loops, target.loops, strict=False):
-            if mine != theirs:
-                break
-            shared += 1
-        kept = (*rounds[:shared], *(0,) * (len(target.loops) - shared))
-        return f"{to}#{'.'.join(map(str, kept))}" if any(kept) else to
+        return _in_rounds(place, target, rounds)
 
     def _walk(
         self,
@@ -202,6 +206,17 @@ def _is_plain(step: Step) -> bool:
 def base_of(address: str) -> str:
     """An address without its round."""
     return address.partition("#")[0]
+
+
+def _in_rounds(place: Place, target: Place, rounds: Sequence[int]) -> str:
+    """The address of a step with the rounds of the loops that hold it and another one, whose rounds these are."""
+    shared = 0
+    for mine, theirs in zip(place.loops, target.loops, strict=False):
+        if mine != theirs:
+            break
+        shared += 1
+    kept = (*rounds[:shared], *(0,) * (len(target.loops) - shared))
+    return f"{target.address}#{'.'.join(map(str, kept))}" if any(kept) else target.address
 
 
 def _rounds_of(address: str, depth: int) -> tuple[int, ...]:
