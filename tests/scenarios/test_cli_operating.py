@@ -67,7 +67,7 @@ def test_people_are_counted_by_version_and_step(shop: Shop) -> None:
         engine.ingest([purchase(9, "dee")])
     shown = whereupon("entries", "care", *shop.where)
     assert "care  3 people  version" in shown.stdout
-    assert "(current), before step 3" in shown.stdout
+    assert "(current), before step 2, which sends push “How is it?”" in shown.stdout
     inside = whereupon("entries", *shop.where, "--json").of_kind("inside")
     assert sorted((each["people"], each["current"]) for each in inside) == [(1, True), (3, False)]
 
@@ -131,9 +131,9 @@ def test_people_are_moved_after_they_were_shown_what_happens(shop: Shop) -> None
     move = ("entries", "care", "move", "--to", "current", "--by", "tim", *shop.where)
     asked = whereupon(*move, "--dry-run")
     assert "3 people  version" in asked.stdout
-    assert "would go on before step 3 of the new version" in asked.stdout
+    assert "would go on before step 2 of the new version" in asked.stdout
     (group,) = whereupon(*move, "--dry-run", "--json").of_kind("move")
-    assert (group["people"], group["to_step"], group["dry_run"]) == (3, 3, True)
+    assert (group["people"], group["to_step"], group["dry_run"]) == (3, "2", True)
     refused = whereupon(*move, typed="n\n")
     assert (refused.status, "Move 3 people?" in refused.stderr) == (1, True)
     done = whereupon(*move, "--yes")
@@ -142,8 +142,8 @@ def test_people_are_moved_after_they_were_shown_what_happens(shop: Shop) -> None
     shop.edit("  - {wait: 2d}\n", "  - {send: push, title: Again}\n")
     stays = whereupon(*move, "--yes")
     assert (stays.status, "(no-counterpart)" in stays.stdout) == (1, True)
-    mapped = whereupon(*move, "--yes", "--map", "3=4")
-    assert (mapped.status, "go on before step 4" in mapped.stdout) == (0, True)
+    mapped = whereupon(*move, "--yes", "--map", "2=3")
+    assert (mapped.status, "go on before step 3" in mapped.stdout) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_people_are_moved_after_they_were_shown_what_happens(shop: Shop) -> None
         (("entries", "car"), "no rule called 'car'"),
         (("entries", "care", "count", "--by", "tim"), "count takes no --by"),
         (("entries", "care", "end", "--by", "tim", "--entry", 1, "--step", 1), "either one entry"),
-        (("entries", "care", "move", "--by", "tim", "--map", "a=b"), "two numbers of steps"),
+        (("entries", "care", "move", "--by", "tim", "--map", "a"), "the addresses of two steps"),
         (("entries", "care", "list", "--version", "ffff"), "version of care"),
         (("entries", "care", "pause", "--entry", 4711, "--by", "tim"), "no entry called '4711'"),
         (("broadcasts", "news", "pause"), "say who decides this: --by NAME"),

@@ -255,7 +255,7 @@ def test_what_ends_and_what_waits_are_records_of_their_own(leaving: tuple[Path, 
     ended = [(each["person"], each["reason"], each["detail"]) for each in replayed.of_kind("ended")]
     assert ended == [("ada", "event", "ordered")] * 2 + [("ben", "condition", "plan is pro")]
     assert [list(each) for each in replayed.of_kind("waiting")] == [
-        ["kind", "rule", "person", "message_id", "due_at"]
+        ["kind", "rule", "person", "message_id", "due_at", "step"]
     ] * 2
     summary = replayed.records[-1]
     counts = [summary[name] for name in ("entered", "exited", "withheld", "waiting")]
