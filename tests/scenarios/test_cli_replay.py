@@ -34,6 +34,7 @@ KEYS = {
         "detail",
         "by",
     ],
+    "step": "kind rule person message_id what step at arm detail values by until".split(),  # noqa: SIM905 - as above
     "rejected": ["kind", "line", "code", "message"],
     "warning": ["kind", "code", "message_id", "message"],
     "summary": [

@@ -49,6 +49,7 @@ def test_a_preview_says_what_would_be_claimed_decided_sent_and_waited_for(home: 
     ]
     (waiting,) = preview.waiting
     assert (waiting.rule, waiting.person, waiting.message_id) == ("cart", "ada", "added")
+    assert waiting.due_at is not None
     assert (waiting.due_at - made.clock.now()).total_seconds() == 2 * HOUR * 60
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -144,14 +145,17 @@ def run_entry(work: BatchState, entry: Entry) -> None:
     work.save_entry(entry)
 
 
+_EMITTED_OTHERWISE: Final = frozenset({MarkKind.SENT, MarkKind.LATE, MarkKind.CONVERTED})
+
+
 def _tell(work: BatchState, told: Trail, entry: Entry) -> None:
-    """Emit what the entry has passed since; what is sent, and what came late, is emitted otherwise."""
+    """Emit what the entry has passed since; deliveries, conversions and what came late are emitted otherwise."""
     if len(entry.trail) == len(told):
         return
     person = work.persons.get(entry.person_key)
     name = "" if person is None else person.user_id
     for mark in entry.trail[len(told) :]:
-        if mark.kind not in {MarkKind.SENT, MarkKind.LATE}:
+        if mark.kind not in _EMITTED_OTHERWISE:
             place = (entry.rule, name, id_in_ref(entry.occasion), entry.entered_at)
             work.out.emitted.append(Passage(*place, entry.due_at, mark))
 

@@ -18,6 +18,7 @@ from whereupon.records import (
 )
 from whereupon.render.formatting import clean, counted, named
 from whereupon.render.records import JsonObject, mark_object
+from whereupon.rules.model import END
 
 _SHORT = 12
 """The digits of a version that are shown to people; they suffice where a version is asked for."""
@@ -168,7 +169,8 @@ def _group_line(group: MoveGroup, number: int, *, dry_run: bool) -> str:
     if group.refusal is not None:
         return f"{people}  {place}  stay: {_REFUSALS[group.refusal]} ({group.refusal})"
     how = "would go on" if dry_run else "go on"
-    return f"{people}  {place}  {how} before step {group.to_step} of the new version"
+    where = "behind the last step" if group.to_step == END else f"before step {group.to_step}"
+    return f"{people}  {place}  {how} {where} of the new version"
 
 
 def moved_objects(moved: Moved, *, dry_run: bool) -> list[JsonObject]:
