@@ -90,8 +90,10 @@ def _told(
         last = None if isinstance(each, str) else at
 
 
-_TOLD_OTHERWISE = frozenset({MarkKind.WAITS, MarkKind.SENT, MarkKind.CONVERTED})
-"""Where the entry stands, its deliveries and its conversion say the same."""
+_TOLD_OTHERWISE = frozenset(
+    {MarkKind.WAITS, MarkKind.SENT, MarkKind.RAN, MarkKind.FAILED, MarkKind.CONVERTED}
+)
+"""Where the entry stands, its deliveries, calls included, and its conversion say the same."""
 
 
 def _passed(mark: Mark, rule: Rule | None, last: datetime | None) -> str:
