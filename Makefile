@@ -18,7 +18,7 @@ help:
 	@echo "            (CORE='identity.algebra guards.audit_chain' for a part of it)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 	@echo "            (VICTIM=delivery kills them while they send mail and webhooks, VICTIM=server kills PostgreSQL,"
-	@echo "            VICTIM=door kills whereupon serve under load)"
+	@echo "            VICTIM=journey kills them while people go through journeys, VICTIM=door kills whereupon serve under load)"
 	@echo "make journeys  hold the engine to a model of journeys, on JOURNEYS=10000 generated ones, killed now and then"
 	@echo "            (DATABASE=sqlite or postgres for stores of a database)"
 	@echo "make storm  everybody at the same people at once, on PostgreSQL, for SECONDS=60: no deadlock, no call too late"

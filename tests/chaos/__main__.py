@@ -18,6 +18,7 @@ _KILLED = {
     Victim.PROCESS: "processes",
     Victim.SERVER: "its server",
     Victim.DELIVERY: "processes that deliver by mail and HTTP",
+    Victim.JOURNEY: "processes that take people through journeys",
     Victim.DOOR: "servers under load",
 }
 
@@ -52,7 +53,7 @@ def _run(database: str, chosen: argparse.Namespace) -> int:
             workers=chosen.workers,
             seed=chosen.seed,
             server=server if chosen.victim == Victim.SERVER else None,
-            over_the_network=chosen.victim == Victim.DELIVERY,
+            at=Victim(chosen.victim),
         )
     killed = _KILLED[Victim(chosen.victim)]
     sys.stdout.write(f"{database}, {chosen.workers} processes, seed {chosen.seed}, {killed}: ")

@@ -5,6 +5,7 @@ person, an anonymous id or a message shows whose or which it is. What no two run
 out, and listed here.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from difflib import unified_diff
@@ -37,6 +38,8 @@ _UNLIKE: Mapping[str, frozenset[str]] = {
 _KEYS = frozenset({"owner", "entrant", "key"})
 
 
+_KEY_OF_MESSAGE = re.compile(r'(?<="message_key":)(\d+)')
+
 _PLACES = ("next_key", "prune_kind", "prune_cursor")
 """Marks of how far something has come: handing out keys, and a pruning that the next rounds go on with."""
 
@@ -60,6 +63,8 @@ def contents_of(url: str) -> Contents:
             return names.get(value, "gone")
         if column == "record":
             return _without_request(str(value))
+        if column == "trail" and value is not None:
+            return _KEY_OF_MESSAGE.sub(lambda found: str(messages.get(int(found[1]))), str(value))
         return bytes(value) if isinstance(value, memoryview) else value
 
     rows["meta"] = [row for row in rows["meta"] if not _is_of_a_process(str(row["name"]))]

@@ -72,6 +72,7 @@ class Run:
         aims: where to kill; nothing is killed without.
         server: what is killed, and started again, instead of the processes.
         places: of receivers that the channels call, instead of writing the log.
+        book: the name of the rules.
     """
 
     def __init__(  # noqa: PLR0913 - what a run may differ in
@@ -85,11 +86,12 @@ class Run:
         seed: int = 0,
         server: Server | None = None,
         places: list[str] | None = None,
+        book: str = "shop",
     ) -> None:
         self._url = url
         self._aims = aims or Aims(0, seed)
         self._chance = Random(f"run-{seed}")
-        self._workers = [Worker(nest, url, log, places) for _ in range(workers)]
+        self._workers = [Worker(nest, url, log, places, book) for _ in range(workers)]
         self._acknowledged: list[str] = []
         self._lock = Lock()
         self._server, self._server_lock = server, Lock()
@@ -240,7 +242,7 @@ def disturbed_and_not(
     workers: int,
     seed: int,
     server: Server | None = None,
-    over_the_network: bool = False,
+    at: Victim = Victim.PROCESS,
 ) -> Verdict:
     """Run rounds with kills, then the same rounds without, and compare.
 
@@ -250,22 +252,29 @@ def disturbed_and_not(
         workers: of the disturbed run; the undisturbed one has one worker for all batches.
         seed: what everything follows from.
         server: what to kill instead of processes.
-        over_the_network: whether the channels call a mail server and an HTTP server of this process, and the
-            kills come while they do.
+        at: what is killed. With ``delivery`` the channels call a mail server and an HTTP server of this process,
+            and the kills come while they do; with ``journey`` people go through journeys.
     """
     place = urls[0], logs[0]
+    over_the_network = at is Victim.DELIVERY
+    book = "journeys" if at is Victim.JOURNEY else "shop"
     through = islice(rounds(seed=seed, workers=workers), _FEWEST + kills * _MOST_ROUNDS)
     with closing(Nest()) as nest, ExitStack() as open_ones:
         servers = [open_ones.enter_context(receivers()) for _ in urls if over_the_network]
         places: list[list[str] | None] = [each.places for each in servers] or [None, None]
-        at = Victim.DELIVERY if over_the_network else Victim.PROCESS
-        aims = Aims(kills, seed, at=Victim.SERVER if server else at)
         run = Run(
-            nest, *place, workers=workers, aims=aims, seed=seed, server=server, places=places[0]
+            nest,
+            *place,
+            workers=workers,
+            aims=Aims(kills, seed, at=at),
+            seed=seed,
+            server=server,
+            places=places[0],
+            book=book,
         )
         sent = run.go(through)
         alone = (Round(each.now, ([*chain(*each.batches)],)) for each in sent)
-        Run(nest, urls[1], logs[1], places=places[1]).go(alone)
+        Run(nest, urls[1], logs[1], places=places[1], book=book).go(alone)
         for each, log in zip(servers, logs, strict=False):
             each.write(log)
     verdict = compare((urls[1], logs[1]), (urls[0], logs[0]), run.figures)

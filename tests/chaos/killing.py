@@ -13,13 +13,14 @@ _LATEST_OPENING = 40_000
 class Victim(StrEnum):
     """What is killed: one of our processes, or the database server under all of them.
 
-    ``delivery`` is a process while it delivers to receivers over the network, ``door`` is ``whereupon serve`` under
-    load.
+    ``delivery`` is a process while it delivers to receivers over the network, ``journey`` is one that does due work
+    of journeys, ``door`` is ``whereupon serve`` under load.
     """
 
     PROCESS = "process"
     SERVER = "server"
     DELIVERY = "delivery"
+    JOURNEY = "journey"
     DOOR = "door"
 
 
@@ -52,6 +53,9 @@ _POINTS: Sequence[tuple[str, str, int]] = (
     ("due", "committed", 1),
 )
 """The points of each order that are aimed at, and up to which time of reaching them."""
+
+_ORDERS = {Victim.DELIVERY: ("due",), Victim.JOURNEY: ("wake", "ingest")}
+"""The orders that are aimed at; all of them unless it says else."""
 
 _AHEAD = 2 * len(_POINTS)
 
@@ -102,7 +106,7 @@ def _late_turns(chance: Random) -> Iterator[Aim]:
 
 
 def _turns(chance: Random, at: Victim) -> Iterator[Aim]:
-    of_all = _POINTS if at is Victim.PROCESS else [each for each in _POINTS if each[0] == "due"]
+    of_all = [each for each in _POINTS if each[0] in _ORDERS.get(at, each[0])]
     if at is Victim.PROCESS:
         yield _OPENING
     for order, point, _ in chance.sample(of_all, len(of_all)):

@@ -54,12 +54,18 @@ class Nest:
         theirs.close()
         self._lock = Lock()
 
-    def hatch(self, url: str, log: Path, places: list[str] | None = None) -> Hatched:
-        """Start a worker on a store, with channels that write a log, or call receivers at these places."""
+    def hatch(
+        self, url: str, log: Path, places: list[str] | None = None, book: str = "shop"
+    ) -> Hatched:
+        """Start a worker on a store, with channels that write a log, or call receivers at these places.
+
+        Args:
+            book: the name of its rules (see `worker.BOOKS`).
+        """
         with self._lock:
             orders_in, orders_out = os.pipe()
             lines_in, lines_out = os.pipe()
-            what = json.dumps([url, str(log), places]).encode()
+            what = json.dumps([url, str(log), places, book]).encode()
             send_fds(self._ours, [what], [orders_in, lines_out])
             pid = int(self._ours.recv(64))
             os.close(orders_in)

@@ -43,9 +43,16 @@ class Tried:
 class Worker:
     """A process that is started for its first order."""
 
-    def __init__(self, nest: Nest, url: str, log: Path, places: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        nest: Nest,
+        url: str,
+        log: Path,
+        places: list[str] | None = None,
+        book: str = "shop",
+    ) -> None:
         self._nest = nest
-        self._store = url, log, places
+        self._store = url, log, places, book
         self._process: Hatched | None = None
         self._under_way: set[str] = set()
 

@@ -62,6 +62,66 @@ RULES = book_of(
     news(broadcast="hourly", when={"cron": "0 * * * *", "timezone": "UTC"}, who={"buyer": True}),
 )
 
+JOURNEYS = book_of(
+    thanks(
+        campaign="cart",
+        when="Product Added",
+        reentry="not_while_active",
+        whereupon=[
+            {
+                "wait_for": [
+                    {"event": "Order Completed", "then": [{"track": "Bought Soon"}, "exit"]},
+                    {"who": {"plan": "pro"}, "then": [{"set": {"hurried": True}}]},
+                ],
+                "up_to": "20m",
+                "else": [{"send": "push", "title": "Still {{ properties.name }}"}],
+            },
+            {
+                "branch": [
+                    {"if": {"plan": "pro"}, "then": [{"send": "email", "subject": "For you"}]},
+                    {"else": [{"wait": "10m"}, {"track": "Nudged"}]},
+                ]
+            },
+            {
+                "split": {
+                    "name": "last-word",
+                    "arms": {
+                        "push": {"share": 60, "then": [{"send": "push", "title": "One more"}]},
+                        "mail": {"share": 40, "then": [{"send": "email", "subject": "One more"}]},
+                    },
+                }
+            },
+            {"wait": "30m"},
+            {"send": "push", "title": "Gone", "if": {"plan": "free"}},
+        ],
+    ),
+    thanks(
+        campaign="orders",
+        when="Order Completed",
+        reentry={"once_per_key": "properties.order_id"},
+        whereupon=[
+            {
+                "wait_for": [
+                    {"event": "Order Completed", "again": True, "then": [{"track": "Came Back"}]},
+                    {"event": "Nudged", "then": [{"set": {"nudged": True}}]},
+                ],
+                "up_to": "40m",
+                "else": [{"send": "email", "subject": "Thanks for {{ properties.order_id }}"}],
+            },
+            {"track": "Settled"},
+        ],
+    ),
+    thanks(
+        campaign="back",
+        when=["Came Back", "Bought Soon", "Settled"],
+        reentry={"once_per": "1h"},
+        exit={"event": "Nudged"},
+        whereupon=[{"wait": "10m"}, {"send": "push", "title": "{{ event }}"}],
+    ),
+    news(broadcast="launch", when="Launched", who={"plan": "pro"}),
+)
+"""Journeys that wait for what the messages of a run say, at the time of a round or many rounds later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Round:

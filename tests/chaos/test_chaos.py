@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from tests.chaos import serving
 from tests.chaos.contents import Handed, contents_of, differences
 from tests.chaos.harness import Verdict, compare, disturbed_and_not
-from tests.chaos.killing import PHASES
+from tests.chaos.killing import PHASES, Victim
 from tests.servers import Server, mortal
 
 _KILLS = 12  # one at each point
@@ -89,11 +89,36 @@ def test_what_is_delivered_over_the_network_arrives_and_twice_only_if_its_call_w
         else:
             server: Server = request.getfixturevalue("server")
             urls = stores.enter_context(server.empty()), stores.enter_context(server.empty())
-        verdict = disturbed_and_not(6, urls, _logs(home), workers=2, seed=3, over_the_network=True)
+        verdict = disturbed_and_not(6, urls, _logs(home), workers=2, seed=3, at=Victim.DELIVERY)
     assert verdict.differences == []
     assert verdict.figures.kills == 6
     assert verdict.dispatched > 100
     assert verdict.figures.under_way
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_people_go_through_journeys_as_if_nobody_had_killed_the_processes(
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """They wait, take arms, are sent things and leave alike, and nothing is done twice."""
+    home = tmp_path_factory.mktemp("journeys")
+    with ExitStack() as stores:
+        workers = 1
+        if database == "sqlite":
+            urls = f"sqlite:///{home}/disturbed.db", f"sqlite:///{home}/undisturbed.db"
+        else:
+            server: Server = request.getfixturevalue("server")
+            urls = stores.enter_context(server.empty()), stores.enter_context(server.empty())
+            workers = 2
+        verdict = disturbed_and_not(
+            6, urls, _logs(home), workers=workers, seed=4, at=Victim.JOURNEY
+        )
+    assert verdict.differences == []
+    assert verdict.figures.kills == 6
+    passed = [entry for entry in verdict.contents["entry"] if '"passed"' in entry]
+    expired = [entry for entry in verdict.contents["entry"] if '"expired"' in entry]
+    assert passed
+    assert expired
 
 
 @pytest.mark.parametrize(("database", "processes"), [("sqlite", 1), ("postgresql", 2)])
@@ -135,7 +160,9 @@ def test_a_server_that_is_killed_under_the_processes_loses_nothing(
         server.empty() as undisturbed,
     ):
         urls = disturbed, undisturbed
-        verdict = disturbed_and_not(2, urls, _logs(home), workers=1, seed=2, server=server)
+        verdict = disturbed_and_not(
+            2, urls, _logs(home), workers=1, seed=2, server=server, at=Victim.SERVER
+        )
     assert verdict.differences == []
     assert verdict.figures.kills == 2
 

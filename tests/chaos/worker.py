@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Engine as Database
 from sqlalchemy import event
-from tests.chaos.script import POLICY, RULES
+from tests.chaos.script import JOURNEYS, POLICY, RULES
 
 from whereupon import Delivery, Engine, RetryLater, StoreError
 from whereupon.channels import Email, Webhook
@@ -30,6 +30,8 @@ from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
 
 SECRET = "whsec_" + b64encode(bytes(32)).decode()  # of a receiver that checks nothing
+
+BOOKS = {"shop": RULES, "journeys": JOURNEYS}
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "COPY")
 
@@ -133,7 +135,7 @@ def _say(mark: str, delivery: Delivery) -> None:
     os.write(1, f"{mark}{delivery.idempotency_key}\n".encode())
 
 
-def work(url: str, log: str, places: list[str] | None = None) -> None:
+def work(url: str, log: str, places: list[str] | None = None, book: str = "shop") -> None:
     """Carry out orders until there are no more."""
     logging.getLogger("whereupon").addHandler(logging.NullHandler())  # kills bring many warnings
     clock, points, engine = FrozenClock(), Points(), None
@@ -146,7 +148,7 @@ def work(url: str, log: str, places: list[str] | None = None) -> None:
         points.reach(order["do"])
         try:
             if engine is None:
-                engine = Engine.open(url, rules=RULES, clock=clock, retry=POLICY)
+                engine = Engine.open(url, rules=BOOKS[book], clock=clock, retry=POLICY)
                 if places is not None:
                     OverTheNetwork(places, points).register(engine)
                 else:

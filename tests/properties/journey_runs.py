@@ -12,12 +12,13 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import unified_diff
 from functools import partial
 from hashlib import blake2b
+from itertools import count
 from multiprocessing import Pool
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
@@ -29,7 +30,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import event
 from tests.properties.journey_model import Entry, Model
 from tests.properties.journey_world import Data, Message
-from tests.properties.journeys import START, Journey, journey, smallest
+from tests.properties.journeys import START, Journey, drafted, smallest
 from tests.rule_files import book_of
 from tests.servers import Server, started
 
@@ -320,6 +321,17 @@ def draw(name: str, user: str) -> int:
     """The ten thousandth by which a split or a holdout goes, as the reference page says it is computed."""
     digest = blake2b(f"{name}\x1f{user}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % 10_000
+
+
+def journey(seed: int) -> Journey:
+    """The journey of a seed, in the first draft that is a rulebook."""
+    return next(whole for draft in count() if _is_accepted(whole := drafted(seed, draft)))
+
+
+def _is_accepted(whole: Journey) -> bool:
+    with suppress(AssertionError):
+        return bool(book_of(*whole.rules).rules)
+    return False
 
 
 # --- both -----------------------------------------------------------------------------------------

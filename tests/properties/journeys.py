@@ -263,9 +263,9 @@ class Stream:
         return {name: value for traits in chosen for name, value in traits.items()}
 
 
-def journey(seed: int) -> Journey:
-    """The journey of a seed."""
-    chance = Random(f"journey-{seed}")  # noqa: S311
+def drafted(seed: int, draft: int = 0) -> Journey:
+    """A journey of a seed; further drafts are for rules that a reader refuses, such as arms that nobody reaches."""
+    chance = Random(f"journey-{seed}-{draft}")  # noqa: S311
     return Journey(Author(chance).rules(), list(Stream(chance).happens()))
 
 

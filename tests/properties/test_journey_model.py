@@ -9,11 +9,12 @@ from tests.properties.journey_runs import (
     Place,
     by_the_model,
     examine,
+    journey,
     on_a_server,
     places,
 )
 from tests.properties.journey_world import Data
-from tests.properties.journeys import Journey, journey, smallest
+from tests.properties.journeys import Journey, smallest
 from tests.properties.profiles import examples
 from tests.servers import Server
 
