@@ -48,9 +48,11 @@ if TYPE_CHECKING:
     from whereupon.operations.audit_log import Audit, Receipt
     from whereupon.operations.broadcast_runs import RunPage, RunProgress
     from whereupon.operations.broadcasts import Broadcasts, Triggered
+    from whereupon.operations.conversions import ArmStatistics, Conversions
     from whereupon.operations.entries import Entries
     from whereupon.operations.entry_moves import Moved, MoveGroup, MoveRefusal
     from whereupon.operations.entry_questions import EntryPage
+    from whereupon.operations.intervals import Difference
     from whereupon.operations.pruner import Pruned
     from whereupon.operations.requests import Requests
     from whereupon.operations.statistics import RuleStatistics, Statistics
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
         DeliveryState,
         Entry,
         EntryCount,
+        EntryFigures,
         EntryState,
         InboxItem,
         KeyKind,
@@ -96,6 +99,7 @@ __all__ = [
     "ApiKey",
     "ApiKeyError",
     "Approval",
+    "ArmStatistics",
     "AudiencePreview",
     "Audit",
     "AuditHead",
@@ -107,16 +111,19 @@ __all__ = [
     "Channel",
     "Clock",
     "ConfigInvalidError",
+    "Conversions",
     "Decision",
     "Delivery",
     "DeliveryFigures",
     "DeliveryState",
     "Diagnostic",
+    "Difference",
     "Dispatched",
     "Engine",
     "Entries",
     "Entry",
     "EntryCount",
+    "EntryFigures",
     "EntryPage",
     "EntryState",
     "Explanation",
@@ -198,6 +205,7 @@ _HOMES = {
     "ApiKey": "records",
     "ApiKeyError": "errors",
     "Approval": "records",
+    "ArmStatistics": "operations.conversions",
     "AudiencePreview": "operations.audience_preview",
     "Audit": "operations.audit_log",
     "AuditHead": "records",
@@ -209,16 +217,19 @@ _HOMES = {
     "Channel": "ports",
     "Clock": "ports",
     "ConfigInvalidError": "errors",
+    "Conversions": "operations.conversions",
     "Decision": "decide.decisions",
     "Delivery": "records",
     "DeliveryFigures": "records",
     "DeliveryState": "records",
     "Diagnostic": "errors",
+    "Difference": "operations.intervals",
     "Dispatched": "delivery.dispatcher",
     "Engine": "engine",
     "Entries": "operations.entries",
     "Entry": "records",
     "EntryCount": "records",
+    "EntryFigures": "records",
     "EntryPage": "operations.entry_questions",
     "EntryState": "records",
     "Explanation": "insight",

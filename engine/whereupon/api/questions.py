@@ -12,10 +12,9 @@ from whereupon.api.config import Metrics, Status, Waiting
 from whereupon.api.parts import EngineParts
 from whereupon.delivery.measures import Activity
 from whereupon.errors import UnknownNameError
-from whereupon.messages.times import earlier
 from whereupon.operations.outbox import resting_channels
 from whereupon.operations.pruner import kept_since
-from whereupon.operations.statistics import Statistics, statistics
+from whereupon.operations.statistics import Period, Statistics, statistics
 from whereupon.pipeline.sweeps import paused_runs
 from whereupon.ports import DeliveryFilter
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
@@ -138,9 +137,13 @@ class Questions(EngineParts):
             return session.runs_of(broadcast, limit, before)
 
     def stats(
-        self, rule: str | None = None, *, since: timedelta | datetime | None = None
+        self,
+        rule: str | None = None,
+        *,
+        since: timedelta | datetime | None = None,
+        until: timedelta | datetime | None = None,
     ) -> Statistics:
-        """How many people entered each rule, what was sent to them, and what became of it.
+        """How many people entered each rule, what was sent to them, what became of it, and who reached the goal.
 
         Each delivery counts once under each name, by what the store still keeps (see `Statistics`).
 
@@ -148,14 +151,16 @@ class Questions(EngineParts):
             rule: only this one, by its id.
             since: only entries opened, and deliveries that ended or are due, within this time or from this
                 instant on.
+            until: only entries opened, and deliveries that ended or are due, before this time ago, or before
+                this instant.
 
         Raises:
             UnknownNameError: there is no such rule, and nobody has entered one of that name.
         """
-        start = earlier(self.clock.now(), since) if isinstance(since, timedelta) else since
+        period = Period.of(self.clock.now(), since, until)
         known = self.pipeline.index.by_id
         with self.store.reading() as session:
-            return statistics(session, rule, start, known)
+            return statistics(session, rule, period, known)
 
     def graph(self, rule: str) -> "RuleGraph":
         """A rule's steps as a tree, in words, with the people who stand at each.

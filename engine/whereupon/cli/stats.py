@@ -12,8 +12,7 @@ from whereupon.cli.options import AsJson, StoreUrl, duration
 from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import existing_store
 from whereupon.errors import UnknownNameError
-from whereupon.messages.times import earlier
-from whereupon.operations.statistics import statistics
+from whereupon.operations.statistics import Period, statistics
 from whereupon.render.statistics import statistics_lines, statistics_objects, statistics_svg
 from whereupon.scheduling import SystemClock
 
@@ -28,20 +27,29 @@ def stats_command(
             parser=duration, metavar="DURATION", help="Only what is at most this old, such as 30d."
         ),
     ] = None,
+    until: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=duration, metavar="DURATION", help="Only what is at least this old, such as 7d."
+        ),
+    ] = None,
     svg: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a funnel of each rule there.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count who entered each rule, and what was sent, delivered, opened, clicked and converted.
+    """Count who entered each rule, what was sent, delivered, opened and clicked, and who converted.
+
+    Of a rule with a goal, the conversions are shown by arm and beside the holdout, with the difference and its
+    95 % interval.
 
     Each delivery counts once under each name, by what the store still keeps. Rates are shares of what was
     sent; of bounces, shares of what was sent or given up.
     """
-    start = None if since is None else earlier(SystemClock().now(), since)
+    period = Period.of(SystemClock().now(), since, until)
     with closing(existing_store(store)) as event_store, event_store.reading() as session:
         try:
-            found = statistics(session, rule, start)
+            found = statistics(session, rule, period)
         except UnknownNameError as error:
             fail(str(error), FINDINGS)
     if svg is not None:

@@ -2,12 +2,19 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from whereupon.errors import UnknownNameError
+from whereupon.messages.times import earlier
+from whereupon.operations.conversions import Conversions, conversions
 from whereupon.operations.pruner import kept_since
 from whereupon.ports import Session
 from whereupon.records import DeliveryFigures, RetainedKind
+
+NO_CONVERSIONS: Final = Conversions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +22,38 @@ class RuleStatistics:
     """The figures of one rule.
 
     Attributes:
-        entered: how many entries were opened.
+        entered: how many entries were opened; those that were held out do not count.
         channels: by channel, the figures of its deliveries.
+        conversions: what became of the entries, by arm and beside the holdout.
     """
 
     rule: str
     entered: int
     channels: Mapping[str, DeliveryFigures]
+    conversions: Conversions = NO_CONVERSIONS
 
     @property
     def total(self) -> DeliveryFigures:
         """The figures of all channels together."""
         return sum(self.channels.values(), DeliveryFigures())
+
+
+class Period(NamedTuple):
+    """What is counted: from an instant on, and before another one; None for no bound. ``now`` is the present."""
+
+    since: datetime | None
+    until: datetime | None
+    now: datetime
+
+    @classmethod
+    def of(
+        cls, now: datetime, since: timedelta | datetime | None, until: timedelta | datetime | None
+    ) -> "Period":
+        """A period whose bounds are instants, or so long ago."""
+        start, end = (
+            earlier(now, each) if isinstance(each, timedelta) else each for each in (since, until)
+        )
+        return cls(start, end, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +62,13 @@ class Statistics:
 
     Attributes:
         rules: by id.
-        since: from when on entries and deliveries were counted; None for all.
+        since, until: from when on, and before when entries and deliveries were counted; None for all.
         entries_kept_since, deliveries_kept_since: from when on all of them are kept; None if none were pruned.
     """
 
     rules: tuple[RuleStatistics, ...]
     since: datetime | None = None
+    until: datetime | None = None
     entries_kept_since: datetime | None = None
     deliveries_kept_since: datetime | None = None
 
@@ -48,7 +76,7 @@ class Statistics:
 def statistics(
     session: Session,
     rule: str | None,
-    since: datetime | None,
+    period: Period,
     known: Collection[str] = (),
 ) -> Statistics:
     """The figures of one rule, or of all (see `Engine.stats`).
@@ -56,25 +84,32 @@ def statistics(
     Args:
         known: rules that there are, even if nobody has entered them yet.
     """
-    entered, figures = session.count_entered(rule, since), session.figures(rule, since)
+    since, until, now = period
+    figures = session.figures(rule, since, until)
+    groups = session.entry_groups(rule, since, until, now)
+    entered = {
+        name: conversions(of_one) for name, of_one in groupby(groups, key=attrgetter("rule"))
+    }
     names = {*entered, *(name for name, _ in figures)}
     if rule is None:
         names |= set(known)
-    elif rule in known or since is not None:
+    elif rule in known or since is not None or until is not None:
         names.add(rule)
     elif not names:
-        everyone = {*known, *session.count_entered(None, None)}
+        everyone = {*known, *(each.rule for each in session.entry_groups(None, None, None, now))}
         raise UnknownNameError(kind="rule", name=rule, known=tuple(sorted(everyone)))
     return Statistics(
         tuple(
             RuleStatistics(
                 name,
-                entered.get(name, 0),
+                entered.get(name, NO_CONVERSIONS).entries.entered,
                 {channel: each for (of, channel), each in figures.items() if of == name},
+                entered.get(name, NO_CONVERSIONS),
             )
             for name in sorted(names)
         ),
         since,
+        until,
         kept_since(session, RetainedKind.ENTRIES),
         kept_since(session, RetainedKind.DELIVERIES),
     )

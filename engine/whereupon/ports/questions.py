@@ -32,7 +32,9 @@ from whereupon.records import (
     Device,
     Entry,
     EntryCount,
+    EntryFigures,
     EntryFilter,
+    EntryGroup,
     EntryState,
     Identifier,
     InboxItem,
@@ -213,33 +215,43 @@ class Questions(GuardQuestions, Protocol):
 
     # --- figures ------------------------------------------------------------------------------------
 
-    def count_entered(self, rule: str | None, since: datetime | None) -> dict[str, int]:
-        """How many entries were opened, by rule; those that were held out do not count.
+    def entry_groups(
+        self, rule: str | None, since: datetime | None, until: datetime | None, now: datetime
+    ) -> list[EntryGroup]:
+        """How many entries there are and what became of them, by rule, holdout and arms.
 
         Args:
-            rule: only this one; None for all.
+            rule: only of this one; None for all.
             since: only those that were opened at this instant or later; None for all.
+            until: only those that were opened before this instant; None for all.
+            now: whose watch is not over by then is open.
         """
-        return Counter(
-            each.rule
-            for each in self.scan(Entry)
-            if rule in {None, each.rule}
-            and (since is None or each.entered_at >= since)
-            and not each.is_held_out
-        )
+        found: dict[tuple[str, bool, str], EntryFigures] = defaultdict(EntryFigures)
+        for each in self.scan(Entry):
+            if rule in {None, each.rule} and _is_between(each.entered_at, since, until):
+                watched = each.watched_until
+                found[each.rule, each.is_held_out, each.arms or ""] += EntryFigures(
+                    entered=1,
+                    sent=each.sent_at is not None,
+                    converted=each.converted_at is not None,
+                    watched=watched is not None,
+                    open=watched is not None and watched >= now,
+                )
+        return [EntryGroup(*place, figures) for place, figures in sorted(found.items())]
 
     def figures(
-        self, rule: str | None, since: datetime | None
+        self, rule: str | None, since: datetime | None, until: datetime | None = None
     ) -> dict[tuple[str, str], DeliveryFigures]:
         """How many deliveries there are, by rule and channel.
 
         Args:
             rule: only this one; None for all.
             since: only those that ended, or are due, at this instant or later; None for all.
+            until: only those that ended, or are due, before this instant; None for all.
         """
         found: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
         for each in self.scan(Delivery):
-            if rule in {None, each.rule} and (since is None or each.due_at >= since):
+            if rule in {None, each.rule} and _is_between(each.due_at, since, until):
                 found[each.rule, each.channel].append(each)
         return {place: figures_of(found[place]) for place in sorted(found)}
 
@@ -368,3 +380,7 @@ class Questions(GuardQuestions, Protocol):
         records: Iterable[PrunedRecord] = self.scan(PRUNED_RECORDS[cutoff.kind])
         actions = Counter(prune_action(record, cutoff) for record in records)
         return PruneStep(actions[PruneAction.DROP], actions[PruneAction.EMPTY])
+
+
+def _is_between(at: datetime, since: datetime | None, until: datetime | None) -> bool:
+    return (since is None or at >= since) and (until is None or at < until)

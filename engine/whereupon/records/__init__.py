@@ -58,7 +58,7 @@ from whereupon.records.entries import (
     has_slot,
     is_any_active,
 )
-from whereupon.records.figures import ARRIVED, DeliveryFigures, figures_of
+from whereupon.records.figures import ARRIVED, DeliveryFigures, EntryFigures, EntryGroup, figures_of
 from whereupon.records.inbox import InboxItem, is_storable, place_at
 from whereupon.records.objects import METRICS, Device, MetricReport, ObjectRecord, Relationship
 from whereupon.records.open_skips import OpenSkip
@@ -165,7 +165,9 @@ __all__ = [
     "Entry",
     "EntryCount",
     "EntryEnd",
+    "EntryFigures",
     "EntryFilter",
+    "EntryGroup",
     "EntryState",
     "IdKind",
     "Identifier",

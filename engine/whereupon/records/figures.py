@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from whereupon.messages.metrics import Metric
 from whereupon.records.deliveries import Delivery
@@ -61,3 +62,44 @@ def figures_of(deliveries: Iterable[Delivery]) -> DeliveryFigures:
         for metric in reports - {Metric.SENT, Metric.DELIVERED}:
             counts[metric.value] += 1
     return DeliveryFigures(**counts)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFigures:
+    """How many entries there are, and what became of them; each counts once under a name.
+
+    Attributes:
+        sent: those that were sent something; kept for rules with a goal, a holdout or a split.
+        converted: those whose person reached the goal.
+        watched: those whose person has not reached it; some of them still may.
+        open: the watched ones whose time is not over.
+    """
+
+    entered: int = 0
+    sent: int = 0
+    converted: int = 0
+    watched: int = 0
+    open: int = 0
+
+    def __add__(self, other: "EntryFigures") -> "EntryFigures":
+        """Both together."""
+        names = [each.name for each in fields(self)]
+        return EntryFigures(**{n: getattr(self, n) + getattr(other, n) for n in names})
+
+    def rate(self, name: str) -> float | None:
+        """The share of a figure, from 0 to 1, in the entries; None if there are none."""
+        return getattr(self, name) / self.entered if self.entered else None
+
+
+class EntryGroup(NamedTuple):
+    """Entries of a rule that have taken the same arms.
+
+    Attributes:
+        is_held_out: whether they are of the holdout.
+        arms: see `Entry.arms`; empty for none.
+    """
+
+    rule: str
+    is_held_out: bool
+    arms: str
+    figures: EntryFigures

@@ -7,6 +7,7 @@ from html import escape
 from whereupon.messages.times import format_instant
 from whereupon.operations.statistics import RuleStatistics, Statistics
 from whereupon.records import DeliveryFigures
+from whereupon.render.conversions import bars, conversion_lines, conversions_object, is_told
 from whereupon.render.formatting import clean
 from whereupon.render.records import JsonObject
 
@@ -32,6 +33,10 @@ def statistics_lines(found: Statistics) -> Iterator[str]:
     for first, *others in rows:
         cells = (text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
         yield "  ".join((first.ljust(widths[0]), *cells)).rstrip()
+    for each in found.rules:
+        if is_told(each.conversions):
+            yield ""
+            yield from conversion_lines(each.rule, each.conversions)
     yield from _notes(found)
 
 
@@ -56,6 +61,7 @@ def statistics_objects(found: Statistics) -> Iterator[JsonObject]:
         name: None if at is None else format_instant(at)
         for name, at in (
             ("since", found.since),
+            ("until", found.until),
             ("entries_kept_since", found.entries_kept_since),
             ("deliveries_kept_since", found.deliveries_kept_since),
         )
@@ -63,7 +69,8 @@ def statistics_objects(found: Statistics) -> Iterator[JsonObject]:
     for each in found.rules:
         channels = {name: _object(figures) for name, figures in each.channels.items()}
         head = {"kind": "stats", "rule": each.rule, "entered": each.entered}
-        yield {**head, **_object(each.total), "channels": channels, **kept}
+        told = conversions_object(each.conversions) if is_told(each.conversions) else None
+        yield {**head, **_object(each.total), "channels": channels, "goal": told, **kept}
 
 
 def _object(figures: DeliveryFigures) -> JsonObject:
@@ -89,6 +96,10 @@ def statistics_svg(found: Statistics) -> str:
     for each in found.rules:
         parts.append(_funnel(each, top))
         top += _ROW * (len(_FUNNEL) + 2) + 12
+        if is_told(each.conversions):
+            drawn, height = bars(each.conversions, top, row=_ROW, left=_LEFT + 60, width=300)
+            parts.append(drawn)
+            top += height + 12
     spoken = "; ".join(
         f"{each.rule}: " + ", ".join(f"{count} {name}" for name, count in _steps(each))
         for each in found.rules

@@ -28,7 +28,7 @@ WHOLE = {
     "count_prunable_deliveries": "counts rows",
     "count_prunable_entries": "counts rows",
     "count_emptied": "counts rows",
-    "count_entered": "counts entries by rule, for statistics",
+    "entry_groups": "counts entries by rule, for statistics",
     "figures": "counts deliveries by rule and channel, for statistics",
     "deliveries": "lists sent deliveries, the newest first",
     "blank_run": "erases what opened a broadcast, which is rare",

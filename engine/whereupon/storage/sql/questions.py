@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
-from whereupon.messages.times import as_micros, from_micros
+from whereupon.messages.times import LAST_INSTANT, as_micros, from_micros
 from whereupon.ports import (
     ANY_DELIVERY,
     FOOTPRINT,
@@ -24,7 +24,9 @@ from whereupon.records import (
     DeliveryState,
     Entry,
     EntryCount,
+    EntryFigures,
     EntryFilter,
+    EntryGroup,
     EntryState,
     InboxItem,
     Merge,
@@ -50,8 +52,15 @@ _Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
 _UNFINISHED = frozenset(DeliveryState) - {DeliveryState.SENT, DeliveryState.WITHHELD}
 
 
-def _asked(rule: str | None, since: datetime | None) -> dict[str, object]:
-    return {"any_rule": int(rule is None), "rule": rule or "", "since": since_or_ever(since)}
+def _asked(
+    rule: str | None, since: datetime | None, until: datetime | None = None
+) -> dict[str, object]:
+    return {
+        "any_rule": int(rule is None),
+        "rule": rule or "",
+        "since": since_or_ever(since),
+        "until": as_micros(LAST_INSTANT) + 1 if until is None else as_micros(until),
+    }
 
 
 class SqlQuestions(SqlGuardQuestions, Questions):
@@ -330,16 +339,22 @@ class SqlQuestions(SqlGuardQuestions, Questions):
         asked = {"person": person_key, "channel": channel, "skipped": skipped, "limit": limit}
         return [key for (key,) in self._queries.inbox_behind.fetch(self._connection, **asked)]
 
-    def count_entered(self, rule: str | None, since: datetime | None) -> dict[str, int]:
-        """How many entries, by rule."""
-        found = self._queries.count_entered.fetch(self._connection, **_asked(rule, since))
-        return {str(name): int(count) for name, count in found}
+    def entry_groups(
+        self, rule: str | None, since: datetime | None, until: datetime | None, now: datetime
+    ) -> list[EntryGroup]:
+        """How many entries, by rule, holdout and arms."""
+        asked = {**_asked(rule, since, until), "now": as_micros(now)}
+        found = self._queries.entry_groups.fetch(self._connection, **asked)
+        return [
+            EntryGroup(name, bool(held_out), arms, EntryFigures(*map(int, counts)))
+            for name, held_out, arms, *counts in found
+        ]
 
     def figures(
-        self, rule: str | None, since: datetime | None
+        self, rule: str | None, since: datetime | None, until: datetime | None = None
     ) -> dict[tuple[str, str], DeliveryFigures]:
         """How many deliveries, by rule and channel."""
-        found = self._queries.figures.fetch(self._connection, **_asked(rule, since))
+        found = self._queries.figures.fetch(self._connection, **_asked(rule, since, until))
         return {(row[0], row[1]): DeliveryFigures(*map(int, row[2:])) for row in found}
 
     def counts(self) -> Counts:

@@ -7,8 +7,10 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from whereupon.operations.conversions import Conversions
 from whereupon.operations.statistics import RuleStatistics, Statistics
 from whereupon.records import DeliveryFigures, Scope
+from whereupon.render.conversions import conversions_object, is_told
 from whereupon.web.management.forms import RuleId
 from whereupon.web.management.routing import EngineGiven, needs, router
 
@@ -35,25 +37,53 @@ class FiguresShown(BaseModel):
     failed: int
 
 
+class DifferenceShown(BaseModel):
+    """The difference of two shares, in parts of one, with its 95 % interval; ``few``: one group is small."""
+
+    value: float
+    low: float
+    high: float
+    few: bool
+
+
+class EntriesShown(BaseModel):
+    """How many entries there are, were sent something, converted, and may still convert."""
+
+    entered: int
+    sent: int
+    converted: int
+    open: int
+    difference: DifferenceShown | None
+
+
+class ConversionsShown(EntriesShown):
+    """What became of everybody who entered, of the holdout, and of each arm by split."""
+
+    holdout: EntriesShown | None
+    splits: dict[str, dict[str, EntriesShown]]
+
+
 class RuleStatisticsShown(BaseModel):
-    """The figures of one rule, in all and by channel."""
+    """The figures of one rule, in all and by channel; ``goal`` for one with a goal, a holdout or a split."""
 
     rule: str = Field(examples=["sock-thanks"])
     entered: int
     total: FiguresShown
     channels: dict[str, FiguresShown]
+    goal: ConversionsShown | None
 
 
 class StatisticsShown(BaseModel):
     """The figures of rules, by what the store still keeps.
 
     Attributes:
-        since: from when on was counted; null for all.
+        since, until: from when on, and before when was counted; null for all.
         entries_kept_since, deliveries_kept_since: from when on all are kept; null if none were pruned.
     """
 
     rules: list[RuleStatisticsShown]
     since: AwareDatetime | None
+    until: AwareDatetime | None
     entries_kept_since: AwareDatetime | None
     deliveries_kept_since: AwareDatetime | None
 
@@ -68,13 +98,19 @@ def _rule_shown(found: RuleStatistics) -> RuleStatisticsShown:
         entered=found.entered,
         total=_figures(found.total),
         channels={name: _figures(each) for name, each in found.channels.items()},
+        goal=_conversions(found.conversions) if is_told(found.conversions) else None,
     )
+
+
+def _conversions(found: Conversions) -> ConversionsShown:
+    return ConversionsShown.model_validate(conversions_object(found))
 
 
 def _shown(found: Statistics) -> StatisticsShown:
     return StatisticsShown(
         rules=list(map(_rule_shown, found.rules)),
         since=found.since,
+        until=found.until,
         entries_kept_since=found.entries_kept_since,
         deliveries_kept_since=found.deliveries_kept_since,
     )
@@ -91,19 +127,33 @@ Since = Annotated[
 ]
 
 
+Until = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=10**9,
+        description="Only entries opened, and deliveries that ended or are due, longer than so many seconds ago.",
+        examples=[86_400],
+    ),
+]
+
+
 def _span(seconds: int | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
 @routes.get("/stats", **needs(Scope.VIEWER))
-def get_statistics(engine: EngineGiven, since_seconds: Since = None) -> StatisticsShown:
+def get_statistics(
+    engine: EngineGiven, since_seconds: Since = None, until_seconds: Until = None
+) -> StatisticsShown:
     """The figures of every rule."""
-    return _shown(engine.stats(since=_span(since_seconds)))
+    return _shown(engine.stats(since=_span(since_seconds), until=_span(until_seconds)))
 
 
 @routes.get("/stats/{rule}", **needs(Scope.VIEWER, 404))
 def get_rule_statistics(
-    rule: RuleId, engine: EngineGiven, since_seconds: Since = None
+    rule: RuleId, engine: EngineGiven, since_seconds: Since = None, until_seconds: Until = None
 ) -> StatisticsShown:
-    """The figures of one rule."""
-    return _shown(engine.stats(rule, since=_span(since_seconds)))
+    """The figures of one rule, with its conversions by arm and beside the holdout."""
+    period = {"since": _span(since_seconds), "until": _span(until_seconds)}
+    return _shown(engine.stats(rule, **period))

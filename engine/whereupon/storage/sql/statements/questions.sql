@@ -192,10 +192,20 @@ FROM (
 GROUP BY state, channel
 ORDER BY state, channel
 
--- name: count_entered
-SELECT rule, count(*) FROM whereupon_entry
-WHERE state <> 'held-out' AND entered_at >= :since AND (:any_rule = 1 OR rule = :rule)
-GROUP BY rule
+-- name: entry_groups
+SELECT
+    rule,
+    CASE WHEN state = 'held-out' THEN 1 ELSE 0 END AS held_out,
+    coalesce(arms, '') AS taken,
+    count(*),
+    count(sent_at),
+    count(converted_at),
+    count(watched_until),
+    sum(CASE WHEN watched_until >= :now THEN 1 ELSE 0 END)
+FROM whereupon_entry
+WHERE entered_at >= :since AND entered_at < :until AND (:any_rule = 1 OR rule = :rule)
+GROUP BY rule, held_out, taken
+ORDER BY rule, held_out, taken
 
 -- name: figures
 -- The numbers are the bits of metrics; 206 is every metric that says that a delivery has arrived.
@@ -219,7 +229,7 @@ SELECT
     sum(CASE WHEN (reports & 512) <> 0 THEN 1 ELSE 0 END),
     sum(CASE WHEN (reports & 1024) <> 0 THEN 1 ELSE 0 END)
 FROM whereupon_delivery
-WHERE due_at >= :since AND (:any_rule = 1 OR rule = :rule)
+WHERE due_at >= :since AND due_at < :until AND (:any_rule = 1 OR rule = :rule)
 GROUP BY rule, channel
 ORDER BY rule, channel
 
