@@ -199,6 +199,14 @@ def test_only_content_stands_in_files(tmp_path: Path, key: str) -> None:
     )
 
 
+def test_content_is_a_key_of_a_rule_and_may_be_content_of_a_step(tmp_path: Path) -> None:
+    """Only the words of the rule's key are misplaced in a step."""
+    _write(tmp_path, {"receipt.yaml": RULE + "    content: Hello\n"})
+    assert _content(_rule(tmp_path)) == {"content": "Hello"}
+    _write(tmp_path, {"receipt.yaml": RULE + "    content: live\n"})
+    assert _found(tmp_path)[0].startswith("receipt.yaml:9:5: misplaced-key content: live belongs")
+
+
 def test_without_a_folder_there_are_no_text_files() -> None:
     """A rule that is read from plain data says its texts itself."""
     step: JsonValue = {"send": "push", "body_file": "a.txt"}
@@ -561,8 +569,10 @@ def test_a_mail_is_linted_in_each_language(tmp_path: Path) -> None:
 
 
 _PIECES = st.sampled_from(
-    ["{{ properties.total }}", "{{ person.x }}", "{{ user.x }}", "{% render 'sign' %}"]
-    + ["{% render 'gone' %}", "{% if %}", "properties.total", "<a href=", "\n", "{{ x | nope }}"]
+    [
+        *("{{ properties.total }}", "{{ person.x }}", "{{ user.x }}", "{% render 'sign' %}", "\n"),
+        *("{% render 'gone' %}", "{% if %}", "properties.total", "<a href=", "{{ x | nope }}"),
+    ]
 )
 _IN_JSON = {"campaign": "x", "description": "x", "when": "x", "reentry": "every_time"}
 _TEXTS = st.lists(_PIECES | st.text(st.characters(exclude_categories=["Cs", "Cc"])), max_size=6)

@@ -23,16 +23,20 @@ _WAIT = "to send later, put a step of its own before this one: - wait: 2h"
 _PARTS = "it is a part of a wait_for, a branch or a split"
 _SETTINGS = "it belongs to the trigger, or to the rule: put it there, beside when:"
 
+_ALSO_CONTENT: Final = frozenset(("content",))
+"""Keys of a rule that are content in a step, since channels take content of that name."""
+
 STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
     {
-        # keys of a step that are to come
-        "languages": "write languages, in small letters",
         # keys of a step, otherwise spelt
+        "languages": "write languages, in small letters",
         "kind": "write kind, in small letters",
         "topic": "write topic, in small letters",
         # keys of a rule
         **dict.fromkeys(("campaign", "broadcast", "guard"), _RULE),
-        **dict.fromkeys((key.name for key in CAMPAIGN_KEYS), _RULE),
+        **dict.fromkeys(
+            (key.name for key in CAMPAIGN_KEYS if key.name not in _ALSO_CONTENT), _RULE
+        ),
         **dict.fromkeys(sorted(NOT_YET_RULE_KEYS), _RULE),
         **dict.fromkeys(("stay", "grace", "priority", "rate", "late"), _RULE),
         **dict.fromkeys(("once_per", "once_per_key"), "it belongs into reentry: of the rule"),

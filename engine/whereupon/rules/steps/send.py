@@ -179,6 +179,9 @@ class SendForm(StepForm):
         elif key in SENDER_KEYS and _has_template(value):
             message = f"write {key} out: no template, so no event's data, ever chooses the sender"
             reader.report((*path, key), "bad-template", message)
+        elif key == "content" and value in ("live", "pinned"):
+            message = f"content: {value} belongs to the rule: put it beside when:"
+            reader.report((*path, key), "misplaced-key", message)
         elif key.endswith(FILE_ENDING) and key != FILE_ENDING:
             target = key.removesuffix(FILE_ENDING)
             code, message = (
