@@ -200,7 +200,8 @@ class Engine(
             connection: the host's connection, whose transaction is used: an SQLAlchemy ``Connection``, or
                 one of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
             yielding: whether a large batch lets short work of others in between. Then it may take several
-                transactions, and if it raises, a part of it may be stored: send the same again.
+                transactions, and if it raises, a part of it may be stored: send the same again. In the
+                transaction of a ``connection`` all is one.
         """
         reading = read_batch(
             batch,
