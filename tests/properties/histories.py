@@ -70,6 +70,21 @@ TAKE_ONE_RULES = (
         whereupon=[{"track": "purchase"}, {"wait": "2m"}, {"send": "push", "title": "Early"}],
     ),
     campaign("recent", ["view", "purchase"], who={"plan": "pro"}, retroactive={"take": "last"}),
+    campaign(
+        "graced",
+        "purchase",
+        who={"plan": "pro", "performed": {"event": "view", "same": ["price"], "at_most": 2}},
+        reentry={"once_per_key": "properties.price"},
+        grace="6m",
+        whereupon=[{"send": "push", "title": "Graced"}],
+    ),
+    campaign(
+        "stays",
+        "view",
+        who={"any": [{"plan": {"ne": "free"}}, {"noted": 2}]},
+        stay=True,
+        whereupon=[{"wait": "3m"}, {"send": "push", "title": "Stays"}, {"wait": "3m"}],
+    ),
 )
 """With more that depends on what a claim has led to on the way."""
 
@@ -287,6 +302,11 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
         "deliveries": texts(
             d._replace(key=0, person_key=0)._asdict() | {"of": named(d.person_key)}
             for d in schema.deliveries.rows.values()
+        ),
+        "open_skips": texts(
+            s._replace(message_key=0, person_key=0)._asdict()
+            | {"message": ids.get(s.message_key), "person": named(s.person_key)}
+            for s in schema.open_skips.rows.values()
         ),
         "skips": texts(
             (

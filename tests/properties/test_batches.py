@@ -67,6 +67,21 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
 
 
 @settings(max_examples=60)
+@given(histories, cuts)
+def test_grace_and_stay_do_not_depend_on_batches_either(
+    happened: list[Happening], places: set[int]
+) -> None:
+    """What is skipped and decided once more, and who ceases to meet a rule, is the same in any batches."""
+    messages = messages_of(happened)
+    singly = outcome_of(world_after(messages, range(len(messages)), rules=TAKE_ONE_RULES))
+    for batches in (set[int](), {place for place in places if place < len(messages)}):
+        together = outcome_of(world_after(messages, batches, rules=TAKE_ONE_RULES))
+        for name, content in singly.contents.items():
+            assert together.contents[name] == content, name
+        assert together.decisions == singly.decisions
+
+
+@settings(max_examples=60)
 @given(histories)
 def test_whether_due_work_is_done_between_makes_no_difference(happened: list[Happening]) -> None:
     """A person's due work is done before a message of theirs: by a process that is awake, or with the message.
