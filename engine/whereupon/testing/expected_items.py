@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from whereupon.rules.field_types import Name
 from whereupon.rules.form import Form, IfMissing
 from whereupon.testing.item_fields import (
-    ArmLabel,
+    Label,
     MaybeCount,
     MaybeRule,
     Objects,
@@ -62,7 +62,7 @@ class SkippedItem(_OfARule):
     event: Name | None = Field(
         default=None, description="The event by which they do not enter.", examples=["purchase"]
     )
-    step: Name | None = Field(
+    step: Label | None = Field(
         default=None,
         description="The address of the step that is left out, with the reason step-if.",
         examples=["0"],
@@ -158,7 +158,7 @@ class ConvertedItem(_OfARule):
     by: Name | None = Field(
         default=None, description="The event that is the goal.", examples=["Order Completed"]
     )
-    arm: ArmLabel | None = Field(
+    arm: Label | None = Field(
         default=None,
         description="An arm of a split that the person's entry has taken.",
         examples=["a"],
@@ -177,12 +177,12 @@ class RanItem(_OfARule):
 class ArmItem(_OfARule):
     """A person takes an arm of a split, a branch or a wait."""
 
-    arm: ArmLabel = Field(
+    arm: Label = Field(
         description="The arm's label: as a split names it; 0, 1 and so on, or else, of a branch or a wait.",
         examples=["a"],
     )
     of: Annotated[
-        Name, IfMissing("add of: with the split's name, or the name or address of the step")
+        Label, IfMissing("add of: with the split's name, or the name or address of the step")
     ] = Field(
         description="The split's name, or the name or the address of the branch or the wait.",
         examples=["subject-june"],

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from whereupon.rules.field_types import MaybeInstant, Name
 from whereupon.rules.form import Form, IfMissing, there
-from whereupon.testing.item_fields import ArmLabel, Offset
+from whereupon.testing.item_fields import Label, Offset
 
 _Functions = Annotated[dict[Name, JsonValue] | None, BeforeValidator(there)]
 
@@ -47,7 +47,7 @@ class TestForm(Form):
         examples=["+1d"],
     )
     arms: Annotated[
-        dict[Name, ArmLabel] | None,
+        dict[Name, Label] | None,
         BeforeValidator(there),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "integer"]}}),
     ] = Field(

@@ -86,11 +86,11 @@ MaybeCount = Annotated[
 
 
 def _label(value: object) -> object:
-    """An arm's label; ``arm: 0`` is the number 0 in YAML."""
+    """An arm's label, or an address; ``arm: 0`` is the number 0 in YAML."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-ArmLabel = Annotated[
+Label = Annotated[
     Name,
     BeforeValidator(_label),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}),

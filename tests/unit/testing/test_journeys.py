@@ -67,7 +67,7 @@ def test_an_arm_of_a_wait_goes_by_its_number_or_its_event(tmp_path: Path) -> Non
     given = f"- {{identify: ada, traits: {{plan: team, newsletter: true}}}}\n{START}\n{_invited()}"
     expect = f"""
     {ENTERED}
-    - {{arm: 0, of: "1", person: ada}}
+    - {{arm: 0, of: 1, person: ada}}
     - {{arm: 0, of: invite, person: ada, at: +1d}}
     - {{exited: ada, by: exit, at: +1d}}
     - {{delivery: push, to: ada}}
