@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,17 @@ def test_an_error_of_any_type_is_told_without_the_secret(shop: _Shop) -> None:
     shop.fails = _QuotingError()
     assert shop.buy().reason == "RuntimeError: _QuotingError: cannot send {{ secrets.CRM-TOKEN }}"
     assert shop.engine.deliveries(DeliveryState.PENDING)
+
+
+@pytest.mark.parametrize("said", ["a b/\"ü'", "a%20b/%22%C3%BC%27", "a%20b%2F%22%C3%BC%27"])
+def test_a_secret_is_not_told_in_another_spelling(said: str) -> None:
+    """As a URL, Python and JSON write it."""
+    shop = _Shop("memory://", _SECRETS | {"CRM-TOKEN": "a b/\"ü'"})
+    with shop.engine:
+        for quoted in (said, repr(said)[1:-1], json.dumps(said, ensure_ascii=False)[1:-1]):
+            shop.fails = RetryLater(reason=f"no {quoted}")
+            assert shop.buy().reason == "no {{ secrets.CRM-TOKEN }}"
+            shop.engine.clock.move_to(shop.engine.clock.now() + timedelta(days=1))  # type: ignore[attr-defined]  # it is frozen
 
 
 def test_a_channel_asks_to_wait_and_quotes_a_secret(shop: _Shop) -> None:

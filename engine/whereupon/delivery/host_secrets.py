@@ -7,6 +7,7 @@ is told with the place instead.
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
 from whereupon.decide.steps.webhook import CHANNEL
 from whereupon.delivery.retries import GiveUp
@@ -130,6 +131,14 @@ def _without(used: Mapping[str, str], error: Exception) -> Exception:
 
 def _hidden(used: Mapping[str, str], text: str) -> str:
     for name, value in used.items():
-        if len(value) >= _SHORTEST_HIDDEN:
-            text = text.replace(value, f"{{{{ secrets.{name} }}}}")
+        place = f"{{{{ secrets.{name} }}}}"
+        for form in _forms(value) if len(value) >= _SHORTEST_HIDDEN else ():
+            text = text.replace(form, place)
     return text
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """A secret as it may be quoted: itself, in a URL, in Python and in JSON."""
+    in_urls = (quote(value, safe=safe, errors="replace") for safe in ("/", ""))
+    in_json = value.replace("\\", "\\\\").replace('"', '\\"')
+    return (value, *in_urls, repr(value)[1:-1], in_json)
