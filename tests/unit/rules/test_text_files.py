@@ -592,3 +592,48 @@ def test_any_text_counts_as_if_it_stood_in_the_rule(text: str) -> None:
     assert codes[0] == codes[1]
     versions = [[(rule.steps, rule.digest) for rule in each.book.rules] for each in (one, two)]
     assert versions[0] == versions[1]
+
+
+JOURNEY = """\
+campaign: receipt
+description: A receipt.
+when: purchase
+reentry: every_time
+whereupon:
+  - branch:
+      - {if: {plan: pro}, then: [{send: push, title_file: a.txt}]}
+      - {else: [{send: push, title: x, languages: {de: {title_file: a.txt}}}]}
+  - wait_for:
+      - {event: Paid, then: [{send: push, title_file: a.txt}]}
+    up_to: 3d
+    else: [{send: push, title_file: a.txt}]
+  - split:
+      name: colour
+      arms:
+        a: {share: 50, then: [{send: push, title_file: a.txt}]}
+        b: {share: 50, then: [{webhook: "https://hooks.example.com", body_file: a.txt}]}
+"""
+
+
+def test_texts_in_files_stand_in_every_arm(tmp_path: Path) -> None:
+    """Of branches, waits and splits, however deep."""
+    _write(tmp_path, {"receipt.yaml": JOURNEY, "a.txt": "{{ properties.total | default: 0 }}"})
+    rule = _rule(tmp_path)
+    texts = [
+        step.content_in("de").get("title") if isinstance(step, Send) else step.content.get("body")
+        for place in rule.route.places.values()
+        if isinstance(step := place.step, Send | Webhook)
+    ]
+    assert len(texts) == 6
+    assert {each.source for each in texts if isinstance(each, Template)} == {
+        "{{ properties.total | default: 0 }}"
+    }
+    assert all(isinstance(each, Template) for each in texts)
+
+
+def test_a_missing_file_is_found_in_every_arm(tmp_path: Path) -> None:
+    """Each at its own key."""
+    _write(tmp_path, {"receipt.yaml": JOURNEY})
+    found = read_folder(tmp_path).diagnostics
+    assert [d.code for d in found] == ["no-text-file"] * 6
+    assert [d.location.line for d in found] == [7, 8, 10, 12, 16, 17]
