@@ -11,7 +11,7 @@ from whereupon.conditions import ALWAYS, Condition
 from whereupon.conditions.paths import path_of
 from whereupon.conditions.sentence import same_words
 from whereupon.insight.outcomes import headline_of
-from whereupon.messages.times import format_duration
+from whereupon.messages.times import format_duration, format_instant
 from whereupon.records import EntryCount, EntryState
 from whereupon.rules.model import (
     END,
@@ -184,8 +184,31 @@ def _about(rule: Rule) -> Iterator[tuple[str, str]]:
         yield "re-entry", _reentry(rule)
     if rule.exits:
         yield "exit", " or ".join(_exit(each) for each in rule.exits)
+    yield from _settings(rule)
     if not rule.active.on:
         yield "active", "no: it is switched off, nobody enters, and who is inside stands still"
+
+
+def _settings(rule: Rule) -> Iterator[tuple[str, str]]:
+    if rule.goal is not None:
+        goal = rule.goal
+        since = " after the first delivery" if goal.after_send else ""
+        ends = "; it ends the entry" if goal.exits else ""
+        reached = _narrowed(goal.event, goal.where, goal.same)
+        yield "goal", f"{reached}, within {format_duration(goal.within)}{since}{ends}"
+    if rule.holdout is not None:
+        group = (
+            ""
+            if rule.holdout.group is None
+            else f", as every rule of the group {rule.holdout.group}"
+        )
+        yield "holdout", f"{rule.holdout.share / 100:g} % are kept out to compare with{group}"
+    if rule.grace is not None:
+        yield "grace", f"{format_duration(rule.grace)} for who"
+    if rule.live:
+        yield "content", "live: texts are those of the version in use"
+    if rule.active.on and rule.active.until is not None:
+        yield "active", f"lets people in until {format_instant(rule.active.until)}"
 
 
 def _trigger(trigger: Trigger) -> str:

@@ -31,6 +31,9 @@ who: {country: [DE, FR]}
 reentry: once
 exit: [{event: Order Completed, where: {total: {gt: 20}}, same: [cart]}, {plan: pro}]
 stay: true
+goal: {event: Order Completed, where: {total: {gt: 0}}, within: 14d, after: first_send}
+holdout: {percent: 2.5, group: spring}
+grace: 30m
 whereupon:
   - {send: email, subject: "Welcome, {{ person.first_name | default: 'friend' }}", name: welcome}
   - wait: 2d
@@ -72,6 +75,10 @@ def test_a_rule_is_told_as_an_indented_tree(tmp_path: Path) -> None:
         "  re-entry  once\n"
         "  exit      Order Completed where total is greater than 20 with the same cart or plan is pro "
         "or no longer one of those who may enter\n"
+        "  goal      Order Completed where total is greater than 0, within 14d after the first delivery; "
+        "it ends the entry\n"
+        "  holdout   2.5 % are kept out to compare with, as every rule of the group spring\n"
+        "  grace     30m for who\n"
         "\n"
         "  welcome  sends email “Welcome, {{ person.first_name | default: 'friend' }}”\n"
         "  1        waits 2d\n"

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from whereupon.engine import Engine
 from whereupon.messages.model import id_in_ref
-from whereupon.records import Entry, EntryCount, EntryState, Operation, RulePause, Scope
+from whereupon.records import NEVER, Entry, EntryCount, EntryState, Operation, RulePause, Scope
 from whereupon.web.management.deliveries import EndShown
 from whereupon.web.management.forms import (
     DEFAULT_LIMIT,
@@ -41,7 +41,7 @@ class EntryChanged(BaseModel):
 
     Attributes:
         step: the address of its next step.
-        due_at: when that is due; null if it has ended.
+        due_at: when that is due; null if it has ended, or waits for something without an end.
     """
 
     entry: int = Field(examples=[1])
@@ -70,14 +70,17 @@ class EntryShown(EntryChanged):
 
 
 class CountShown(BaseModel):
-    """How many people are inside a rule, in one version before one step, in one state."""
+    """How many people are inside a rule, in one version before one step, in one state.
+
+    ``due_at`` is when the first of them is due; null if they wait for something without an end.
+    """
 
     rule: str
     version: str
     step: str
     state: str
     people: int
-    due_at: AwareDatetime
+    due_at: AwareDatetime | None
 
 
 def _facts(entry: Entry) -> dict[str, object]:
@@ -87,7 +90,7 @@ def _facts(entry: Entry) -> dict[str, object]:
         "version": entry.digest,
         "state": entry.state.value,
         "step": entry.address,
-        "due_at": entry.due_at,
+        "due_at": None if entry.due_at == NEVER else entry.due_at,
         "ended": None if entry.ended is None else EndShown.of(entry.ended),
     }
 
@@ -166,7 +169,7 @@ def _count_shown(count: EntryCount) -> CountShown:
         step=count.address,
         state=count.state.value,
         people=count.people,
-        due_at=count.due_at,
+        due_at=None if count.due_at == NEVER else count.due_at,
     )
 
 
