@@ -253,19 +253,19 @@ def test_replay_tells_arms_waits_and_deadlines_as_they_happen(folder: Path) -> N
             "· leaves out step 0.0.0 (sends push), since its `if` asks that newsletter is true, "
             "but newsletter was missing (trial)"
         ),
-        "… comes to step 1, which waits for Teammate Invited, up to 3d, until 2026-03-05T12:00:00Z (trial)",
+        "… waits for Teammate Invited, up to 2026-03-05T12:00:00Z (step 1) (trial)",
         "",
         "Tuesday 3 March 2026",
         "12:00  ada  Teammate Invited",
         "» goes on from step 1 by the arm 0, by Teammate Invited of 2026-03-03T12:00:00Z (m-2) (trial)",
         "→ push to ada: “Two of you” (trial)",
-        "… comes to step 2, which waits for Paid, up to 2d, until 2026-03-05T12:00:00Z (trial)",
+        "… waits for Paid, up to 2026-03-05T12:00:00Z (step 2) (trial)",
         "",
         "Thursday 5 March 2026",
         "12:00  ada  3 days after entering trial",
         "» goes on from step 2 by the arm else, since the time of its wait is up (trial)",
     ]
-    assert "… comes to step 3, which waits for Bye, without an end (trial)" in lines
+    assert "… waits for Bye (step 3) (trial)" in lines
     assert any(
         line.split() == ["for", "ever", "ada", "trial", "waits", "for", "Bye", "(step", "3)"]
         for line in lines

@@ -30,6 +30,7 @@ from whereupon.insight.passages import (
     passage_words,
     shown_values,
     standing,
+    waits_at,
 )
 from whereupon.insight.person_profile import Profile, known_person, profile
 from whereupon.insight.person_report import (
@@ -90,6 +91,7 @@ __all__ = [
     "subject_of",
     "timeline",
     "told_once",
+    "waits_at",
     "where_words",
     "why_withheld",
 ]

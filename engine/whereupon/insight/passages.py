@@ -125,12 +125,19 @@ def next_step(rule: Rule, address: str) -> str:
     return place.step.in_words + ("" if rule.route.is_plain else f" (step {address})")
 
 
+def waits_at(rule: Rule, address: str, due_at: datetime | None) -> str:
+    """What an entry waits for that has come to a step at which it waits for something, and until when."""
+    place = rule.route.place(address)
+    if place is None:
+        return f"waits at step {address}"
+    return f"{_waits_for(place.step, due_at)} (step {address})"
+
+
 def held_at(entry: Entry, rule: Rule) -> str:
     """What an entry waits for that stands at a step until something happens; empty if it waits for the time alone."""
-    place = rule.route.place(entry.address)
-    if place is None or mark_at(entry.trail, entry.address, MarkKind.WAITS) is None:
+    if mark_at(entry.trail, entry.address, MarkKind.WAITS) is None:
         return ""
-    return f"{_waits_for(place.step, entry.due_at)} (step {entry.address})"
+    return waits_at(rule, entry.address, entry.due_at)
 
 
 def _waits_for(step: Step, due_at: datetime | None) -> str:

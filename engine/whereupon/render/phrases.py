@@ -8,10 +8,9 @@ from rich.text import Text
 from whereupon.decide import Converted, Ended, Notice, Passage
 from whereupon.decide.decisions import Decision, Reason
 from whereupon.guards.judge import Absence, Refusal
-from whereupon.insight import Tense, describe, ended_by, passage_words, why_withheld
+from whereupon.insight import Tense, describe, ended_by, passage_words, waits_at, why_withheld
 from whereupon.messages.model import MessageType
-from whereupon.messages.times import format_instant
-from whereupon.records import NEVER, Delivery, DeliveryState, MarkKind, Request, RequestOutcome
+from whereupon.records import Delivery, DeliveryState, MarkKind, Request, RequestOutcome
 from whereupon.render.formatting import clean, headline, in_words, named
 from whereupon.rules.model import Rule, RuleKind
 
@@ -142,10 +141,10 @@ def converted(conversion: Converted) -> Phrase:
 def passed(passage: Passage, rule: Rule | None) -> Phrase:
     """What an entry passes at a step: an arm and why, a wait and until when, a step that is left out."""
     mark = passage.mark
-    words = passage_words(mark, rule, Tense.PRESENT)
-    if mark.kind is MarkKind.WAITS and passage.due_at is not None:
-        forever = passage.due_at == NEVER
-        words += ", without an end" if forever else f", until {format_instant(passage.due_at)}"
+    if mark.kind is MarkKind.WAITS and rule is not None:
+        words = waits_at(rule, mark.address, passage.due_at)
+    else:
+        words = passage_words(mark, rule, Tense.PRESENT)
     sign, style = _SIGNS.get(mark.kind, ("·", "dim"))
     return Phrase(sign, Text(clean(words)).append(f" ({passage.rule})", "dim"), style)
 
