@@ -8,7 +8,7 @@ from tests.rule_files import File, broadcast, campaign
 from tests.worlds import DAY, HOUR, NOON, World, after, world
 
 from whereupon.ports import Store
-from whereupon.records import Entry, Mark, MarkKind
+from whereupon.records import Entry, Mark, MarkKind, RetainedKind, RetentionCutoff
 
 WAITS: list[JsonValue] = [
     {"send": "push", "title": "First"},
@@ -426,6 +426,31 @@ def test_an_entry_keeps_the_goal_that_it_entered_with(home: Store) -> None:
     made.change_rules(campaign("cart", "Cart Updated", whereupon=WAITS))
     made.track("Order", "ada", at=2 * DAY)
     assert minutes(made) == [2 * DAY]
+
+
+def test_an_entry_that_is_moved_is_watched_for_the_goal_of_its_new_version(home: Store) -> None:
+    """For as long as that says, from its opening message on."""
+    made = cart(home, {"event": "Order", "within": "1d"}, whereupon=[{"wait": "9d"}, "exit"])
+    made.track("Cart Updated", "ada", at=0)
+    goal: JsonValue = {"event": "Payment", "within": "3d"}
+    made.change_rules(
+        campaign("cart", "Cart Updated", goal=goal, whereupon=[{"wait": "9d"}, "exit"])
+    )
+    made.engine.entries.move("cart", by="tim")
+    made.track("Order", "ada", at=HOUR)
+    made.track("Payment", "ada", at=2 * DAY)
+    assert minutes(made) == [2 * DAY]
+
+
+def test_retention_leaves_an_entry_alone_while_its_goal_is_watched(home: Store) -> None:
+    """It goes when its time is over, and then as any other that is old enough."""
+    made = cart(home, {"event": "Order", "within": "60d"}, whereupon=["exit"])
+    made.track("Cart Updated", "ada", at=0)
+    for days, left in ((50, 1), (61, 0)):
+        cutoff = RetentionCutoff(RetainedKind.ENTRIES, after(days * DAY), after(days * DAY))
+        with made.home.session() as session:
+            step = session.prune(cutoff, 0, 100)
+        assert (step.gone, len(entries(made))) == (1 - left, left)
 
 
 def test_a_broadcast_has_a_goal_too(home: Store) -> None:

@@ -40,6 +40,14 @@ def watched(work: BatchState, entry: Entry, goal: Goal) -> Entry:
     return _with_recorded(work, entry, goal, entry.entered_at)
 
 
+def watched_anew(entry: Entry, goal: Goal | None) -> Entry:
+    """An entry that goes on in another version, watched for that version's goal unless it has converted."""
+    if entry.converted_at is not None:
+        return entry
+    until = None if goal is None else later(entry.timestamp, goal.within)
+    return entry._replace(watched_until=until)
+
+
 def _with_recorded(work: BatchState, entry: Entry, goal: Goal, now: datetime) -> Entry:
     """The entry, converted if a recorded message meets the goal."""
     met = min(_meeting(work, entry, goal), default=None, key=lambda each: each.at)

@@ -160,6 +160,7 @@ _ENDS: Mapping[str, str] = {
     EndReason.STEP: "by the rule's own exit step",
     EndReason.GOAL: "since they reached its goal",
     EndReason.NO_DATE: "since they have no such date as its wait goes by",
+    EndReason.HOLDOUT: "since they belong to the rule's holdout",
     EndReason.MERGED: "since they became one person with somebody whose entry kept them out",
     EndReason.DELETED: "since the person was deleted",
     EndReason.RULE_GONE: "since the rule was no longer there",

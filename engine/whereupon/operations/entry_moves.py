@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.decide.goals import watched_anew
 from whereupon.decide.idempotency import keys_at, step_message_id
 from whereupon.decide.steps.wait_for import deadline_of
 from whereupon.messages.model import ref_of
@@ -197,7 +198,7 @@ class EntryMoves:
             if refusal is None:
                 act = done._replace(detail=entry.digest)
                 operations = with_operation(entry.operations, act)
-                moved = self._moved(entry, address, done.at)
+                moved = watched_anew(self._moved(entry, address, done.at), self.rule.goal)
                 changes.entries[entry.key] = moved._replace(
                     digest=self.digest, operations=operations
                 )

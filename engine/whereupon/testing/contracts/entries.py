@@ -18,6 +18,7 @@ from whereupon.testing.contracts.samples import (
     ADA,
     BOB,
     LAST,
+    NOON,
     ODD,
     after,
     entry,
@@ -80,6 +81,26 @@ class EntriesContract:
         save(store, Changes(entries={1: entry(1)}))
         with store.session() as session:
             assert session.counts().entries == 0
+
+    def test_watched_entries_are_those_that_have_ended_and_whose_time_is_not_over(
+        self, store: Store
+    ) -> None:
+        """Of these persons; and the versions of all that are watched, running ones included."""
+        done = EntryEnd(EndReason.COMPLETED, NOON)
+        out = EntryEnd(EndReason.HOLDOUT, NOON)
+        save_entries(
+            store,
+            entry(1)._replace(watched_until=after(9), digest="d1"),
+            entry(2).finished(done)._replace(watched_until=after(9), digest="d2"),
+            entry(3).finished(done)._replace(watched_until=after(4), digest="d2"),
+            entry(4).finished(out)._replace(watched_until=after(5), digest="d3"),
+            entry(5).finished(done)._replace(digest="d4"),
+            entry(6, owner=BOB).finished(done)._replace(watched_until=after(9), digest="d5"),
+        )
+        with store.session() as session:
+            found = session.watched_entries([ADA], after(5))
+            assert sorted(each.key for each in found) == [2, 4]
+            assert session.watched_versions() == {"d1", "d2", "d3", "d5"}
 
     @pytest.mark.parametrize(
         "twin",

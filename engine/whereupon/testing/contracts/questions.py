@@ -15,6 +15,9 @@ from whereupon.records import (
     Breaker,
     Changes,
     DeliveryState,
+    EntryFigures,
+    EntryGroup,
+    EntryState,
     Merge,
     ObjectRecord,
     Relationship,
@@ -85,6 +88,26 @@ class QuestionsContract:
         save(store, all_of(ADA, start=10))
         with store.session() as session:
             assert session.counts() == Counts(messages=2, persons=1, entries=1, deliveries=1)
+
+    def test_entries_are_counted_by_rule_holdout_and_arms(self, store: Store) -> None:
+        """What was sent to them, who converted, and who still may; by when they were opened."""
+        save_entries(
+            store,
+            entry(1)._replace(arms="june=a", sent_at=NOON, converted_at=after(3)),
+            entry(2)._replace(arms="june=a", watched_until=after(9)),
+            entry(3)._replace(arms="june=a", watched_until=after(4)),
+            entry(4)._replace(state=EntryState.HELD_OUT, due_at=None, converted_at=NOON),
+            entry(5)._replace(entered_at=after(60)),
+            entry(6, rule="shoes"),
+        )
+        with store.session() as session:
+            found = session.entry_groups("socks", None, after(60), after(5))
+            every = session.entry_groups(None, after(60), None, after(5))
+        assert found == [
+            EntryGroup("socks", False, "june=a", EntryFigures(3, 1, 1, 2, 1)),
+            EntryGroup("socks", True, "", EntryFigures(1, 0, 1, 0, 0)),
+        ]
+        assert every == [EntryGroup("socks", False, "", EntryFigures(1))]
 
     def test_requests_come_newest_first(self, store: Store) -> None:
         """A request that is decided later keeps its place."""
