@@ -123,18 +123,19 @@ class Model:
         assert person is not None
         earlier = [e for e in self.entries if e.rule is rule and e.person is person]
         past = [m for m in self.people.of(person) if m is not message]
+        before = [m for m in past if m.at <= message.at]
         if (
             not holds(rule.get("where"), message.data)
             or now - message.at > MAX_AGE
             or not holds(rule.get("who"), person.values)
             or self._key(rule, message) is None
             or any(self._refuses(each, message) for each in earlier)
-            or (goal.get("already") == "skip" and any(meets(goal, m, message) for m in past))
+            or (goal.get("already") == "skip" and any(meets(goal, m, message) for m in before))
         ):
             return
         entry = Entry(rule, person, person.ids[0], message, listed(rule["whereupon"]))
         self.entries.append(entry)
-        if self.draw(rule["campaign"], entry.user) < 100 * rule.get("holdout", 0):
+        if self.draw(f"holdout\x1f{rule['campaign']}", entry.user) < 100 * rule.get("holdout", 0):
             self._end(entry, "holdout", now)
         self._leaves(entry, past, now)
         self._converts(entry, past, now)
@@ -172,12 +173,14 @@ class Model:
     def _converts(self, entry: Entry, messages: list[Message], now: int) -> None:
         """Note that the goal is met, once, by the message's own time, also when the steps are over."""
         goal, opening = entry.rule.get("goal", {}), entry.opening
-        starts = [at for _, at, _ in entry.sends] if "after" in goal else [opening.at]
-        for message in messages if goal and starts else ():
-            in_time = min(starts) < message.at <= opening.at + seconds(goal["within"])
-            if entry.converted is None and in_time and meets(goal, message, opening):
+        starts, until = [opening.at], opening.at + seconds(goal.get("within", "7d"))
+        if goal.get("after") == "first_send" and "holdout" not in (entry.ended or ()):
+            starts = [at for _, at, _ in entry.sends]
+        heard = [m for m in messages if goal and starts and min(starts) <= m.at <= until]
+        for message in (m for m in heard if m is not opening and meets(goal, m, opening)):
+            if entry.converted is None and "merged" not in (entry.ended or ()):
                 entry.converted = message.at
-                if goal.get("exit"):
+                if goal.get("exit", True):
                     self._end(entry, "goal", now)
 
     def _end(self, entry: Entry, reason: str, now: int) -> None:

@@ -418,8 +418,8 @@ class Examiner:
             return False
 
 
-SEEN = ["event", "condition", "who", "merged", "step", "completed", "withdrawn", "sent"]
-SEEN += ["no-date", "passed", "expired", "arm", "step-if", "#"]
+SEEN = ["event", "condition", "goal", "who", "merged", "step", "completed", "withdrawn", "sent"]
+SEEN += ["no-date", "holdout", "passed", "expired", "arm", "step-if", "#"]
 
 
 def examine(seeds: Sequence[int], database: str) -> tuple[list[str], Counter[str]]:

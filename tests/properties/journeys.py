@@ -87,8 +87,19 @@ class Author:
                 rule["stay"] = True
         if self._chance.random() < 0.3:
             rule["exit"] = [self._chance.choice([self._event(), self._event(), self._who()])]
+        if self._chance.random() < 0.3:
+            rule["goal"] = self._goal()
+        if self._chance.random() < 0.15:
+            rule["holdout"] = self._chance.choice([10, 50])
         rule["whereupon"] = self._steps(2, tracks=tracks)
         return rule
+
+    def _goal(self) -> Data:
+        goal: Data = {**self._event(), "within": self._chance.choice(["2h", "2d"])}
+        for key, value in (("after", "first_send"), ("exit", False), ("already", "skip")):
+            if self._chance.random() < 0.3:
+                goal[key] = value
+        return goal
 
     def _who(self) -> Data:
         return self._chance.choice(
