@@ -42,20 +42,23 @@ class Coverage:
 
     Args:
         file: the rule's file.
+
+    Attributes:
+        probes: of every part of the rule, with what has been seen.
     """
 
     def __init__(self, rule: Rule, file: str) -> None:
         self._file = file
-        self._probes: list[Probe] = []
+        self.probes: list[Probe] = []
         self._entering = self._probe(ENTERING, BOTH, ())
-        where = noted(rule.where, "where", ("where",), self._probes)
-        who = noted(rule.who, "who", ("who",), self._probes)
+        where = noted(rule.where, "where", ("where",), self.probes)
+        who = noted(rule.who, "who", ("who",), self.probes)
         self._exits: list[tuple[Exit, Probe]] = []
         exits = tuple(self._noted_exit(leave, rule, n) for n, leave in enumerate(rule.exits))
         self._reentry = self._reentry_probe(rule)
         self._ages = [*self._age_probes(rule)]
-        self._goal = GoalProbes(rule, self._probes)
-        self._steps = StepProbes(rule.route, self._probes)
+        self._goal = GoalProbes(rule, self.probes)
+        self._steps = StepProbes(rule.route, self.probes)
         self.rule = replace(
             rule,
             where=where,
@@ -83,7 +86,7 @@ class Coverage:
 
     def uncovered(self) -> Iterator[Uncovered]:
         """What was not seen, in the order of the rule's parts."""
-        missing = [probe for probe in self._probes if not probe.is_complete]
+        missing = [probe for probe in self.probes if not probe.is_complete]
         if not missing:
             return
         _, positions, _ = load_document(FilePath(self._file))
@@ -97,7 +100,7 @@ class Coverage:
 
     def _probe(self, part: str, wanted: tuple[Seen, ...], path: Path) -> Probe:
         probe = Probe(part, wanted, path)
-        self._probes.append(probe)
+        self.probes.append(probe)
         return probe
 
     # --- decisions ------------------------------------------------------------------------------
@@ -159,11 +162,11 @@ class Coverage:
         """The part of `exit`, instrumented, and its words as the end of an entry says them."""
         match leave:
             case ExitOnEvent(event):
-                where = noted(leave.where, "exit", (*path, "where"), self._probes)
+                where = noted(leave.where, "exit", (*path, "where"), self.probes)
                 return replace(leave, where=where), event
             case ExitOnCondition(condition):
                 text = " and ".join(conjunct.text for conjunct in condition.conjuncts)
-                return replace(leave, condition=noted(condition, "exit", path, self._probes)), text
+                return replace(leave, condition=noted(condition, "exit", path, self.probes)), text
             case ExitOnLeaving(segment):
                 return leave, segment
             case ExitOnWho():

@@ -1,0 +1,67 @@
+"""Rules that note what tests see do what they do otherwise, on any journey."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+
+from tests.properties.journey_runs import instant, journey, wire_of
+from tests.properties.journeys import START, Journey
+from tests.properties.profiles import examples
+from tests.rule_files import book_of
+
+from whereupon import Engine
+from whereupon.messages.model import Message, SenderClass
+from whereupon.messages.wire import Arrival, parse_message
+from whereupon.records import Delivery, Entry
+from whereupon.replay.records import Record
+from whereupon.replay.stream_replay import Replay
+from whereupon.rules.model import Rule, Rulebook
+from whereupon.scheduling.clocks import FrozenClock
+from whereupon.testing.coverage import Coverage
+from whereupon.testing.reports import Seen
+
+_SEEDS = range(examples(60).max_examples)
+
+
+def _arrivals(whole: Journey) -> Iterator[Message]:
+    now = instant(START)
+    for happening in whole.happens:
+        span = happening.get("pass") or happening.get("stall") or 0
+        now += timedelta(seconds=span)
+        for message in happening.get("arrive", ()):
+            arrival = Arrival(now, SenderClass.SERVER, partial(str, message.get("messageId")))
+            yield parse_message(wire_of(message), arrival)
+
+
+def _ran(whole: Journey, rules: tuple[Rule, ...]) -> tuple[list[object], list[Entry]]:
+    """What became of a journey, but for the keys of rows: which are given out depends on what is loaded."""
+    records: list[object] = []
+    clock = FrozenClock(instant(START))
+    with Engine.open("memory://", rules=Rulebook(rules=rules), clock=clock) as engine:
+        replay = Replay(engine, clock, lambda record: records.append(_without_key(record)))
+        replay.feed(_arrivals(whole))
+        replay.finish()
+        with engine.store.session() as session:
+            return records, [_at_no_key(entry) for entry in session.scan(Entry)]
+
+
+def _without_key(record: Record) -> object:
+    return record.with_key(0)._replace(person_key=0) if isinstance(record, Delivery) else record
+
+
+def _at_no_key(entry: Entry) -> Entry:
+    return entry._replace(key=0, person_key=0, entrant=0, message_key=0)
+
+
+def test_rules_that_note_what_tests_see_do_what_they_do_otherwise() -> None:
+    """The same decisions, deliveries, ends, trails and conversions, whatever happens."""
+    done = 0
+    for seed in _SEEDS:
+        whole = journey(seed)
+        rules = book_of(*whole.rules).rules
+        coverages = [Coverage(rule, "") for rule in rules]
+        plain = _ran(whole, rules)
+        noted = _ran(whole, tuple(coverage.rule for coverage in coverages))
+        assert noted == plain, whole
+        done += sum(Seen.DONE in probe.seen for each in coverages for probe in each.probes)
+    assert done > len(_SEEDS)
