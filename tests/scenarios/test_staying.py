@@ -67,6 +67,16 @@ def test_who_is_asked_again_before_every_step_even_if_no_message_says_anything(
     assert how_ended(made)[0] == "exited"
 
 
+def test_who_is_asked_before_the_first_step_of_an_entry_that_a_claim_opens(home: Store) -> None:
+    """It held when the message happened, and no longer does when the person is known."""
+    made = series(home, {"performed": {"event": "visit", "within": "1h"}})
+    made.track("visit", None, anonymous="a", at=0)
+    made.track("signup", None, anonymous="a", at=10)
+    made.identify("ada", {}, anonymous="a", at=180)
+    assert made.titles() == []
+    assert "who no longer held" in how_ended(made)[1]
+
+
 def test_the_history_that_who_asks_for_is_loaded(home: Store) -> None:
     """A second order is one too many; who counts the first, which another batch brought."""
     made = series(home, {"performed": {"event": "order", "at_most": 1}})

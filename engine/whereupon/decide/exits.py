@@ -68,10 +68,20 @@ def exit_at_start(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
     """What ends the entry as it begins; None if the entry goes on.
 
     That is an event that happened since the opening message and is recorded already, or comes with the same
-    claim; or a condition that held when the opening message happened, or holds now.
+    claim; a condition that held when the opening message happened, or holds now; or a `who` that held then, and
+    no longer does.
     """
     person = work.persons.get(entry.person_key)
-    return next((each for each in rule.exits if _ended(work, rule, each, entry, person)), None)
+    for leave in rule.exits:
+        if isinstance(leave, ExitOnWho):
+            if person is None or entry.entered_at <= entry.timestamp:
+                continue
+            left = _no_longer(work, rule, leave, entry, person, entry.entered_at)
+            if left is not None:
+                return left
+        elif _ended(work, rule, leave, entry, person):
+            return leave
+    return None
 
 
 def _ended(work: BatchState, rule: Rule, leave: Exit, entry: Entry, person: Person | None) -> bool:
