@@ -12,7 +12,7 @@ from tests.rule_files import book_of
 from whereupon import Engine
 from whereupon.messages.model import Message, SenderClass
 from whereupon.messages.wire import Arrival, parse_message
-from whereupon.records import Delivery, Entry
+from whereupon.records import Entry
 from whereupon.replay.records import Record
 from whereupon.replay.stream_replay import Replay
 from whereupon.rules.model import Rule, Rulebook
@@ -33,24 +33,16 @@ def _arrivals(whole: Journey) -> Iterator[Message]:
             yield parse_message(wire_of(message), arrival)
 
 
-def _ran(whole: Journey, rules: tuple[Rule, ...]) -> tuple[list[object], list[Entry]]:
-    """What became of a journey, but for the keys of rows: which are given out depends on what is loaded."""
-    records: list[object] = []
+def _ran(whole: Journey, rules: tuple[Rule, ...]) -> tuple[list[Record], list[Entry]]:
+    """What became of a journey: its records in their order, and its entries."""
+    records: list[Record] = []
     clock = FrozenClock(instant(START))
     with Engine.open("memory://", rules=Rulebook(rules=rules), clock=clock) as engine:
-        replay = Replay(engine, clock, lambda record: records.append(_without_key(record)))
+        replay = Replay(engine, clock, records.append)
         replay.feed(_arrivals(whole))
         replay.finish()
         with engine.store.session() as session:
-            return records, [_at_no_key(entry) for entry in session.scan(Entry)]
-
-
-def _without_key(record: Record) -> object:
-    return record.with_key(0)._replace(person_key=0) if isinstance(record, Delivery) else record
-
-
-def _at_no_key(entry: Entry) -> Entry:
-    return entry._replace(key=0, person_key=0, entrant=0, message_key=0)
+            return records, list(session.scan(Entry))
 
 
 def test_rules_that_note_what_tests_see_do_what_they_do_otherwise() -> None:

@@ -47,15 +47,19 @@ class Place:
 class Route:
     """The steps of a rule, by address. Its places are found when they are first asked for.
 
+    Args:
+        is_plain: for a copy of other steps, what holds of these; found by the steps themselves if it is None.
+
     Attributes:
         is_plain: whether the rule has nothing but sends, plain waits and the like: no arms, no `if`, no name.
     """
 
     __slots__ = ("_arms", "_places", "is_plain", "steps")
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], *, is_plain: bool | None = None) -> None:
         self.steps: Steps = tuple(steps)
-        self.is_plain: Final = all(map(_is_plain, self.steps))
+        plain = all(map(_is_plain, self.steps)) if is_plain is None else is_plain
+        self.is_plain: Final = plain
         self._places: dict[str, Place] | None = None
         self._arms: dict[tuple[str, str], str] = {}
 

@@ -30,7 +30,8 @@ class StepProbes:
         self._probes = probes
         self._arms: dict[tuple[str, str], Probe] = {}
         self._waits: dict[str, Probe] = {}
-        self.route = Route(self._noted(route.steps, ("whereupon",)))
+        steps = self._noted(route.steps, ("whereupon",))
+        self.route = Route(steps, is_plain=route.is_plain)
 
     def note(self, entries: Iterable[Entry]) -> None:
         """Note which arms these entries took, and how their waits ended."""
