@@ -387,7 +387,9 @@ def _events_of(events: Iterable[PastEvent]) -> dict[tuple[int, str], list[Histor
     """The events by whose they are and their name."""
     found: dict[tuple[int, str], list[HistoryEvent]] = defaultdict(list)
     for event in events:
-        found[event.owner, event.name].append(HistoryEvent(event.timestamp, event.body, event.key))
+        found[event.owner, event.name].append(
+            HistoryEvent(event.timestamp, event.body, event.key, event.message_id)
+        )
     return found
 
 

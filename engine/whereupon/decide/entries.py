@@ -42,9 +42,10 @@ def open_entry(
     entry = _new_entry(work, evaluation, rule, slot, facts)
     if rule.kind is RuleKind.CAMPAIGN:  # a broadcast has no re-entry
         work.past_entries[rule.id, entry.person_key].append(as_past_entry(entry))
-    leave = exit_at_start(work, entry, rule)
-    if leave is not None:
-        entry = entry.finished(entry_end(leave, entry.entered_at))
+    ended = exit_at_start(work, entry, rule)
+    if ended is not None:
+        leave, message_id = ended
+        entry = entry.finished(entry_end(leave, entry.entered_at, message_id))
     if rule.goal is not None:
         entry = watched(work, entry, rule.goal)
     if entry.is_inside:

@@ -18,7 +18,7 @@ from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evidence import all_events, holds_for, recorded
-from whereupon.decide.history import HistoryUntil, trigger_of
+from whereupon.decide.history import HistoryEvent, HistoryUntil, trigger_of
 from whereupon.messages.codec import read_object
 from whereupon.messages.times import format_local, from_micros
 from whereupon.records import NOTHING, EndReason, Entry, EntryEnd, Person
@@ -64,8 +64,8 @@ def _no_longer(
     return None if failure is None else replace(leave, failed=failure.text)
 
 
-def exit_at_start(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
-    """What ends the entry as it begins; None if the entry goes on.
+def exit_at_start(work: BatchState, entry: Entry, rule: Rule) -> tuple[Exit, str | None] | None:
+    """What ends the entry as it begins, and the id of the message that does; None if the entry goes on.
 
     That is an event that happened since the opening message and is recorded already, or comes with the same
     claim; a condition that held when the opening message happened, or holds now; or a `who` that held then, and
@@ -73,25 +73,30 @@ def exit_at_start(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
     """
     person = work.persons.get(entry.person_key)
     for leave in rule.exits:
-        if isinstance(leave, ExitOnWho):
+        if isinstance(leave, ExitOnEvent):
+            past = _recorded_exit(work, entry, leave)
+            if past is not None:
+                return leave, past.message_id or None
+        elif isinstance(leave, ExitOnWho):
             if person is None or entry.entered_at <= entry.timestamp:
                 continue
             left = _no_longer(work, rule, leave, entry, person, entry.entered_at)
             if left is not None:
-                return left
-        elif _ended(work, rule, leave, entry, person):
-            return leave
+                return left, None
+        elif person is not None and _held(work, rule, leave, entry, person):
+            return leave, None
     return None
 
 
-def _ended(work: BatchState, rule: Rule, leave: Exit, entry: Entry, person: Person | None) -> bool:
-    """Whether a part of an exit held between the opening message and the beginning of the entry."""
-    if isinstance(leave, ExitOnEvent):
-        since = recorded(work, entry, leave.event, entry.timestamp)
-        return any(holds_for(leave, past.data, entry) for past in since)
-    if person is None or not isinstance(leave, ExitOnCondition):
-        return False
-    return any(
+def _recorded_exit(work: BatchState, entry: Entry, leave: ExitOnEvent) -> HistoryEvent | None:
+    """An event that happened since the opening message and ends the entry; None if there is none."""
+    since = recorded(work, entry, leave.event, entry.timestamp)
+    return next((each for each in since if holds_for(leave, each.data, entry)), None)
+
+
+def _held(work: BatchState, rule: Rule, leave: Exit, entry: Entry, person: Person) -> bool:
+    """Whether a condition of an exit held between the opening message and the beginning of the entry."""
+    return isinstance(leave, ExitOnCondition) and any(
         _ends(work, rule, leave, entry, person, at)
         for at in dict.fromkeys((entry.timestamp, max(entry.timestamp, entry.entered_at)))
     )
@@ -208,7 +213,7 @@ def end_by_merge(work: BatchState, evaluation: Evaluation) -> None:
         rule = work.rule_of(entry)
         events = () if rule is None else (e for e in rule.exits if isinstance(e, ExitOnEvent))
         for leave in events:
-            if rule is not None and _ended(work, rule, leave, entry, None):
+            if _recorded_exit(work, entry, leave) is not None:
                 _end(work, entry, leave, evaluation)
                 break
 

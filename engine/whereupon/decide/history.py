@@ -20,7 +20,7 @@ class HistoryEvent:
 
     Attributes:
         key: of the recorded message.
-        message_id: of a message of this batch; else empty.
+        message_id: of the recorded message.
     """
 
     timestamp: datetime

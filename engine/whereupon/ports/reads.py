@@ -132,7 +132,9 @@ class Reads(Protocol):
             named = (m for m in owned if m.name in need.names and m.type is MessageType.TRACK)
             found |= {message.key: message for message in named}
         events = sorted(found.values(), key=lambda message: (message.timestamp, message.key))
-        return [PastEvent(m.owner, m.name, m.timestamp, m.body, m.key) for m in events]
+        return [
+            PastEvent(m.owner, m.name, m.timestamp, m.body, m.key, m.message_id) for m in events
+        ]
 
     # --- people -------------------------------------------------------------------------------------
 

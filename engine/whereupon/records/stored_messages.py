@@ -83,6 +83,7 @@ class PastEvent(NamedTuple):
     timestamp: datetime
     body: bytes
     key: int = 0
+    message_id: str = ""
 
 
 class Twin(NamedTuple):

@@ -71,7 +71,7 @@ def _ends_round(mark: Mark, address: str) -> bool:
 
 def passed(arm: WaitArm, context: StepContext, event: HistoryEvent | Evaluation) -> Mark:
     """The mark of an event that a wait waited for; by its time and key the next round knows it again."""
-    message_id = event.message_id if isinstance(event, Evaluation) else None
+    message_id = event.message_id or None
     values: dict[str, JsonValue] = {
         "timestamp": format_instant(event.timestamp),
         "message_key": event.key,

@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
-from whereupon.messages.model import MessageType, erased_digests
+from whereupon.messages.model import MessageType, erased_digests, id_in_ref
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import (
     HistoryNeed,
@@ -216,7 +216,10 @@ class SqlReads(SqlAccess, Reads):
         wanted = self._database.rows(_ranges(needs, numbers))
         said = {number: name for (_, name), number in numbers.items()}
         found = self._queries.history.fetch(self._connection, needs=wanted)
-        return [PastEvent(o, said[n], from_micros(at), body, key) for o, n, at, body, key in found]
+        return [
+            PastEvent(o, said[n], from_micros(at), body, key, id_in_ref(ref))
+            for o, n, at, body, key, ref in found
+        ]
 
     def past_entries(
         self,

@@ -280,7 +280,8 @@ class ReadsContract:
             found = session.history([HistoryNeed(ADA, frozenset({"buy", "never"}), NOON)])
         body = message(1).body
         assert found == [
-            PastEvent(ADA, "buy", at, body, key) for key, at in ((1, NOON), (6, after(1)))
+            PastEvent(ADA, "buy", at, body, key, f"m-{key}")
+            for key, at in ((1, NOON), (6, after(1)))
         ]
 
     def test_history_answers_many_needs_at_once(self, store: Store) -> None:

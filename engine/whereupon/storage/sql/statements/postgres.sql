@@ -2,7 +2,8 @@
 
 -- name: history
 -- Each need is one range of the message table's secondary index.
-SELECT message.owner, message.name_id, message.timestamp, message.body, message.key
+SELECT
+    message.owner, message.name_id, message.timestamp, message.body, message.key, message.message_id
 FROM (
     SELECT given.rows[i][1] AS owner, given.rows[i][2] AS since, given.rows[i][3] AS name_id
     FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, generate_subscripts(given.rows, 1) AS i

@@ -2,7 +2,8 @@
 
 -- name: history
 -- Each need is one range of the message table's secondary index.
-SELECT message.owner, message.name_id, message.timestamp, message.body, message.key
+SELECT
+    message.owner, message.name_id, message.timestamp, message.body, message.key, message.message_id
 FROM (
     SELECT
         json_extract(value, '$[0]') AS owner,
