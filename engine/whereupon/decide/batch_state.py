@@ -319,13 +319,13 @@ class BatchState:
         if name in self.index.counted_names and evaluation.type is MessageType.TRACK:
             if coming := self.ahead.get((owner, name)):
                 coming[:] = [event for event in coming if event.key != evaluation.key]
-            self.history[owner, name].append(_event_of(evaluation))
+            self.history[owner, name].append(HistoryEvent.of(evaluation))
 
     def expect(self, evaluations: Iterable[Evaluation]) -> None:
         """Note the events of a claim that are applied next, one after another: they have all happened already."""
         for each in evaluations:
             if each.type is MessageType.TRACK and each.name in self.index.counted_names:
-                self.ahead[each.person_key, each.name].append(_event_of(each))
+                self.ahead[each.person_key, each.name].append(HistoryEvent.of(each))
 
     def remove_from_history(self, stored: StoredMessage) -> None:
         """Remove an event that turns out to belong to another person from its former owner's history."""
@@ -386,10 +386,6 @@ def _events_of(events: Iterable[PastEvent]) -> dict[tuple[int, str], list[Histor
             HistoryEvent(event.timestamp, event.body, event.key, event.message_id)
         )
     return found
-
-
-def _event_of(each: Evaluation) -> HistoryEvent:
-    return HistoryEvent(each.timestamp, each.text, each.key, each.message_id)
 
 
 def _refuse(message: Message) -> None:

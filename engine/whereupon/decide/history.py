@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Performed
 from whereupon.conditions.same import same_key
+from whereupon.decide.evaluation import Evaluation
 from whereupon.messages.model import MessageType, body_data
 from whereupon.messages.times import earlier
 from whereupon.records import NOTHING
@@ -28,6 +29,12 @@ class HistoryEvent:
     key: int = 0
     message_id: str = ""
     _data: Mapping[str, JsonValue] | None = None
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> "HistoryEvent":
+        """A message of this batch."""
+        at, text = evaluation.timestamp, evaluation.text
+        return cls(at, text, evaluation.key, evaluation.message_id)
 
     @property
     def data(self) -> Mapping[str, JsonValue]:

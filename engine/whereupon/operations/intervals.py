@@ -52,8 +52,10 @@ def difference(did: int, number: int, other_did: int, other_number: int) -> Diff
     counts = (did, number - did, other_did, other_number - other_did)
     return Difference(
         value,
-        value - sqrt((one - low) ** 2 + (other_high - other) ** 2),
-        value + sqrt((high - one) ** 2 + (other - other_low) ** 2),
+        max(
+            -1.0, value - sqrt((one - low) ** 2 + (other_high - other) ** 2)
+        ),  # or a rounding beyond
+        min(1.0, value + sqrt((high - one) ** 2 + (other - other_low) ** 2)),
         min(counts) < _FEW,
     )
 
