@@ -34,7 +34,10 @@ KEYS = {
         "detail",
         "by",
     ],
-    "step": "kind rule person message_id what step at arm detail values by until".split(),  # noqa: SIM905 - as above
+    "step": "kind rule person message_id what step at arm detail values by until".split(),
+    "converted": (
+        "kind rule person message_id converted_at event by step delivery arms held_out".split()
+    ),
     "rejected": ["kind", "line", "code", "message"],
     "warning": ["kind", "code", "message_id", "message"],
     "summary": [
@@ -48,6 +51,7 @@ KEYS = {
         "entered",
         "deliveries",
         "requests",
+        "converted",
         "exited",
         "withheld",
         "waiting",
