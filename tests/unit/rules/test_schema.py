@@ -27,7 +27,7 @@ SCHEMA = Draft202012Validator(json_schema())
 
 ONLY_THE_READER_KNOWS = frozenset(
     {
-        "bad-cron", "bad-instant", "bad-regex", "bad-template", "bad-timezone", "conflicting-bounds",
+        "bad-cron", "bad-shares", "duplicate-name", "endless-again", "unreachable-arm", "bad-instant", "bad-regex", "bad-template", "bad-timezone", "conflicting-bounds",
         "conflicting-counts",
         "duplicate-key", "history-in-protect", "id-not-stem", "misplaced-secret", "same-without-trigger", "text-path", "too-few-approvers", "unknown-action", "unknown-partial", "unknown-segment",
     }

@@ -72,7 +72,7 @@ SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def misplaced_words(form: StepForm, path: Path) -> Iterator[Diagnostic]:
-    """An error for each word of the grammar that stands among the content of a step."""
+    """An error for each word of the grammar that stands among the content of a step, or of a step within it."""
     for place, content in form.contents():
         for key in content:
             found = misplaced((*path, *place, key), form.step.key)
@@ -81,6 +81,9 @@ def misplaced_words(form: StepForm, path: Path) -> Iterator[Diagnostic]:
                 found = Diagnostic.at((*path, *place, key), "misplaced-key", message)
             if found is not None:
                 yield found
+    for place, steps in form.inner():
+        for i, each in enumerate(steps):
+            yield from misplaced_words(each, (*path, *place, i))
 
 
 def misplaced(path: Path, step: str) -> Diagnostic | None:

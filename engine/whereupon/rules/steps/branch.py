@@ -109,6 +109,14 @@ class BranchForm(StepForm):
     )
 
     @override
+    def inner(self) -> Iterator[tuple[Path, Sequence[StepForm]]]:
+        for i, arm in enumerate(self.branch):
+            if isinstance(arm, ElseArmForm):
+                yield ("branch", i, ELSE), arm.else_
+            else:
+                yield ("branch", i, "then"), arm.then
+
+    @override
     def read_step(self, reader: RuleReader, path: Path) -> Branch:
         arms: list[BranchArm] = []
         for i, form in enumerate(self.branch):

@@ -1,7 +1,7 @@
 """The step `split`: divide people among arms at random, the same for each person every time."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -111,6 +111,11 @@ class SplitForm(StepForm):
         description="The split's name and its arms, each with its share of a hundred.",
         examples=[{"name": "subject-june", "arms": {"a": {"share": 50}, "b": {"share": 50}}}],
     )
+
+    @override
+    def inner(self) -> Iterator[tuple[Path, Sequence[StepForm]]]:
+        for label, arm in self.split.arms.items():
+            yield ("split", "arms", label, "then"), arm.then
 
     @override
     def read_step(self, reader: RuleReader, path: Path) -> Split:

@@ -1,7 +1,7 @@
 """What every kind of step says of itself, as a value and as it is written."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias, cast
 
@@ -176,6 +176,10 @@ class StepForm(Form):
             return step
         condition = reader.condition(self.if_, (*path, "if"), root="person", in_steps=True)
         return replace(step, name=self.name, condition=condition)
+
+    def inner(self) -> "Iterator[tuple[Path, Sequence[StepForm]]]":
+        """The lists of steps that the step holds, each with its place within the step."""
+        return iter(())
 
     def read_step(self, reader: RuleReader, path: Path) -> Step:
         """The value, without its name and its `if`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, JsonValue, Tag
 from typing_extensions import override
 
 from whereupon.conditions.paths import parts_of, path_of
@@ -128,13 +128,25 @@ _Days = Annotated[
 ]
 
 
+_ONLY_DATES: JsonValue = {"anyOf": [{"required": [key]} for key in ("before", "after", "at")]}
+_UNTIL_SCHEMA: dict[str, JsonValue] = {
+    "not": {"required": ["before", "after"]},
+    "if": {"properties": {"until": {"pattern": f"^{_TIME.pattern}$"}}},
+    "then": {"not": _ONLY_DATES},
+    "else": {"not": {"required": ["on"]}},
+}
+"""What belongs to a time of day, and what to a date."""
+
+
 class UntilForm(Form):
     """Until a moment: a time of day, or a date that the person has."""
+
+    model_config = ConfigDict(json_schema_extra=_UNTIL_SCHEMA)
 
     until: Annotated[
         str,
         AfterValidator(_until),
-        Field(json_schema_extra={"pattern": rf"^({_TIME.pattern}|person\..+)$"}),
+        Field(json_schema_extra={"pattern": rf"^({_TIME.pattern}|person(\.(\\.|[^.\\])+)+)$"}),
     ] = Field(
         description="A time of day on the person's clock, or a date that the person has.",
         examples=["09:00", "person.trial_ends_at"],

@@ -1,6 +1,6 @@
 """The step `wait_for`: wait until something happens, up to a bound."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -209,6 +209,12 @@ class WaitForForm(StepForm):
         description="The steps if nothing of it happens in that time.",
         examples=[[{"send": "email"}]],
     )
+
+    @override
+    def inner(self) -> Iterator[tuple[Path, Sequence[StepForm]]]:
+        for i, arm in enumerate(self.wait_for):
+            yield ("wait_for", i, "then"), arm.then
+        yield (ELSE,), self.else_
 
     @override
     def read_step(self, reader: RuleReader, path: Path) -> WaitFor:
