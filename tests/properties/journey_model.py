@@ -245,7 +245,8 @@ class Model:
         seen = [m for m in seen if m not in (entry.opening, *passed) and start + led <= m.at]
         for n, arm in enumerate(step["wait_for"]):
             found = [m for m in seen if "event" in arm and meets(arm, m, entry.opening)]
-            if found or ("who" in arm and holds(arm["who"], entry.person.values)):
+            changed = not message or message.name in ("identify", "alias")
+            if found or ("who" in arm and changed and holds(arm["who"], entry.person.values)):
                 passed.append(found[0] if found else None)
                 turn = f"#{len(passed)}"
                 anew = (address.removesuffix(end) + turn, turn, step)

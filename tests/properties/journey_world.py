@@ -89,7 +89,8 @@ class People:
         self.everybody.remove(loser)
         survivor.ids += loser.ids
         for name, said in loser.traits.items():
-            if survivor.traits.get(name, ("", 0))[0] in (None, ""):
+            is_free = survivor.traits.get(name, ("", 0))[0] in (None, "")
+            if is_free and said[0] not in (None, ""):
                 survivor.traits[name] = said
         for message in self.of(loser):
             message.owner = survivor

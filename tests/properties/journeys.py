@@ -204,6 +204,7 @@ class Stream:
         self._chance = chance
         self._now = START
         self._taken: set[int] = set()
+        self._claimed_at = 0
         self._late: list[tuple[int, Data]] = []
         self._ids = iter(f"m{n}" for n in range(1000))
 
@@ -252,7 +253,8 @@ class Stream:
             return {"type": "alias", **message, "userId": "ada", "previousId": "ben"}
         if draw < 0.25:
             return {"type": "identify", **message, "userId": user, "traits": self._traits(at)}
-        if draw < 0.32:
+        if draw < 0.32 and at > self._claimed_at:  # of two claims the earlier one arrives first
+            self._claimed_at = at
             device = self._chance.choice(DEVICES)
             return {"type": "identify", **message, "userId": user, "anonymousId": device}
         sender = {"userId": user} if draw < 0.85 else {"anonymousId": self._chance.choice(DEVICES)}
