@@ -177,7 +177,9 @@ class Model:
         if goal.get("after") == "first_send" and "holdout" not in (entry.ended or ()):
             starts = [at for _, at, _ in entry.sends]
         heard = [m for m in messages if goal and starts and min(starts) <= m.at <= until]
-        for message in (m for m in heard if m is not opening and meets(goal, m, opening)):
+        place = self.people.messages.index
+        heard = [m for m in heard if (m.at, place(m)) > (opening.at, place(opening))]
+        for message in (m for m in heard if meets(goal, m, opening)):
             if entry.converted is None and "merged" not in (entry.ended or ()):
                 entry.converted = message.at
                 if goal.get("exit", True):
