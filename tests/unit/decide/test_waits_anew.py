@@ -75,3 +75,16 @@ def test_the_if_of_a_wait_is_asked_when_the_wait_is_reached_and_not_when_it_is_o
     (entry,) = made.entries()
     assert [mark.kind.value for mark in entry.trail] == ["waits", "expired"]
     assert len(made.deliveries()) == 1
+
+
+def test_of_what_happened_before_a_claim_the_first_counts_first() -> None:
+    """What the claim brings and what was the person's already are counted by their own time, each once."""
+    steps: JsonValue = [
+        {"wait_for": [{"event": "view", "again": True, "then": [PUSH]}], "up_to": "2h"}
+    ]
+    made = world(campaign("views", "start", whereupon=steps))
+    made.track("start", anonymous="phone", at=0)
+    made.track("view", anonymous="phone", at=5)
+    made.track("view", "ada", at=10)
+    made.identify("ada", anonymous="phone", at=20)
+    assert passed(made) == ["0", "0#1"]

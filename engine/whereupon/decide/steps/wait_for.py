@@ -92,8 +92,13 @@ def _holding(arm: WaitArm, context: StepContext, since: datetime, *, led: bool) 
             return None
         return context.mark(MarkKind.PASSED, arm=arm.label, detail=in_words(arm.who))
     entry = context.entry
-    for event in recorded(context.work, entry, arm.event, since):
+    events = recorded(context.work, entry, arm.event, since)
+    for event in sorted(events, key=_happened):  # what a claim brings may lie between
         counts = since < event.timestamp <= context.now or (event.timestamp == since and not led)
         if counts and not has_counted(entry, event.key) and holds_for(arm, event.data, entry):
             return passed(arm, context, event)
     return None
+
+
+def _happened(event: HistoryEvent) -> datetime:
+    return event.timestamp
