@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import time, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, JsonValue, Tag
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY: Final = frozenset(range(7))
+_FEW: Final = 2
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _DAY: Final = rf"(?:{'|'.join(DAYS)})"
 _DAY_SPAN: Final = re.compile(rf"({_DAY})(?:-({_DAY}))?")
@@ -80,7 +82,20 @@ class Wait(Step):
 
 
 def _on(days: frozenset[int]) -> str:
-    return "" if days == EVERY_DAY else f" on {', '.join(DAYS[day] for day in sorted(days))}"
+    """The days in words; three or more in a row as a span."""
+    if days == EVERY_DAY:
+        return ""
+    spans: list[list[int]] = []
+    for day in sorted(days):
+        if spans and spans[-1][-1] == day - 1:
+            spans[-1].append(day)
+        else:
+            spans.append([day])
+    words = (
+        [f"{DAYS[span[0]]}-{DAYS[span[-1]]}"] if len(span) > _FEW else [DAYS[day] for day in span]
+        for span in spans
+    )
+    return f" on {', '.join(chain.from_iterable(words))}"
 
 
 # --- as it is written -------------------------------------------------------------------------------

@@ -5,19 +5,19 @@ Every table is written once a batch, all rows in one call of the driver.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
 import whereupon.storage.sql.api_key_rows as api_key_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
-from whereupon.messages.codec import object_text
 from whereupon.messages.model import erased_digest
 from whereupon.messages.times import as_micros
 from whereupon.ports import NO_CHANNEL, Settlement
-from whereupon.records import NEVER, Changes, Delivery, DeliveryState, Entry, IdKind, Merge
+from whereupon.records import NEVER, Changes, Delivery, DeliveryState, IdKind, Merge
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
+from whereupon.storage.sql.entry_changes import changed_entries
 from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.keys import take_keys
 from whereupon.storage.sql.message_names import MessageNames
@@ -157,7 +157,7 @@ class SqlWrites:
     def _entries(self, changes: Changes) -> None:
         queries, new = self._queries, changes.new_entries
         added = (rule_rows.entry_row(e) for key, e in changes.entries.items() if key in new)
-        changed = _changed_entries(changes)
+        changed = changed_entries(changes)
         self._many(queries.step_entry, changed.stepped, _LAST)
         self._many(queries.mark_entry, changed.marked, _LAST)
         self._many(queries.free_entry, changed.freed, _LAST)  # before others, who may want the slot
@@ -345,58 +345,3 @@ def _reported_bits(changes: Changes) -> Iterable[Parameters]:
         if report.bits:
             bits[report.subject] = bits.get(report.subject, 0) | report.bits
     return [(number, key) for key, number in bits.items()]
-
-
-def _is_changed(was: Entry, entry: Entry) -> bool:
-    """Whether more has changed than a step or an end changes."""
-    return (
-        was.facts is not entry.facts
-        or was.person_key != entry.person_key
-        or was.operations is not entry.operations
-        or was.digest != entry.digest
-    )
-
-
-def _is_marked(was: Entry, entry: Entry) -> bool:
-    """Whether more of its way has changed than where it stands."""
-    return (
-        was.trail is not entry.trail
-        or was.arms != entry.arms
-        or was.sent_at != entry.sent_at
-        or was.watched_until != entry.watched_until
-        or was.converted_at != entry.converted_at
-    )
-
-
-class _ChangedEntries(NamedTuple):
-    """Entries that change: those that go a step, those that are marked, those that free a slot, others."""
-
-    stepped: list[Parameters]
-    marked: list[Parameters]
-    freed: list[Parameters]
-    others: list[Parameters]
-
-
-def _changed_entries(changes: Changes) -> _ChangedEntries:
-    found = _ChangedEntries([], [], [], [])
-    new, before = changes.new_entries, changes.before
-    for key, entry in changes.entries.items():
-        if key in new:
-            continue
-        was = before.get(key)
-        due_at, end = rows.micros_or_none(entry.due_at), rule_rows.end_columns(entry)
-        place = (str(entry.state), entry.address, due_at)
-        if was is not None and was.slot == entry.slot and not _is_changed(was, entry):
-            if _is_marked(was, entry):
-                found.marked.append((*place, *end, *rule_rows.journey_columns(entry), key))
-            else:
-                found.stepped.append((*place, *end, key))
-            continue
-        way = rule_rows.journey_columns(entry)
-        if was is None or _is_changed(was, entry):
-            operated = object_text(entry.facts), rule_rows.operations_text(entry.operations)
-            whose = (entry.digest, entry.person_key, entry.slot)
-            found.others.append((*whose, *place, *operated, *end, *way, key))
-        else:
-            found.freed.append((entry.slot, *place, *end, *way, key))
-    return found
