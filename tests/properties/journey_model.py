@@ -112,7 +112,7 @@ class Model:
             if "wait_for" in step or may_move:
                 self._run(entry, now, None if merges else message)
         if is_alone:
-            self._fire(mine, now, now)
+            self._fire([e for e in self.entries if e in mine], now, now)
         for rule in self.rules:
             if message.name == rule["when"]:
                 self._open(rule, message, now)

@@ -159,7 +159,7 @@ class Run:
                     self._clock.move_to(instant_after(self._clock, span))
                     self._surely(self._run_due)
                 case {"arrive": messages}:
-                    if len(messages) > 1:  # only a message that comes alone meets what is due then
+                    if not comes_alone(messages):
                         self._surely(partial(self._wake, self._clock.now()))
                     self._arrive([wire_of(message) for message in messages])
                 case _:
@@ -226,6 +226,11 @@ def instant_after(clock: FrozenClock, span: int) -> datetime:
     return clock.now() + span * _SECOND
 
 
+def comes_alone(messages: list[Data]) -> bool:
+    """Whether it is one message, and brings no other: only then it meets what is due at its instant."""
+    return len(messages) == 1 and not {"userId", "anonymousId"} <= messages[0].keys()
+
+
 def wire_of(message: Data) -> Data:
     """The message as it is sent."""
     return {key: value for key, value in message.items() if key != "at"} | {
@@ -288,7 +293,7 @@ def by_the_model(whole: Journey) -> list[str]:
                 now += span
                 model.wake(now, now)
             case {"arrive": messages}:
-                if len(messages) > 1:
+                if not comes_alone(messages):
                     model.wake(now)
                 for message in messages:
                     model.take(message_of(message), now)
