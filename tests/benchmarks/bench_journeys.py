@@ -31,6 +31,7 @@ from tests.servers import Server
 from whereupon.engine import Engine
 from whereupon.messages.times import as_micros
 from whereupon.pipeline.load import DUE_LIMIT
+from whereupon.runtime.gc_pause import keep_loaded
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 from whereupon.storage.sql.tables import Base
@@ -138,6 +139,7 @@ def test_advances(benchmark: BenchmarkFixture, urls: dict[str, str]) -> None:
     """Whereupon."""
     with Engine.open(urls["inside"], rules=rules(), clock=FrozenClock(DUE)) as engine:
         steps = engine.wake(DUE)
+        keep_loaded()  # as `whereupon run` does
 
         def work() -> None:
             for result in islice(steps, TRANSACTIONS):

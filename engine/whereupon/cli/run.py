@@ -29,6 +29,7 @@ from whereupon.cli.until_signal import (
 )
 from whereupon.engine import Engine
 from whereupon.render.formatting import counted
+from whereupon.runtime.gc_pause import keep_loaded
 
 if TYPE_CHECKING:
     from whereupon.web.serving.traffic import Traffic
@@ -80,6 +81,7 @@ def run_command(  # noqa: PLR0913, PLR0917 - one for each option
         RuleWatch(rules) if reload else None
     )  # before the rules are read, so that no change is missed
     engine = config.open_engine(store=named, rules=rules)
+    keep_loaded()
     ran: Ran | None = None
     with handled_signals(happenings):
         try:

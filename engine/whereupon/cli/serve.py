@@ -33,6 +33,7 @@ from whereupon.config import Config
 from whereupon.config.server import ServerOptions
 from whereupon.engine import Engine
 from whereupon.errors import ConfigInvalidError
+from whereupon.runtime.gc_pause import keep_loaded
 from whereupon.web.door.scripts import Scripts
 from whereupon.web.ready_callbacks import READY_CALLBACKS
 from whereupon.web.site import Callback
@@ -184,6 +185,7 @@ def _serve(
     watched = RuleWatch(rules) if watch else None  # before the rules are read
     allow_more_files()
     engine = _open(config, store, rules)
+    keep_loaded()
     with handled_signals(happenings):
         try:
             server = _server(engine, options, config, rules, child)
