@@ -6,8 +6,6 @@ everybody inside waits for. Then people are woken, a thousand in a transaction: 
 are sent a mail, and wait again. The reference makes the same changes: by the bare driver it selects the entries
 that are due, with their persons, of whose attributes the mails are made, updates what changes of the entries, and
 inserts the deliveries, by executemany, in transactions as large.
-
-``WHEREUPON_YEAR`` says how many people go through the whole journey within a year, on a clock that goes with them.
 """
 
 import os
@@ -23,9 +21,9 @@ import psycopg
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from tests.benchmarks.bench_due import Cursor
-from tests.benchmarks.journey_world import CREATED, START, fill, multiply, rules, year
+from tests.benchmarks.journey_world import CREATED, START, fill, multiply, rules
 from tests.benchmarks.population import Row, conninfo, inserted, sqlite_connection
-from tests.benchmarks.timing import peak_kilobytes, rounds_of
+from tests.benchmarks.timing import rounds_of
 from tests.servers import Server
 
 from whereupon.engine import Engine
@@ -37,7 +35,6 @@ from whereupon.storage import open_store
 from whereupon.storage.sql.tables import Base
 
 COUNT = int(os.environ.get("WHEREUPON_INSIDE", "44000"))
-PEOPLE = int(os.environ.get("WHEREUPON_YEAR", "20000"))
 ROUNDS, TRANSACTIONS = 10, 2
 WOKEN = (ROUNDS + 1) * TRANSACTIONS * DUE_LIMIT
 STEPS = 3
@@ -239,29 +236,3 @@ def _changed(bare: Bare) -> list[str]:
         for place, name in enumerate(COLUMNS)
         if any(before[place] != now[place] for before, now in pairs)
     ]
-
-
-# --- a year -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("people", [PEOPLE // 5, PEOPLE])
-def test_year(benchmark: BenchmarkFixture, tmp_path: Path, people: int) -> None:
-    """People sign up all year, and go through the journey, on SQLite; the count is of finished journeys."""
-    clock = FrozenClock(START)
-    with Engine.open(f"sqlite:///{tmp_path}/year.db", rules=rules(), clock=clock) as engine:
-
-        def work() -> None:
-            told = year(people)
-            while batch := list(islice(told, 900)):
-                now = batch[-1][0]
-                for _ in engine.wake(now):
-                    pass
-                clock.move_to(now)
-                assert not engine.ingest([message for _, message in batch]).rejected
-            for _ in engine.wake(START + timedelta(days=400)):
-                pass
-
-        rounds_of(benchmark, lambda: ((work,), {}), count=people, rounds=1, warmup=0)
-        with engine.store.session() as session:
-            assert not session.count_inside(None)
-    benchmark.extra_info["peak"] = peak_kilobytes()

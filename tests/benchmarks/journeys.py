@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.journeys [--inside N] [--people N]
 
-What is measured is said in `bench_journeys`. A million inside, as by default, take some minutes, nearly all of them
+What is measured is said in `bench_journeys` and `bench_journey_year`. A million inside, as by default, take some minutes, nearly all of them
 to put them there; a year of a million people takes about an hour (``--people 1000000``).
 """
 
@@ -20,7 +20,8 @@ IDLE = {"looks": "looking for due work", "ingests": "messages of strangers"}
 
 def rows(inside: int = 1_000_000, people: int = 20_000) -> list[Row]:
     """Measure every figure."""
-    times = timed("bench_journeys.py", {"WHEREUPON_INSIDE": inside, "WHEREUPON_YEAR": people})
+    times = timed("bench_journeys.py", {"WHEREUPON_INSIDE": inside})
+    times |= timed("bench_journey_year.py", {"WHEREUPON_YEAR": people})
     found = []
     for name, database in DATABASES.items():
         for test, what in IDLE.items():
