@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from itertools import count, islice
-from pathlib import Path
 from shutil import copyfile
 from typing import NamedTuple
 
