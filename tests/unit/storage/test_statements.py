@@ -31,6 +31,7 @@ WHOLE = {
     "entry_groups": "counts entries by rule, for statistics",
     "figures": "counts deliveries by rule and channel, for statistics",
     "deliveries": "lists sent deliveries, the newest first",
+    "blank_trails_of_run": "erases what opened a broadcast, which is rare",
     "blank_run": "erases what opened a broadcast, which is rare",
     "sent_by_run": "erases what opened a broadcast, which is rare",
 }

@@ -19,8 +19,6 @@ from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.rows import Record
 
 _NEVER: Final = as_micros(NEVER)
-_ANYBODY: Final = 0
-"""In place of a person's key."""
 
 
 class Erasure:
@@ -62,7 +60,7 @@ class Erasure:
         for rule, occasion, _ in self._to.opened_runs.fetch(self._connection, keys=keys):
             new = erased_name(occasion)
             opened: dict[str, object] = {"rule": rule, "occasion": occasion}
-            self._to.blank_trails.run(self._connection, **opened, person=_ANYBODY)
+            self._to.blank_trails_of_run.run(self._connection, **opened)
             for statement in self._to.each("blank_run"):
                 statement.run(self._connection, **opened, new_occasion=new, never=_NEVER)
         return named
@@ -78,7 +76,7 @@ class Erasure:
         for key, person, rule, occasion in self._others_entries(keys):
             new = erased_name(occasion)
             sent = {"person": person, "rule": rule, "occasion": occasion}
-            self._to.blank_trails.run(self._connection, **sent)
+            self._to.blank_trail.run(self._connection, changed=key)
             self._to.blank_entry.run(self._connection, new_occasion=new, changed=key)
             for statement in self._to.each("blank_deliveries"):
                 statement.run(self._connection, **sent, never=_NEVER)

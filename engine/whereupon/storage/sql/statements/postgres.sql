@@ -138,15 +138,22 @@ WHERE state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :be
         AND timestamp < :unasked
     )
 
--- name: blank_trails
--- Each mark of these entries without the values that it saw, which stand at the sixth place.
+-- name: blank_trail
+-- Each mark of an entry without the values that it saw, which stand at the sixth place.
+UPDATE whereupon_entry
+SET trail = (
+    SELECT jsonb_agg(jsonb_set(mark, '{5}', '{}'::jsonb) ORDER BY place)::text
+    FROM jsonb_array_elements(trail::jsonb) WITH ORDINALITY AS marks (mark, place)
+)
+WHERE key = :changed AND trail IS NOT NULL
+
+-- name: blank_trails_of_run
 UPDATE whereupon_entry
 SET trail = (
     SELECT jsonb_agg(jsonb_set(mark, '{5}', '{}'::jsonb) ORDER BY place)::text
     FROM jsonb_array_elements(trail::jsonb) WITH ORDINALITY AS marks (mark, place)
 )
 WHERE rule = :rule AND occasion = :occasion AND trail IS NOT NULL
-    AND (person_key = :person OR :person = 0)
 
 -- name: advance_process
 -- At least to the present time, in microseconds.

@@ -110,15 +110,22 @@ WHERE state NOT IN ('active', 'paused') AND coalesce(ended_at, entered_at) < :be
         AND timestamp < :unasked
     )
 
--- name: blank_trails
--- Each mark of these entries without the values that it saw, which stand at the sixth place.
+-- name: blank_trail
+-- Each mark of an entry without the values that it saw, which stand at the sixth place.
+UPDATE whereupon_entry
+SET trail = (
+    SELECT json_group_array(json_set(mark.value, '$[5]', json('{}')))
+    FROM json_each(whereupon_entry.trail) AS mark
+)
+WHERE key = :changed AND trail IS NOT NULL
+
+-- name: blank_trails_of_run
 UPDATE whereupon_entry
 SET trail = (
     SELECT json_group_array(json_set(mark.value, '$[5]', json('{}')))
     FROM json_each(whereupon_entry.trail) AS mark
 )
 WHERE rule = :rule AND occasion = :occasion AND trail IS NOT NULL
-    AND (person_key = :person OR :person = 0)
 
 -- name: advance_process
 -- At least to the present time, in microseconds.
