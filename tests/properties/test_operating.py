@@ -9,7 +9,7 @@ from tests.rule_files import book_of
 from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Engine, OperationError
-from whereupon.records import EntryState
+from whereupon.records import Entry, EntryState
 from whereupon.scheduling.clocks import FrozenClock
 
 _HOUR = timedelta(hours=1)
@@ -50,7 +50,7 @@ class _Clinic:
         entries, broadcasts = self.engine.entries, self.engine.broadcasts
         if what in {"entry", "both"}:
             for entry in entries.list(rule="thanks", person="ada").entries:
-                decide = entries.pause if entry.state is EntryState.ACTIVE else entries.resume
+                decide = entries.resume if self._is_paused_itself(entry) else entries.pause
                 decide(entry.key, by="tim")
         if what in {"rule", "both"}:
             (entries.resume if entries.pauses() else entries.pause)("thanks", by="tim")
@@ -70,9 +70,14 @@ class _Clinic:
         return halted
 
     def _is_ada_paused(self) -> bool:
-        return bool(
-            self.engine.entries.list(rule="thanks", person="ada", state=EntryState.PAUSED).entries
-        )
+        found = self.engine.entries.list(rule="thanks", person="ada").entries
+        return any(map(self._is_paused_itself, found))
+
+    def _is_paused_itself(self, entry: Entry) -> bool:
+        """Whether the entry is paused, and not only its rule, which is shown in the same way."""
+        with self.engine.store.session() as session:
+            (stored,) = session.entries([entry.key])
+        return stored.state is EntryState.PAUSED
 
     def resume_all(self) -> None:
         """Resume whatever is paused, and let everything come to its end."""

@@ -173,6 +173,9 @@ def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
         "waits_until",
         "ended",
         "deliveries",
+        "step",
+        "trail",
+        "converted_at",
     ]
     limited = whereupon("explain", "mia", "abandoned-cart", "--store", store, "--limit", 1)
     assert len(limited.stdout.splitlines()) == 1

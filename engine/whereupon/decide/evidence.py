@@ -39,12 +39,13 @@ class Awaited(Protocol):
 def recorded(work: BatchState, entry: Entry, name: str, since: datetime) -> Iterator[HistoryEvent]:
     """The events of a name that the entry's person is recorded to have done since an instant.
 
-    The message that opened the entry is not among them.
+    The message that opened the entry is not among them, nor what was recorded before it at the same instant.
     """
     place = (entry.person_key, name)
     for events in (work.history.get(place, ()), work.ahead.get(place, ())):
         for event in events:
-            if event.timestamp >= since and event.key != entry.message_key:
+            is_later = event.timestamp > entry.timestamp or event.key > entry.message_key
+            if is_later and event.timestamp >= since:
                 yield event
 
 

@@ -32,7 +32,7 @@ def pass_by_event(work: BatchState, evaluation: Evaluation) -> None:
             if (
                 arm.event == evaluation.name
                 and evaluation.timestamp >= since
-                and not has_counted(entry, evaluation.key)
+                and not has_counted(entry, evaluation.message_id)
                 and holds_for(arm, evaluation.properties, entry)
             ):
                 mark = passed(arm, context, evaluation)

@@ -148,7 +148,8 @@ def ended_by(end: EntryEnd) -> str:
         case EndReason.GOAL:
             return f"by reaching its goal, {end.detail}"
         case EndReason.STEP_FAILED:
-            return f"since a call was given up: {end.detail}"
+            why = f": {end.detail}" if end.detail else ""
+            return f"since a call was given up{why}"
         case EndReason.OPERATOR:
             return f"by {end.detail or 'an operator'}"
         case _:

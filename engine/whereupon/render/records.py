@@ -238,7 +238,6 @@ def explanation_object(explanation: "Explanation") -> JsonObject:
         "state": explanation.state,
         "waits_until": _instant(explanation.waits_until),
         "ended": None if explanation.ended is None else end_object(explanation.ended),
-        "converted_at": _instant(explanation.converted_at),
         "deliveries": [
             {
                 "channel": delivery.channel,
@@ -251,6 +250,7 @@ def explanation_object(explanation: "Explanation") -> JsonObject:
         ],
         "step": explanation.step,
         "trail": [mark_object(mark) for mark in explanation.trail],
+        "converted_at": _instant(explanation.converted_at),
     }
 
 

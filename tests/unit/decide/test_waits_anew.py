@@ -88,3 +88,15 @@ def test_of_what_happened_before_a_claim_the_first_counts_first() -> None:
     made.track("view", "ada", at=10)
     made.identify("ada", anonymous="phone", at=20)
     assert passed(made) == ["0", "0#1"]
+
+
+def test_a_wait_within_a_new_round_counts_from_the_entry_on() -> None:
+    """Only the wait that starts anew counts from its last round."""
+    inner: JsonValue = {"wait_for": [{"event": "buy"}], "up_to": "10m"}
+    made = watching({"event": "view", "again": True, "then": [inner, {"wait": "30m"}]})
+    made.track("view", "ada", at=1)
+    made.run(20)
+    made.track("view", "ada", at=21)
+    made.track("buy", "ada", at=22)
+    made.run(60)
+    assert passed(made) == ["0", "0#1", "0.0.0#1"]

@@ -217,6 +217,7 @@ def test_pruning_now_says_how_much_went(shop: Shop) -> None:
         "inbox": 0,
         "answers": 0,
         "runs": 0,
+        "open_skips": 0,
     }
     assert shop.engine.prune() == would
     assert sum(shop.engine.prune().gone.values()) == 0

@@ -52,15 +52,15 @@ def counted_from(step: WaitFor, entry: Entry, address: str, reached_at: datetime
     if "#" not in address:
         return entry.timestamp
     ended = next((m for m in reversed(entry.trail) if _ends_round(m, address)), None)
-    happened = None if ended is None else parse_instant(ended.values.get("timestamp"))
-    return reached_at if happened is None else happened
+    if ended is None:  # a wait within the one that starts anew, which has not been passed yet
+        return entry.timestamp
+    return parse_instant(ended.values.get("timestamp")) or reached_at
 
 
-def has_counted(entry: Entry, message_key: int) -> bool:
+def has_counted(entry: Entry, message_id: str) -> bool:
     """Whether a message has ended an earlier round of the wait at which the entry stands."""
     return "#" in entry.address and any(
-        _ends_round(mark, entry.address) and mark.values.get("message_key") == message_key
-        for mark in entry.trail
+        _ends_round(mark, entry.address) and mark.message_id == message_id for mark in entry.trail
     )
 
 
@@ -70,12 +70,9 @@ def _ends_round(mark: Mark, address: str) -> bool:
 
 
 def passed(arm: WaitArm, context: StepContext, event: HistoryEvent | Evaluation) -> Mark:
-    """The mark of an event that a wait waited for; by its time and key the next round knows it again."""
+    """The mark of an event that a wait waited for; by its time and id the next round knows it again."""
     message_id = event.message_id or None
-    values: dict[str, JsonValue] = {
-        "timestamp": format_instant(event.timestamp),
-        "message_key": event.key,
-    }
+    values: dict[str, JsonValue] = {"timestamp": format_instant(event.timestamp)}
     return context.mark(
         MarkKind.PASSED, arm=arm.label, detail=arm.event, values=values, message_id=message_id
     )
@@ -95,7 +92,11 @@ def _holding(arm: WaitArm, context: StepContext, since: datetime, *, led: bool) 
     events = recorded(context.work, entry, arm.event, since)
     for event in sorted(events, key=_happened):  # what a claim brings may lie between
         counts = since < event.timestamp <= context.now or (event.timestamp == since and not led)
-        if counts and not has_counted(entry, event.key) and holds_for(arm, event.data, entry):
+        if (
+            counts
+            and not has_counted(entry, event.message_id)
+            and holds_for(arm, event.data, entry)
+        ):
             return passed(arm, context, event)
     return None
 

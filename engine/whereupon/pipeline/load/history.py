@@ -97,7 +97,8 @@ class Past:
         names = mentioned.names | {(each.type, each.name) for each in (*waiting, *opened)}
         for name in names:
             load_plan.look_back(self._versions.index.trigger_match(*name).entry_window)
-        load_plan.names = names
+        late = {(m.type, m.name) for m in messages if m.timestamp < m.received_at}
+        load_plan.late_names = late | {(stored.type, stored.name) for stored in waiting}
         if not mentioned.aliases:  # those who become one ask for each other's keys
             asking = [stored.message for stored in (*waiting, *opened)]
             load_plan.slots = self._slots([*messages, *asking])
@@ -179,7 +180,7 @@ class Past:
         for entry in loaded.active:
             self._plan_entry(loaded, load_plan, entry)
         if load_plan.due is None:
-            self._load_ended(loaded, load_plan, load_plan.names)
+            self._load_ended(loaded, load_plan, load_plan.late_names)
         due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
         if (
             load_plan.kin

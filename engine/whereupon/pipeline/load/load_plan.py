@@ -24,7 +24,7 @@ class LoadPlan:
         takes_one: see `EntryWindow.takes_one`.
         keyed, unkeyed: rules of which only some keys are asked for, and those of which more is.
         slots: those of the keys that messages ask for; None where it is not known.
-        names: types and names of the messages that are decided, those that claims bring included.
+        late_names: types and names of the messages that come after they happened, those that claims bring included.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
         kin: who may become one person in the batch, by each of them.
     """
@@ -39,7 +39,7 @@ class LoadPlan:
     keyed: set[str] = field(default_factory=set)
     unkeyed: set[str] = field(default_factory=set)
     slots: set[str] | None = None
-    names: set[MessageName] = field(default_factory=set)
+    late_names: set[MessageName] = field(default_factory=set)
     oldest: datetime | None = None
     late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
