@@ -69,7 +69,7 @@ def _evaluate_chunk(work: BatchState, chunk: ClaimChunk) -> None:
     evaluations = _claimed(work, chunk, claim_messages(work, job.anonymous_key))
     excluded = _exclusions(work, job, evaluations)
     is_put = job.is_put
-    work.expect(evaluations)
+    work.expect(evaluations if is_put else [*evaluations, _own(own)])
     for evaluation in evaluations:
         if not is_put and evaluation.timestamp > own.timestamp:
             _apply_own(work, chunk)
@@ -97,9 +97,13 @@ def _exclusions(work: BatchState, job: ClaimJob, evaluations: Sequence[Evaluatio
 def _apply_own(work: BatchState, chunk: ClaimChunk) -> None:
     """Apply the message that claims, in its place among the claimed ones."""
     job, own = chunk.job, chunk.own
-    evaluation = Evaluation.of(own, own.owner, own.message.received_at)
     segments = frozenset(job.entered), frozenset(job.left)
-    _apply(work, evaluation, (), PersonChange(*segments, job.makes_known))
+    _apply(work, _own(own), (), PersonChange(*segments, job.makes_known))
+
+
+def _own(own: StoredMessage) -> Evaluation:
+    """The message that claims, to be evaluated."""
+    return Evaluation.of(own, own.owner, own.message.received_at)
 
 
 def _apply(
