@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 from typing_extensions import override
 
-from whereupon.errors import Diagnostic
+from whereupon.errors import Diagnostic, Severity
 from whereupon.records import SendKind
 from whereupon.rules.field_types import Locale, MaybeName, Name
 from whereupon.rules.form import Form, invalid, there
@@ -163,8 +163,8 @@ class SendForm(StepForm):
                 self._check_content(key, value, reader, (*path, *place))
         kind = SendKind(self.kind)
         if self.topic is not None and kind is not SendKind.MARKETING:
-            message = f"a {kind} delivery asks no topic: take topic out, or make it kind: marketing"
-            reader.report((*path, "topic"), "unsupported-key", message)
+            message = f"a {kind} delivery goes out whatever people say of the topic; reports have it all the same"
+            reader.report((*path, "topic"), "unasked-topic", message, Severity.WARNING)
         own = _content(self.__pydantic_extra__, self.mjml, reader, path)
         return Send(self.send, own, kind, self.topic, self._languages(own, reader, path))
 
