@@ -173,7 +173,7 @@ def test_the_json_form_has_the_step_and_the_trail_behind_the_keys_that_were_ther
     made.track("Teammate Invited", "ada", at=DAY, message_id="m-2")
     (told,) = made.engine.explain("ada", "trial")
     shown = explanation_object(told)
-    assert list(shown)[-3:] == ["deliveries", "step", "trail"]
+    assert list(shown)[-4:] == ["deliveries", "step", "trail", "converted_at"]
     assert shown["step"] == "2"
     trail = shown["trail"]
     assert isinstance(trail, list)

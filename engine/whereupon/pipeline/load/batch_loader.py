@@ -9,7 +9,7 @@ from whereupon.decide.reports import subject_of, unsubscribing
 from whereupon.identity.algebra import settled_until
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
-from whereupon.messages.times import LAST_INSTANT, earlier
+from whereupon.messages.times import LAST_INSTANT, earlier, later
 from whereupon.pipeline.load.batch_keys import BatchKeys, erases, erasing, spans_of
 from whereupon.pipeline.load.claim_loader import ClaimLoader
 from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapshot, is_heard_of
@@ -161,7 +161,9 @@ class BatchLoader:
         self.past.load(loaded, load_plan)
         is_last = len(waiting) <= self._claim_chunk
         if not is_last:
-            loaded.ahead = self.past.behind(waiting[-1], own.owner, loaded.claims[anonymous_key])
+            last = max(run.until for run in loaded.claims[anonymous_key])
+            until = later(last, self._settings.identity.late_window)
+            loaded.ahead = self.past.behind(waiting[-1], own.owner, until)
         return loaded, ClaimChunk(held[0], own, is_last=is_last)
 
     def _claim_loader(self, index: RuleIndex) -> ClaimLoader:

@@ -16,7 +16,6 @@ from whereupon.ports import HistoryNeed, Session
 from whereupon.records import (
     NEVER,
     BroadcastRun,
-    ClaimRun,
     Entry,
     KeysAsked,
     MessageName,
@@ -194,20 +193,17 @@ class Past:
         self._load_past_entries(loaded, load_plan)
         self._load_history(loaded, load_plan)
 
-    def behind(
-        self, first: StoredMessage, person_key: int, runs: Sequence[ClaimRun]
-    ) -> list[PastEvent]:
+    def behind(self, first: StoredMessage, person_key: int, until: datetime) -> list[PastEvent]:
         """The events that wait behind a chunk of a claim, as the claimant's, as far as entries listen to their names.
 
         Args:
             first: the first message behind the chunk.
-            runs: the claims of the anonymous id.
+            until: up to where the claims of the anonymous id reach.
         """
         names = self._versions.index.heard_names
         if not names:
             return []
         found = self._session.history([HistoryNeed(first.owner, names, first.timestamp)])
-        until = max(run.until for run in runs)
         begins = first.timestamp, first.key
         return [
             event._replace(owner=person_key)
