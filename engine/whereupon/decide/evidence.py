@@ -4,8 +4,9 @@ A claim brings several messages, which are applied one after another, in the ord
 they lead to sees all of them, since they have all happened.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -36,17 +37,19 @@ class Awaited(Protocol):
         ...
 
 
-def recorded(work: BatchState, entry: Entry, name: str, since: datetime) -> Iterator[HistoryEvent]:
-    """The events of a name that the entry's person is recorded to have done since an instant.
+def recorded(work: BatchState, entry: Entry, name: str, since: datetime) -> list[HistoryEvent]:
+    """The events of a name that the entry's person is recorded to have done since an instant, in their order.
 
     The message that opened the entry is not among them, nor what was recorded before it at the same instant.
     """
-    place = (entry.person_key, name)
-    for events in (work.history.get(place, ()), work.ahead.get(place, ())):
-        for event in events:
-            is_later = event.timestamp > entry.timestamp or event.key > entry.message_key
-            if is_later and event.timestamp >= since:
-                yield event
+    place, opened = (entry.person_key, name), (entry.timestamp, entry.message_key)
+    found = [
+        event
+        for events in (work.history.get(place, ()), work.ahead.get(place, ()))
+        for event in events
+        if event.timestamp >= since and (event.timestamp, event.key) > opened
+    ]
+    return sorted(found, key=attrgetter("timestamp", "key"))
 
 
 def all_events(work: BatchState) -> Histories:
