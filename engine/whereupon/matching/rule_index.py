@@ -108,22 +108,8 @@ class RuleIndex:
         # Rules are many, so the few that more than messages trigger are looked for once.
         not_by_name = [rule for rule in (*book.rules, *older) if _is_triggered_otherwise(rule)]
         of_book = [rule for rule in not_by_name if self.by_id.get(rule.id) is rule]
-        journeys = {r.digest: r for r in (*book.rules, *older) if not r.route.is_plain}
-        watching = (
-            rule
-            for rule in (*book.rules, *older)
-            if rule.exits or rule.goal is not None or rule.who.performed or rule.digest in journeys
-        )
+        watching = filter(_is_watching, (*book.rules, *older))
         self._versions = (*watching, *(rule for rule in not_by_name if _segments_of(rule)))
-        self._awaiting: dict[str, set[str]] = {}
-        for rule in journeys.values():
-            for name in rule.route.awaited:
-                self._awaiting.setdefault(name, set()).add(rule.id)
-        self.awaited_names = frozenset(self._awaiting)
-        self.waits_for_change = any(
-            step.holds_entry for rule in journeys.values() for step in rule.route.every_step()
-        )
-        self.order = {rule.id: place for place, rule in enumerate(book.rules)} if journeys else {}
         self.gives_grace = any(rule.grace is not None for rule in book.rules)
         self.takes_one = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in of_book if _segments_of(rule))
@@ -135,6 +121,30 @@ class RuleIndex:
         self.segment_window = _window_of_conditions(
             [segment.who for segment in self.watched_segments]
         )
+        self._arrange_heard()
+        self.counted_names = self._counted_names()
+        self._reachable: dict[str, Reachable] = {}
+        self._entry_windows: dict[str, HistoryWindow] = {}
+        self._rule_lists: dict[MessageType, dict[str, RuleList]] = {
+            type_: {} for type_ in MessageType
+        }
+        self._matches: dict[MessageType, dict[str, TriggerMatch]] = {
+            type_: {} for type_ in MessageType
+        }
+
+    def _arrange_heard(self) -> None:
+        """What entries listen to: the events that end them, that they wait for, and that are their goals."""
+        journeys = [rule for rule in self._versions if not rule.route.is_plain]
+        self._awaiting: dict[str, set[str]] = {}
+        for rule in journeys:
+            for name in rule.route.awaited:
+                self._awaiting.setdefault(name, set()).add(rule.id)
+        self.awaited_names = frozenset(self._awaiting)
+        self.waits_for_change = any(
+            step.holds_entry for rule in journeys for step in rule.route.every_step()
+        )
+        rules = enumerate(self.book.rules) if journeys else ()
+        self.order = {rule.id: place for place, rule in rules}
         self.exit_names = frozenset(
             leave.event
             for rule in self._versions
@@ -145,15 +155,6 @@ class RuleIndex:
             rule.goal.event for rule in self._versions if rule.goal is not None
         )
         self.heard_names = self.awaited_names | self.exit_names | self.goal_names
-        self.counted_names = self._counted_names()
-        self._reachable: dict[str, Reachable] = {}
-        self._entry_windows: dict[str, HistoryWindow] = {}
-        self._rule_lists: dict[MessageType, dict[str, RuleList]] = {
-            type_: {} for type_ in MessageType
-        }
-        self._matches: dict[MessageType, dict[str, TriggerMatch]] = {
-            type_: {} for type_ in MessageType
-        }
 
     def with_book(self, book: Rulebook) -> "RuleIndex":
         """An index of another rulebook, which shares the arranged rules that the two have in common."""
@@ -334,6 +335,13 @@ class RuleIndex:
 
 def _version_text(rule: Rule, segments: str) -> bytes:
     return f'{{"rule":{object_text(rule.source)},"segments":{segments}}}'.encode()
+
+
+def _is_watching(rule: Rule) -> bool:
+    """Whether an entry of the rule, or its `who`, may ask about more than the opening message."""
+    return bool(
+        rule.exits or rule.goal is not None or rule.who.performed or not rule.route.is_plain
+    )
 
 
 def _segments_of(rule: Rule) -> list[str]:
