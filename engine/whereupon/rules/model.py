@@ -15,12 +15,14 @@ from whereupon.rules.files.segment import Segment
 from whereupon.rules.files.settings import DEFAULT_SETTINGS, FolderSettings
 from whereupon.rules.keys.active import Active
 from whereupon.rules.keys.approvals import NO_APPROVALS, Approvals
+from whereupon.rules.keys.cap import SKIP, Cap, Skip, WaitUpTo
 from whereupon.rules.keys.exit import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, ExitOnWho
 from whereupon.rules.keys.goal import Goal
 from whereupon.rules.keys.holdout import Holdout
 from whereupon.rules.keys.keep import Retention
 from whereupon.rules.keys.limits import Limit, Scope
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
+from whereupon.rules.keys.quiet_hours import QuietHours
 from whereupon.rules.keys.reentry import (
     EveryTime,
     NotWhileActive,
@@ -59,10 +61,12 @@ __all__ = [
     "DEFAULT_MAX_AGE",
     "END",
     "NO_APPROVALS",
+    "SKIP",
     "Active",
     "Aftermath",
     "Approvals",
     "Branch",
+    "Cap",
     "Change",
     "Consent",
     "EventPlan",
@@ -89,6 +93,7 @@ __all__ = [
     "OncePer",
     "OncePerKey",
     "Place",
+    "QuietHours",
     "Reentry",
     "Retention",
     "Retroactive",
@@ -102,6 +107,7 @@ __all__ = [
     "Send",
     "SetAttributes",
     "Since",
+    "Skip",
     "Split",
     "Step",
     "Take",
@@ -112,6 +118,7 @@ __all__ = [
     "Wait",
     "WaitArm",
     "WaitFor",
+    "WaitUpTo",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Names that rule files may not use freely: semantic events, and keys kept for later versions."""
+"""Names that rule files may not use freely: semantic events."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,6 @@ ACTION_EVENTS: Mapping[str, tuple[str, ...]] = {
     str(action.name): action.events for action in BUILT_IN
 }
 """Each built-in action, and the event names that ask for it."""
-
-NOT_YET_RULE_KEYS = frozenset({"quiet_hours", "cap"})
-NOT_YET_SETTINGS = frozenset({"quiet_hours", "cap"})
-NOT_YET_STEPS = frozenset[str]()
 
 
 def action_of(event: str) -> str | None:

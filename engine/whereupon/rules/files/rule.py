@@ -62,6 +62,9 @@ class Rule:
         live: whether people who entered with earlier versions get the texts of this one (`content: live`).
         grace: how long a skip by `who` stays open; None if it does not.
         exits: what ends an entry early; that `who` no longer holds is among them if the rule says `stay`.
+        ignores_quiet_hours: whether what it sends goes out in the quiet hours of the settings, too.
+        ignores_caps: whether what it sends goes out whatever the caps of the settings say.
+        priority: of rules that compete at one moment the one with the higher number goes first.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
     """
 
@@ -85,6 +88,9 @@ class Rule:
     live: bool = False
     goal: Goal | None = None
     holdout: Holdout | None = None
+    ignores_quiet_hours: bool = False
+    ignores_caps: bool = False
+    priority: int = 0
 
     @property
     def zone(self) -> tzinfo:

@@ -13,8 +13,15 @@ from whereupon.rules.field_types import Name
 from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.form import there
 from whereupon.rules.keys.attributes import AttributeType, read_attributes
+from whereupon.rules.keys.cap import Cap, Caps, check_caps, read_caps
 from whereupon.rules.keys.keep import DEFAULT_RETENTION, KeepForm, Retention, read_keep
 from whereupon.rules.keys.locale import AnyLocaleForm, check_locale, read_locale
+from whereupon.rules.keys.quiet_hours import (
+    QuietHours,
+    QuietHoursForm,
+    check_channels,
+    read_quiet_hours,
+)
 from whereupon.rules.keys.timezone import AnyClockForm, check_clock, read_clock
 from whereupon.rules.locales import LocaleSource
 from whereupon.rules.rule_reader import RuleReader
@@ -35,6 +42,8 @@ class FolderSettings:
             None if the folder does not say.
         timezone: whose clock times of day and texts go by; None if the folder does not say.
         locale: where the language of a person comes from; None if the folder does not say.
+        quiet_hours: when people are sent nothing; None if the folder does not say.
+        caps: how much a person is sent at most.
         keep: how long the store keeps what is done with; defaults if the folder does not say.
     """
 
@@ -47,6 +56,8 @@ class FolderSettings:
     locale: LocaleSource | None = None
     functions: tuple[str, ...] | None = None
     secrets: tuple[str, ...] | None = None
+    quiet_hours: QuietHours | None = None
+    caps: tuple[Cap, ...] = ()
 
 
 DEFAULT_SETTINGS = FolderSettings()
@@ -108,25 +119,41 @@ class SettingsForm(FileForm):
         examples=[{"attribute": "locale", "else": "en"}, "en"],
     )
 
+    quiet_hours: Annotated[QuietHoursForm | None, BeforeValidator(there)] = Field(
+        default=None,
+        description="From when until when people are sent nothing, on the clock of each; what is due waits.",
+        examples=[{"from": "21:00", "until": "08:00", "channels": ["email", "push", "sms"]}],
+    )
+    cap: Caps = Field(
+        default=None,
+        description="How much a person is sent at most within a time, over all rules.",
+        examples=[[{"at_most": 3, "per": "7d", "channels": ["email"], "otherwise": "skip"}]],
+    )
+
     @override
     def read(self, reader: RuleReader) -> FolderSettings:
+        keep = read_keep(self.keep)
         return FolderSettings(
             description=self.description,
             channels=_once(self.channels),
             functions=_once(self.functions),
             secrets=_once(self.secrets),
             attributes=read_attributes(self.attributes, reader),
-            keep=read_keep(self.keep),
+            keep=keep,
             timezone=read_clock(self.timezone),
             locale=read_locale(self.locale),
+            quiet_hours=read_quiet_hours(self.quiet_hours, reader),
+            caps=read_caps(self.cap, keep, reader),
         )
 
     @override
     @classmethod
     def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
-        """The names of the attributes that timezone and locale name."""
+        """The names of the attributes that timezone and locale name, and of channels."""
         yield from check_clock(source.get("timezone"), checker)
         yield from check_locale(source.get("locale"), checker)
+        yield from check_channels(source.get("quiet_hours"), checker, ("quiet_hours",))
+        yield from check_caps(source.get("cap"), checker)
 
 
 def _once(names: list[str] | None) -> tuple[str, ...] | None:

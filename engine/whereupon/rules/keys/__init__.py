@@ -12,6 +12,7 @@ from typing import Final
 
 from whereupon.rules.keys import when
 from whereupon.rules.keys.active import ACTIVE
+from whereupon.rules.keys.cap import CAP
 from whereupon.rules.keys.content import CONTENT
 from whereupon.rules.keys.exit import EXIT
 from whereupon.rules.keys.goal import GOAL
@@ -19,6 +20,8 @@ from whereupon.rules.keys.grace import GRACE
 from whereupon.rules.keys.holdout import HOLDOUT
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import MAX_AGE
+from whereupon.rules.keys.priority import PRIORITY
+from whereupon.rules.keys.quiet_hours import QUIET_HOURS
 from whereupon.rules.keys.reentry import REENTRY
 from whereupon.rules.keys.retroactive import RETROACTIVE
 from whereupon.rules.keys.stay import STAY
@@ -38,6 +41,9 @@ _OF_BOTH: Final = (
     EXIT,
     GOAL,
     HOLDOUT,
+    QUIET_HOURS,
+    CAP,
+    PRIORITY,
     WHEREUPON,
 )
 

@@ -23,7 +23,6 @@ _KEY_CODES = frozenset(
     {
         "misplaced-key",
         "not-allowed-here",
-        "not-yet",
         "null-comparison-trap",
         "other-root",
         "reentry-in-broadcast",

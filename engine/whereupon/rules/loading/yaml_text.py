@@ -32,6 +32,8 @@ _BOOLEANS = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 _OLD_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n"})
+_WITH_A_MEANING = frozenset({(("quiet_hours",), "off")})
+"""Where such a word is meant as it stands: as the value of which key of the file."""
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _OTHER_NUMBER = re.compile(
@@ -114,7 +116,7 @@ class _Reader:
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(path)
         assert isinstance(event, yaml.ScalarEvent)  # noqa: S101 - the parser sends no other here
-        return self._scalar(event)
+        return self._scalar(event, path)
 
     def _sequence(self, path: Path) -> JsonValue:
         items: list[JsonValue] = []
@@ -180,7 +182,7 @@ class _Reader:
             message = f"tags such as {tag} are not read; take it out, and quote what is a text"
             self.found.append(at_place(_place(event), "yaml-tag", message))
 
-    def _scalar(self, event: yaml.ScalarEvent) -> JsonValue:
+    def _scalar(self, event: yaml.ScalarEvent, path: Path) -> JsonValue:
         text = self._text(event)
         if not event.implicit[0] or event.style in ("'", '"', "|", ">"):
             return text
@@ -188,7 +190,8 @@ class _Reader:
             return None
         if text in _BOOLEANS:
             return _BOOLEANS[text]
-        if text.lower() in _OLD_BOOLEANS and len(text) > 1:
+        is_meant = (path, text) in _WITH_A_MEANING
+        if text.lower() in _OLD_BOOLEANS and len(text) > 1 and not is_meant:
             message = f'{text} is the text "{text}" here; quote it, or write true or false'
             self.found.append(at_place(_place(event), "yaml-boolean", message, Severity.WARNING))
         return self._number(text, event)

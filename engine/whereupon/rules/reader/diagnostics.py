@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from whereupon.errors import Diagnostic
 from whereupon.rules import form_errors
 from whereupon.rules.files import FILES
-from whereupon.rules.files.settings import SettingsForm
 from whereupon.rules.form_errors import FormError
 from whereupon.rules.reader.words import misplaced
-from whereupon.rules.reserved import NOT_YET_RULE_KEYS, NOT_YET_SETTINGS, NOT_YET_STEPS
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.spelling import nearest
 from whereupon.rules.steps import STEPS
@@ -29,20 +27,16 @@ def diagnostic_from(error: FormError, *, kind: str) -> Diagnostic:
 
 
 def _unknown_key(error: FormError, *, kind: str) -> Diagnostic:
-    """A key that the form does not have: misspelt, not run yet, or of another kind of file or step."""
+    """A key that the form does not have: misspelt, or of another kind of file or step."""
     path, key, form = error.path, error.key, error.form
-    is_rule = kind in ("campaign", "broadcast") and form in FILES.values()
-    later = NOT_YET_SETTINGS if form is SettingsForm else NOT_YET_RULE_KEYS if is_rule else ()
-    if key in later:
-        return Diagnostic.at(path, "not-yet", f"this version does not run {key} yet; take it out")
     if kind == "broadcast" and len(path) == 1 and key in FILES["campaign"].model_fields:
         return _campaign_only(path, key)
     if not issubclass(form, StepForm):
         return form_errors.unknown_key(error)
-    if (key in STEPS and not STEPS[key].is_word) or key in NOT_YET_STEPS:
+    if key in STEPS and not STEPS[key].is_word:
         message = f"one step does one thing: put {key} into a step of its own, after a new -"
         return Diagnostic.at(path, "unknown-key", message)
-    return misplaced(path, form.step.key) or form_errors.unknown_key(error)
+    return misplaced(path) or form_errors.unknown_key(error)
 
 
 def _campaign_only(path: Path, key: str) -> Diagnostic:
@@ -59,10 +53,6 @@ def _unknown_step(path: Path, raw: object) -> Diagnostic:
         hint = nearest(raw, STEPS) if isinstance(raw, str) else ""
         message = f"a step is a mapping such as send: push or wait: 2h, or exit{hint}"
         return Diagnostic.at(path, "unknown-step", message)
-    for key in raw:
-        if key in NOT_YET_STEPS:
-            message = f"this version does not run {key} steps yet; take it out"
-            return Diagnostic.at((*path, str(key)), "not-yet", message)
     first = str(next(iter(raw)))
     if first in STEPS:  # written as a word alone
         message = f"write the step as - {first}, with no colon"

@@ -10,7 +10,6 @@ from typing import Final
 
 from whereupon.errors import Diagnostic
 from whereupon.rules.keys import CAMPAIGN_KEYS
-from whereupon.rules.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.steps import STEPS
 from whereupon.rules.steps.raw_steps import SEND_KEYS
@@ -26,7 +25,7 @@ _SETTINGS = "it belongs to the trigger, or to the rule: put it there, beside whe
 _ALSO_CONTENT: Final = frozenset(("content",))
 """Keys of a rule that are content in a step, since channels take content of that name."""
 
-STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
+STEP_WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         # keys of a step, otherwise spelt
         "languages": "write languages, in small letters",
@@ -37,12 +36,10 @@ STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
         **dict.fromkeys(
             (key.name for key in CAMPAIGN_KEYS if key.name not in _ALSO_CONTENT), _RULE
         ),
-        **dict.fromkeys(sorted(NOT_YET_RULE_KEYS), _RULE),
-        **dict.fromkeys(("stay", "grace", "priority", "rate", "late"), _RULE),
+        **dict.fromkeys(("stay", "grace", "rate", "late"), _RULE),
         **dict.fromkeys(("once_per", "once_per_key"), "it belongs into reentry: of the rule"),
         # steps
         **dict.fromkeys(STEPS, _STEP),
-        **dict.fromkeys(sorted(NOT_YET_STEPS), _STEP),
         # conditions, and what people write for them
         **dict.fromkeys(("unless", "only_if", "skip_if", "condition", "conditions"), _CONDITION),
         **dict.fromkeys(("filter", "filters", "audience", "segment", "segments"), _CONDITION),
@@ -56,7 +53,7 @@ STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
         "on_failure": "it is for a webhook step",
     }
 )
-"""Each word, and where it belongs; None for a key of a step that this version does not run."""
+"""Each word, and where it belongs."""
 
 
 def _spellings(word: str) -> set[str]:
@@ -75,7 +72,7 @@ def misplaced_words(form: StepForm, path: Path) -> Iterator[Diagnostic]:
     """An error for each word of the grammar that stands among the content of a step, or of a step within it."""
     for place, content in form.contents():
         for key in content:
-            found = misplaced((*path, *place, key), form.step.key)
+            found = misplaced((*path, *place, key))
             if place and key in SEND_KEYS:
                 message = f"{key} is the same in all languages: put it beside send"
                 found = Diagnostic.at((*path, *place, key), "misplaced-key", message)
@@ -86,7 +83,7 @@ def misplaced_words(form: StepForm, path: Path) -> Iterator[Diagnostic]:
             yield from misplaced_words(each, (*path, *place, i))
 
 
-def misplaced(path: Path, step: str) -> Diagnostic | None:
+def misplaced(path: Path) -> Diagnostic | None:
     """What to write instead of the word of the grammar that stands at the path in a step.
 
     None if the key is no word of the grammar.
@@ -95,11 +92,5 @@ def misplaced(path: Path, step: str) -> Diagnostic | None:
     word = SPELLINGS.get(key)
     if word is None:
         return None
-    place = STEP_WORDS[word]
-    if place is None or word in STEPS[step].not_yet:
-        message = f"this version does not run {key} of a {step} step yet; take it out"
-        return Diagnostic.at(path, "not-yet", message)
-    message = f"{key} does nothing here: {place}"
-    if word in NOT_YET_RULE_KEYS or word in NOT_YET_STEPS:
-        message += "; this version does not run it yet"
+    message = f"{key} does nothing here: {STEP_WORDS[word]}"
     return Diagnostic.at(path, "misplaced-key", message)

@@ -131,13 +131,11 @@ class StepForm(Form):
         step: the class of the value.
         is_word: whether the step may be written as its key alone.
         refused: keys that a step with content refuses, though they would be content.
-        not_yet: keys that a later version of the step reads.
     """
 
     step: ClassVar[type[Step]]
     is_word: ClassVar[bool] = False
     refused: ClassVar[frozenset[str]] = frozenset()
-    not_yet: ClassVar[frozenset[str]] = frozenset()
 
     name: Annotated[
         Annotated[
