@@ -1,6 +1,8 @@
 """Lint: names that the tracking plan does not know, and likely mistakes."""
 
+import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,8 @@ from pydantic import JsonValue
 from tests.properties.profiles import examples
 
 from whereupon.errors import Severity
-from whereupon.rules.loading.folders import check_names
+from whereupon.rules.loading.chains import Chains
+from whereupon.rules.loading.folders import check_names, open_rules
 from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.testing.plan_checks import names_in_tests
 from whereupon.testing.runner import run_rule_tests
@@ -447,6 +450,58 @@ def test_a_chain_from_an_event_to_a_broadcast_is_warned_of(
     found = [d for d in run_rule_tests(tmp_path).diagnostics if d.code == "leads-to-broadcast"]
     assert {Path(d.location.file).stem for d in found} == warned
     assert all("broadcast all" in d.message for d in found)
+
+
+def test_the_shortest_chain_is_told_and_the_first_rule_of_two(tmp_path: Path) -> None:
+    """The sentence names the rules between, in their order."""
+    (tmp_path / "all.yaml").write_text(_BROADCAST.format("Big"))
+    chained = [("a", "purchase", "M"), ("b", "M", "N"), ("c", "M", "N"), ("d", "N", "Big")]
+    for name, when, sends in [*chained, ("e", "refund", "N")]:
+        (tmp_path / f"{name}.yaml").write_text(
+            _rule(name, when=when, steps=f"[{{track: {sends}}}]")
+        )
+    found = run_rule_tests(tmp_path).diagnostics
+    said = {Path(d.location.file).stem: d.message for d in found if d.code == "leads-to-broadcast"}
+    assert said["a"].startswith("this leads through b, d to the broadcast all,")
+    assert said["b"].startswith("this leads through d to")
+    assert said["d"].startswith("this leads to the broadcast all,")
+    assert said["e"].startswith("this leads through d to")
+
+
+@pytest.mark.parametrize("beginning", ["", "*"], ids=["names", "beginnings"])
+def test_twice_the_rules_are_twice_the_work(beginning: str, tmp_path: Path) -> None:
+    """Every rule tracks what another is triggered by, and what a broadcast is."""
+    few, many = (
+        _calls_to_find_chains(tmp_path / str(count), count, beginning) for count in (50, 100)
+    )
+    assert many < 2.2 * few
+
+
+def _calls_to_find_chains(folder: Path, count: int, beginning: str) -> int:
+    """How many functions are called to find the chains of pairs of rules."""
+    folder.mkdir()
+    (folder / "all.yaml").write_text(_BROADCAST.format("Big"))
+    for number in range(count):
+        steps = f"[{{track: Next {number:03}}}, {{set: {{plan: pro}}}}]"
+        (folder / f"a{number}.yaml").write_text(_rule(f"a{number}", when="purchase", steps=steps))
+        when = f"Next {number:03}{beginning}"
+        (folder / f"b{number}.yaml").write_text(
+            _rule(f"b{number}", when=when, steps="[{track: Big}]")
+        )
+    rules, called = open_rules(folder).rules, 0
+
+    def note(_: FrameType, kind: str, __: object) -> None:
+        nonlocal called
+        called += kind in {"call", "c_call"}
+
+    sys.setprofile(note)
+    try:
+        chains = Chains(rules, {})
+        warnings = [warning for rule in rules for warning in chains.diagnostics(rule)]
+    finally:
+        sys.setprofile(None)
+    assert len(warnings) == 2 * count
+    return called
 
 
 def test_a_broadcast_by_the_clock_may_start_another(tmp_path: Path) -> None:

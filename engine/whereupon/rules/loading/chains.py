@@ -3,12 +3,14 @@
 A browser's event may open an entry of a campaign, and a `track` step of that campaign may trigger a
 broadcast. The engine lets no client's message start a broadcast, through any number of steps. So the
 broadcast never starts that way, and lint warns of it.
+
+The work grows with the folder, not with its square: the chains are found once, from the broadcasts backwards.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
 
-from whereupon.conditions import Performed
 from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import (
@@ -19,16 +21,30 @@ from whereupon.rules.model import (
     RuleKind,
     Segment,
     Step,
-    Trigger,
 )
 
+Cause: TypeAlias = tuple[MessageType, str] | tuple[Literal["attribute"], str]
+"""What a step does that may trigger a rule: it sends a message of a name, or sets an attribute."""
 
-@dataclass(frozen=True, slots=True)
+Ground: TypeAlias = tuple[MessageType | Literal["segment"], str, bool]
+"""What triggers a rule: messages of a name, or with a beginning (True), or what moves people in a segment."""
+
+
 class Chains:
-    """The rules of a folder, and which of them a step of another rule triggers."""
+    """The rules of a folder, and which of them lead to a broadcast.
 
-    rules: Sequence[Rule]
-    segments: Mapping[str, Segment]
+    Args:
+        rules: in the order of their files.
+        segments: by id.
+    """
+
+    def __init__(self, rules: Sequence[Rule], segments: Mapping[str, Segment]) -> None:
+        self._segments = segments
+        self._place = {id(rule): place for place, rule in enumerate(rules)}
+        self._grounds_of_cause = self._indexed(rules)
+        self._steps_away: dict[int, int] = {}
+        self._led_to: dict[Ground, Rule] = {}
+        self._walk_back(rules)
 
     def diagnostics(self, rule: Rule) -> Iterator[Diagnostic]:
         """A warning at each step of a rule that leads to a broadcast, if a client can open its entries."""
@@ -39,51 +55,97 @@ class Chains:
         if rule.kind is RuleKind.BROADCAST:  # a client cannot start it in the first place
             return
         for place in rule.route.places.values():
-            way = self._to_a_broadcast(place.step)
-            if way is not None:
+            way = [*self._to_a_broadcast(place.step)]
+            if way:
                 path = (*place.path, place.step.key)
                 yield Diagnostic.warning_at(path, "leads-to-broadcast", _sentence(way))
 
-    def _to_a_broadcast(self, step: Step) -> list[Rule] | None:
-        """The rules on the shortest chain from a step to a broadcast; None if there is no chain."""
-        ways = [[rule] for rule in self._triggered_by(step)]
-        seen = {way[0].id for way in ways}
-        while ways:
-            way = ways.pop(0)
-            if way[-1].kind is RuleKind.BROADCAST:
-                return way
-            for each in way[-1].route.every_step():
-                for rule in self._triggered_by(each):
-                    if rule.id not in seen:
-                        seen.add(rule.id)
-                        ways.append([*way, rule])
-        return None
+    def _to_a_broadcast(self, step: Step) -> Iterator[Rule]:
+        """The rules on the shortest chain from a step to a broadcast; none if there is no chain."""
+        following = self._nearest([step])
+        while following is not None:
+            yield following
+            if following.kind is RuleKind.BROADCAST:
+                return
+            following = self._nearest(following.route.every_step())
 
-    def _triggered_by(self, step: Step) -> Iterator[Rule]:
-        for rule in self.rules:
-            if any(self._triggers(step, trigger) for trigger in rule.triggers):
-                yield rule
-
-    def _triggers(self, step: Step, trigger: Trigger) -> bool:
-        if isinstance(trigger, OnSegment):
-            return self._changes(step, trigger.segment)
-        return isinstance(trigger, OnMessage) and any(
-            trigger.names_message(*message) for message in step.messages_sent
+    def _nearest(self, steps: Iterable[Step]) -> Rule | None:
+        """Of the rules that these steps trigger, the one from which a broadcast is nearest."""
+        grounds = (
+            ground for step in steps for cause in _causes(step) for ground in self._met_by(cause)
         )
+        led_to = (self._led_to[ground] for ground in grounds if ground in self._led_to)
+        return min(led_to, key=self._distance, default=None)
 
-    def _changes(self, step: Step, segment: str) -> bool:
-        """Whether the step may move a person into the segment or out of it."""
-        read, performed = self._read(segment), {each.event for each in self._performed(segment)}
-        return any(f"person.{name}" in read for name in step.attributes_set) or any(
-            type_ is MessageType.TRACK and name in performed for type_, name in step.messages_sent
-        )
+    def _distance(self, rule: Rule) -> tuple[int, int]:
+        return self._steps_away[id(rule)], self._place[id(rule)]
 
-    def _performed(self, segment: str) -> Iterator[Performed]:
-        if segment in self.segments:
-            yield from self.segments[segment].who.performed
+    def _walk_back(self, rules: Sequence[Rule]) -> None:
+        """Find how far each rule is from a broadcast, and what each ground leads to first."""
+        doers: dict[Cause, list[Rule]] = defaultdict(list)
+        for rule in rules:
+            for cause in dict.fromkeys(_causes_of(rule)):
+                doers[cause].append(rule)
+        causes: dict[Ground, list[Cause]] = defaultdict(list)
+        for cause in doers:
+            for ground in self._met_by(cause):
+                causes[ground].append(cause)
+        level, away = [rule for rule in rules if rule.kind is RuleKind.BROADCAST], 0
+        while level:
+            self._steps_away |= {id(rule): away for rule in level}
+            new = [*self._newly_led_to(level)]
+            before = [doer for ground in new for c in causes[ground] for doer in doers.pop(c, ())]
+            level = [
+                r for r in {id(r): r for r in before}.values() if id(r) not in self._steps_away
+            ]
+            away += 1
 
-    def _read(self, segment: str) -> frozenset[str]:
-        return self.segments[segment].who.variables if segment in self.segments else frozenset()
+    def _newly_led_to(self, level: Sequence[Rule]) -> Iterator[Ground]:
+        """Note which rule each ground leads to first; gives those that led nowhere yet."""
+        for rule in sorted(level, key=self._distance):
+            for ground in self._grounds_of(rule):
+                if ground not in self._led_to:
+                    self._led_to[ground] = rule
+                    yield ground
+
+    def _indexed(self, rules: Sequence[Rule]) -> Mapping[Cause, Sequence[Ground]]:
+        """The segments that trigger rules, by what may move people into them or out of them."""
+        found: dict[Cause, list[Ground]] = defaultdict(list)
+        watched = {t.segment for rule in rules for t in rule.triggers if isinstance(t, OnSegment)}
+        for name in sorted(watched & self._segments.keys()):
+            who = self._segments[name].who
+            ground: Ground = ("segment", name, False)
+            for path in who.variables:
+                if path.startswith("person."):
+                    found["attribute", path.removeprefix("person.")].append(ground)
+            for event in {each.event for each in who.performed}:
+                found[MessageType.TRACK, event].append(ground)
+        return found
+
+    @staticmethod
+    def _grounds_of(rule: Rule) -> Iterator[Ground]:
+        for trigger in rule.triggers:
+            if isinstance(trigger, OnSegment):
+                yield "segment", trigger.segment, False
+            elif isinstance(trigger, OnMessage):
+                yield from ((trigger.type, name, False) for name in trigger.names)
+                yield from ((trigger.type, beginning, True) for beginning in trigger.prefixes)
+
+    def _met_by(self, cause: Cause) -> Iterator[Ground]:
+        yield from self._grounds_of_cause.get(cause, ())
+        kind, name = cause
+        if isinstance(kind, MessageType):
+            yield kind, name, False
+            yield from ((kind, name[:length], True) for length in range(len(name) + 1))
+
+
+def _causes_of(rule: Rule) -> Iterator[Cause]:
+    return (cause for step in rule.route.every_step() for cause in _causes(step))
+
+
+def _causes(step: Step) -> Iterator[Cause]:
+    yield from step.messages_sent
+    yield from (("attribute", name) for name in step.attributes_set)
 
 
 def _sentence(way: Sequence[Rule]) -> str:
