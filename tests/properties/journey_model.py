@@ -74,10 +74,15 @@ class Model:
         brought = self.people.record(message)
         if message.name == "alias" and message.owner:
             self._merge(message.owner, self.people.named(message.data["previous"]), now)
-        for each in brought:
+        used = [m for m in brought if self._is_used(m)]
+        for each in used:
             self._handle(each, now, is_alone=len(brought) == 1)
-        owners = [m.owner for m in brought]
+        owners = [m.owner for m in used]
         self._fire([e for e in self.entries if e.person in owners], now, now)
+
+    def _is_used(self, message: Message) -> bool:
+        """Whether any rule names the message; what none names does not wake anybody at its instant."""
+        return message.name in ("identify", "alias") or repr(message.name) in str(self.rules)
 
     def _merge(self, survivor: Person, loser: Person | None, now: int) -> None:
         """Whoever is then inside a rule that would have refused a later entry loses that one."""
@@ -161,7 +166,7 @@ class Model:
     def _leaves(self, entry: Entry, messages: list[Message], now: int) -> None:
         """End the entry if an exit holds: a message since the opening one, or the person as they are."""
         rule, values = entry.rule, entry.person.values
-        since = [m for m in messages if m is not entry.opening and m.at >= entry.opening.at]
+        since = self.people.after(entry.opening, messages)
         for way in rule.get("exit", []):
             if "event" not in way and holds(way, values):
                 self._end(entry, "condition", now)
@@ -176,9 +181,8 @@ class Model:
         starts, until = [opening.at], opening.at + seconds(goal.get("within", "7d"))
         if goal.get("after") == "first_send" and "holdout" not in (entry.ended or ()):
             starts = [at for _, at, _ in entry.sends]
-        heard = [m for m in messages if goal and starts and min(starts) <= m.at <= until]
-        place = self.people.messages.index
-        heard = [m for m in heard if (m.at, place(m)) > (opening.at, place(opening))]
+        heard = self.people.after(opening, messages if goal and starts else [])
+        heard = [m for m in heard if min(starts) <= m.at <= until]
         for message in (m for m in heard if meets(goal, m, opening)):
             if entry.converted is None and "merged" not in (entry.ended or ()):
                 entry.converted = message.at
@@ -244,7 +248,8 @@ class Model:
         start = reached if step.get("since") == "step" else entry.opening.at
         start = max([start, *(m.at for m in passed if m)])
         led = "since" in step and not message and start == reached  # those of that instant led here
-        seen = [m for m in seen if m not in (entry.opening, *passed) and start + led <= m.at]
+        seen = [m for m in self.people.after(entry.opening, seen) if m not in passed]
+        seen = [m for m in seen if start + led <= m.at]
         for n, arm in enumerate(step["wait_for"]):
             found = [m for m in seen if "event" in arm and meets(arm, m, entry.opening)]
             changed = not message or message.name in ("identify", "alias")

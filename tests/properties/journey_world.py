@@ -60,6 +60,11 @@ class People:
         """A person's messages in the order in which they happened."""
         return sorted((m for m in self.messages if m.owner is person), key=lambda m: m.at)
 
+    def after(self, opening: Message, messages: list[Message]) -> list[Message]:
+        """Those that happened after the opening message; of one instant, those recorded after it."""
+        place = self.messages.index
+        return [m for m in messages if (m.at, place(m)) > (opening.at, place(opening))]
+
     def record(self, message: Message) -> list[Message]:
         """Keep a message; return those that become somebody's by it, in the order in which they happened."""
         self.messages.append(message)
