@@ -27,8 +27,10 @@ from whereupon.rules.model import (
     Once,
     OncePer,
     OncePerKey,
+    OnDate,
     OnKnown,
     OnMessage,
+    OnQuiet,
     OnSchedule,
     OnSegment,
     Rule,
@@ -221,6 +223,8 @@ def _trigger(trigger: Trigger) -> str:
             return f"the person {change} the segment {segment}"
         case OnKnown():
             return "the person becomes known"
+        case OnDate() | OnQuiet():
+            return trigger.in_words
         case OnSchedule(cron, timezone):
             return f"the schedule {cron} ({timezone})"
         case OnCall():

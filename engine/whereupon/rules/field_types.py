@@ -17,6 +17,7 @@ from whereupon.rules.form import invalid, shown, there
 from whereupon.rules.reserved import ACTION_EVENTS, action_of
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _LOCALE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DURATION_SCHEMA: dict[str, JsonValue] = {
@@ -60,6 +61,16 @@ def _instant(value: object) -> datetime:
             found=shown(value),
         )
     return instant
+
+
+def _time_of_day(text: str) -> str:
+    if not _TIME.fullmatch(text):
+        raise invalid(
+            code="bad-time",
+            text="a time of day has hours and minutes, such as '09:00'; this is {found}",
+            found=shown(text),
+        )
+    return text
 
 
 def _timezone(name: str) -> str:
@@ -167,6 +178,10 @@ MaybeDuration = Annotated[
 MaybeInstant = Annotated[
     datetime | None, BeforeValidator(_instant), WithJsonSchema(_INSTANT_SCHEMA)
 ]
+TimeOfDay = Annotated[
+    str, AfterValidator(_time_of_day), Field(json_schema_extra={"pattern": f"^{_TIME.pattern}$"})
+]
+"""Hours and minutes on a clock, such as ``09:00``."""
 MaybeName = Annotated[Name | None, BeforeValidator(there)]
 Timezone = Annotated[Name, AfterValidator(_timezone)]
 Locale = Annotated[

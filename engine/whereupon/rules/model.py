@@ -32,6 +32,7 @@ from whereupon.rules.keys.reentry import (
     Reentry,
 )
 from whereupon.rules.keys.retroactive import Retroactive, Take
+from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
 from whereupon.rules.keys.when import (
     DEFAULT_LATE,
     Change,
@@ -84,9 +85,11 @@ __all__ = [
     "Limit",
     "NotWhileActive",
     "OnCall",
+    "OnDate",
     "OnFailure",
     "OnKnown",
     "OnMessage",
+    "OnQuiet",
     "OnSchedule",
     "OnSegment",
     "Once",

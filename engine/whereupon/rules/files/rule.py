@@ -27,6 +27,7 @@ from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
+from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
 from whereupon.rules.keys.when import API, OnCall, OnSchedule, Trigger, opening_events
 from whereupon.rules.route import Route
 from whereupon.rules.rule_reader import RuleReader
@@ -128,6 +129,7 @@ class RuleForm(FileForm):
         }
         if values["stay"]:
             values["exits"] = (*values["exits"], ExitOnWho(values["who"]))
+        _report_idle_keys(values["triggers"][0], reader)
         used = partials_in(reader.source.get("whereupon"), reader.partials)
         source = {**reader.source, PARTIALS: used} if used else reader.source
         return Rule(
@@ -157,7 +159,18 @@ class RuleForm(FileForm):
         return opening_events(when)
 
 
+_BY_TIME: JsonValue = {
+    "if": {
+        "properties": {
+            "when": {"anyOf": [{"required": ["date"]}, {"required": ["quiet"]}], "type": "object"}
+        }
+    },
+    "then": {"not": {"anyOf": [{"required": [key]} for key in ("where", "retroactive", "grace")]}},
+}
+
+
 class _Campaign(RuleForm):
+    model_config = ConfigDict(json_schema_extra=cast("dict[str, JsonValue]", _BY_TIME))
     kind = RuleKind.CAMPAIGN
     keys = CAMPAIGN_KEYS
 
@@ -185,20 +198,28 @@ class _Broadcast(RuleForm):
     def opening_events(cls, when: JsonValue) -> list[str] | None:
         return None if when == API else opening_events(when)
 
-    @override
-    def read(self, reader: RuleReader) -> Rule:
-        rule = super().read(reader)
-        reason = _WITHOUT_MESSAGE.get(type(rule.triggers[0]))
-        if reason is not None and "where" in reader.source:
-            message = f"where narrows a message, and {reason}"
-            reader.report(("where",), "unsupported-key", message)
-        return rule
-
 
 _WITHOUT_MESSAGE: Mapping[type, str] = {
     OnSchedule: "a schedule has none; write who for the audience",
     OnCall: "the host's call is none; write who for the audience",
+    OnDate: "a date comes without one; write who",
+    OnQuiet: "silence comes without one; write who",
 }
+_TIMED: Mapping[str, str] = {
+    "retroactive": "it is about messages that a claim brings, and this rule is opened by time; take it out",
+    "grace": "it is about a message that comes before an identify, and this rule is opened by time; take it out",
+}
+"""Why a rule that time opens has no such key."""
+
+
+def _report_idle_keys(trigger: Trigger, reader: RuleReader) -> None:
+    """Report the keys that say something about a message, where none opens the rule."""
+    reason = _WITHOUT_MESSAGE.get(type(trigger))
+    if reason is not None and "where" in reader.source:
+        reader.report(("where",), "unsupported-key", f"where narrows a message, and {reason}")
+    for key, why in _TIMED.items() if isinstance(trigger, OnDate | OnQuiet) else ():
+        if key in reader.source:
+            reader.report((key,), "unsupported-key", why)
 
 
 def _with_keys(base: type[RuleForm], name: str, description: str) -> type[RuleForm]:

@@ -18,6 +18,15 @@ from whereupon.rules.clocks import Clock
 from whereupon.rules.field_types import Name, NamePattern, PositiveDuration, Timezone
 from whereupon.rules.form import Form, IfMissing
 from whereupon.rules.keys.key_row import Key
+from whereupon.rules.keys.timed_triggers import (
+    DateForm,
+    OnDate,
+    OnQuiet,
+    QuietForm,
+    check_timed,
+    read_date,
+    read_quiet,
+)
 from whereupon.rules.rule_reader import RuleReader
 from whereupon.scheduling.cron import missing_day, next_occurrence
 
@@ -87,7 +96,7 @@ class OnCall:
     """A broadcast that the host triggers (``when: api``)."""
 
 
-Trigger: TypeAlias = OnMessage | OnSegment | OnKnown | OnSchedule | OnCall
+Trigger: TypeAlias = OnMessage | OnSegment | OnKnown | OnDate | OnQuiet | OnSchedule | OnCall
 
 
 # --- as it is written -------------------------------------------------------------------------
@@ -162,7 +171,7 @@ def _common_tag(raw: object) -> str | None:
 
 
 def _campaign_tag(raw: object) -> str | None:
-    tag = _common_tag(raw) or tag_by_key(raw, "known")
+    tag = _common_tag(raw) or tag_by_key(raw, "known", "date", "quiet")
     return None if tag == "<cron>" else tag
 
 
@@ -183,13 +192,17 @@ _CommonForm: TypeAlias = (
     | Annotated[LeavesForm, Tag("<leaves>")]
 )
 _CampaignForm: TypeAlias = Annotated[
-    _CommonForm | Annotated[KnownForm, Tag("<known>")],
+    _CommonForm
+    | Annotated[KnownForm, Tag("<known>")]
+    | Annotated[DateForm, Tag("<date>")]
+    | Annotated[QuietForm, Tag("<quiet>")],
     Discriminator(
         _campaign_tag,
         custom_error_type="unknown-trigger",
         custom_error_message=(
             "`when` is an event's name, a list of names, {page: NAME}, {screen: NAME}, "
-            "{enters: SEGMENT}, {leaves: SEGMENT} or {known: person}; {cron: …} is for broadcasts"
+            "{enters: SEGMENT}, {leaves: SEGMENT}, {known: person}, {date: person.renews_at} or "
+            "{quiet: NAME, for: 60d}; {cron: …} is for broadcasts"
         ),
     ),
 ]
@@ -200,8 +213,8 @@ _BroadcastForm: TypeAlias = Annotated[
         custom_error_type="unknown-trigger",
         custom_error_message=(
             "`when` is api, {cron: …, timezone: …}, an event's name, a list of names, "
-            "{page: NAME}, {screen: NAME}, {enters: SEGMENT} or {leaves: SEGMENT}; {known: person} "
-            "is for campaigns"
+            "{page: NAME}, {screen: NAME}, {enters: SEGMENT} or {leaves: SEGMENT}; {known: person}, "
+            "{date: …} and {quiet: …} are for campaigns"
         ),
     ),
 ]
@@ -214,6 +227,8 @@ _UNTIED: Mapping[type, str] = {
     EntersForm: "any message may lead into a segment; name the event in when",
     LeavesForm: "any message may lead out of a segment; name the event in when",
     KnownForm: "any message may make a person known; name the event in when",
+    DateForm: "a date comes without one; name the event in when",
+    QuietForm: "silence comes without one; name the event in when",
     CronForm: "a schedule has none; name the event in when",
 }
 """Why a trigger comes without a message whose properties are known."""
@@ -267,11 +282,20 @@ def _trigger(form: _CampaignForm | _BroadcastForm, reader: RuleReader) -> Trigge
             return OnSegment(reader.segment(form.leaves, ("when", "leaves")), Change.LEAVES)
         case KnownForm():
             return OnKnown()
+        case DateForm() | QuietForm() | CronForm():
+            return _by_time(form, reader)
+    names = [form] if isinstance(form, str) else form
+    return _on_message(MessageType.TRACK, *names)
+
+
+def _by_time(form: DateForm | QuietForm | CronForm, reader: RuleReader) -> Trigger:
+    match form:
+        case DateForm():
+            return read_date(form, reader)
+        case QuietForm():
+            return read_quiet(form)
         case CronForm():
             return OnSchedule(form.cron, form.timezone, form.late)
-        case str():
-            return _on_message(MessageType.TRACK, form)
-    return _on_message(MessageType.TRACK, *form)
 
 
 def _on_message(type_: MessageType, *names: str) -> OnMessage:
@@ -297,6 +321,7 @@ def _check(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
     for place, name in enumerate(raw if isinstance(raw, list) else ()):
         if isinstance(name, str):
             yield from checker.event(name, ("when", place))
+    yield from check_timed(raw, checker)
 
 
 def _check_broadcast(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
@@ -332,13 +357,16 @@ CAMPAIGN = Key(
     attribute="triggers",
     written=Annotated[_CampaignForm, _MISSING],
     field=Field(
-        description="What lets a person in: an event, a page, a screen, a segment, or being known.",
+        description="What lets a person in: an event, a page, a screen, a segment, being known, a date, or "
+        "silence.",
         examples=[
             "purchase",
             ["purchase", "Order *"],
             {"page": "Pricing"},
             {"enters": "pro-users"},
             {"known": "person"},
+            {"date": "person.renews_at", "every": "year"},
+            {"for": "60d", "quiet": ["Signed In", "Order *"]},
         ],
     ),
     read=_read,

@@ -14,8 +14,10 @@ from typing import Literal, TypeAlias
 from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import (
+    OnDate,
     OnKnown,
     OnMessage,
+    OnQuiet,
     OnSegment,
     Rule,
     RuleKind,
@@ -49,7 +51,8 @@ class Chains:
     def diagnostics(self, rule: Rule) -> Iterator[Diagnostic]:
         """A warning at each step of a rule that leads to a broadcast, if a client can open its entries."""
         if not any(
-            isinstance(trigger, OnMessage | OnSegment | OnKnown) for trigger in rule.triggers
+            isinstance(trigger, OnMessage | OnSegment | OnKnown | OnDate | OnQuiet)
+            for trigger in rule.triggers
         ):
             return
         if rule.kind is RuleKind.BROADCAST:  # a client cannot start it in the first place

@@ -26,8 +26,10 @@ from whereupon.rules.loading.result_lint import results_in_conditions, unknown_r
 from whereupon.rules.model import (
     Change,
     OncePerKey,
+    OnDate,
     OnKnown,
     OnMessage,
+    OnQuiet,
     OnSegment,
     Rule,
     RuleKind,
@@ -168,7 +170,17 @@ def _given(rule: Rule, segments: Segments) -> set[Names]:
         for name, asked in written.items() if isinstance(written, Mapping) else ():
             if asked != {"exists": False}:
                 given.add((root, *parts_of(name)))
+    given |= {name for trigger in rule.triggers for name in _given_by(trigger)}
     return given | ({rule.reentry.path} if isinstance(rule.reentry, OncePerKey) else set())
+
+
+def _given_by(trigger: Trigger) -> Iterator[Names]:
+    """What a trigger by time says in place of a message's properties."""
+    if isinstance(trigger, OnDate):
+        yield from (("properties", "date"), ("properties", "attribute"))
+        yield ("person", *trigger.path)
+    elif isinstance(trigger, OnQuiet):
+        yield ("properties", "quiet_since")
 
 
 def _segments_entered(rule: Rule, segments: Segments) -> Iterator[Condition]:
