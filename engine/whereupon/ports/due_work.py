@@ -23,6 +23,7 @@ from whereupon.ports.types import (
 from whereupon.ports.writes import Writes
 from whereupon.records import (
     RULE_PAUSED,
+    Arming,
     BroadcastRun,
     Changes,
     ChannelState,
@@ -36,6 +37,7 @@ from whereupon.records import (
     Request,
     RequestOutcome,
     RetentionCutoff,
+    Timer,
     WaitingVersion,
 )
 
@@ -84,6 +86,39 @@ class DueWork(Reads, Writes, Protocol):
         """The number of running entries, by rule version. Versions without any are left out."""
         running = (e for e in self.scan(Entry) if e.state is EntryState.ACTIVE)
         return Counter(entry.digest for entry in running if entry.digest in digests)
+
+    # --- timers -------------------------------------------------------------------------------------
+
+    def next_timers(self, subjects: Collection[str]) -> dict[str, datetime]:
+        """When the first timer of each of these subjects is due. Subjects without any are left out."""
+        first: dict[str, datetime] = {}
+        for timer in self.scan(Timer):
+            if timer.subject in subjects:
+                first[timer.subject] = min(timer.due_at, first.get(timer.subject, timer.due_at))
+        return first
+
+    def due_timers(self, subjects: Collection[str], until: datetime, limit: int) -> list[Timer]:
+        """Timers of these subjects due at ``until`` or before, by due time, person and subject.
+
+        Timers of other subjects do not make the answer slower.
+        """
+        due = [t for t in self.scan(Timer) if t.subject in subjects and t.due_at <= until]
+        return nsmallest(limit, due, key=lambda each: (each.due_at, each.person_key, each.subject))
+
+    def take_due_timers(
+        self, subjects: Collection[str], until: datetime, limit: int
+    ) -> list[Timer]:
+        """The same, without timers of persons that another writer has locked; locks the persons."""
+        return self.due_timers(subjects, until, limit)
+
+    def armings(self) -> list[Arming]:
+        """Every arming, done or not, by subject and digest."""
+        return sorted(self.scan(Arming), key=lambda each: each.place)
+
+    def take_arming(self, arming: Arming) -> Arming | None:
+        """The arming as it is now, locked until the transaction ends; None if it is done, or locked."""
+        now = next((each for each in self.armings() if each.place == arming.place), None)
+        return None if now is None or now.cursor is None else now
 
     # --- claims -------------------------------------------------------------------------------------
 

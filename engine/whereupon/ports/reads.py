@@ -33,6 +33,7 @@ from whereupon.records import (
     RulePause,
     StoredMessage,
     SuppressedAddress,
+    Timer,
     Tombstone,
     Twin,
 )
@@ -264,6 +265,12 @@ class Reads(Protocol):
         """The skips of these persons that are still open at an instant, by message and rule."""
         theirs = (each for key in set(person_keys) for each in self.scan(OpenSkip, key))
         return sorted((s for s in theirs if s.until >= since), key=attrgetter("place"))
+
+    def timers(self, person_keys: Collection[int], until: datetime) -> list[Timer]:
+        """The timers of these persons due at an instant or before, by due time, person and subject."""
+        theirs = (each for key in set(person_keys) for each in self.scan(Timer, key))
+        due = [each for each in theirs if each.due_at <= until]
+        return sorted(due, key=attrgetter("due_at", "person_key", "subject"))
 
     def rule_pauses(self) -> list[RulePause]:
         """The rules that operators have paused, and not resumed, by id."""

@@ -106,6 +106,7 @@ from whereupon.records.retention import (
 )
 from whereupon.records.skips import Skips, SkipSearch, SkipSummary, SkipVerdict, read_rule_list
 from whereupon.records.stored_messages import PastEvent, SetAside, StoredMessage, Twin, stub_of
+from whereupon.records.timers import Arming, Timer
 from whereupon.records.trail import (
     FUNCTION,
     NO_VALUES,
@@ -148,6 +149,7 @@ __all__ = [
     "ApiKey",
     "ApiSecret",
     "Approval",
+    "Arming",
     "AuditHead",
     "AuditRecord",
     "AuditRow",
@@ -215,6 +217,7 @@ __all__ = [
     "StoredMessage",
     "SuppressedAddress",
     "Sweep",
+    "Timer",
     "Tombstone",
     "Trail",
     "Transfer",

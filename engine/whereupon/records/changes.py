@@ -18,6 +18,7 @@ from whereupon.records.people import Identifier, IdKind, Merge, Person, Tombston
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
 from whereupon.records.skips import Skips
 from whereupon.records.stored_messages import SetAside, StoredMessage
+from whereupon.records.timers import Arming
 from whereupon.records.transfers import Transfer
 
 
@@ -54,6 +55,9 @@ class Changes:
             the sweep and the operations.
         pauses: rules that operators paused or resumed, by id; None drops one whose resumption is done.
         open_skips: by the message's key and the rule's id; None closes one.
+        timers: by (person's key, subject), when timers that were loaded are due from now on; None removes one.
+        armed: by the same, when timers are due that were not loaded; one that is there and earlier stays.
+        armings: by (subject, digest).
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 
@@ -94,6 +98,9 @@ class Changes:
     operated_runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     pauses: dict[str, RulePause | None] = field(default_factory=dict)
     rule_versions: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    timers: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+    armed: dict[tuple[int, str], datetime] = field(default_factory=dict)
+    armings: dict[tuple[str, str], Arming] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)
     inbox: dict[str, InboxItem | None] = field(default_factory=dict)

@@ -20,7 +20,10 @@ from whereupon.storage.sql.row_statements import ROW_STATEMENTS
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.testing.contracts.samples import ADA, message, skips
 
-LARGE = ("message", "skips", "identifier", "person", "claim", "entry", "delivery", "inbox")
+LARGE = (
+    *("message", "skips", "identifier", "person", "claim", "entry", "delivery", "inbox"),
+    "timer",
+)
 WHOLE = {
     "counts": "counts rows",
     "count_persons": "counts rows",
@@ -192,6 +195,7 @@ def test_every_statement_is_used_and_every_used_one_is_written() -> None:
     assert own["sqlite"] ^ own["postgres"] == {
         "advisory_lock",
         "lock_due_persons_of",
+        "lock_due_timers",
         "take_blocks",
         "take_keys",
     }

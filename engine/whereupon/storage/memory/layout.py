@@ -24,8 +24,11 @@ class Schema:
         owner = {"owner": "owner", "by": "timestamp"}
         self.messages = table(records.StoredMessage, "key", indexes=[self.refs], **owner)
         self.skips = table(records.Skips, "message_key")
-        place = ("message_key", "rule")
-        self.open_skips = table(records.OpenSkip, *place, owner="person_key")
+        self.open_skips = table(records.OpenSkip, "message_key", "rule", owner="person_key")
+        self.timer_subjects = Index("subject", by="due_at")
+        indexes, timer_key = [self.timer_subjects], ("person_key", "subject")
+        self.timers = table(records.Timer, *timer_key, indexes=indexes, owner="person_key")
+        self.armings = table(records.Arming, "subject", "digest")
         self.identifiers = table(records.Identifier, "kind", "value", owner="key")
         self.person_keys = Index()
         self.persons = table(records.Person, "key", indexes=[self.person_keys])
@@ -35,8 +38,7 @@ class Schema:
         self.claim_jobs = table(records.ClaimJob, "anonymous_key", owner="person_key")
         self.due_entries = Index("digest", by="due_at", where=lambda e: e.state == "active")
         slots = Index("rule", "entrant", "slot", where=lambda e: e.slot is not None, unique=True)
-        occasions = Index("rule", "entrant", "occasion", unique=True)
-        indexes = [occasions, slots, self.due_entries]
+        indexes = [Index("rule", "entrant", "occasion", unique=True), slots, self.due_entries]
         self.entries = table(records.Entry, "key", indexes=indexes, owner="person_key")
         self.idempotency_keys = Index("idempotency_key", unique=True)
         self.waiting = Index(

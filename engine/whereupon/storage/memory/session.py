@@ -132,6 +132,20 @@ class MemorySession(Questions, DueWork):
         due = islice(merge(*(queues[digest][:limit] for digest in wanted)), limit)
         return self._in.entries.some([key for due_at, key in due if due_at <= until])
 
+    def due_timers(
+        self, subjects: Collection[str], until: datetime, limit: int
+    ) -> list[records.Timer]:
+        """The first of each subject."""
+        queues = self._in.timer_subjects.groups
+        first = merge(*(queues[name][:limit] for name in queues.keys() & set(subjects)))
+        due = takewhile(lambda place: place[0] <= until, islice(first, limit))
+        return self._in.timers.some([key for _, key in due])
+
+    def next_timers(self, subjects: Collection[str]) -> dict[str, datetime]:
+        """The first of each subject."""
+        queues = self._in.timer_subjects.groups
+        return {str(name): queues[name][0][0] for name in queues.keys() & set(subjects)}
+
     def waiting_versions(self) -> list[records.WaitingVersion]:
         """The first of each version."""
         queues, rows = self._in.due_entries.groups, self._in.entries.rows

@@ -7,12 +7,13 @@ from typing import TypeAlias
 import whereupon.records as records
 from whereupon.messages.metrics import from_bits
 from whereupon.messages.model import erased_digest, erased_name
-from whereupon.records import WAITING, Changes, Delivery, DeliveryState, Entry, IdKind
+from whereupon.records import WAITING, Changes, Delivery, DeliveryState, Entry, IdKind, Timer
 from whereupon.storage.memory.layout import Named, Schema
 
 _BY_KEY = (
     *("persons", "claims", "claim_jobs", "devices", "objects", "tombstones"),
     *("requests", "breakers", "inbox", "answers", "api_keys", "api_secrets", "open_skips"),
+    "armings",
 )
 """What `Changes` has by the keys of the tables of the same names; None for what goes."""
 
@@ -25,8 +26,10 @@ def write(changes: Changes, to: Schema) -> None:
     if changes.erased_persons or changes.erased_identifiers or changes.erased_ids:
         _erase(changes, to)
     for merge in changes.merges:
+        earliest = _earlier_timers(merge, to)
         for table in to.owned:
             table.give(merge.loser_key, merge.survivor_key)
+        to.timers.put(*earliest)
         to.persons.drop(merge.loser_key)
         to.merges.put(merge)
     _write_messages(changes, to)
@@ -44,6 +47,7 @@ def write(changes: Changes, to: Schema) -> None:
     holds = {key: each if changes.relationships[each] else None for key, each in keyed.items()}
     for name in _BY_KEY:
         getattr(to, name).put_or_drop(getattr(changes, name))
+    _write_timers(changes, to)
     to.objects.add(*(each for k, each in changes.named_objects.items() if k not in to.objects.rows))
     to.relationships.put_or_drop(holds)
     to.approvals.put(*changes.approvals)
@@ -58,6 +62,26 @@ def write(changes: Changes, to: Schema) -> None:
     to.audit_head.put(*filter(None, [changes.audit_head]))
     to.set_aside.put(*changes.set_aside)
     to.set_aside.drop(*changes.resumed)
+
+
+def _write_timers(changes: Changes, to: Schema) -> None:
+    handled = {
+        (person, subject): None if at is None else Timer(subject, person, at)
+        for (person, subject), at in changes.timers.items()
+    }
+    to.timers.put_or_drop(handled)
+    was = to.timers.rows
+    armed = (Timer(subject, person, at) for (person, subject), at in changes.armed.items())
+    to.timers.put(*(t for t in armed if t.place not in was or t.due_at < was[t.place].due_at))
+
+
+def _earlier_timers(merge: records.Merge, to: Schema) -> list[Timer]:
+    """Of the timers that both persons of a merge have, those that are due first."""
+    both = [*to.timers.of(merge.loser_key), *to.timers.of(merge.survivor_key)]
+    first: dict[str, Timer] = {}
+    for timer in sorted(both, key=lambda each: each.due_at):
+        first.setdefault(timer.subject, timer._replace(person_key=merge.survivor_key))
+    return [*first.values()]
 
 
 def _write_messages(changes: Changes, to: Schema) -> None:

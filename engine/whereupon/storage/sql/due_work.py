@@ -10,6 +10,7 @@ from whereupon.conditions.prefilter import Prefilter
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import DeadLetters, DueWork, LeasedNow, Settlement, Stretch, WaitingChannels
 from whereupon.records import (
+    Arming,
     BroadcastRun,
     ChannelState,
     ClaimJob,
@@ -21,12 +22,14 @@ from whereupon.records import (
     PruneStep,
     Request,
     RetentionCutoff,
+    Timer,
     WaitingVersion,
 )
 from whereupon.storage.sql.access import LAST_KEY, bound, since_or_ever
 from whereupon.storage.sql.dialects import Parameters, Statement
 from whereupon.storage.sql.reads import SqlReads
 from whereupon.storage.sql.row_locks import Rank
+from whereupon.storage.sql.timer_rows import arming_from, timer_from
 
 
 class SqlDueWork(SqlReads, DueWork):
@@ -97,6 +100,36 @@ class SqlDueWork(SqlReads, DueWork):
         members = self._database.members(digests)
         found = self._queries.count_entries.fetch(self._connection, versions=members)
         return {str(digest): int(count) for digest, count in found}
+
+    def next_timers(self, subjects: Collection[str]) -> dict[str, datetime]:
+        """When the first of each subject is due, by the index."""
+        members = self._database.members(subjects)
+        found = self._queries.next_timers.fetch(self._connection, subjects=members)
+        return {str(subject): from_micros(due) for subject, due in found if due is not None}
+
+    def due_timers(self, subjects: Collection[str], until: datetime, limit: int) -> list[Timer]:
+        """The first of each subject, by the index."""
+        members = self._database.members(subjects)
+        asked = {"subjects": members, "until": as_micros(until), "limit": limit}
+        return list(map(timer_from, self._queries.due_timers.fetch(self._connection, **asked)))
+
+    def take_due_timers(
+        self, subjects: Collection[str], until: datetime, limit: int
+    ) -> list[Timer]:
+        """Timers that are due, of persons whom nobody else holds."""
+        if self._locks is None:
+            return self.due_timers(subjects, until, limit)
+        return self._locks.due_timers(subjects, as_micros(until), limit)
+
+    def armings(self) -> list[Arming]:
+        """Every arming."""
+        return list(map(arming_from, self._queries.armings.fetch(self._connection)))
+
+    def take_arming(self, arming: Arming) -> Arming | None:
+        """An arming for this transaction to carry on."""
+        named = {"subject": arming.subject, "digest": arming.digest}
+        found = self._queries.take_arming.fetch(self._connection, **named)
+        return arming_from(found[0]) if found else None
 
     def due_claim_jobs(self, until: datetime, limit: int) -> list[ClaimJob]:
         """Claims that nobody seems to be at."""

@@ -36,12 +36,14 @@ from whereupon.records import (
     Skips,
     StoredMessage,
     SuppressedAddress,
+    Timer,
     Tombstone,
     Twin,
 )
 from whereupon.storage.sql.access import SqlAccess, since_or_ever
 from whereupon.storage.sql.open_skip_rows import open_skip_from
 from whereupon.storage.sql.scans import SCANNED
+from whereupon.storage.sql.timer_rows import timer_from
 from whereupon.storage.sql.transfers import inert_parameters
 
 R = TypeVar("R")
@@ -299,6 +301,11 @@ class SqlReads(SqlAccess, Reads):
                 ),
             )
         )
+
+    def timers(self, person_keys: Collection[int], until: datetime) -> list[Timer]:
+        """By the primary key, which begins with the person."""
+        asked = {"keys": self._database.members(person_keys), "until": as_micros(until)}
+        return list(map(timer_from, self._queries.timers.fetch(self._connection, **asked)))
 
     def rule_pauses(self) -> list[RulePause]:
         """The whole table, which hardly ever has a row."""

@@ -25,11 +25,12 @@ from hashlib import blake2b
 from sqlalchemy import Connection
 
 import whereupon.storage.sql.rule_rows as rule_rows
-from whereupon.records import BroadcastRun, Changes, Entry
+from whereupon.records import BroadcastRun, Changes, Entry, Timer
 from whereupon.storage.deadline import Deadline
 from whereupon.storage.sql.dialects import Database, Rows, Statement
 from whereupon.storage.sql.nul_escape import escape_nul
 from whereupon.storage.sql.queries import Queries
+from whereupon.storage.sql.timer_rows import timer_from
 from whereupon.storage.sql.transaction_retry import LostRaceError
 
 _RUNS_LOCK = 0x77686573
@@ -195,6 +196,28 @@ class RowLocks:
             still = self._locks.still_due.fetch(self._connection, keys=members, until=until)
             if still:  # else another transaction has just done them, and there may be more
                 return list(map(rule_rows.entry_from, still))
+        return []
+
+    def due_timers(self, subjects: Collection[str], until: int, limit: int) -> list[Timer]:
+        """Due timers of persons whom nobody has locked; they are locked now.
+
+        Args:
+            subjects: the subjects.
+            until: microseconds since the epoch.
+            limit: the most timers to return.
+        """
+        self.reach(Rank.PERSONS)
+        members = self._database.members(subjects)
+        asked = {"subjects": members, "until": until, "limit": limit}
+        while found := self._locks.lock_due_timers.fetch(self._connection, **asked):
+            keys = {key for (key,) in found}
+            self.note(keys)
+            there = self._database.members(keys)
+            still = self._locks.still_due_timers.fetch(
+                self._connection, keys=there, subjects=members, until=until
+            )
+            if still:  # else another transaction has just handled them, and there may be more
+                return list(map(timer_from, still))
         return []
 
     def run(self, run: BroadcastRun) -> BroadcastRun | None:

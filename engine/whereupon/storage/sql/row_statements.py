@@ -46,6 +46,7 @@ from whereupon.storage.sql.tables import (
     TombstoneRow,
     table_of,
 )
+from whereupon.storage.sql.timer_tables import ArmingRow, TimerRow
 
 _Make: TypeAlias = Callable[[Database], Statement]
 
@@ -173,6 +174,9 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "put_pause": _puts(PauseRow),
         "put_open_skip": _puts(OpenSkipRow),
         "drop_open_skip": _drops(OpenSkipRow),
+        "put_timer": _puts(TimerRow),
+        "drop_timer": _drops(TimerRow),
+        "put_arming": _puts(ArmingRow),
     }
 )
 """The statements by name."""

@@ -43,6 +43,8 @@ from whereupon.storage.sql.tables import (
     ThingRow,
     TombstoneRow,
 )
+from whereupon.storage.sql.timer_rows import arming_from, timer_from
+from whereupon.storage.sql.timer_tables import ArmingRow, TimerRow
 
 
 class Scanned(NamedTuple):
@@ -68,6 +70,8 @@ SCANNED: dict[type, Scanned] = {
     records.StoredMessage: Scanned(MessageRow, rows.message_from, "owner"),
     records.Skips: Scanned(SkipsRow, partial(rule_rows.skips_from, person_key=0), "owner"),
     records.OpenSkip: Scanned(OpenSkipRow, open_skip_from, "person_key"),
+    records.Timer: Scanned(TimerRow, timer_from, "person_key"),
+    records.Arming: Scanned(ArmingRow, arming_from),
     records.Identifier: Scanned(IdentifierRow, rows.identifier_from, "key"),
     records.Person: Scanned(PersonRow, rows.person_from, "key"),
     records.ClaimRun: Scanned(ClaimRow, rows.claim_from, "person_key"),

@@ -167,6 +167,7 @@ class SqlWrites:
         write_open_skips(
             self._many, queries.put_open_skip, queries.drop_open_skip, changes.open_skips
         )
+        self._timers(changes)
         withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
         self._many(queries.withdraw, withdrawn, _LAST)
         halted = changes.halted.items()
@@ -178,6 +179,19 @@ class SqlWrites:
         pauses = changes.pauses.items()
         self._many(queries.drop_pause, ((rule,) for rule, pause in pauses if pause is None))
         self._many(queries.put_pause, (rule_rows.pause_row(p) for _, p in pauses if p is not None))
+
+    def _timers(self, changes: Changes) -> None:
+        queries, handled, armed = self._queries, changes.timers, changes.armed
+        if not handled and not armed and not changes.armings:
+            return
+        gone = (place for place, due_at in handled.items() if due_at is None)
+        self._many(queries.drop_timer, gone, _FIRST_TWO)
+        kept = ((*place, as_micros(at)) for place, at in handled.items() if at is not None)
+        self._many(queries.put_timer, kept, _FIRST_TWO)
+        rows = ((*place, as_micros(at)) for place, at in armed.items())
+        self._many(queries.arm_timer, rows, _FIRST_TWO)
+        advanced = ((*p, as_micros(a.begun_at), a.cursor) for p, a in changes.armings.items())
+        self._many(queries.put_arming, advanced, _FIRST_TWO)
 
     def _objects(self, changes: Changes) -> None:
         queries = self._queries

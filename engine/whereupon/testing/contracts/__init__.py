@@ -27,6 +27,7 @@ from whereupon.testing.contracts.pages import PagesContract
 from whereupon.testing.contracts.questions import QuestionsContract
 from whereupon.testing.contracts.reads import ReadsContract
 from whereupon.testing.contracts.reports import ReportsContract
+from whereupon.testing.contracts.timers import TimersContract
 from whereupon.testing.contracts.transactions import TransactionsContract
 from whereupon.testing.contracts.writes import WritesContract
 
@@ -43,6 +44,7 @@ class StoreContract(
     PagesContract,
     ReportsContract,
     ApiKeysContract,
+    TimersContract,
     TransactionsContract,
 ):
     """The tests. Each gets a store of its own, empty."""

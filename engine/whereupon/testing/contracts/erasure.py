@@ -25,6 +25,7 @@ from whereupon.records import (
     RequestOutcome,
     RetainedKind,
     RetentionCutoff,
+    Timer,
 )
 from whereupon.testing.contracts.samples import (
     ADA,
@@ -70,6 +71,8 @@ class ErasureContract:
             assert len(session.decided(ADA, "socks", 9)) == 4
             assert session.decided(BOB, "socks", 9) == []
             assert [s.person_key for s in session.open_skips([ADA, BOB], NOON)] == [ADA, ADA]
+            first = Timer("segment/lapsed", ADA, after(10))
+            assert session.timers([ADA, BOB], LAST) == [first]
 
     def test_an_entry_keeps_its_entrant_through_a_merge(self, store: Store) -> None:
         """Two persons' entries for one slot can become one person's."""

@@ -201,6 +201,7 @@ def all_of(owner: int, *, start: int) -> Changes:
         claim_jobs={anonymous: claiming(anonymous, owner=owner)},
         skips=[skips(start, owner=owner)],
         open_skips={(start, "socks"): open_skip(start, owner=owner)},
+        timers={(owner, "segment/lapsed"): after(start)},
         entries={start: entry(start, owner=owner)},
         new_entries={start},
         deliveries=[delivery(start, owner=owner)],
@@ -228,6 +229,7 @@ def seen(store: Store) -> list[object]:
             session.deliveries(list(DeliveryState), 99),
             session.scan(InboxItem),
             session.open_skips(keys, FIRST),
+            session.timers(keys, LAST),
             [session.decided(key, "socks", 99) for key in keys],
             [session.counts(), session.next_claim_due()],
         ]

@@ -78,6 +78,14 @@ FROM version
 WHERE version.digest IS NOT NULL
 ORDER BY version.digest
 
+-- name: armings
+SELECT whereupon_arming.* FROM whereupon_arming ORDER BY subject, digest
+
+-- name: take_arming
+SELECT whereupon_arming.* FROM whereupon_arming
+WHERE subject = :subject AND digest = :digest AND cursor IS NOT NULL
+FOR UPDATE SKIP LOCKED
+
 -- name: count_entries
 SELECT digest, count(*) FROM whereupon_entry
 WHERE state = 'active' AND digest = ANY(:versions)

@@ -11,6 +11,11 @@ UPDATE whereupon_delivery SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_device SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_inbox SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_open_skip SET person_key = :survivor WHERE person_key = :loser;
+INSERT INTO whereupon_timer (person_key, subject, due_at)
+SELECT :survivor, subject, due_at FROM whereupon_timer WHERE person_key = :loser
+ON CONFLICT (person_key, subject) DO UPDATE SET due_at = excluded.due_at
+WHERE excluded.due_at < whereupon_timer.due_at;
+DELETE FROM whereupon_timer WHERE person_key = :loser;
 UPDATE whereupon_merge SET survivor_key = :survivor WHERE survivor_key = :loser;
 UPDATE whereupon_relationship SET person_key = :survivor
 WHERE person_key = :loser AND NOT EXISTS (
@@ -36,6 +41,7 @@ DELETE FROM whereupon_delivery WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_device WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_inbox WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_open_skip WHERE person_key = ANY(:keys);
+DELETE FROM whereupon_timer WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_relationship WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_merge WHERE survivor_key = ANY(:keys);
 DELETE FROM whereupon_merge WHERE loser_key = ANY(:keys);

@@ -28,6 +28,11 @@ SELECT whereupon_entry.* FROM whereupon_entry
 WHERE key = ANY(:keys) AND state = 'active' AND due_at <= :until
 ORDER BY due_at, key
 
+-- name: still_due_timers
+SELECT whereupon_timer.* FROM whereupon_timer
+WHERE person_key = ANY(:keys) AND subject = ANY(:subjects) AND due_at <= :until
+ORDER BY due_at, person_key, subject
+
 -- name: lock_runs
 SELECT whereupon_run.* FROM whereupon_run
 WHERE cursor IS NOT NULL OR sweep IS NOT NULL

@@ -76,6 +76,45 @@ FROM (
 ORDER BY found.due_at, found.entry
 LIMIT :limit
 
+-- name: next_timers
+-- The first of each subject.
+SELECT member.subject, (
+    SELECT min(timer.due_at) FROM whereupon_timer AS timer
+    WHERE timer.subject = member.subject COLLATE "C"
+)
+FROM unnest(CAST(:subjects AS TEXT[])) AS member (subject)
+
+-- name: due_timers
+-- The first of each subject.
+SELECT first.* FROM unnest(CAST(:subjects AS TEXT[])) AS member (subject)
+JOIN LATERAL (
+    SELECT whereupon_timer.* FROM whereupon_timer
+    WHERE whereupon_timer.subject = member.subject COLLATE "C" AND whereupon_timer.due_at <= :until
+    ORDER BY whereupon_timer.due_at, whereupon_timer.person_key
+    LIMIT :limit
+) AS first ON true
+ORDER BY first.due_at, first.person_key, first.subject
+LIMIT :limit
+
+-- name: lock_due_timers
+-- The persons of the same timers, who are locked.
+SELECT found.person
+FROM (
+    SELECT first.person, first.due_at
+    FROM unnest(CAST(:subjects AS TEXT[])) AS member (subject)
+    JOIN LATERAL (
+        SELECT person.key AS person, timer.due_at
+        FROM whereupon_timer AS timer
+        JOIN whereupon_person AS person ON person.key = timer.person_key
+        WHERE timer.subject = member.subject COLLATE "C" AND timer.due_at <= :until
+        ORDER BY timer.due_at, timer.person_key
+        LIMIT :limit
+        FOR UPDATE OF person SKIP LOCKED
+    ) AS first ON true
+) AS found
+ORDER BY found.due_at, found.person
+LIMIT :limit
+
 -- name: skips_of
 -- Behind the timestamp of each message, newest first. The skips are looked up for each message: as a join,
 -- a server whose statistics are from before a large import may go through all skips for each.

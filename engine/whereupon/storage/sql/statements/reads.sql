@@ -194,6 +194,11 @@ SELECT whereupon_open_skip.* FROM whereupon_open_skip
 WHERE person_key = ANY(:keys) AND until >= :since
 ORDER BY message_key, rule
 
+-- name: timers
+SELECT whereupon_timer.* FROM whereupon_timer
+WHERE person_key = ANY(:keys) AND due_at <= :until
+ORDER BY due_at, person_key, subject
+
 -- name: rule_pauses
 SELECT whereupon_pause.* FROM whereupon_pause WHERE sweep IS NULL ORDER BY rule
 

@@ -60,6 +60,25 @@ WHERE key IN (
 ORDER BY due_at, key
 LIMIT :limit
 
+-- name: next_timers
+-- The first of each subject.
+SELECT member.value, (
+    SELECT min(timer.due_at) FROM whereupon_timer AS timer WHERE timer.subject = member.value
+)
+FROM json_each(:subjects) AS member
+
+-- name: due_timers
+-- The first of each subject.
+SELECT whereupon_timer.* FROM json_each(:subjects) AS member JOIN whereupon_timer
+WHERE whereupon_timer.subject = member.value AND whereupon_timer.person_key IN (
+    SELECT one.person_key FROM whereupon_timer AS one
+    WHERE one.subject = member.value AND one.due_at <= :until
+    ORDER BY one.due_at, one.person_key
+    LIMIT :limit
+)
+ORDER BY due_at, person_key, subject
+LIMIT :limit
+
 -- name: skips_of
 -- Behind the timestamp of each message, newest first.
 SELECT whereupon_message.timestamp, whereupon_skips.*

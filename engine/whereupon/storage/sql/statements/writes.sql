@@ -30,6 +30,13 @@ ON CONFLICT (message_key) DO UPDATE SET
     retroactive = excluded.retroactive,
     verdicts = whereupon_skips.verdicts || ',' || excluded.verdicts
 
+-- name: arm_timer
+-- A timer that is there and earlier stays.
+INSERT INTO whereupon_timer (person_key, subject, due_at)
+VALUES (:person_key, :subject, :due_at)
+ON CONFLICT (person_key, subject) DO UPDATE SET due_at = excluded.due_at
+WHERE excluded.due_at < whereupon_timer.due_at
+
 -- name: transfer_messages
 -- Inert messages that a claim takes along: by their name, or by their name and age.
 UPDATE whereupon_message SET owner = :claimant
