@@ -28,6 +28,7 @@ from whereupon.records import (
     Changes,
     ChannelState,
     ClaimJob,
+    CountedSend,
     Delivery,
     DeliveryState,
     Entry,
@@ -264,6 +265,27 @@ class DueWork(Reads, Writes, Protocol):
     def leased_now(self, keys: Collection[int]) -> Mapping[int, LeasedNow]:
         """Leased deliveries and their persons, as they are now, by key; those that are gone are left out."""
         ...
+
+    def sends_before(
+        self, keys: Collection[int], since: datetime
+    ) -> Mapping[int, list[CountedSend]]:
+        """What counts under caps before each of these deliveries is handed over, by its key.
+
+        Args:
+            keys: of deliveries.
+            since: what the person was sent later than this counts, and what waits and has a smaller key.
+        """
+        found = [each for each in self.scan(Delivery) if each.key in set(keys)]
+        return {each.key: self._before(each, since) for each in found}
+
+    def _before(self, delivery: Delivery, since: datetime) -> list[CountedSend]:
+        theirs = self.scan(Delivery, delivery.person_key)
+        counted = ((CountedSend.of(each), each.key) for each in theirs if each.key != delivery.key)
+        return [
+            send
+            for send, key in counted
+            if send is not None and (send.at > since if send.is_sent else key < delivery.key)
+        ]
 
     @abstractmethod
     def note_address(self, key: int, digest: bytes) -> None:

@@ -19,6 +19,7 @@ from whereupon.records import (
     BroadcastRun,
     ClaimJob,
     ClaimRun,
+    CountedSend,
     Delivery,
     Entry,
     Identifier,
@@ -294,6 +295,17 @@ class Reads(Protocol):
     def deliveries_by_key(self, keys: Collection[str]) -> list[Delivery]:
         """The deliveries that there are of these idempotency keys, in any order."""
         return [each for each in self.scan(Delivery) if each.idempotency_key in set(keys)]
+
+    def counted_sends(self, person_keys: Collection[int], since: datetime) -> list[CountedSend]:
+        """The sends of these persons that count under caps, in any order.
+
+        Args:
+            person_keys: the persons.
+            since: only sends with a later `CountedSend.at`.
+        """
+        theirs = (each for key in set(person_keys) for each in self.scan(Delivery, key))
+        counted = (CountedSend.of(each) for each in theirs if each.due_at > since)
+        return [send for send in counted if send is not None]
 
     def suppressed(self, channel: str, digests: Collection[bytes]) -> SuppressedAddress | None:
         """The suppressed address of a channel that one of these hashes stands for; None if none does."""

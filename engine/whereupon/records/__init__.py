@@ -32,9 +32,11 @@ from whereupon.records.changes import Changes
 from whereupon.records.channels import ChannelState
 from whereupon.records.claims import ClaimJob, ClaimRun
 from whereupon.records.deliveries import (
+    COUNTED_STATES,
     RULE_PAUSED,
     WAITING,
     WITHDRAWN,
+    CountedSend,
     Delivery,
     DeliveryState,
     SendKind,
@@ -125,6 +127,7 @@ __all__ = [
     "BY_HAND",
     "CANCELLED",
     "COUNTED_OUTCOMES",
+    "COUNTED_STATES",
     "DONE",
     "EXITS",
     "FUNCTION",
@@ -159,6 +162,7 @@ __all__ = [
     "ChannelState",
     "ClaimJob",
     "ClaimRun",
+    "CountedSend",
     "Delivery",
     "DeliveryFigures",
     "DeliveryState",

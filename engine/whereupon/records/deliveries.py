@@ -97,3 +97,30 @@ class Delivery(NamedTuple):
     def with_key(self, key: int) -> "Delivery":
         """The delivery under a key of the store."""
         return Delivery(key, *self[1:])
+
+
+COUNTED_STATES = (*WAITING, DeliveryState.SENT)
+"""The states of a delivery that takes a place under a cap; a withheld or dead one has given it back."""
+
+
+class CountedSend(NamedTuple):
+    """A marketing delivery to a person as caps count it (see `COUNTED_STATES`).
+
+    Attributes:
+        at: when it was sent; of one that waits, when it is due, which is when it was made if nobody has tried it.
+        is_sent: whether it was sent, or waits.
+    """
+
+    idempotency_key: str
+    person_key: int
+    channel: str
+    at: datetime
+    is_sent: bool
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "CountedSend | None":
+        """The delivery as it counts; None if it does not."""
+        if delivery.kind is not SendKind.MARKETING or delivery.state not in COUNTED_STATES:
+            return None
+        whose = delivery.idempotency_key, delivery.person_key, delivery.channel
+        return cls(*whose, delivery.due_at, delivery.state is DeliveryState.SENT)

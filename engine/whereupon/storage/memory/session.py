@@ -202,6 +202,23 @@ class MemorySession(Questions, DueWork):
             found[d.key] = LeasedNow(*place, has, pause is not None and pause.sweep is None)
         return found
 
+    def counted_sends(
+        self, person_keys: Collection[int], since: datetime
+    ) -> list[records.CountedSend]:
+        """From the moment on, person by person."""
+        owned = self._in.deliveries.owned
+        first = (since, 2**63)
+        keys = (key for person in set(person_keys) for key in owned.keys(person, first))
+        counted = map(records.CountedSend.of, self._in.deliveries.some(keys))
+        return [send for send in counted if send is not None]
+
+    def sends_before(
+        self, keys: Collection[int], since: datetime
+    ) -> Mapping[int, list[records.CountedSend]]:
+        """By key."""
+        found = self._in.deliveries.some(set(keys))
+        return {each.key: self._before(each, since) for each in found}
+
     def note_address(self, key: int, digest: bytes) -> None:
         """By key."""
         found = self._in.deliveries.some([key])

@@ -20,7 +20,7 @@ class DeliveryRow(Base, table=True):
 
     __tablename__ = "whereupon_delivery"
     __table_args__ = (
-        Index("whereupon_delivery_person", "person_key"),
+        Index("whereupon_delivery_person", "person_key", "due_at"),
         Index(
             "whereupon_delivery_due",
             "channel",

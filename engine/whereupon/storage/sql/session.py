@@ -10,6 +10,7 @@ from whereupon.records import (
     Changes,
     DeliveryState,
 )
+from whereupon.storage.sql.counted_sends import SqlCountedSends
 from whereupon.storage.sql.dialects import Parameters, Statement
 from whereupon.storage.sql.due_work import SqlDueWork
 from whereupon.storage.sql.keys import new_block
@@ -18,7 +19,7 @@ from whereupon.storage.sql.questions import SqlQuestions
 from whereupon.storage.sql.transaction_retry import LostRaceError
 
 
-class SqlSession(SqlQuestions, SqlDueWork):
+class SqlSession(SqlCountedSends, SqlQuestions, SqlDueWork):
     """One transaction on a database; the ports say what each method does."""
 
     def allocate(self, count: int) -> int:

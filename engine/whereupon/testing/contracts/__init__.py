@@ -18,6 +18,7 @@ import pytest
 
 from whereupon.ports import Store
 from whereupon.testing.contracts.api_keys import ApiKeysContract
+from whereupon.testing.contracts.counted_sends import CountedSendsContract
 from whereupon.testing.contracts.due_work import DueWorkContract
 from whereupon.testing.contracts.entries import EntriesContract
 from whereupon.testing.contracts.erasure import ErasureContract
@@ -38,6 +39,7 @@ class StoreContract(
     EntriesContract,
     ErasureContract,
     DueWorkContract,
+    CountedSendsContract,
     QuestionsContract,
     InboxContract,
     OperationsContract,

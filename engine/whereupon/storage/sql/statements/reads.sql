@@ -208,6 +208,12 @@ SELECT whereupon_pause.* FROM whereupon_pause WHERE sweep IS NOT NULL ORDER BY r
 -- name: deliveries_by_key
 SELECT whereupon_delivery.* FROM whereupon_delivery WHERE idempotency_key = ANY(:keys)
 
+-- name: counted_sends
+-- Of marketing, which has no kind.
+SELECT idempotency_key, person_key, channel, due_at, state FROM whereupon_delivery
+WHERE person_key = ANY(:keys) AND due_at > :since AND kind IS NULL
+    AND state IN ('pending', 'held', 'paused', 'sent')
+
 -- name: suppressed
 SELECT whereupon_suppressed.* FROM whereupon_suppressed
 WHERE channel = :channel AND digest = ANY(:digests)
