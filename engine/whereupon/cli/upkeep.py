@@ -24,6 +24,7 @@ _NOUNS = {
     "answers": "answers of the management API",
     "runs": "runs of broadcasts to named people",
     "open_skips": "skips that stay open",
+    "time_skips": "skips that time led to",
 }
 
 

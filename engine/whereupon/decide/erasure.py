@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from whereupon.records import Changes, ClaimRun, Delivery, Entry, Skips, Transfer
+from whereupon.records import Changes, ClaimRun, Delivery, Entry, Skips, TimeSkip, Transfer
 
-_Owned = TypeVar("_Owned", ClaimRun, Delivery, Entry, Skips, Transfer)
+_Owned = TypeVar("_Owned", ClaimRun, Delivery, Entry, Skips, TimeSkip, Transfer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def drop_erased(changes: Changes, owners: Owners) -> None:
     runs = _kept(changes.claims.values(), owners)
     changes.claims = {(run.anonymous_key, run.since): run for run in runs}
     changes.skips = _kept(changes.skips, owners)
+    changes.time_skips = _kept(changes.time_skips, owners)
     opened = changes.open_skips.items()
     changes.open_skips = {
         place: each and each._replace(person_key=survivor_of(each.person_key))

@@ -17,8 +17,8 @@ Opened: TypeAlias = dict[tuple[int, str], tuple[OpenSkip, Evaluation]]
 
 
 def leave_open(work: BatchState, evaluation: Evaluation, rule: Rule) -> None:
-    """Keep the skip of a message open, if the rule gives any grace."""
-    if rule.grace is None or evaluation.person_key not in work.persons:
+    """Keep the skip of a message open, if the rule gives any grace; what time led to is not decided again."""
+    if rule.grace is None or not evaluation.key or evaluation.person_key not in work.persons:
         return
     at = evaluation.timestamp
     until, taken_until = later(at, rule.grace), later(at, rule.max_age)

@@ -19,7 +19,7 @@ from whereupon.decide.decisions import Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.matching import Candidate, RuleSelection
 from whereupon.messages.times import as_micros
-from whereupon.records import Person, Skips, SkipSummary, SkipVerdict
+from whereupon.records import Person, Skips, SkipSummary, SkipVerdict, TimeSkip
 from whereupon.rules.model import Rule
 
 
@@ -213,6 +213,10 @@ def _record(
     summaries: tuple[SkipSummary, ...],
 ) -> None:
     key, now = evaluation.key, evaluation.now
+    if not key:  # no message came, so no message's record has them
+        place = evaluation.person_key, evaluation.ref, evaluation.timestamp, now
+        work.changes.time_skips += (TimeSkip(work.new_key(), *place, each) for each in verdicts)
+        return
     work.changes.skips.append(
         Skips(key, evaluation.person_key, now, evaluation.retroactive, verdicts, summaries)
     )

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions.paths import path_of
 from whereupon.decide.decisions import Decision, Reason
+from whereupon.insight.moments import subject_of_moment
 from whereupon.messages.codec import encode
 from whereupon.messages.times import format_duration
 from whereupon.records import StoredMessage
@@ -108,9 +109,9 @@ _CLAUSES = {
 
 
 def subject_of(message: StoredMessage | None, occasion: str = "") -> str:
-    """A message's name, or its type; the occasion if there is no message."""
+    """A message's name, or its type; without one, the subject that time changed, or the occasion of a broadcast."""
     if message is None:
-        return occasion
+        return subject_of_moment(occasion) or occasion
     return message.name or message.type
 
 

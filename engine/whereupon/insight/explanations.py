@@ -8,6 +8,7 @@ from whereupon.decide.decisions import Outcome, Reason
 from whereupon.decide.idempotency import keys_at, possible_addresses
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
 from whereupon.insight.conversions import converted
+from whereupon.insight.moments import led_by_time
 from whereupon.insight.outcomes import outcome_of
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.messages.model import id_in_ref
@@ -22,6 +23,7 @@ from whereupon.records import (
     Skips,
     SkipVerdict,
     StoredMessage,
+    TimeSkip,
     Trail,
 )
 from whereupon.rules.model import Rule, RuleKind
@@ -32,7 +34,8 @@ class Explanation:
     """One decision about one message, explained; for a broadcast, one of its runs.
 
     Attributes:
-        subject: the message's name or type; for a scheduled broadcast, its time.
+        subject: the message's name or type; for a scheduled broadcast, its time; what time alone changed, such as
+            ``segment/lapsed``.
         reason: why the person did not enter: a `Reason`; for a broadcast's run also ``pending`` (the person's turn
             has not come), ``paused``, ``cancelled``, ``not-named``, ``unknown-then`` (the person was not known yet), ``not-meant`` (it cannot be said any more).
         reworded: whether the rule has changed since.
@@ -88,7 +91,7 @@ def _is_skip_of_holdout(explanation: Explanation) -> bool:
 
 
 def explain(
-    verdict: Entry | Skips,
+    verdict: Entry | Skips | TimeSkip,
     message: StoredMessage | None,
     person: str,
     rule_id: str,
@@ -96,7 +99,7 @@ def explain(
     deliveries: Sequence[Delivery] = (),
     user_id: str = "",
 ) -> Iterator[Explanation]:
-    """Why a person entered a rule or not by one message; nothing if the record does not say.
+    """Why a person entered a rule or not by one message, or by time alone; nothing if the record does not say.
 
     Args:
         person: the person's name in the sentence.
@@ -105,6 +108,8 @@ def explain(
     """
     if isinstance(verdict, Entry):
         yield _explain_entry(verdict, message, person, again, deliveries, user_id or person)
+    elif isinstance(verdict, TimeSkip):
+        yield _explain_time_skip(verdict, person, again.current(rule_id))
     elif message is not None:
         rule = again.current(rule_id)
         for said in again.verdicts(verdict, message, rule_id):
@@ -175,10 +180,14 @@ def _entered(entry: Entry, subject: str) -> str:
     how = (
         ", retroactively: it was anonymous until they were identified" if entry.retroactive else ""
     )
+    if (moment := led_by_time(id_in_ref(entry.occasion))) is not None:
+        return f"entered {entry.rule} at {format_instant(entry.timestamp)}, {moment}"
     return f"entered {entry.rule} by {subject} of {format_instant(entry.timestamp)}{how}"
 
 
 def _would_have(entry: Entry, subject: str) -> str:
+    if (moment := led_by_time(id_in_ref(entry.occasion))) is not None:
+        return f"did not enter {entry.rule} at {format_instant(entry.timestamp)}, {moment}"
     return f"did not enter {entry.rule} by {subject} of {format_instant(entry.timestamp)}"
 
 
@@ -214,4 +223,23 @@ def _explain_skip(
         retroactive=skips.retroactive,
         reworded=rule is not None and rule.digest != digest,
         sentence=f"{person} {did_not} {rule_id} by {subject} of {happened}: {because}.",
+    )
+
+
+def _explain_time_skip(skip: TimeSkip, person: str, rule: Rule | None) -> Explanation:
+    rule_id, digest, reason, condition, values = skip.verdict
+    because = sentence_for(Reason(reason), condition, values, rule)
+    at, moment = format_instant(skip.timestamp), led_by_time(skip.occasion) or ""
+    return Explanation(
+        message_id=skip.occasion,
+        subject=subject_of(None, skip.occasion),
+        timestamp=skip.timestamp,
+        decided_at=skip.decided_at,
+        rule=rule_id,
+        person=person,
+        outcome=Outcome.SKIPPED,
+        reason=reason,
+        retroactive=False,
+        reworded=rule is not None and rule.digest != digest,
+        sentence=f"{person} did not enter {rule_id} at {at}, {moment}: {because}.",
     )

@@ -40,7 +40,7 @@ class Pruned:
 
     Attributes:
         gone: rows by kind: ``skips``, ``deliveries``, ``entries``, ``set_aside``, ``inbox``,
-            ``answers``, ``runs``, ``open_skips``.
+            ``answers``, ``runs``, ``open_skips``, ``time_skips``.
         emptied: entries that stay without the data of their messages, since they keep their persons from entering
             again.
     """
@@ -117,6 +117,8 @@ class Pruner:
         yield RetainedKind.INBOX, ZERO
         yield RetainedKind.ANSWERS, ZERO
         yield RetainedKind.OPEN_SKIPS, ZERO
+        if keep.skips is not None:
+            yield RetainedKind.TIME_SKIPS, keep.skips
         if keep.entries is not None:
             yield RetainedKind.RUNS, keep.entries
 

@@ -52,6 +52,7 @@ from whereupon.records import (
     Skips,
     SkipSearch,
     StoredMessage,
+    TimeSkip,
     email_of,
     figures_of,
     prune_action,
@@ -79,10 +80,10 @@ class Questions(GuardQuestions, Protocol):
 
     def decided(
         self, person_key: int, rule: str, limit: int
-    ) -> list[tuple[StoredMessage | None, Entry | Skips]]:
-        """A person's decisions for a rule, newest message first: the entry, or the message's skips."""
+    ) -> list[tuple[StoredMessage | None, Entry | Skips | TimeSkip]]:
+        """A person's decisions for a rule, newest first: the entry, the message's skips, or what time led to."""
         met = {message.key: message for message in self.scan(StoredMessage, person_key)}
-        found: list[tuple[tuple[datetime, int, int], Entry | Skips]] = [
+        found: list[tuple[tuple[datetime, int, int], Entry | Skips | TimeSkip]] = [
             ((entry.timestamp, entry.message_key, entry.key), entry)
             for entry in self.scan(Entry, person_key)
             if entry.rule == rule
@@ -92,6 +93,11 @@ class Questions(GuardQuestions, Protocol):
             ((met[skips.message_key].timestamp, skips.message_key, 0), skips)
             for skips in self.scan(Skips, person_key)
             if search.is_in(skips)
+        )
+        found += (
+            ((skip.timestamp, 0, skip.key), skip)
+            for skip in self.scan(TimeSkip, person_key)
+            if skip.rule == rule
         )
         newest = nlargest(limit, found, key=itemgetter(0))
         messages = {each.key: each for each in self.messages([at[1] for at, _ in newest])}

@@ -108,6 +108,7 @@ from whereupon.records.retention import (
 )
 from whereupon.records.skips import Skips, SkipSearch, SkipSummary, SkipVerdict, read_rule_list
 from whereupon.records.stored_messages import PastEvent, SetAside, StoredMessage, Twin, stub_of
+from whereupon.records.time_skips import TimeSkip
 from whereupon.records.timers import Arming, Timer
 from whereupon.records.trail import (
     FUNCTION,
@@ -221,6 +222,7 @@ __all__ = [
     "StoredMessage",
     "SuppressedAddress",
     "Sweep",
+    "TimeSkip",
     "Timer",
     "Tombstone",
     "Trail",

@@ -18,6 +18,7 @@ from whereupon.records.people import Identifier, IdKind, Merge, Person, Tombston
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
 from whereupon.records.skips import Skips
 from whereupon.records.stored_messages import SetAside, StoredMessage
+from whereupon.records.time_skips import TimeSkip
 from whereupon.records.timers import Arming
 from whereupon.records.transfers import Transfer
 
@@ -74,6 +75,7 @@ class Changes:
     erased_persons: list[int] = field(default_factory=list)
     skips: list[Skips] = field(default_factory=list)
     open_skips: dict[tuple[int, str], OpenSkip | None] = field(default_factory=dict)
+    time_skips: list[TimeSkip] = field(default_factory=list)
     entries: dict[int, Entry] = field(default_factory=dict)
     new_entries: set[int] = field(default_factory=set)
     before: dict[int, Entry] = field(default_factory=dict)

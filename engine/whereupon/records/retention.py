@@ -15,6 +15,7 @@ from whereupon.records.inbox import InboxItem
 from whereupon.records.open_skips import OpenSkip
 from whereupon.records.skips import Skips
 from whereupon.records.stored_messages import SetAside
+from whereupon.records.time_skips import TimeSkip
 
 DONE = (DeliveryState.SENT, DeliveryState.WITHHELD, DeliveryState.DEAD)
 """States of a delivery that is over."""
@@ -24,7 +25,7 @@ class RetainedKind(StrEnum):
     """What is pruned; the names are those of ``keep`` in the settings file.
 
     An item of ``inbox``, of ``answers`` and of ``open_skips`` says itself how long it is kept. ``runs`` are those of broadcasts to named
-    people; they are kept as long as entries.
+    people; they are kept as long as entries. ``time_skips`` are kept as long as skips.
     """
 
     SKIPS = "skips"
@@ -35,10 +36,19 @@ class RetainedKind(StrEnum):
     ANSWERS = "answers"
     RUNS = "runs"
     OPEN_SKIPS = "open_skips"
+    TIME_SKIPS = "time_skips"
 
 
 PrunedRecord: TypeAlias = (
-    Skips | Delivery | Entry | SetAside | InboxItem | KeptAnswer | BroadcastRun | OpenSkip
+    Skips
+    | Delivery
+    | Entry
+    | SetAside
+    | InboxItem
+    | KeptAnswer
+    | BroadcastRun
+    | OpenSkip
+    | TimeSkip
 )
 
 PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyType(
@@ -51,6 +61,7 @@ PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyT
         RetainedKind.ANSWERS: KeptAnswer,
         RetainedKind.RUNS: BroadcastRun,
         RetainedKind.OPEN_SKIPS: OpenSkip,
+        RetainedKind.TIME_SKIPS: TimeSkip,
     }
 )
 """The records of each kind."""
@@ -107,7 +118,7 @@ def prune_action(record: PrunedRecord, cutoff: RetentionCutoff) -> PruneAction |
     elif isinstance(record, BroadcastRun):
         is_over = record.cursor is None and record.reason == NAMED
         is_old = is_over and record.timestamp < cutoff.before
-    elif isinstance(record, Skips):
+    elif isinstance(record, Skips | TimeSkip):
         is_old = record.decided_at < cutoff.before
     else:
         is_old = record.set_aside_at < cutoff.before

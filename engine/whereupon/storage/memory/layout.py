@@ -29,6 +29,7 @@ class Schema:
         indexes, timer_key = [self.timer_subjects], ("person_key", "subject")
         self.timers = table(records.Timer, *timer_key, indexes=indexes, owner="person_key")
         self.armings = table(records.Arming, "subject", "digest")
+        self.time_skips = table(records.TimeSkip, "key", owner="person_key")
         self.identifiers = table(records.Identifier, "kind", "value", owner="key")
         self.person_keys = Index()
         self.persons = table(records.Person, "key", indexes=[self.person_keys])
@@ -51,25 +52,31 @@ class Schema:
         self.answers = table(records.KeptAnswer, "digest")
         self.runs = table(records.BroadcastRun, "rule", "occasion")
         self.pauses = table(records.RulePause, "rule")
-        self.requests = table(records.Request, "key")
-        self.approvals = table(records.Approval, "request", "actor", "plan")
-        self.breakers = table(records.Breaker, "guard")
         self.channels = table(records.ChannelState, "name")
-        self.audit = table(records.AuditRow, "sequence")
-        self.audit_head = table(records.AuditHead)
         self.devices = table(records.Device, "token", owner="person_key")
         self.objects = table(records.ObjectRecord, "type_id", "object_id")
-        tie_key = ("person_key", "type_id", "object_id")
-        self.relationships = table(records.Relationship, *tie_key, owner="person_key")
+        self.relationships = table(
+            records.Relationship, "person_key", "type_id", "object_id", owner="person_key"
+        )
         self.tombstones = table(records.Tombstone, "digest", "of")
-        self.suppressed = table(records.SuppressedAddress, "channel", "digest")
-        self.api_keys = table(records.ApiKey, "id")
-        self.api_secrets = table(records.ApiSecret, "digest")
         self.reports = table(records.MetricReport, "ref")
         self.merges = table(records.Merge, "ref", owner="survivor_key")
         self.set_aside = table(records.SetAside, "ref")
+        self._add_operations()
         self.marks, self.versions, self.erased = (table(Named, "name") for _ in range(3))
         self.owned = [each for each in self.tables.values() if each.owner]
+
+    def _add_operations(self) -> None:
+        """Add what operators keep: requests and the audit log, suppressed addresses, API keys."""
+        table = self._table
+        self.requests = table(records.Request, "key")
+        self.approvals = table(records.Approval, "request", "actor", "plan")
+        self.breakers = table(records.Breaker, "guard")
+        self.audit = table(records.AuditRow, "sequence")
+        self.audit_head = table(records.AuditHead)
+        self.suppressed = table(records.SuppressedAddress, "channel", "digest")
+        self.api_keys = table(records.ApiKey, "id")
+        self.api_secrets = table(records.ApiSecret, "digest")
 
     def _table(self, kind: type[R], *key: str, **more: Any) -> Table[R]:
         made = self.tables[kind] = Table[R](self.log, *key, **more)

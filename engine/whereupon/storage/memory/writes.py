@@ -121,6 +121,7 @@ def _write_entries(changes: Changes, to: Schema) -> None:
         )
     to.entries.add(*(entry for key, entry in changes.entries.items() if key in new))
     to.deliveries.add(*changes.deliveries)
+    to.time_skips.add(*changes.time_skips)
     for name, reason in changes.withdrawn.items():
         _turn(to, name, WAITING, DeliveryState.WITHHELD, reason)
     for name, halt in changes.halted.items():

@@ -40,12 +40,14 @@ from whereupon.records import (
     Skips,
     SkipSearch,
     StoredMessage,
+    TimeSkip,
 )
 from whereupon.storage.sql.access import LAST_KEY, bound, since_or_ever
 from whereupon.storage.sql.guard_questions import SqlGuardQuestions
 from whereupon.storage.sql.rows import instant_or_none
+from whereupon.storage.sql.time_skip_rows import time_skip_from
 
-_Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
+_Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips | TimeSkip]
 """A decision behind its place in time: timestamp, message key, entry key."""
 
 
@@ -68,11 +70,12 @@ class SqlQuestions(SqlGuardQuestions, Questions):
 
     def decided(
         self, person_key: int, rule: str, limit: int
-    ) -> list[tuple[StoredMessage | None, Entry | Skips]]:
+    ) -> list[tuple[StoredMessage | None, Entry | Skips | TimeSkip]]:
         """A person's decisions for a rule."""
         decisions = [
             *self._entered(person_key, rule, limit),
             *self._skipped(person_key, rule, limit),
+            *self._skipped_by_time(person_key, rule, limit),
         ]
         newest = nlargest(limit, decisions, key=lambda decided: decided[0])
         found = self.messages([order[1] for order, _ in newest])
@@ -98,6 +101,13 @@ class SqlQuestions(SqlGuardQuestions, Questions):
                     left -= 1
                 if left == 0:
                     return
+
+    def _skipped_by_time(self, person_key: int, rule: str, limit: int) -> Iterator[_Decided]:
+        found = self._queries.time_skips_of.fetch(
+            self._connection, person=person_key, rule=rule, limit=limit
+        )
+        for skip in map(time_skip_from, found):
+            yield (skip.timestamp, 0, skip.key), skip
 
     def decided_on(self, person_key: int, message_keys: Collection[int]) -> list[Entry | Skips]:
         """What these messages led to."""

@@ -46,6 +46,7 @@ from whereupon.storage.sql.tables import (
     TombstoneRow,
     table_of,
 )
+from whereupon.storage.sql.time_skip_tables import TimeSkipRow
 from whereupon.storage.sql.timer_tables import ArmingRow, TimerRow
 
 _Make: TypeAlias = Callable[[Database], Statement]
@@ -177,6 +178,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "put_timer": _puts(TimerRow),
         "drop_timer": _drops(TimerRow),
         "put_arming": _puts(ArmingRow),
+        "add_time_skip": _adds(TimeSkipRow),
     }
 )
 """The statements by name."""

@@ -43,6 +43,8 @@ from whereupon.storage.sql.tables import (
     ThingRow,
     TombstoneRow,
 )
+from whereupon.storage.sql.time_skip_rows import time_skip_from
+from whereupon.storage.sql.time_skip_tables import TimeSkipRow
 from whereupon.storage.sql.timer_rows import arming_from, timer_from
 from whereupon.storage.sql.timer_tables import ArmingRow, TimerRow
 
@@ -72,6 +74,7 @@ SCANNED: dict[type, Scanned] = {
     records.OpenSkip: Scanned(OpenSkipRow, open_skip_from, "person_key"),
     records.Timer: Scanned(TimerRow, timer_from, "person_key"),
     records.Arming: Scanned(ArmingRow, arming_from),
+    records.TimeSkip: Scanned(TimeSkipRow, time_skip_from, "person_key"),
     records.Identifier: Scanned(IdentifierRow, rows.identifier_from, "key"),
     records.Person: Scanned(PersonRow, rows.person_from, "key"),
     records.ClaimRun: Scanned(ClaimRow, rows.claim_from, "person_key"),

@@ -26,6 +26,7 @@ from whereupon.storage.sql.process_cache import Name, SessionCache
 from whereupon.storage.sql.prune import Pruner
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.row_locks import Rank, RowLocks
+from whereupon.storage.sql.time_skip_rows import time_skip_row
 from whereupon.storage.sql.transfers import ClaimTransfers
 
 _Order: TypeAlias = Callable[[Parameters], Any]
@@ -168,6 +169,7 @@ class SqlWrites:
             self._many, queries.put_open_skip, queries.drop_open_skip, changes.open_skips
         )
         self._timers(changes)
+        self._many(queries.add_time_skip, map(time_skip_row, changes.time_skips))
         withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
         self._many(queries.withdraw, withdrawn, _LAST)
         halted = changes.halted.items()

@@ -19,6 +19,7 @@ from whereupon.records import (
     RequestOutcome,
     RetainedKind,
     RetentionCutoff,
+    TimeSkip,
     WaitingVersion,
 )
 from whereupon.testing.contracts.samples import (
@@ -36,6 +37,7 @@ from whereupon.testing.contracts.samples import (
     save,
     save_entries,
     skips,
+    time_skip,
 )
 
 
@@ -52,6 +54,16 @@ class DueWorkContract:
             assert session.prune(old, 0, 9) == PruneStep(2)
             assert session.prune(old, 0, 9) == PruneStep(0)
             assert [d.message_key for _, d in session.decided(ADA, "socks", 9)] == [2]
+
+    def test_old_skips_that_time_led_to_are_trimmed(self, store: Store) -> None:
+        """Those decided before the instant go, and only these."""
+        made = [time_skip(key)._replace(decided_at=after(key)) for key in (1, 2, 3)]
+        save(store, Changes(time_skips=made))
+        with store.session() as session:
+            old = RetentionCutoff(RetainedKind.TIME_SKIPS, after(3), NOON)
+            assert session.count_prunable(old) == PruneStep(2)
+            assert session.prune(old, 0, 9) == PruneStep(2)
+            assert list(session.scan(TimeSkip)) == made[2:]
 
     def test_due_entries_come_by_due_time_then_key(self, store: Store) -> None:
         """Those due at the instant itself belong to it; no more than asked for."""

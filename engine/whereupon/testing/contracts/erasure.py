@@ -68,7 +68,7 @@ class ErasureContract:
             assert {e.key for e in session.active_entries([ADA])} == {10, 20}
             assert {p.person_key for p in session.past_entries(["socks"], [ADA, BOB])} == {ADA}
             assert {d.person_key for d in session.lease_deliveries("push", NOON, LAST, 9)} == {ADA}
-            assert len(session.decided(ADA, "socks", 9)) == 4
+            assert len(session.decided(ADA, "socks", 9)) == 6
             assert session.decided(BOB, "socks", 9) == []
             assert [s.person_key for s in session.open_skips([ADA, BOB], NOON)] == [ADA, ADA]
             first = Timer("segment/lapsed", ADA, after(10))

@@ -29,6 +29,7 @@ from whereupon.records import (
     SetAside,
     Skips,
     StoredMessage,
+    TimeSkip,
     Tombstone,
 )
 
@@ -164,6 +165,12 @@ def open_skip(key: int, *, owner: int = ADA, rule: str = "socks") -> OpenSkip:
     return OpenSkip(key, rule, owner, after(30), LAST, True)
 
 
+def time_skip(key: int, *, owner: int = ADA, rule: str = "socks") -> TimeSkip:
+    """A skip that time alone led to."""
+    said = (rule, "d1", "who", "plan is pro", ODD)
+    return TimeSkip(key, owner, "segment/recent@2026-03-01T12:00:00Z", NOON, LAST, said)
+
+
 def save(store: Store, changes: Changes) -> None:
     """Write changes in a session of their own."""
     with store.session() as session:
@@ -202,6 +209,7 @@ def all_of(owner: int, *, start: int) -> Changes:
         skips=[skips(start, owner=owner)],
         open_skips={(start, "socks"): open_skip(start, owner=owner)},
         timers={(owner, "segment/lapsed"): after(start)},
+        time_skips=[time_skip(start, owner=owner)],
         entries={start: entry(start, owner=owner)},
         new_entries={start},
         deliveries=[delivery(start, owner=owner)],

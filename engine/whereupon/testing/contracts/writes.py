@@ -25,6 +25,7 @@ from whereupon.records import (
     Skips,
     SkipSummary,
     SkipVerdict,
+    TimeSkip,
     Transfer,
 )
 from whereupon.testing.contracts.samples import (
@@ -46,6 +47,7 @@ from whereupon.testing.contracts.samples import (
     save,
     saying,
     skips,
+    time_skip,
 )
 
 
@@ -144,6 +146,17 @@ class WritesContract:
         save(store, Changes(open_skips={(1, "b"): None, (9, "b"): None}))
         with store.session() as session:
             assert session.open_skips([ADA, BOB], NOON) == [made[2], made[0], made[3]]
+
+    def test_a_skip_that_time_led_to_comes_back_exactly(self, store: Store) -> None:
+        """Each by its person and rule, between messages' skips and entries, newest first."""
+        made = [time_skip(7), time_skip(8, rule="shoes"), time_skip(9, owner=BOB), time_skip(10)]
+        save(store, Changes(messages=[message(1)], skips=[skips(1)], time_skips=made))
+        with store.session() as session:
+            found = session.decided(ADA, "socks", 10)
+            assert [each for _, each in found if isinstance(each, TimeSkip)] == [made[3], made[0]]
+            assert [each for _, each in found if isinstance(each, Skips)] == [skips(1)]
+            assert session.decided(ADA, "shoes", 10) == [(None, made[1])]
+            assert list(session.scan(TimeSkip, BOB)) == [made[2]]
 
     def test_what_a_message_was_skipped_for_is_said_anew(self, store: Store) -> None:
         """What was said of nobody stays, and what the batch says itself; of another message, everything."""

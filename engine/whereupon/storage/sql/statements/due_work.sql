@@ -233,6 +233,12 @@ WHERE message_key > :after
 ORDER BY message_key
 LIMIT 1 OFFSET :skipped
 
+-- name: prune_end_time_skips
+SELECT key FROM whereupon_time_skip
+WHERE key > :after
+ORDER BY key
+LIMIT 1 OFFSET :skipped
+
 -- name: prune_end_deliveries
 SELECT key FROM whereupon_delivery
 WHERE key > :after
@@ -251,6 +257,15 @@ WHERE message_key IN (
     SELECT message_key FROM whereupon_skips
     WHERE message_key > :after AND message_key <= :until AND decided_at < :before
     ORDER BY message_key
+    FOR UPDATE SKIP LOCKED
+)
+
+-- name: prune_time_skips
+DELETE FROM whereupon_time_skip
+WHERE key IN (
+    SELECT key FROM whereupon_time_skip
+    WHERE key > :after AND key <= :until AND decided_at < :before
+    ORDER BY key
     FOR UPDATE SKIP LOCKED
 )
 

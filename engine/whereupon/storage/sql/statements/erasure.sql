@@ -16,6 +16,7 @@ SELECT :survivor, subject, due_at FROM whereupon_timer WHERE person_key = :loser
 ON CONFLICT (person_key, subject) DO UPDATE SET due_at = excluded.due_at
 WHERE excluded.due_at < whereupon_timer.due_at;
 DELETE FROM whereupon_timer WHERE person_key = :loser;
+UPDATE whereupon_time_skip SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_merge SET survivor_key = :survivor WHERE survivor_key = :loser;
 UPDATE whereupon_relationship SET person_key = :survivor
 WHERE person_key = :loser AND NOT EXISTS (
@@ -42,6 +43,7 @@ DELETE FROM whereupon_device WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_inbox WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_open_skip WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_timer WHERE person_key = ANY(:keys);
+DELETE FROM whereupon_time_skip WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_relationship WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_merge WHERE survivor_key = ANY(:keys);
 DELETE FROM whereupon_merge WHERE loser_key = ANY(:keys);

@@ -6,6 +6,12 @@ WHERE person_key = :person AND rule = :rule
 ORDER BY timestamp DESC, message_key DESC, key DESC
 LIMIT :limit
 
+-- name: time_skips_of
+SELECT whereupon_time_skip.* FROM whereupon_time_skip
+WHERE person_key = :person AND rule = :rule
+ORDER BY timestamp DESC, key DESC
+LIMIT :limit
+
 -- name: entries_by
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE person_key = :person AND message_key = ANY(:keys)
@@ -355,6 +361,9 @@ WHERE timestamp < :before AND cursor IS NULL AND reason = 'named'
 
 -- name: count_prunable_skips
 SELECT count(*) FROM whereupon_skips WHERE decided_at < :before
+
+-- name: count_prunable_time_skips
+SELECT count(*) FROM whereupon_time_skip WHERE decided_at < :before
 
 -- name: count_prunable_deliveries
 SELECT count(*) FROM whereupon_delivery
