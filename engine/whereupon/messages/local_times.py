@@ -23,7 +23,7 @@ def next_time_of_day(
     """
     day = after.astimezone(zone).date()
     for _ in range(9):  # a week, and the days on which the clocks change
-        moment = _moment(datetime.combine(day, at), zone)
+        moment = moment_shown(datetime.combine(day, at), zone)
         if moment is None:
             return LAST_INSTANT
         if moment > after and day.weekday() in days:
@@ -34,12 +34,15 @@ def next_time_of_day(
 
 def time_of_day_on(date: datetime, zone: tzinfo, at: time) -> datetime:
     """The moment at which a clock shows a time of day, on the day on which it shows an instant, in UTC."""
-    moment = _moment(datetime.combine(date.astimezone(zone).date(), at), zone)
+    moment = moment_shown(datetime.combine(date.astimezone(zone).date(), at), zone)
     return LAST_INSTANT if moment is None else moment
 
 
-def _moment(local: datetime, zone: tzinfo) -> datetime | None:
-    """The first moment at which a clock shows a local time, or the first behind the gap that skips it."""
+def moment_shown(local: datetime, zone: tzinfo) -> datetime | None:
+    """The first moment at which a clock shows a local time, or the first behind the gap that skips it, in UTC.
+
+    None if it is beyond the calendar.
+    """
     try:
         moment = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
         shown = moment.astimezone(zone).replace(tzinfo=None)

@@ -52,6 +52,7 @@ _FORMS = [
     re.compile(rf"{date}(?:(?:\s*T|\s+){_CLOCK}\s*{_ZONE})?", re.ASCII | re.IGNORECASE)
     for date in _DATES
 ]
+_NAMED_MONTH = re.compile("|".join(_MONTHS), re.IGNORECASE)
 _DURATION = re.compile(r"(\d{1,9})([smhdwy])")
 
 
@@ -206,15 +207,10 @@ def _in_utc(instant: datetime) -> datetime | None:
         return None
 
 
-_CALENDAR = re.compile(r"\s*(?:\d{4}[-/]|\d{8}(?!\d)|.*:)", re.DOTALL)
-
-
 def parse_local(value: object, zone: tzinfo) -> datetime | None:
     """Read an instant as `parse_instant` does, but a text without an offset is a local time of ``zone``."""
     instant = parse_instant(value)
-    if instant is None or zone is UTC or not isinstance(value, str):
-        return instant
-    if not _CALENDAR.match(value) or _has_offset(value):
+    if instant is None or zone is UTC or not is_local(value):
         return instant
     try:
         return instant.replace(tzinfo=zone).astimezone(UTC)
@@ -222,9 +218,22 @@ def parse_local(value: object, zone: tzinfo) -> datetime | None:
         return None
 
 
+def is_local(value: object) -> bool:
+    """Whether a value that says an instant is a text without an offset, which some clock shows."""
+    if not isinstance(value, str) or (value[4:5] != "-" and _UNIX.fullmatch(value)):
+        return False
+    return not _has_offset(value)
+
+
 def _has_offset(text: str) -> bool:
     """Whether an offset from UTC, or a zone, follows the time of day."""
-    behind = text.partition(":")[2] or text.upper().partition("T")[2]
+    _, colon, behind = text.partition(":")
+    if not colon:
+        if _NAMED_MONTH.search(
+            text
+        ):  # which a time of day, and so an offset, follows with a colon only
+            return False
+        behind = text.upper().partition("T")[2]
     return any(char.isalpha() or char in "+-" for char in behind)
 
 
