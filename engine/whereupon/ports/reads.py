@@ -16,6 +16,7 @@ from whereupon.messages.times import FIRST_INSTANT
 from whereupon.ports.types import HistoryNeed
 from whereupon.records import (
     ALL_LIVE,
+    Breaking,
     BroadcastRun,
     ClaimJob,
     ClaimRun,
@@ -26,6 +27,7 @@ from whereupon.records import (
     IdKind,
     Inert,
     KeysAsked,
+    LastMessage,
     MessageName,
     OpenSkip,
     PastEntry,
@@ -137,6 +139,25 @@ class Reads(Protocol):
         return [
             PastEvent(m.owner, m.name, m.timestamp, m.body, m.key, m.message_id) for m in events
         ]
+
+    def last_messages(
+        self, breaking: Breaking, since: Mapping[int, datetime]
+    ) -> dict[int, LastMessage]:
+        """The last message of each person that breaks a silence; persons without one are left out.
+
+        Args:
+            breaking: the messages that do.
+            since: by the person's key, the oldest timestamp that matters.
+        """
+        found: dict[int, LastMessage] = {}
+        for key, oldest in since.items():
+            owned = reversed(self.owned_messages([key], oldest))
+            last = next(
+                (m for m in owned if breaking.covers(m.type, m.name, m.message.depth)), None
+            )
+            if last is not None:
+                found[key] = LastMessage(key, last.timestamp, last.name)
+        return found
 
     # --- people -------------------------------------------------------------------------------------
 

@@ -106,6 +106,7 @@ from whereupon.records.retention import (
     RetentionCutoff,
     prune_action,
 )
+from whereupon.records.silences import Breaking, LastMessage
 from whereupon.records.skips import Skips, SkipSearch, SkipSummary, SkipVerdict, read_rule_list
 from whereupon.records.stored_messages import PastEvent, SetAside, StoredMessage, Twin, stub_of
 from whereupon.records.time_skips import TimeSkip
@@ -158,6 +159,7 @@ __all__ = [
     "AuditRecord",
     "AuditRow",
     "Breaker",
+    "Breaking",
     "BroadcastRun",
     "Changes",
     "ChannelState",
@@ -185,6 +187,7 @@ __all__ = [
     "KeyLimit",
     "KeyState",
     "KeysAsked",
+    "LastMessage",
     "Mark",
     "MarkKind",
     "Merge",

@@ -16,10 +16,11 @@ from whereupon.storage.sql.due_work import SqlDueWork
 from whereupon.storage.sql.keys import new_block
 from whereupon.storage.sql.process_cache import Block, Name, Numbers
 from whereupon.storage.sql.questions import SqlQuestions
+from whereupon.storage.sql.silences import SqlSilences
 from whereupon.storage.sql.transaction_retry import LostRaceError
 
 
-class SqlSession(SqlCountedSends, SqlQuestions, SqlDueWork):
+class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
     """One transaction on a database; the ports say what each method does."""
 
     def allocate(self, count: int) -> int:

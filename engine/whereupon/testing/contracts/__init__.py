@@ -28,6 +28,7 @@ from whereupon.testing.contracts.pages import PagesContract
 from whereupon.testing.contracts.questions import QuestionsContract
 from whereupon.testing.contracts.reads import ReadsContract
 from whereupon.testing.contracts.reports import ReportsContract
+from whereupon.testing.contracts.silences import SilencesContract
 from whereupon.testing.contracts.timers import TimersContract
 from whereupon.testing.contracts.transactions import TransactionsContract
 from whereupon.testing.contracts.writes import WritesContract
@@ -46,6 +47,7 @@ class StoreContract(
     PagesContract,
     ReportsContract,
     ApiKeysContract,
+    SilencesContract,
     TimersContract,
     TransactionsContract,
 ):

@@ -14,6 +14,22 @@ JOIN whereupon_message AS message
     AND message.name_id = need.name_id
 ORDER BY message.timestamp, message.key
 
+-- name: last_messages
+-- Each need is one range of the message table's secondary index, which is read backwards.
+SELECT message.owner, message.timestamp, whereupon_name.name
+FROM (
+    SELECT given.rows[i][1] AS owner, given.rows[i][2] AS since
+    FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, generate_subscripts(given.rows, 1) AS i
+) AS need
+JOIN whereupon_message AS message ON message.key = (
+    SELECT one.key FROM whereupon_message AS one
+    WHERE one.owner = need.owner AND one.timestamp >= need.since
+        AND (:every = 1 OR one.name_id = ANY(:names)) AND one.depth = 0
+    ORDER BY one.timestamp DESC, one.key DESC
+    LIMIT 1
+)
+JOIN whereupon_name ON whereupon_name.id = message.name_id
+
 -- name: claims_near
 -- The runs of one anonymous id never overlap: few begin before a span and end in it. So a few steps along
 -- the primary key find the outermost ones. The number is the first instant that there is.

@@ -35,6 +35,10 @@ FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.key = ANY(:keys)
 
+-- name: names_beginning
+-- The numbers of events whose names begin with the first, up to the last.
+SELECT id FROM whereupon_name WHERE name >= :first AND name <= :last AND type = 'track'
+
 -- name: owned_messages
 SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
 FROM whereupon_message

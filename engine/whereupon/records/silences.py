@@ -1,0 +1,42 @@
+"""What breaks a person's silence, and the last message that did."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from whereupon.messages.model import MessageType
+
+
+class Breaking(NamedTuple):
+    """The messages that break a silence. One that a step of a rule sent breaks none.
+
+    Attributes:
+        names, prefixes: of track messages.
+        any: whether every message does, of any type.
+    """
+
+    names: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    any: bool = False
+
+    def covers(self, type_: MessageType, name: str, depth: int) -> bool:
+        """Whether a message of this type and name breaks a silence.
+
+        Args:
+            depth: how many steps led to it; 0 if the person sent it.
+        """
+        if depth:
+            return False
+        is_named = name in self.names or name.startswith(self.prefixes)
+        return self.any or (type_ is MessageType.TRACK and is_named)
+
+
+class LastMessage(NamedTuple):
+    """The last message of a person among those that break a silence.
+
+    Attributes:
+        name: the event's; of another type, its name, which may be empty.
+    """
+
+    person_key: int
+    timestamp: datetime
+    name: str
