@@ -46,7 +46,7 @@ $(VENV)/stamp-run: pyproject.toml
 	@echo "2 of 3: pip"
 	$(call install,--upgrade 'pip>=25.1')
 	@echo "3 of 3: whereupon and the packages that it needs"
-	$(call install,--editable '.[cli]')
+	$(call install,--editable '.[cli$(,)texts]')
 	@echo "All is set up."
 	@touch $@
 

@@ -297,7 +297,7 @@ TIMES = "{{ now | date: '%H:%M' }} {{ today }} {{ timestamp | date: '%H:%M' }}"
 @pytest.mark.parametrize(
     ("settings", "rule", "expected"),
     [
-        ({}, {}, "12:00 2026-06-01 12:00"),
+        ({}, {}, "00:00 2026-06-02 00:00"),
         ({"timezone": "Europe/Paris"}, {}, "14:00 2026-06-01 14:00"),
         ({"timezone": {"else": "Europe/Paris"}}, {}, "00:00 2026-06-02 00:00"),
         ({"timezone": "Asia/Tokyo"}, {"timezone": "Europe/Paris"}, "14:00 2026-06-01 14:00"),
@@ -312,7 +312,7 @@ def test_now_and_today_are_on_the_clock_of_the_rule_or_the_settings(
     rule: dict[str, JsonValue],
     expected: str,
 ) -> None:
-    """If neither says a timezone they are UTC, whatever the person's attributes say."""
+    """If neither says a timezone, the attribute `timezone` does, or else they are UTC."""
     steps: list[JsonValue] = [{"send": "push", "title": TIMES}]
     engine.reload(book_of(thanks(whereupon=steps, **rule), _settings(**settings)))
     engine.identify(user_id="ada", traits={"timezone": "Pacific/Auckland", "tz": "Mars/Olympus"})

@@ -7,7 +7,7 @@ from secrets import token_hex
 
 from pydantic import JsonValue
 
-from whereupon.decide.clocks import locale_of, text_zone_of
+from whereupon.decide.clocks import addressee_of, locale_of
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.steps.context import template_data
 from whereupon.errors import UnknownNameError, WhereuponError
@@ -84,12 +84,13 @@ def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
     known = persons[0]
     address, chosen = _step(rule, channel, step)
     message = _last_message(session, rule, known) if event is None else None
-    zone = text_zone_of(known.attributes, settings, rule)
-    data = template_data(_facts(message, event, known, now), known, now, zone)
+    languages = chosen.languages if isinstance(chosen, Send) else None
+    addressee = addressee_of(known.attributes, settings, rule, languages)
+    data = template_data(_facts(message, event, known, now), known, now, addressee.zone)
     written = _content_for(known, chosen, settings)
     _check_variables(written, data)
     try:
-        content = render_content(written, data, zone=zone)
+        content = render_content(written, data, addressee=addressee)
     except TemplateError as error:
         reason = f"step {address}: {error}"
         raise SampleError(reason) from error

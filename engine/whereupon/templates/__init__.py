@@ -1,4 +1,4 @@
-"""Templates: Liquid in a sandbox, MJML, and the only package that imports python-liquid and mrml.
+"""Templates: Liquid in a sandbox, MJML, and the only package that imports python-liquid, mrml and Babel.
 
 A template reads the given data and partials alone: no file, no clock (`now` and `today` come from the
 data). A missing or null variable raises where it would be written, unless ``| default:`` or ``{% if %}``
@@ -6,6 +6,7 @@ allows for it; so no incomplete message is sent. In markup, data are escaped. Wo
 counted and limited (`meter`). Others use the names below.
 """
 
+from whereupon.templates.addressee import Addressee
 from whereupon.templates.secret_places import (
     CallTemplate,
     asks_for_secrets,
@@ -37,6 +38,7 @@ from whereupon.templates.text_use import Use, one_line, use_of
 __all__ = [
     "NO_PARTIALS",
     "VARIABLE_ROOTS",
+    "Addressee",
     "CallTemplate",
     "Content",
     "ContentValue",

@@ -6,8 +6,9 @@ cost is known.
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, tzinfo
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import tzinfo
 from difflib import get_close_matches
 from functools import lru_cache
 from html import unescape
@@ -21,12 +22,24 @@ from liquid.exceptions import LiquidError
 from liquid.filter import liquid_filter, string_filter, with_context, with_environment
 
 from whereupon.messages.times import parse_local
+from whereupon.templates.addressee import Addressee
+from whereupon.templates.localized import (
+    NEEDED_BY,
+    NO_EXTRA,
+    UnwritableError,
+    is_installed,
+    money_text,
+    number_text,
+    plural_form,
+    with_names,
+)
 from whereupon.templates.meter import LARGEST
 
 LONGEST_FORM: Final = 200
 """The most characters of a date's form."""
 
 _LONGEST_ZONE: Final = 100
+_LONGEST_DAY: Final = len("2026-01-31")
 _SECONDS: Final = re.compile(r"(?<!%)((?:%%)*)%s")
 """The code that ``strftime`` would compute in the timezone of the machine."""
 _WIDTH: Final = re.compile(r"%[-_0^#]*[0-9]{2,}")
@@ -41,21 +54,26 @@ _WITH_TEXT: Final = ("script", "style")
 @with_context
 @liquid_filter
 def _date(value: object, form: object, *, timezone: object = None, context: RenderContext) -> str:
-    """Write an instant in the ``strftime`` form given, on the clock of the message or of a timezone."""
-    zone: tzinfo = getattr(context, "zone", UTC)
+    """Write an instant in the ``strftime`` form given, on the clock of the person or of a timezone.
+
+    A day without a time is that day in every timezone.
+    """
+    addressee = _addressee(context)
     if value in ("now", "today"):
         value = context.resolve("now")
-    instant = parse_local(value, zone)
+    zone = addressee.zone if timezone is None else _zone(str(timezone))
+    is_day = isinstance(value, str) and len(value.strip()) <= _LONGEST_DAY
+    instant = parse_local(value, zone if is_day else addressee.zone)
     if instant is None:
         reason = f"date: {_brief(value)} is not a date; give ISO 8601, such as 2026-01-31T09:00:00Z"
         raise LiquidError(reason, token=None)
-    local = instant.astimezone(zone if timezone is None else _zone(str(timezone)))
+    local = instant.astimezone(zone)
     text = str(form)
     if len(text) > LONGEST_FORM or _WIDTH.search(text):
         reason = f"date: a form has at most {LONGEST_FORM} characters, and no widths"
         raise LiquidError(reason, token=None)
     text = _SECONDS.sub(lambda found: found[1] + str(int(instant.timestamp())), text)
-    written = local.strftime(text)
+    written = local.strftime(with_names(text, local, addressee.locales()))
     return Markup(written) if isinstance(form, Markup) else written
 
 
@@ -69,6 +87,65 @@ def _zone(name: str) -> tzinfo:
 
 def _brief(value: object) -> str:
     return str(value)[:40]
+
+
+def _addressee(context: RenderContext) -> Addressee:
+    found = getattr(context, "addressee", None)
+    return found if isinstance(found, Addressee) else Addressee()
+
+
+@contextmanager
+def _written_by(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UnwritableError as error:
+        reason = f"{name}: {error}"
+        raise LiquidError(reason, token=None) from error
+
+
+@with_context
+@liquid_filter
+def _money(value: object, currency: object, *, context: RenderContext) -> str:
+    """An amount of a currency, as the person's locale writes it."""
+    with _written_by("money"):
+        return money_text(value, currency, _addressee(context).locales())
+
+
+@with_context
+@liquid_filter
+def _number(value: object, decimals: object = None, *, context: RenderContext) -> str:
+    """A number, as the person's locale writes it."""
+    with _written_by("number"):
+        return number_text(value, decimals, _addressee(context).locales())
+
+
+@with_context
+@liquid_filter
+def _pluralize(  # noqa: PLR0913 - a form for each category of plurals
+    value: object,
+    singular: object = None,
+    plural: object = None,
+    *,
+    zero: object = None,
+    one: object = None,
+    two: object = None,
+    few: object = None,
+    many: object = None,
+    other: object = None,
+    context: RenderContext,
+) -> object:
+    """The form for a number, by the plural categories of the person's language."""
+    said = {
+        "zero": zero,
+        "one": singular if one is None else one,
+        "two": two,
+        "few": few,
+        "many": many,
+        "other": plural if other is None else other,
+    }
+    forms = {category: form for category, form in said.items() if form is not None}
+    with _written_by("pluralize"):
+        return plural_form(value, forms, _addressee(context).locales())
 
 
 @with_environment
@@ -127,11 +204,20 @@ def _replaced(left: object, args: Sequence[object], *, is_markup: bool) -> int:
 
 
 OWN: Final[Mapping[str, Callable[..., object]]] = MappingProxyType(
-    {"date": _date, "link": _link, "raw": _raw, "safe": _raw, "strip_html": _strip_html}
+    {
+        "date": _date,
+        "link": _link,
+        "raw": _raw,
+        "safe": _raw,
+        "strip_html": _strip_html,
+        "money": _money,
+        "number": _number,
+        "pluralize": _pluralize,
+    }
 )
 _OF_NUMBERS: Final = (
-    *("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus"),
-    *("round", "times"),
+    *("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "money"),
+    *("number", "pluralize", "plus", "round", "times"),
 )
 _OF_TEXTS: Final = (
     *("append", "base64_decode", "base64_encode", "base64_url_safe_decode"),
@@ -203,6 +289,8 @@ def call_fault(call: Filter, filters: Mapping[str, Callable[..., object]]) -> st
         near = get_close_matches(name, filters, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"there is no filter {name!r}{hint}"
+    if name in NEEDED_BY and not is_installed():
+        return f"the filter {name!r} {NO_EXTRA}"
     least, most, keywords = _taken(filters[name])
     given = [arg for arg in call.args if not isinstance(arg, KeywordArgument)]
     for argument in call.args:

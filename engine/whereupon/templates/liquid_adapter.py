@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import tzinfo
 from functools import lru_cache
 
 from liquid import Node
@@ -18,6 +17,7 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from pydantic import JsonValue
 
+from whereupon.templates.addressee import Addressee
 from whereupon.templates.interpolation import Piece, Placeholder
 from whereupon.templates.meter import Meter
 from whereupon.templates.partials import DEEPEST, Partials, rendered_in
@@ -110,13 +110,18 @@ def render(
     partials: Partials = (),
     is_markup: bool,
     meter: Meter,
-    zone: tzinfo,
+    addressee: Addressee,
 ) -> str:
     """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
     with _template_errors():
         shown = _globals(data, _mentioned(source, partials))
         return render_source(
-            source, shown, partials=partials, is_markup=is_markup, meter=meter, zone=zone
+            source,
+            shown,
+            partials=partials,
+            is_markup=is_markup,
+            meter=meter,
+            addressee=addressee,
         )
 
 

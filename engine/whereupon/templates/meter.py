@@ -11,7 +11,9 @@ from liquid.exceptions import LiquidError
 MOST_WORK: Final = 10_000_000
 """The most characters that are read or written, with a little for every step."""
 LARGEST: Final = 500_000
-"""The largest value, the largest sum of a template's variables, and the longest texts of a message together."""
+"""The largest value, and the largest sum of a template's variables."""
+LONGEST_TEXTS: Final = 1_000_000
+"""The most characters of the texts of a message together."""
 ITEM: Final = 10
 STEP: Final = 150
 """The cost of a tag, or of a value that is written, by itself."""
@@ -51,8 +53,8 @@ class Meter:
     def write(self, size: int) -> None:
         """Count characters of the message."""
         self.written += size
-        if self.written > LARGEST:
-            message = f"the texts together are longer than {LARGEST:,} characters"
+        if self.written > LONGEST_TEXTS:
+            message = f"the texts together are longer than {LONGEST_TEXTS:,} characters"
             raise OverBudgetError(message)
 
     def measure(self, value: object) -> int:

@@ -1,7 +1,6 @@
 """The sandbox: Liquid without a clock and files, within a budget, with an error for missing values."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import ClassVar, Final, NoReturn
 
@@ -11,6 +10,7 @@ from liquid.output import LimitedStringIO
 from liquid.utils import ReadOnlyChainMap
 
 from whereupon.messages.codec import encode
+from whereupon.templates.addressee import Addressee
 from whereupon.templates.filters import AMPLIFYING, NAMES, OWN, cost_of, room_for
 from whereupon.templates.html_places import guarded
 from whereupon.templates.meter import ITEM, LARGEST, STEP, Meter
@@ -53,13 +53,13 @@ class Context(RenderContext):
 
     Attributes:
         meter: the work and sizes that are used.
-        zone: the timezone of dates.
+        addressee: on whose clock dates are, and in which language numbers.
         step: the cost of a step of the template.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         self.meter = Meter()
-        self.zone: tzinfo = UTC
+        self.addressee = Addressee()
         self.step = STEP
         self._sizes: dict[str, int] = {}
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -129,7 +129,7 @@ class Context(RenderContext):
         """The context of a partial, which spends from the same budget."""
         made = super().copy(*args, **kwargs)  # type: ignore[arg-type]
         assert isinstance(made, Context)  # noqa: S101 - Liquid copies the class
-        made.meter, made.zone, made.step = self.meter, self.zone, self.step
+        made.meter, made.addressee, made.step = self.meter, self.addressee, self.step
         made._sizes = {"": sum(self._sizes.values())}  # noqa: SLF001 - its own kind
         return made
 
@@ -216,12 +216,13 @@ def render_source(
     partials: Partials = (),
     is_markup: bool,
     meter: Meter,
-    zone: tzinfo,
+    addressee: Addressee,
 ) -> str:
     """Render the source of a template with the data."""
     template = compiled(source, partials, is_markup=is_markup)
     context = Context(template, globals=shown)
-    context.meter, context.zone, context.step = meter, zone, _step_of(source, partials)
+    context.meter, context.addressee = meter, addressee
+    context.step = _step_of(source, partials)
     meter.item_work = _IN_MARKUP if is_markup else _IN_TEXT
     buffer = LimitedStringIO(limit=4 * LARGEST)
     template.render_with_context(context, buffer)

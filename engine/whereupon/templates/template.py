@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias, Union
 
 from pydantic import JsonValue
 
+from whereupon.templates.addressee import Addressee
 from whereupon.templates.html_places import guarded, is_left_open, unsafe_values
 from whereupon.templates.interpolation import Piece, interpolate
 from whereupon.templates.places import Place, VariablePath, line_and_column
@@ -28,6 +28,7 @@ VARIABLE_ROOTS = (
 
 NO_PARTIALS: Final[Mapping[str, str]] = MappingProxyType({})
 
+_NOBODY: Final = Addressee()
 _MARKUP = re.compile(r"\{\{|\{%")
 
 
@@ -36,11 +37,11 @@ class MessageRendering:
     """The rendering of one message: all its texts share one budget.
 
     Attributes:
-        zone: the timezone of dates.
+        addressee: on whose clock dates are, and in which language numbers.
         meter: the budget; made with the first text that needs Liquid.
     """
 
-    zone: tzinfo = UTC
+    addressee: Addressee = _NOBODY
     meter: "Meter | None" = None
 
     def liquid(
@@ -58,7 +59,7 @@ class MessageRendering:
             partials=partials,
             is_markup=is_markup,
             meter=self.meter,
-            zone=self.zone,
+            addressee=self.addressee,
         )
 
 
@@ -169,10 +170,10 @@ def parse_mjml(
 
 
 def render_content(
-    content: Content, data: Mapping[str, JsonValue], *, zone: tzinfo = UTC
+    content: Content, data: Mapping[str, JsonValue], *, addressee: Addressee = _NOBODY
 ) -> dict[str, JsonValue]:
     """Render every template of ``content`` (nested ones too); raises `TemplateError`."""
-    rendering = MessageRendering(zone)
+    rendering = MessageRendering(addressee)
     return {key: _render_value(value, data, rendering) for key, value in content.items()}
 
 

@@ -61,8 +61,8 @@ def line_at(source: str, place: int) -> int:
 
 
 def _certain_failure(call: Filter, context: Context) -> str | None:
-    """The error of a filter whose literal arguments fail with every value."""
-    if not call.args or not all(isinstance(each.value, Literal) for each in call.args):
+    """The error of a filter whose arguments are literal, and fail with every value."""
+    if not all(isinstance(each.value, Literal) for each in call.args):
         return None
     failures = [_failure(call, probe, context) for probe in _PROBES]
     return None if None in failures else failures[0]

@@ -15,6 +15,7 @@ from whereupon.rules.spelling import nearest
 from whereupon.testing.cases import Effect, EffectKind
 from whereupon.testing.effect_words import SENT, at_times, listed_attributes, phrase, shown
 
+_SPACES = str.maketrans("\u00a0\u2009\u202f", "   ")
 _IDENTIFYING = ("person", "channel", "action", "event", "function", "of", "rule")
 
 
@@ -125,8 +126,20 @@ def _is_fact(name: str, value: JsonValue, effect: Effect) -> bool:
 
 
 def _is_same(seen: JsonValue, value: JsonValue) -> bool:
-    """Whether two values of JSON are equal; true is not 1."""
-    return seen == value and isinstance(seen, bool) is isinstance(value, bool)
+    """Whether two values of JSON are equal; true is not 1, and a space is a space of any kind.
+
+    Numbers of many languages have spaces that do not break, which look like others in a file.
+    """
+    plain = seen == value or _with_plain_spaces(seen) == _with_plain_spaces(value)
+    return plain and isinstance(seen, bool) is isinstance(value, bool)
+
+
+def _with_plain_spaces(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _with_plain_spaces(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_plain_spaces(inner) for inner in value]
+    return value.translate(_SPACES) if isinstance(value, str) else value
 
 
 def _otherwise(name: str, effect: Effect) -> str:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from whereupon.templates import Content, TemplateError, Use, parse_template, render_content
-from whereupon.templates.meter import LARGEST, MOST_WORK, Meter
+from whereupon.templates.meter import LONGEST_TEXTS, MOST_WORK, Meter
 from whereupon.templates.template import MessageRendering
 
 LONG = "x" * 32_000
@@ -151,7 +151,7 @@ def test_what_costs_little_is_done_however_large_its_numbers(source: str, text: 
 def test_all_texts_of_a_message_share_what_they_may_use() -> None:
     """A thousand fields do not have a thousand budgets."""
     template = parse_template("{{ properties.long | upcase }}")
-    few: Content = {str(n): template for n in range(LARGEST // len(LONG))}
+    few: Content = {str(n): template for n in range(LONGEST_TEXTS // len(LONG))}
     assert len(render_content(few, DATA)) == len(few)
     with pytest.raises(TemplateError, match="the texts together are longer"):
         render_content({**few, "more": template}, DATA)

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.messages.times import format_local
-from whereupon.templates import Content, Template, TemplateError, parse_template, render_content
+from whereupon.templates import (
+    Addressee,
+    Content,
+    Template,
+    TemplateError,
+    parse_template,
+    render_content,
+)
 from whereupon.templates.interpolation import interpolate
 from whereupon.templates.liquid_adapter import pieces_of
 from whereupon.templates.sandbox import Object, compiled
@@ -192,7 +199,7 @@ def test_dates_are_on_the_clock_of_the_message(zone: str, text: str) -> None:
     )
     now = format_local(datetime(2026, 3, 5, 22, tzinfo=UTC), clock)
     data: dict[str, JsonValue] = {"now": now, "properties": {"at": "2026-03-05T22:00:00Z"}}
-    assert render_content({"text": template}, data, zone=clock) == {"text": text}
+    assert render_content({"text": template}, data, addressee=Addressee(clock)) == {"text": text}
 
 
 def test_content_is_rendered_at_every_depth() -> None:

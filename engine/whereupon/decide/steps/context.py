@@ -1,6 +1,6 @@
 """What a step is run with, and what it returns."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import Condition
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.clocks import clock_of, locale_of, text_zone_of
+from whereupon.decide.clocks import addressee_of, clock_of, locale_of
 from whereupon.decide.consent import reason_to_withhold
 from whereupon.decide.evidence import all_events
 from whereupon.decide.history import HistoryUntil, trigger_of
@@ -73,6 +73,7 @@ class StepContext(NamedTuple):
         rule: in the version that the entry follows.
         place: the step on its route.
         now: when the step is done.
+        languages: in which the texts of the step are there, beside their own; None if they are in one language.
     """
 
     work: BatchState
@@ -81,6 +82,7 @@ class StepContext(NamedTuple):
     person: Person
     place: Place
     now: datetime
+    languages: Collection[str] | None = None
 
     @property
     def locale(self) -> str | None:
@@ -223,11 +225,12 @@ class StepContext(NamedTuple):
 
     def _rendered(self, content: Content, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """The content with its templates rendered."""
-        zone = text_zone_of(self.person.attributes, self.work.index.book.settings, self.rule)
-        data = template_data(facts, self.person, self.now, zone)
+        settings = self.work.index.book.settings
+        addressee = addressee_of(self.person.attributes, settings, self.rule, self.languages)
+        data = template_data(facts, self.person, self.now, addressee.zone)
         if self.entry.trail:
             data["run"] = results_of(self.entry.trail)
-        return render_content(content, data, zone=zone)
+        return render_content(content, data, addressee=addressee)
 
 
 def template_data(

@@ -8,7 +8,10 @@ from whereupon.rules.steps.send import Send
 def run_send(step: Send, context: StepContext) -> StepResult:
     """Make the delivery, or record why it is withheld."""
     said, texts = _live(step, context)
-    content = said.content if said.languages is None else said.content_in(context.locale)
+    content = said.content
+    if said.languages is not None:
+        content = said.content_in(context.locale)
+        context = context._replace(languages=said.languages)
     after, effect = context.deliver(step.channel, content, step.kind, step.topic, texts)
     return _noted(after, effect, context), effect
 
