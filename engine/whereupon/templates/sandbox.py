@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import ClassVar, Final, NoReturn
+from io import StringIO
+from typing import ClassVar, Final, NoReturn, TextIO
 
 from liquid import BoundTemplate, Environment, RenderContext, Token, Undefined
 from liquid.exceptions import TemplateNotFoundError, UndefinedError
@@ -44,6 +45,11 @@ class Missing(Undefined):
 
     def __bool__(self) -> bool:
         return False
+
+
+def _buffer(limit: int) -> LimitedStringIO:
+    """A buffer that leaves the line breaks of data as they are: Liquid's would make each a line feed."""
+    return LimitedStringIO(limit=limit, newline="")
 
 
 class Context(RenderContext):
@@ -124,6 +130,10 @@ class Context(RenderContext):
             return Missing(f"what `{name}` gives", token=token) if result is None else result
 
         return checked
+
+    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
+        """A buffer for a part of the text, within the limit of the whole."""
+        return _buffer(4 * LARGEST - (buf.size if isinstance(buf, LimitedStringIO) else 0))
 
     def copy(self, *args: object, **kwargs: object) -> "Context":
         """The context of a partial, which spends from the same budget."""
@@ -224,7 +234,7 @@ def render_source(
     context.meter, context.addressee = meter, addressee
     context.step = _step_of(source, partials)
     meter.item_work = _IN_MARKUP if is_markup else _IN_TEXT
-    buffer = LimitedStringIO(limit=4 * LARGEST)
+    buffer = _buffer(4 * LARGEST)
     template.render_with_context(context, buffer)
     text = buffer.getvalue()
     meter.write(len(text))

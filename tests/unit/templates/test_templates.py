@@ -80,6 +80,15 @@ def test_a_default_or_a_condition_allows_for_a_missing_value(source: str, text: 
     assert parse_template(source).render(DATA) == text
 
 
+@pytest.mark.parametrize("text", ["a\rb", "a\r\nb", "a\nb"])
+def test_line_breaks_of_data_stay_as_they_are(text: str) -> None:
+    """Whichever way a template is rendered, and also in what it captures."""
+    source = (
+        "{{ properties.x | append: '' }}{% capture y %}{{ properties.x }}{% endcapture %}{{ y }}"
+    )
+    assert parse_template(source).render({"properties": {"x": text}}) == text + text
+
+
 def test_now_is_what_the_data_says_and_never_the_clock() -> None:
     """The same data always give the same text; `timestamp` takes the place of `now`."""
     template = parse_template("{{ now | date: '%Y' }} {{ 'now' | date: '%m' }} {{ today }}")
