@@ -23,7 +23,7 @@ from whereupon.delivery.host_secrets import HostSecrets
 from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import Retry
 from whereupon.delivery.settled_counts import Counts
-from whereupon.delivery.settlements import DeliverySettler
+from whereupon.delivery.settlements import DeliverySettler, QuietUntil
 from whereupon.ports import BatchSender, Channel, Clock, Session, Store
 from whereupon.records import DeliveryState
 from whereupon.runtime.forks import ForkAware, watch_forks
@@ -68,6 +68,7 @@ class Dispatcher(ForkAware):
             some process has their channel.
         is_paused: whether a rule is switched off. The deliveries that it has made already wait until it is on
             again.
+        quiet_until: until when quiet hours hold a delivery back; they do not by default.
         settings: gives the settings in use, by whose keys addresses are hashed.
         when_idle: called when a channel's last call has ended.
         when_answered: called when an entry is due that has waited for a delivery's end.
@@ -84,6 +85,7 @@ class Dispatcher(ForkAware):
         *,
         is_paused: Callable[[str], bool] = lambda _: False,
         settings: Callable[[], Settings] = Settings,
+        quiet_until: QuietUntil = lambda *_: None,
         when_idle: Callable[[], object] = lambda: None,
         when_answered: Callable[[], object] = lambda: None,
         secrets: HostSecrets | None = None,
@@ -91,6 +93,7 @@ class Dispatcher(ForkAware):
         self._when_answered = when_answered
         self._secrets = secrets or HostSecrets()
         self._is_paused = is_paused
+        self._quiet_until = quiet_until
         self._when_idle = when_idle
         self._addresses = AddressCheck(settings)
         self._store = store
@@ -140,6 +143,7 @@ class Dispatcher(ForkAware):
             counts=self._counts,
             is_paused=self._is_paused,
             addresses=self._addresses,
+            quiet_until=self._quiet_until,
             when_answered=self._when_answered,
         )
         lane = ChannelLane(channel, settler, self._loop, self._when_idle, self._secrets)

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from pydantic import JsonValue
 
 from whereupon.decide.consent import reason_to_withhold
+from whereupon.decide.quiet_hours import QUIET
 from whereupon.delivery.address_check import AddressCheck
 from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.channel_rests import Turn, after_calls, is_failure, turn_of
@@ -66,6 +67,9 @@ class Leased(NamedTuple):
     is_probe: bool = False
 
 
+QuietUntil: TypeAlias = Callable[[Delivery, Mapping[str, JsonValue], datetime], datetime | None]
+"""Until when quiet hours hold a delivery back from a person with these attributes; None if they do not."""
+
 Parcel: TypeAlias = tuple[Leased, ...]
 """What one call gets."""
 
@@ -99,6 +103,7 @@ class DeliverySettler:
     counts: Counts
     is_paused: Callable[[str], bool]
     addresses: AddressCheck
+    quiet_until: QuietUntil
     when_answered: Callable[[], object] = lambda: None
     """Called when an entry is due that has waited for a delivery's end."""
     has_failed: bool = field(default=False, init=False)
@@ -180,7 +185,7 @@ class DeliverySettler:
         return {entry.key: entry.facts for entry in session.entries(keys)} if keys else {}
 
     def _objection(self, session: Session, delivery: Delivery, now: LeasedNow) -> Settlement | None:
-        """Why a delivery is not handed over now: the rule is switched off, or the person may not be sent it."""
+        """Why a delivery is not handed over now: its rule is off, the person may not be sent it, or it is quiet."""
         instant = self.clock.now()
         key, attempts = delivery.key, delivery.attempts
         if now.is_paused:  # it keeps its place in the outbox
@@ -193,9 +198,17 @@ class DeliverySettler:
         if reason is None and self.policy.address is not None:
             reason = self.addresses.reason_to_withhold(session, delivery, now, self.policy.address)
         if reason is None:
-            return None
+            return self._until_it_may_go(delivery, now)
         state, waiting = DeliveryState.WITHHELD, delivery.awaited_by
         return Settlement(key, state, attempts, instant, reason, awaited_by=waiting)
+
+    def _until_it_may_go(self, delivery: Delivery, now: LeasedNow) -> Settlement | None:
+        """What lets a delivery wait for the end of quiet hours, with no attempt counted; None if none hold it back."""
+        until = self.quiet_until(delivery, now.attributes or NOTHING, self.clock.now())
+        if until is None:
+            return None
+        state, attempts = DeliveryState.PENDING, delivery.attempts
+        return Settlement(delivery.key, state, attempts, until, QUIET)
 
     def settle(self, ends: Sequence[CallEnd[Parcel]]) -> None:
         """Settle several parcels at once."""

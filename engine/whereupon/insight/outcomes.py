@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 import whereupon.decide.consent as consent
 from whereupon.decide.addresses import SUPPRESSED
+from whereupon.decide.quiet_hours import QUIET
 from whereupon.insight.clauses import as_clause
 from whereupon.insight.conversions import converted
 from whereupon.insight.passages import held_at, next_step, passage_words, standing
@@ -186,12 +187,20 @@ def delivered(delivery: Delivery) -> str:
             return f"{what} is held, since {why_withheld(delivery)}"
         case DeliveryState.PAUSED:
             return f"{what} is paused by an operator, and was due at {at}"
-        case DeliveryState.PENDING if tries:
-            return f"{what} failed {_times(tries)}, and is tried again at {at}: {delivery.reason}"
         case DeliveryState.PENDING:
-            return f"{what} waits to be sent, due at {at}"
+            return f"{what} {_waits(delivery, at)}"
         case _:
             assert_never(delivery.state)
+
+
+def _waits(delivery: Delivery, at: str) -> str:
+    """What a delivery waits for that is to be sent."""
+    if delivery.reason == QUIET:
+        return f"waits to be sent, since their quiet hours last until {at}"
+    if delivery.attempts:
+        tries = _times(delivery.attempts)
+        return f"failed {tries}, and is tried again at {at}: {delivery.reason}"
+    return f"waits to be sent, due at {at}"
 
 
 def _named(delivery: Delivery) -> str:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from whereupon.insight.clauses import as_clause, values_seen
 from whereupon.messages.times import format_instant
-from whereupon.records import NEVER, Entry, Mark, MarkKind, mark_at
+from whereupon.records import NEVER, UNTIL, Entry, Mark, MarkKind, mark_at
 from whereupon.rules.model import END, Rule, Step, WaitFor
 from whereupon.rules.steps.step_form import ELSE
 
@@ -32,6 +32,7 @@ _VERBS: Final[Mapping[MarkKind, tuple[str, str]]] = {
     MarkKind.EXPIRED: ("goes on from", "went on from"),
     MarkKind.RAN: ("is done with", "was done with"),
     MarkKind.FAILED: ("gives up", "gave up"),
+    MarkKind.QUIET: ("waits with", "waited with"),
 }
 
 
@@ -87,6 +88,14 @@ def _expired(mark: Mark, _rule: Rule | None) -> str:
     return f"step {mark.address} by the arm {mark.arm}, since the time of its wait is up"
 
 
+def _held_back(mark: Mark, rule: Rule | None) -> str:
+    return f"{_step_words(mark, rule)}, until {mark.values.get(UNTIL)}: {_SEND_WAITS[mark.kind]}"
+
+
+_SEND_WAITS: Final[Mapping[MarkKind, str]] = {MarkKind.QUIET: "their quiet hours last until then"}
+"""Why an entry waits at a send, as a clause."""
+
+
 def _given_up(mark: Mark, _rule: Rule | None) -> str:
     return f"the call of step {mark.address}: {mark.detail}"
 
@@ -97,6 +106,7 @@ _OBJECTS = {
     MarkKind.PASSED: _passed,
     MarkKind.EXPIRED: _expired,
     MarkKind.FAILED: _given_up,
+    MarkKind.QUIET: _held_back,
 }
 
 
@@ -160,13 +170,22 @@ def step_after(entry: Entry, rule: Rule) -> str:
     return rule.route.after(entry.address)
 
 
+def _why_at_send(entry: Entry) -> str:
+    """A clause on why an entry waits at a send; empty if the time before the send is not up."""
+    mark = mark_at(entry.trail, entry.address, *_SEND_WAITS)
+    if mark is None or entry.due_at is None:
+        return ""
+    is_that = mark.values.get(UNTIL) == format_instant(entry.due_at)
+    return f", since {_SEND_WAITS[mark.kind]}" if is_that else ""
+
+
 def standing(entry: Entry, rule: Rule | None) -> str:
     """Where a running entry stands: what it waits for, until when, and what comes then; a verb and its object."""
     if entry.due_at is None:
         return f"is {entry.state}"
     held = "" if rule is None else held_at(entry, rule)
     if rule is None or not held:
-        waits = f"waits until {format_instant(entry.due_at)}"
+        waits = f"waits until {format_instant(entry.due_at)}{_why_at_send(entry)}"
         return waits if rule is None else f"{waits}; then it {next_step(rule, entry.address)}"
     place = rule.route.place(entry.address)
     if entry.due_at == NEVER and place is not None and isinstance(place.step, WaitFor):

@@ -60,6 +60,23 @@ def _end_of_gap(local: datetime, zone: tzinfo) -> datetime:
     )  # by the offset after the gap: too early
     after = local.replace(tzinfo=zone, fold=0).astimezone(UTC)  # by the offset before it: too late
     low, high = sorted((before, after))
+    return _change(low, high, zone)
+
+
+def offset_change(after: datetime, until: datetime, zone: tzinfo) -> datetime | None:
+    """When a clock is set forward or back behind one instant and by another, in UTC; None if it is not.
+
+    Args:
+        after, until: instants in UTC, at most a day apart. If the clock is set twice between them, it is one of the
+            two; and None, if the second undoes the first.
+    """
+    if after.astimezone(zone).utcoffset() == until.astimezone(zone).utcoffset():
+        return None
+    return _change(after, until, zone)
+
+
+def _change(low: datetime, high: datetime, zone: tzinfo) -> datetime:
+    """The change of a clock between two instants of which it shows different offsets."""
     offset = low.astimezone(zone).utcoffset()
     while high - low > timedelta(seconds=1):
         middle = low + (high - low) / 2

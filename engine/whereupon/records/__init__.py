@@ -33,12 +33,14 @@ from whereupon.records.channels import ChannelState
 from whereupon.records.claims import ClaimJob, ClaimRun
 from whereupon.records.deliveries import (
     COUNTED_STATES,
+    NO_EXEMPTION,
     RULE_PAUSED,
     WAITING,
     WITHDRAWN,
     CountedSend,
     Delivery,
     DeliveryState,
+    Exemption,
     SendKind,
 )
 from whereupon.records.entries import (
@@ -115,6 +117,7 @@ from whereupon.records.trail import (
     FUNCTION,
     NO_VALUES,
     RESULT,
+    UNTIL,
     Mark,
     MarkKind,
     Trail,
@@ -141,6 +144,7 @@ __all__ = [
     "NAMED",
     "NEVER",
     "NOTHING",
+    "NO_EXEMPTION",
     "NO_STAMPS",
     "NO_VALUES",
     "OVERTAKEN",
@@ -149,6 +153,7 @@ __all__ = [
     "ROLES",
     "RULE_PAUSED",
     "SCOPES_OF",
+    "UNTIL",
     "WAITING",
     "WITHDRAWN",
     "ApiKey",
@@ -178,6 +183,7 @@ __all__ = [
     "EntryFilter",
     "EntryGroup",
     "EntryState",
+    "Exemption",
     "IdKind",
     "Identifier",
     "InboxItem",

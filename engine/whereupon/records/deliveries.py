@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
@@ -18,6 +18,16 @@ class SendKind(StrEnum):
     MARKETING = "marketing"
     TRANSACTIONAL = "transactional"
     INTERNAL = "internal"
+
+
+class Exemption(StrEnum):
+    """What a delivery goes out in spite of, since its rule says so."""
+
+    QUIET_HOURS = "quiet_hours"
+    CAP = "cap"
+
+
+NO_EXEMPTION: Final = frozenset[Exemption]()
 
 
 class DeliveryState(StrEnum):
@@ -63,6 +73,7 @@ class Delivery(NamedTuple):
         awaited_by: the key of the entry that waits until it is sent or given up; None if no entry does.
         result: what the function of a `run` step returned.
         texts: the digest of the rule's version whose texts it has, if they are live (`content: live`).
+        exempt: what it goes out in spite of, by the version of the rule that its entry followed.
         facts: what templates read of the message that opened its entry. Only the function of a `run` step gets
             them; the store does not keep them with the delivery.
     """
@@ -88,6 +99,7 @@ class Delivery(NamedTuple):
     result: JsonValue = None
     facts: Mapping[str, JsonValue] = NOTHING
     texts: str | None = None
+    exempt: frozenset[Exemption] = NO_EXEMPTION
 
     @property
     def message_id(self) -> str | None:

@@ -25,6 +25,7 @@ class MarkKind(StrEnum):
         RAN: the host's function, or the webhook, was called.
         FAILED: the call was given up.
         SENT: a delivery to the person was made; kept for rules with a goal.
+        QUIET: the entry reached a `send` in quiet hours, and waits at it for their end.
         CONVERTED: the person reached the goal.
     """
 
@@ -37,6 +38,7 @@ class MarkKind(StrEnum):
     RAN = "ran"
     FAILED = "failed"
     SENT = "sent"
+    QUIET = "quiet"
     CONVERTED = "converted"
 
 
@@ -51,8 +53,8 @@ class Mark(NamedTuple):
         at: when; for `LATE` and `CONVERTED`, when the message happened.
         arm: the label of the arm that the entry took; None if it took none; for `CONVERTED`, `Entry.arms`.
         detail: the condition in words, the event's name, the channel, or a reason.
-        values: what a condition saw, what a function returned (under ``result``), or the idempotency key of
-            a delivery (under ``delivery``).
+        values: what a condition saw, what a function returned (under ``result``), the idempotency key of
+            a delivery (under ``delivery``), or until when an entry waits at a send (under ``until``).
         message_id: of the message that did it; None if none did.
     """
 
@@ -73,6 +75,8 @@ def mark_at(trail: Trail, address: str, *kinds: MarkKind) -> Mark | None:
     return next((m for m in reversed(trail) if m.address == address and m.kind in kinds), None)
 
 
+UNTIL: Final = "until"
+"""The value of a mark of an entry that waits at a send: until when, as an instant in text."""
 RESULT: Final = "result"
 """The value of a mark that a function returned."""
 FUNCTION: Final = "function"

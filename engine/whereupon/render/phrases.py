@@ -152,6 +152,7 @@ def passed(passage: Passage, rule: Rule | None) -> Phrase:
 _SIGNS: dict[str, tuple[str, str]] = {
     MarkKind.ARM: ("◇", "blue"),
     MarkKind.WAITS: ("…", "blue"),
+    MarkKind.QUIET: ("…", "yellow"),
     MarkKind.PASSED: ("»", "blue"),
     MarkKind.EXPIRED: ("»", "yellow"),
     MarkKind.RAN: ("→", "cyan"),

@@ -183,8 +183,8 @@ def passage_object(passage: Passage) -> JsonObject:
 
 
 def _until(passage: Passage) -> str | None:
-    """Until when an entry waits that has come to a wait; None for ever, and if it goes on."""
-    if passage.mark.kind is not MarkKind.WAITS or passage.due_at == NEVER:
+    """Until when an entry waits that has come to a wait, or waits at a send; None for ever, and if it goes on."""
+    if passage.mark.kind not in {MarkKind.WAITS, MarkKind.QUIET} or passage.due_at == NEVER:
         return None
     return _instant(passage.due_at)
 

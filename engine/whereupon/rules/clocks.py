@@ -18,11 +18,13 @@ class Clock:
 
     Attributes:
         attribute: the path of the attribute of a person that names the timezone; None for one clock for all.
+        of_schedule: whether a broadcast's schedule names it, and no person's day goes by it but the texts.
         otherwise: the IANA name of the timezone of people whose attribute names none that exists.
     """
 
     attribute: tuple[str, ...] | None = ("timezone",)
     otherwise: str = "UTC"
+    of_schedule: bool = False
 
     def zone_of(self, attributes: Mapping[str, JsonValue]) -> tzinfo:
         """The timezone of the person with these attributes."""

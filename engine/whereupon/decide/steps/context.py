@@ -18,6 +18,7 @@ from whereupon.decide.idempotency import step_key, step_message_id
 from whereupon.messages.codec import read_object
 from whereupon.messages.times import format_local
 from whereupon.records import (
+    NO_EXEMPTION,
     Delivery,
     DeliveryState,
     EndReason,
@@ -206,6 +207,7 @@ class StepContext(NamedTuple):
             kind=kind,
             topic=topic,
             texts=texts,
+            exempt=self.rule.exempt if kind is SendKind.MARKETING else NO_EXEMPTION,
         )
 
     def emit(self, event: str | None, content: Content) -> StepResult:

@@ -1,12 +1,20 @@
 """The step `send`: hand one delivery to a channel."""
 
+from datetime import datetime
+
+from whereupon.decide.quiet_hours import person_quiet_until
 from whereupon.decide.steps.context import StepContext, StepEffect, StepResult
-from whereupon.records import Delivery, DeliveryState, Entry, MarkKind, SendKind
+from whereupon.messages.times import format_instant
+from whereupon.records import UNTIL, Delivery, DeliveryState, Entry, Exemption, MarkKind, SendKind
 from whereupon.rules.steps.send import Send
 
 
 def run_send(step: Send, context: StepContext) -> StepResult:
-    """Make the delivery, or record why it is withheld."""
+    """Make the delivery, or record why it is withheld; in quiet hours, wait at the step for their end."""
+    quiet = _quiet_until(step, context)
+    if quiet is not None:
+        mark = context.mark(MarkKind.QUIET, values={UNTIL: format_instant(quiet)})
+        return context.stay_until(quiet, mark), None
     said, texts = _live(step, context)
     content = said.content
     if said.languages is not None:
@@ -14,6 +22,21 @@ def run_send(step: Send, context: StepContext) -> StepResult:
         context = context._replace(languages=said.languages)
     after, effect = context.deliver(step.channel, content, step.kind, step.topic, texts)
     return _noted(after, effect, context), effect
+
+
+def _quiet_until(step: Send, context: StepContext) -> datetime | None:
+    """Until when the person is not to be sent this."""
+    rule, settings = context.rule, context.work.index.book.settings
+    if settings.quiet_hours is None or Exemption.QUIET_HOURS in rule.exempt:
+        return None
+    return person_quiet_until(
+        context.person.attributes,
+        settings,
+        rule.clock,
+        channel=step.channel,
+        kind=step.kind,
+        now=context.now,
+    )
 
 
 def _live(step: Send, context: StepContext) -> tuple[Send, str | None]:

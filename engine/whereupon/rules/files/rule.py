@@ -14,6 +14,7 @@ from whereupon.conditions import ALWAYS, Condition
 from whereupon.errors import Diagnostic
 from whereupon.messages.codec import JsonError, LazyObject, encode
 from whereupon.messages.model import MessageType
+from whereupon.records import NO_EXEMPTION, Exemption
 from whereupon.rules.clocks import Clock
 from whereupon.rules.digests import digest_of
 from whereupon.rules.field_types import Id
@@ -98,6 +99,17 @@ class Rule:
         """The timezone of dates in the rule's conditions: the schedule's, or UTC without a schedule."""
         zones = (each.zone for each in self.triggers if isinstance(each, OnSchedule))
         return next(zones, UTC)
+
+    @property
+    def exempt(self) -> frozenset[Exemption]:
+        """What the rule's marketing deliveries go out in spite of."""
+        if not (self.ignores_quiet_hours or self.ignores_caps):
+            return NO_EXEMPTION
+        said = {
+            Exemption.QUIET_HOURS: self.ignores_quiet_hours,
+            Exemption.CAP: self.ignores_caps,
+        }
+        return frozenset(each for each, is_said in said.items() if is_said)
 
     @property
     def steps(self) -> Steps:

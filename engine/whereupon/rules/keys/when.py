@@ -247,7 +247,7 @@ def _read_broadcast(form: _BroadcastForm, reader: RuleReader) -> tuple[Trigger]:
     if isinstance(form, CronForm):
         reader.zone = form.timezone
         if "timezone" in form.model_fields_set:
-            reader.clock = Clock(None, form.timezone)
+            reader.clock = Clock(None, form.timezone, of_schedule=True)
         _report_cron(form.cron, reader)
     return _read(form, reader)
 

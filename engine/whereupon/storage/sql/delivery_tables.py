@@ -15,6 +15,7 @@ _STUCK = text("state = 'held' OR state = 'dead' OR state = 'paused'")
 class DeliveryRow(Base, table=True):
     """The outbox; `kind` is null for marketing, which most are; `reports` has a bit for each metric.
 
+    `exempt` is what it goes out in spite of, with spaces between.
     `awaited_by` is the entry that waits for the end; `result` what a function returned, as JSON.
     """
 
@@ -57,6 +58,7 @@ class DeliveryRow(Base, table=True):
     awaited_by: int | None = Field(sa_type=Int64)
     result: str | None = Field(sa_type=CollatedText)
     texts: str | None = Field(sa_type=CollatedText)
+    exempt: str | None = Field(sa_type=CollatedText)
 
 
 class ReportRow(Base, table=True):

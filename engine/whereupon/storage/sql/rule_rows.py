@@ -11,6 +11,7 @@ from whereupon.messages.model import SenderClass
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import LeasedNow
 from whereupon.records import (
+    NO_EXEMPTION,
     BroadcastRun,
     Delivery,
     DeliveryState,
@@ -18,6 +19,7 @@ from whereupon.records import (
     EntryCount,
     EntryEnd,
     EntryState,
+    Exemption,
     InboxItem,
     Mark,
     MarkKind,
@@ -218,6 +220,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         delivery.awaited_by,
         result_text(delivery.result),
         delivery.texts,
+        " ".join(sorted(delivery.exempt)) or None,
     )
 
 
@@ -249,6 +252,7 @@ def delivery_from(row: Record) -> Delivery:
         awaited_by=row[17],
         result=None if row[18] is None else decode(row[18]),
         texts=row[19],
+        exempt=NO_EXEMPTION if row[20] is None else frozenset(map(Exemption, row[20].split())),
     )
 
 

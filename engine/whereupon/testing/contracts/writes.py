@@ -16,6 +16,7 @@ from whereupon.records import (
     ClaimJob,
     ClaimRun,
     DeliveryState,
+    Exemption,
     Identifier,
     IdKind,
     Inert,
@@ -231,6 +232,7 @@ class WritesContract:
             occasion="m-1",
             kind=SendKind.TRANSACTIONAL,
             texts="a5bab476faf18ff7",
+            exempt=frozenset(Exemption),
         )
         save(store, Changes(deliveries=[odd]))
         with store.session() as session:
