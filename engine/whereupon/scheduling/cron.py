@@ -1,6 +1,7 @@
 """Cron schedules in a timezone. APScheduler computes the times.
 
-Days of the week are numbered as in cron (0 and 7 are Sunday), not as in APScheduler (0 is Monday).
+Days of the week are numbered as in cron (0 and 7 are Sunday), not as in APScheduler (0 is Monday). ``L`` in the field
+of the day is the last day of the month, as in Quartz; so is ``last``, as in APScheduler.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FIELDS = 5
+_LAST = "last"
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 _EARLIEST = FIRST_INSTANT + 2 * _DAY
@@ -53,16 +55,25 @@ def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | Non
 def missing_day(cron: str) -> int | None:
     """The first day of the month of a schedule that some of its months lack, such as 31; else None.
 
-    A range counts by its first day. ``*`` and steps have no such day.
+    A range counts by its first day. ``*`` and steps have no such day, and nothing is lacking where the last day of
+    each month is among the days.
     """
     fields = cron.split()
     if len(fields) != _FIELDS:
         return None
     months = _months(fields[3])
     shortest = min((_LENGTHS[month - 1] for month in months), default=31)
-    written = (part.partition("-")[0] for part in fields[2].split(",") if "/" not in part)
+    parts = _day_parts(fields[2])
+    if _LAST in parts:
+        return None
+    written = (part.partition("-")[0] for part in parts if "/" not in part)
     days = (int(day) for day in written if day.isdecimal())
     return next((day for day in days if day > shortest), None)
+
+
+def _day_parts(field: str) -> list[str]:
+    """The parts of the field of the day, with the last day in the one spelling that APScheduler knows."""
+    return [_LAST if part.lower() in {"l", _LAST} else part for part in field.split(",")]
 
 
 def _months(field: str) -> set[int]:
@@ -156,7 +167,7 @@ def _trigger(cron: str, timezone: str) -> "CronTrigger":
         return CronTrigger(
             minute=minute,
             hour=hour,
-            day=day,
+            day=",".join(_day_parts(day)),
             month=month,
             day_of_week=_days_of_week(weekday),
             timezone=ZoneInfo(timezone),

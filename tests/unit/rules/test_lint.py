@@ -408,6 +408,7 @@ def test_polarity_says_what_comes_true_by_time_alone(
         ("0 9 1,15,31 * *", True), ("0 9 29-31 * *", True), ("0 9 1-31 * *", False), ("0 9 * * *", False),
         ("0 9 31 1 *", False), ("0 9 31 jan,mar *", False), ("0 9 30 4-6 *", False), ("0 9 31 4-6 *", True),
         ("0 9 29 2 *", True), ("0 9 */10 * *", False), ("0 9 last * *", False), ("0 9 31 */2 *", True),
+        ("0 9 L * *", False), ("0 9 15,l * *", False), ("0 9 31,L * *", False),
     ],
 )  # fmt: skip
 def test_a_day_that_some_months_lack_is_a_warning(

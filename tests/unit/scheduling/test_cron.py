@@ -101,6 +101,37 @@ def test_where_the_calendar_ends_there_is_no_next_occurrence(timezone: str) -> N
     assert (next_occurrence("0 9 * * *", timezone, earliest) or _at("0001-01-02T00:00Z")) > earliest
 
 
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ("L", ["01-31", "02-28", "03-31", "04-30"]),
+        ("last", ["01-31", "02-28", "03-31", "04-30"]),
+        ("1,15,l", ["01-15", "01-31", "02-01", "02-15", "02-28"]),
+        ("28-30,L", ["01-28", "01-29", "01-30", "01-31", "02-28", "03-28"]),
+    ],
+)
+def test_l_in_the_day_field_is_the_last_day(days: str, expected: list[str]) -> None:
+    """Of every month, also beside other days, and once where it is one of them."""
+    moment, found = _at("2026-01-02T00:00:00+00:00"), list[str]()
+    for _ in expected:
+        moment = next_occurrence(f"0 9 {days} * *", "UTC", moment) or moment
+        found.append(format(moment, "%m-%d"))
+    assert found == expected
+
+
+def test_the_last_day_of_february_in_a_leap_year_is_the_29th() -> None:
+    """The last day goes by the calendar of the year."""
+    february = _at("2028-02-01T00:00:00+00:00")
+    assert next_occurrence("0 9 L 2 *", "UTC", february) == _at("2028-02-29T09:00:00+00:00")
+
+
+@pytest.mark.parametrize("days", ["L-3", "LW", "15L", "*/L", "1-L"])
+def test_other_uses_of_l_are_refused(days: str) -> None:
+    """Quartz knows more of them; here they would mean something else, or nothing."""
+    with pytest.raises(ValueError, match="is not a crontab expression"):
+        next_occurrence(f"0 9 {days} * *", "UTC", _at("2026-01-01T00:00:00+00:00"))
+
+
 def test_a_day_that_never_comes_has_no_next_occurrence() -> None:
     """There is no 30 February."""
     assert next_occurrence("0 0 30 2 *", "UTC", _at("2026-01-01T00:00:00+00:00")) is None

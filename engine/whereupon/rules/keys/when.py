@@ -264,8 +264,8 @@ def _report_cron(cron: str, reader: RuleReader) -> None:
         reader.report(path, "bad-cron", f"{cron!r} names a day that never comes")
     elif (day := missing_day(cron)) is not None:
         message = (
-            f"some months have no day {day}: it does not run in them; write last for the last day "
-            "of every month"
+            f"some months have no day {day}: it does not run in them; write L for the last day of "
+            "every month"
         )
         reader.report(path, "short-month", message, Severity.WARNING)
 
