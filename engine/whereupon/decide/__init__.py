@@ -20,6 +20,7 @@ from whereupon.decide.broadcasts import (
     excluded_by,
     goal_reached_by,
     prefilter_for,
+    room_for,
 )
 from whereupon.decide.claim_chunks import carry_on
 from whereupon.decide.decision_list import Decisions, Skipped
@@ -71,5 +72,6 @@ __all__ = [
     "plan_of_request",
     "prefilter_for",
     "resume_request",
+    "room_for",
     "verdict_on_unmatched",
 ]

@@ -19,6 +19,7 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import emit_decision, let_in, see_now
 from whereupon.decide.goals_before import reached_before
 from whereupon.decide.history import HistoryUntil, trigger_of
+from whereupon.decide.rates import free_at, room_at, with_people
 from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
 from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
@@ -106,7 +107,7 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
         own: the properties of persons who have others than the run.
     """
     work = state_of(loaded, index, settings)
-    at = max(run.due_at, now or run.due_at)
+    at = _at(run, now)
     evaluation = _evaluation(run, rule, at)
     done, entered = replace(run, cursor=cursor), 0
     if rule is None:
@@ -125,11 +126,28 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
                 verdict = _verdict(work, evaluation, rule)
                 entered += let_in(work, evaluation, rule, verdict, facts=facts)
         evaluation.person_key = 0
-        done = replace(done, admitted=run.admitted + entered)
+        done = _with_people(replace(done, admitted=run.admitted + entered), rule, at, entered)
         if cursor is None and not done.admitted and not admitted:
             emit_decision(work, evaluation, rule, Verdict(Reason.WHO))
     work.changes.runs[run.rule, run.occasion] = done
     return work.close()
+
+
+def _with_people(run: BroadcastRun, rule: Rule, at: datetime, entered: int) -> BroadcastRun:
+    """The run after a chunk; with a rate it remembers whom it let in, and is due when it may let in more."""
+    if rule.rate is None or run.cursor is None:
+        return run
+    let_in = with_people(rule.rate, run.let_in, at, entered)
+    return replace(run, let_in=let_in, due_at=free_at(rule.rate, let_in, at))
+
+
+def room_for(run: BroadcastRun, rule: Rule, now: datetime | None) -> int | None:
+    """How many people the next chunk may let in; None for as many as it can."""
+    return None if rule.rate is None else room_at(rule.rate, run.let_in, _at(run, now))
+
+
+def _at(run: BroadcastRun, now: datetime | None) -> datetime:
+    return max(run.due_at, now or run.due_at)
 
 
 def goal_reached_by(

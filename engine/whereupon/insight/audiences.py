@@ -14,7 +14,15 @@ from whereupon.insight.redecision import DecidedAgain
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
 from whereupon.ports import HistoryNeed, Session
-from whereupon.records import CANCELLED, MISSED, NAMED, OVERTAKEN, BroadcastRun, Person
+from whereupon.records import (
+    CANCELLED,
+    MISSED,
+    NAMED,
+    OVERTAKEN,
+    STILL_RUNNING,
+    BroadcastRun,
+    Person,
+)
 from whereupon.rules.model import Rule, Rulebook
 
 
@@ -60,6 +68,7 @@ _REASONS = {
     NAMED: ("not-named", "it went to people whom the call named, as far as `who` admitted them"),
     MISSED: (MISSED, "nobody was awake at its time, and it was too late to make up for it"),
     OVERTAKEN: (OVERTAKEN, "nobody was awake at its time, and a newer one went out instead"),
+    STILL_RUNNING: (STILL_RUNNING, "the one before it still let people in at its time"),
 }
 """A word and a clause for the reason of a run."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -20,6 +21,7 @@ from whereupon.records import (
     Operation,
     OperationKind,
     RunPlace,
+    RunState,
     Sweep,
     with_operation,
 )
@@ -202,7 +204,7 @@ class BroadcastRuns:
         if not newest:
             known = tuple(r.id for r in self._current.pipeline.index.book.rules)
             raise UnknownNameError(kind="broadcast with a run", name=broadcast, known=known)
-        begun = [run for run in newest if run.due_at <= done.at or run.paused is not None]
+        begun = [run for run in newest if _has_begun(run, done.at) or run.paused is not None]
         found = [
             run
             for run in begun
@@ -230,6 +232,10 @@ class BroadcastRuns:
 
 def _unknown(broadcast: str, run: str) -> UnknownNameError:
     return UnknownNameError(kind=f"run of {broadcast}", name=run)
+
+
+def _has_begun(run: BroadcastRun, now: datetime) -> bool:
+    return run.state_at(now) is not RunState.PLANNED
 
 
 def _is_over(session: Session, run: BroadcastRun) -> bool:

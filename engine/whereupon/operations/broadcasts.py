@@ -109,6 +109,7 @@ class Broadcasts(BroadcastRuns):
         rule = callable_broadcast(pipeline.index, broadcast)
         _check_people(rule, people, per_person)
         _check_active(rule, now)
+        _check_rate(rule, people)
         shared = as_properties(properties)
         own: dict[str, Mapping[str, JsonValue]] = {
             user_id: {**shared, **as_properties(per_person[user_id])}
@@ -155,6 +156,14 @@ def _check_people(
     if others := per_person.keys() - set(people):
         reason = f"per_person has properties of {len(others)} who are not among the people"
         raise OperationError(code="not-named", name=rule.id, reason=reason)
+
+
+def _check_rate(rule: Rule, people: Sequence[str]) -> None:
+    """All of the named people enter in one transaction, so that the rate has to let in all of them at once."""
+    if rule.rate is not None and len(people) > rule.rate.people:
+        most, named = f"{rule.rate.people:,}", f"{len(people):,}"
+        reason = f"rate lets {most} people in at once, and the call names {named}: name fewer"
+        raise OperationError(code="over-rate", name=rule.id, reason=reason)
 
 
 def _check_active(rule: Rule, now: datetime) -> None:

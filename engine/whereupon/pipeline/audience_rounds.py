@@ -17,6 +17,7 @@ from whereupon.decide import (
     audience_of,
     broadcast_chunk,
     prefilter_for,
+    room_for,
 )
 from whereupon.messages.model import id_in_ref
 from whereupon.messages.repairs import cut_reason
@@ -31,6 +32,9 @@ AUDIENCE_CHUNK = 1_000
 
 AUDIENCE_REACH = 10_000
 """Persons that one transaction looks through; with more, other transactions would wait for it."""
+
+LOOKED_AT = 10
+"""Persons that are looked at for each one whom a rate lets in, in one transaction; `who` may not admit them all."""
 
 _LOG = logging.getLogger("whereupon.pipeline")
 
@@ -49,11 +53,13 @@ class AudienceRounds(DecisionRounds):
         rule = self._versions.rule_of(session, run.digest)
         if rule is None or not rule.active.allows(run.timestamp):
             return self._send_to(session, run, rule, Stretch([], None), now)
+        room = room_for(run, rule, now)
+        chunk = AUDIENCE_CHUNK if room is None else min(AUDIENCE_CHUNK, LOOKED_AT * room)
         stretch = session.take_audience(
-            run.cursor or 0, AUDIENCE_CHUNK, prefilter_for(run, rule), AUDIENCE_REACH
+            run.cursor or 0, chunk, prefilter_for(run, rule), AUDIENCE_REACH
         )
         self._loader(session).gate_all()  # or the prefilter may have missed a person
-        return self._send_around(session, run, rule, stretch, now)
+        return self._send_around(session, run, rule, stretch, now, room=room)
 
     def audience_after(
         self, session: Session, run: BroadcastRun, rule: Rule
@@ -112,12 +118,13 @@ class AudienceRounds(DecisionRounds):
         stretch: Stretch,
         now: datetime | None,
         own: OwnProperties = NO_PROPERTIES,
+        room: int | None = None,
     ) -> BatchResult:
         """Let a stretch of persons in; a person on whom deciding fails is left out."""
         left_out: list[Notice] = []
         while True:
             try:
-                result = self._send_to(session, run, rule, stretch, now, own)
+                result = self._send_to(session, run, rule, stretch, now, own, room)
             except PoisonError as poison:
                 person = next(each for each in stretch.persons if each.key == poison.person)
                 others = [each for each in stretch.persons if each is not person]
@@ -137,6 +144,7 @@ class AudienceRounds(DecisionRounds):
         stretch: Stretch,
         now: datetime | None,
         own: OwnProperties = NO_PROPERTIES,
+        room: int | None = None,
     ) -> BatchResult:
         admitted: list[Person] = []
         snapshot = Snapshot(0, 0)
@@ -145,6 +153,9 @@ class AudienceRounds(DecisionRounds):
             known = past.for_audience(stretch.persons, rule, run.timestamp)
             meant = audience_of(known, run, rule, stretch.persons, self.index, self.settings, own)
             admitted = past.without_entrants(meant, run)
+            if room is not None and len(admitted) > room:
+                admitted = admitted[:room]
+                stretch = stretch._replace(cursor=admitted[-1].key if room else run.cursor)
             snapshot = past.for_entering(admitted, rule, run.timestamp)
         return self._decide_and_write(
             session,

@@ -16,7 +16,7 @@ from whereupon.messages.envelope import as_text
 from whereupon.messages.times import format_instant
 from whereupon.pipeline.ingestion import fresh_id
 from whereupon.ports import Session
-from whereupon.records import MISSED, OVERTAKEN, BroadcastRun, Changes
+from whereupon.records import MISSED, OVERTAKEN, STILL_RUNNING, BroadcastRun, Changes
 from whereupon.rules.model import OnCall, OnSchedule, Rule
 from whereupon.runtime.log_lines import log_event
 from whereupon.scheduling import latest_occurrence, next_occurrence
@@ -60,6 +60,8 @@ def _planned(
     for rule in index.book.rules:
         when, run = _schedule(rule), waiting.get(rule.id)
         if run is not None and (run.cursor != 0 or run.paused is not None):
+            busy = () if when is None or run.cursor == 0 else _passed(session, rule, when, run, now)
+            changes.runs |= {(each.rule, each.occasion): each for each in busy}
             continue
         made = [] if when is None else list(_made(session, rule, when, run, now))
         if run in made:
@@ -119,6 +121,20 @@ def _made(
         if is_planned or not session.has_run(rule.id, following.occasion):  # else it was cancelled
             yield following
             return
+
+
+def _passed(
+    session: Session, rule: Rule, when: OnSchedule, run: BroadcastRun, now: datetime
+) -> Iterator[BroadcastRun]:
+    """The times that have passed while a run was let in, and are not noted yet, with that reason."""
+    newest = latest_occurrence(when.cron, when.timezone, run.timestamp, now)
+    if newest is None or session.has_run(rule.id, _run_at(rule, newest).occasion):
+        return
+    first = next_occurrence(when.cron, when.timezone, run.timestamp) or newest
+    for time in islice(_times(when, first), MOST_NOTED):
+        missed = replace(_run_at(rule, time), cursor=None, reason=STILL_RUNNING)
+        if time <= now and not session.has_run(rule.id, missed.occasion):
+            yield missed
 
 
 def _times(when: OnSchedule, since: datetime) -> Iterator[datetime]:

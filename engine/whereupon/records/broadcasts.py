@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -16,6 +16,8 @@ MISSED = "missed"
 OVERTAKEN = "overtaken"
 """The reason of a run whose time passed, and instead of which a newer time ran that had passed as well."""
 
+STILL_RUNNING = "still-running"
+"""The reason of a run whose time came while the one before still let people in."""
 
 CANCELLED = "cancelled"
 """The reason of a run that an operator cancelled."""
@@ -33,7 +35,7 @@ class RunState(StrEnum):
         PAUSED: an operator has paused it.
         DONE: its audience was let in whole. Entries and deliveries that it has made may still go on.
         CANCELLED: an operator has cancelled it.
-        MISSED: its time passed during a standstill, and it did not run.
+        MISSED: its time passed during a standstill or during the run before, and it did not run.
     """
 
     PLANNED = "planned"
@@ -48,19 +50,28 @@ RunPlace: TypeAlias = tuple[datetime, str, str]
 """Where a run stands among all runs: its time, its broadcast, its occasion."""
 
 
+class LetIn(NamedTuple):
+    """People whom a run has let in lately, and when the last of them entered."""
+
+    at: datetime
+    people: int
+
+
 @dataclass(frozen=True, slots=True)
 class BroadcastRun:
     """One sending of a broadcast to its audience, in chunks that survive a restart.
 
     Attributes:
         occasion: the triggering message (see `ref_of`), or the rule and the scheduled time; unique.
+        due_at: when its next chunk is due; before it begins, when that is.
         cursor: the key of the last person that was looked at; None if the audience is done.
         facts: as of an `Entry`.
         admitted: how many persons have entered so far.
-        reason: `MISSED` or `OVERTAKEN` if it did not run; `NAMED`; `CANCELLED`; else None.
+        reason: `MISSED`, `OVERTAKEN` or `STILL_RUNNING` if it did not run; `NAMED`; `CANCELLED`; else None.
         sweep: what is being done to its entries and deliveries since an operator paused, resumed or cancelled
             it; None if there is nothing to do or to undo.
         operations: what operators did to it.
+        let_in: of a broadcast with a `rate`, when it let people in lately, oldest first.
     """
 
     rule: str
@@ -76,6 +87,7 @@ class BroadcastRun:
     reason: str | None = None
     sweep: Sweep | None = None
     operations: Operations = ()
+    let_in: tuple[LetIn, ...] = ()
 
     @property
     def place(self) -> RunPlace:
@@ -92,7 +104,7 @@ class BroadcastRun:
         """How it stands at an instant."""
         if self.is_cancelled:
             return RunState.CANCELLED
-        if self.reason in {MISSED, OVERTAKEN}:
+        if self.reason in {MISSED, OVERTAKEN, STILL_RUNNING}:
             return RunState.MISSED
         if self.paused is not None:
             return RunState.PAUSED

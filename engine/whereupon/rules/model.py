@@ -23,6 +23,7 @@ from whereupon.rules.keys.keep import Retention
 from whereupon.rules.keys.limits import Limit, Scope
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.quiet_hours import QuietHours
+from whereupon.rules.keys.rate import AudienceRate
 from whereupon.rules.keys.reentry import (
     EveryTime,
     NotWhileActive,
@@ -66,6 +67,7 @@ __all__ = [
     "Active",
     "Aftermath",
     "Approvals",
+    "AudienceRate",
     "Branch",
     "Cap",
     "Change",

@@ -26,6 +26,7 @@ from whereupon.rules.keys.goal import Goal
 from whereupon.rules.keys.holdout import Holdout
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
+from whereupon.rules.keys.rate import AudienceRate
 from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
 from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
@@ -67,6 +68,7 @@ class Rule:
         ignores_quiet_hours: whether what it sends goes out in the quiet hours of the settings, too.
         ignores_caps: whether what it sends goes out whatever the caps of the settings say.
         priority: of rules that compete at one moment the one with the higher number goes first.
+        rate: of a broadcast, how many people a run lets in at most; None for as fast as it can.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
     """
 
@@ -93,6 +95,7 @@ class Rule:
     ignores_quiet_hours: bool = False
     ignores_caps: bool = False
     priority: int = 0
+    rate: AudienceRate | None = None
 
     @property
     def zone(self) -> tzinfo:

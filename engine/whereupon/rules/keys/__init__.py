@@ -22,6 +22,7 @@ from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import MAX_AGE
 from whereupon.rules.keys.priority import PRIORITY
 from whereupon.rules.keys.quiet_hours import QUIET_HOURS
+from whereupon.rules.keys.rate import RATE
 from whereupon.rules.keys.reentry import REENTRY
 from whereupon.rules.keys.retroactive import RETROACTIVE
 from whereupon.rules.keys.stay import STAY
@@ -50,4 +51,4 @@ _OF_BOTH: Final = (
 CAMPAIGN_KEYS: Final[tuple[Key, ...]] = (when.CAMPAIGN, REENTRY, RETROACTIVE, GRACE, *_OF_BOTH)
 """`when` is read first: a schedule says on which clock the dates of the conditions are."""
 
-BROADCAST_KEYS: Final[tuple[Key, ...]] = (when.BROADCAST, *_OF_BOTH)
+BROADCAST_KEYS: Final[tuple[Key, ...]] = (when.BROADCAST, RATE, *_OF_BOTH)

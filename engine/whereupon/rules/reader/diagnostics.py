@@ -31,6 +31,9 @@ def _unknown_key(error: FormError, *, kind: str) -> Diagnostic:
     path, key, form = error.path, error.key, error.form
     if kind == "broadcast" and len(path) == 1 and key in FILES["campaign"].model_fields:
         return _campaign_only(path, key)
+    if kind == "campaign" and len(path) == 1 and key in FILES["broadcast"].model_fields:
+        message = f"{key} is for broadcasts; take it out of a campaign"
+        return Diagnostic.at(path, "unsupported-key", message)
     if not issubclass(form, StepForm):
         return form_errors.unknown_key(error)
     if key in STEPS and not STEPS[key].is_word:

@@ -6,6 +6,7 @@ from datetime import datetime
 import whereupon.storage.sql.request_rows as request_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
+import whereupon.storage.sql.run_rows as run_rows
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import DeadLetters, DueWork, LeasedNow, Settlement, Stretch, WaitingChannels
@@ -141,11 +142,11 @@ class SqlDueWork(SqlReads, DueWork):
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
         """Broadcast runs that are due."""
         found = self._queries.due_runs.fetch(self._connection, until=as_micros(until))
-        return list(map(rule_rows.run_from, found))
+        return list(map(run_rows.run_from, found))
 
     def waiting_runs(self) -> list[BroadcastRun]:
         """Broadcast runs that are not done."""
-        return list(map(rule_rows.run_from, self._queries.waiting_runs.fetch(self._connection)))
+        return list(map(run_rows.run_from, self._queries.waiting_runs.fetch(self._connection)))
 
     def take_run(self, run: BroadcastRun) -> BroadcastRun | None:
         """A run for this transaction to send."""
@@ -159,7 +160,7 @@ class SqlDueWork(SqlReads, DueWork):
 
     def swept_runs(self) -> list[BroadcastRun]:
         """Broadcast runs with a sweep."""
-        return list(map(rule_rows.run_from, self._queries.swept_runs.fetch(self._connection)))
+        return list(map(run_rows.run_from, self._queries.swept_runs.fetch(self._connection)))
 
     def take_swept_run(self, run: BroadcastRun) -> BroadcastRun | None:
         """A run for this transaction to sweep."""

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
+import whereupon.storage.sql.run_rows as run_rows
 from whereupon.messages.times import LAST_INSTANT, as_micros, from_micros
 from whereupon.ports import (
     ANY_DELIVERY,
@@ -175,7 +176,7 @@ class SqlQuestions(SqlGuardQuestions, Questions):
             occasion_before="" if before is None else before[1],
             limit=limit,
         )
-        return list(map(rule_rows.run_from, found))
+        return list(map(run_rows.run_from, found))
 
     def runs_before(self, before: RunPlace | None, limit: int) -> list[BroadcastRun]:
         """Runs behind a place."""
@@ -184,7 +185,7 @@ class SqlQuestions(SqlGuardQuestions, Questions):
         found = self._queries.runs_before.fetch(
             self._connection, before=micros, rule=rule, occasion=occasion, limit=limit
         )
-        return list(map(rule_rows.run_from, found))
+        return list(map(run_rows.run_from, found))
 
     def count_waiting_of_run(self, rule: str, occasion: str) -> int:
         """A run's deliveries that wait."""

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
+import whereupon.storage.sql.run_rows as run_rows
 from whereupon.messages.model import MessageType, erased_digests, id_in_ref
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import (
@@ -318,7 +319,7 @@ class SqlReads(SqlAccess, Reads):
     def run(self, rule: str, occasion: str) -> BroadcastRun | None:
         """By its key."""
         found = self._queries.run.fetch(self._connection, rule=rule, occasion=occasion)
-        return rule_rows.run_from(found[0]) if found else None
+        return run_rows.run_from(found[0]) if found else None
 
     def has_tombstones(self) -> bool:
         """Whether there is any."""

@@ -25,6 +25,7 @@ from hashlib import blake2b
 from sqlalchemy import Connection
 
 import whereupon.storage.sql.rule_rows as rule_rows
+import whereupon.storage.sql.run_rows as run_rows
 from whereupon.records import BroadcastRun, Changes, Entry, Timer
 from whereupon.storage.deadline import Deadline
 from whereupon.storage.sql.dialects import Database, Rows, Statement
@@ -224,13 +225,13 @@ class RowLocks:
         """The run as it is now, locked; None if it is done, or locked by another transaction."""
         named = {"rule": run.rule, "occasion": run.occasion}
         found = self._locks.take_run.fetch(self._connection, **named)
-        return rule_rows.run_from(found[0]) if found else None
+        return run_rows.run_from(found[0]) if found else None
 
     def swept_run(self, run: BroadcastRun) -> BroadcastRun | None:
         """The run as it is now, locked; None if it is swept, or locked by another transaction."""
         named = {"rule": run.rule, "occasion": run.occasion}
         found = self._locks.take_swept_run.fetch(self._connection, **named)
-        return rule_rows.run_from(found[0]) if found else None
+        return run_rows.run_from(found[0]) if found else None
 
     def wait_for_run(self, rule: str, occasion: str) -> None:
         """Lock a run, once no other transaction sends, adds or erases any, or has this one."""
@@ -242,7 +243,7 @@ class RowLocks:
         """Every unfinished run, once no other transaction sends or adds one."""
         self.reach(Rank.RUNS)
         self._locks.advisory_lock.run(self._connection, number=_RUNS_LOCK)
-        found = list(map(rule_rows.run_from, self._locks.lock_runs.fetch(self._connection)))
+        found = list(map(run_rows.run_from, self._locks.lock_runs.fetch(self._connection)))
         self._runs = {(run.rule, run.occasion) for run in found}
         waiting = [run for run in found if run.cursor is not None]  # others are swept
         return sorted(waiting, key=lambda run: (run.due_at, run.rule, run.occasion))

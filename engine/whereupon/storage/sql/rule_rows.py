@@ -1,4 +1,4 @@
-"""Rows and values of what rules made: entries, deliveries, broadcast runs, skips (see `rows`)."""
+"""Rows and values of what rules made: entries, deliveries, skips (see `rows`)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
@@ -12,7 +12,6 @@ from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import LeasedNow
 from whereupon.records import (
     NO_EXEMPTION,
-    BroadcastRun,
     Delivery,
     DeliveryState,
     Entry,
@@ -118,7 +117,8 @@ def operations_text(operations: Operations) -> str | None:
     return encode([(k, by, as_micros(at), detail) for k, by, at, detail in operations]).decode()
 
 
-def _operations_from(written: str | None) -> Operations:
+def operations_from(written: str | None) -> Operations:
+    """The same, read back."""
     if written is None:
         return ()
     parts = cast("list[list[Any]]", decode(written))
@@ -180,7 +180,7 @@ def entry_from(row: Record) -> Entry:
         message_key,
         SOURCES.get(source, SenderClass.CLIENT),
         _end_from(ended_at, end_reason, end_detail, end_message),
-        _operations_from(operations),
+        operations_from(operations),
         _trail_from(trail),
         arms,
         instant_or_none(sent_at),
@@ -335,21 +335,6 @@ def _others(*parts: Any) -> SkipSummary:
     return others._replace(decided=tuple(others.decided))
 
 
-def run_row(run: BroadcastRun) -> Parameters:
-    """A broadcast run's row."""
-    timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
-    facts = object_text(run.facts)
-    head = (run.rule, run.occasion, run.digest, timestamp, due_at)
-    made = (run.cursor, facts, run.depth, run.message_key, run.admitted)
-    return (*head, *made, run.reason, run.sweep, operations_text(run.operations))
-
-
-def operated_run_row(run: BroadcastRun) -> Parameters:
-    """What an operator changes of a run, then its key."""
-    changed = (run.cursor, run.reason, run.sweep, operations_text(run.operations))
-    return (*changed, run.rule, run.occasion)
-
-
 def pause_row(pause: RulePause) -> Parameters:
     """A paused rule's row."""
     return pause.rule, pause.by, as_micros(pause.since), pause.sweep
@@ -365,24 +350,3 @@ def count_from(row: Record) -> EntryCount:
     """How many people are inside a version of a rule before a step."""
     rule, digest, address, state, people, due_at = row
     return EntryCount(rule, digest, address, EntryState(state), people, from_micros(due_at))
-
-
-def run_from(row: Record) -> BroadcastRun:
-    """A broadcast run."""
-    rule, occasion, digest, timestamp, due_at, cursor, facts, *rest = row
-    depth, message_key, admitted, reason, sweep, operations = rest
-    return BroadcastRun(
-        rule=rule,
-        digest=digest,
-        occasion=occasion,
-        timestamp=from_micros(timestamp),
-        due_at=from_micros(due_at),
-        cursor=cursor,
-        facts=mapping(facts),
-        depth=depth,
-        message_key=message_key,
-        admitted=admitted,
-        reason=reason,
-        sweep=None if sweep is None else Sweep(sweep),
-        operations=_operations_from(operations),
-    )

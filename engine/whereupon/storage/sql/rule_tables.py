@@ -137,6 +137,7 @@ class RunRow(Base, table=True):
     reason: str | None = Field(sa_type=CollatedText)
     sweep: str | None = Field(sa_type=CollatedText)
     operations: str | None = Field(sa_type=CollatedText)
+    let_in: str | None = Field(sa_type=CollatedText)
 
 
 class PauseRow(Base, table=True):

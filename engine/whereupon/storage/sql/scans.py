@@ -9,6 +9,7 @@ import whereupon.storage.sql.api_key_rows as api_key_rows
 import whereupon.storage.sql.request_rows as ledger_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
+import whereupon.storage.sql.run_rows as run_rows
 from whereupon.storage.sql.open_skip_rows import open_skip_from
 from whereupon.storage.sql.open_skip_tables import OpenSkipRow
 from whereupon.storage.sql.rows import Record
@@ -83,7 +84,7 @@ SCANNED: dict[type, Scanned] = {
     records.Delivery: Scanned(DeliveryRow, rule_rows.delivery_from, "person_key"),
     records.KeptAnswer: Scanned(AnswerRow, ledger_rows.answer_from),
     records.InboxItem: Scanned(InboxRow, rule_rows.inbox_item_from, "person_key"),
-    records.BroadcastRun: Scanned(RunRow, rule_rows.run_from),
+    records.BroadcastRun: Scanned(RunRow, run_rows.run_from),
     records.RulePause: Scanned(PauseRow, rule_rows.pause_from),
     records.Request: Scanned(RequestRow, ledger_rows.request_from),
     records.Approval: Scanned(ApprovalRow, ledger_rows.approval_from),

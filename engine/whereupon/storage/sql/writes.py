@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 import whereupon.storage.sql.api_key_rows as api_key_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
+import whereupon.storage.sql.run_rows as run_rows
 from whereupon.messages.model import erased_digest
 from whereupon.messages.times import as_micros
 from whereupon.ports import NO_CHANNEL, Settlement
@@ -175,8 +176,8 @@ class SqlWrites:
         halted = changes.halted.items()
         self._many(queries.halt_delivery, ((key,) for key, halt in halted if halt), _LAST)
         self._many(queries.release_delivery, ((key,) for key, halt in halted if not halt), _LAST)
-        self._many(queries.advance_run, map(rule_rows.run_row, changes.runs.values()), _FIRST_TWO)
-        operated = map(rule_rows.operated_run_row, changes.operated_runs.values())
+        self._many(queries.advance_run, map(run_rows.run_row, changes.runs.values()), _FIRST_TWO)
+        operated = map(run_rows.operated_run_row, changes.operated_runs.values())
         self._many(queries.operate_run, operated, _LAST)
         pauses = changes.pauses.items()
         self._many(queries.drop_pause, ((rule,) for rule, pause in pauses if pause is None))
