@@ -49,9 +49,8 @@ class Questions(EngineParts):
         """
         from whereupon.insight import explain_rule  # noqa: PLC0415 - see above
 
-        current = self.pipeline.index.by_id.get(rule)
         with self.store.reading() as session:
-            return explain_rule(session, person, rule, current, limit)
+            return explain_rule(session, person, rule, self.pipeline.index.book, limit)
 
     def identity(self, person: str, *, limit: int = 1_000) -> "Identity":
         """Who a person is: their ids, which message claimed which messages, and what became eligible.

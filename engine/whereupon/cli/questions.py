@@ -54,7 +54,7 @@ def explain_command(
         fail(f"there is no rule called {rule!r} in {rules or RULES}{hint}")
     with store_to_ask(store, streams or [], book) as event_store, event_store.reading() as session:
         try:
-            explanations = explain_rule(session, person, rule, known, limit)
+            explanations = explain_rule(session, person, rule, book, limit)
         except UnknownNameError:
             fail(unknown_person(session, person), FINDINGS)
         since = {

@@ -149,7 +149,7 @@ def _added(addition: Addition, read: Closure, operand: JsonValue) -> Closure:
 
         def holds_in_time(data: JsonValue, scope: Scope) -> JsonValue:
             timestamp = instant_of(follow(scope.root, ("timestamp",), None))
-            return timestamp is not None and timed_test(read(data, scope), timestamp)
+            return timestamp is not None and timed_test(read(data, scope), timestamp, scope.root)
 
         return holds_in_time
     assert addition.test is not None  # noqa: S101 - it has one of the two

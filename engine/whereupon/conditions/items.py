@@ -6,13 +6,15 @@ of the three. An empty list has no item that satisfies anything, and none that d
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
 
 from whereupon.conditions.condition import Conjunct, conjunction
 from whereupon.conditions.conjuncts import conjunct_of
 from whereupon.conditions.item_tests import OUTER, ItemTest
 from whereupon.conditions.jsonlogic.expressions import is_call, operands_of
-from whereupon.conditions.operators import Operand
+from whereupon.conditions.operators import OPERATORS, Operand
 from whereupon.conditions.parse_context import ParseContext
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.sentence import all_words
@@ -25,7 +27,10 @@ OUTSIDE: Final = "$."
 Read: TypeAlias = Callable[[JsonValue, Path, ParseContext], list[Conjunct]]
 
 
-NOT_OUTSIDE: Final = frozenset({"exists", "matches", "between", "within"})
+NOT_OUTSIDE: Final = frozenset(
+    {"exists", "matches", "between", "within"}
+    | {row.name for row in OPERATORS.values() if row.operand.of_person}
+)
 """The operators that compare with what is written alone."""
 
 
@@ -101,6 +106,13 @@ def outer(path: str, operand: Operand | None = None, zone: str = "UTC") -> JsonV
     """The logic that reads a path outside, as an operand on a clock if the operand is a date."""
     on_clock = operand is not None and operand.on_clock is not None and zone != "UTC"
     return {OUTER: [path, None, zone]} if on_clock else {OUTER: [path]}
+
+
+def outer_zone(operand: JsonValue) -> tzinfo:
+    """The timezone of dates without an offset that are compared with what such logic reads; else UTC."""
+    read = operand.get(OUTER) if isinstance(operand, dict) else None
+    _, _, name, *_ = (*read, None, None, None) if isinstance(read, list) else (None, None, None)
+    return UTC if name is None else ZoneInfo(str(name))
 
 
 def with_outer(logic: JsonValue) -> JsonValue:

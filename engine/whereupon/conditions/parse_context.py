@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from whereupon.conditions.clocks import DEFAULT_CLOCK, Clock
 from whereupon.conditions.condition import Conjunct
 from whereupon.conditions.validation import Path
 from whereupon.conditions.values import RESULTS, ROOTS, JsonValue
 from whereupon.errors import Diagnostic
 
 ConjunctPool: TypeAlias = dict[tuple[str, str, str], tuple[Conjunct, ...]]
-"""Conjuncts without a diagnostic, by root and timezone, key, and the text of the value.
+"""Conjuncts without a diagnostic, by root, timezone and clock, key, and the text of the value.
 
 All conditions of a folder share one pool, so that equal parts are parsed once and kept once.
 """
@@ -29,7 +30,8 @@ class ParseContext:
         root: what the short form's paths start from; ``item`` inside of a list.
         segments: the raw ``who`` of each segment, by name.
         history_allowed: whether ``segment`` and ``performed`` may be used.
-        zone: the timezone of dates without an offset.
+        zone: the timezone of dates without an offset that are compared with fixed instants.
+        clock: the person's clock, which days go by.
         pool: conjuncts that were parsed before.
         in_steps: whether it is asked in a step, where ``run`` is what functions returned.
         untied: why there is no triggering message; None if there is one.
@@ -42,6 +44,7 @@ class ParseContext:
     segments: Mapping[str, JsonValue]
     history_allowed: bool
     zone: str = UTC
+    clock: Clock = DEFAULT_CLOCK
     pool: ConjunctPool = field(default_factory=dict)
     untied: str | None = NO_TRIGGER
     in_steps: bool = False

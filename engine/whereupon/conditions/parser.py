@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
+from whereupon.conditions.clocks import DEFAULT_CLOCK, Clock
 from whereupon.conditions.condition import ALWAYS, Condition, Conjunct, conjunction
 from whereupon.conditions.conjuncts import assemble, combine, conjunct_of
 from whereupon.conditions.item_tests import ITEM_TESTS
@@ -68,6 +69,7 @@ def parse_condition(  # noqa: PLR0913 - one for each thing that a condition may 
     segments: Mapping[str, JsonValue] = _NO_SEGMENTS,
     history_allowed: bool = False,
     zone: str = UTC,
+    clock: Clock = DEFAULT_CLOCK,
     pool: ConjunctPool | None = None,
     untied: str | None = NO_TRIGGER,
     in_steps: bool = False,
@@ -79,7 +81,9 @@ def parse_condition(  # noqa: PLR0913 - one for each thing that a condition may 
         root: the object that the paths of the short form start from.
         segments: the raw condition of every segment, by its name.
         history_allowed: whether ``segment`` and ``performed`` may be used, as in ``who``.
-        zone: the timezone of dates without an offset, in the condition and in the data.
+        zone: the timezone of dates without an offset, in the condition and in the data, where they are
+            compared with fixed instants.
+        clock: the person's clock: of days, and of dates that are compared with now.
         pool: conjuncts that other conditions of the folder share; None to share nothing.
         untied: why there is no triggering message that `same` could compare with; None if there is one.
         in_steps: whether it is asked in a step, where paths may start from ``run``: what functions returned.
@@ -98,6 +102,7 @@ def parse_condition(  # noqa: PLR0913 - one for each thing that a condition may 
         segments,
         history_allowed=history_allowed,
         zone=zone,
+        clock=clock,
         pool={} if pool is None else pool,
         untied=untied,
         in_steps=in_steps,
@@ -126,7 +131,7 @@ def read_condition(raw: JsonValue, path: Path, context: ParseContext) -> list[Co
 def _pooled(key: str, value: JsonValue, path: Path, context: ParseContext) -> Sequence[Conjunct]:
     """The conjuncts of a key that depends on nothing but itself: parsed once, unless it has a diagnostic."""
     steps = " in steps" if context.in_steps else ""
-    asked = (f"{context.root} {context.zone}{steps}", key, repr(value))
+    asked = (f"{context.root} {context.zone}{steps}{_clock_words(context)}", key, repr(value))
     found = context.pool.get(asked)
     if found is None:
         before = len(context.diagnostics)
@@ -137,6 +142,12 @@ def _pooled(key: str, value: JsonValue, path: Path, context: ParseContext) -> Se
         if len(context.diagnostics) == before:
             context.pool[asked] = found
     return found
+
+
+def _clock_words(context: ParseContext) -> str:
+    """What distinguishes the clock; nothing for the clock of most folders."""
+    clock = context.clock
+    return "" if clock is DEFAULT_CLOCK else f" by {clock.path} or {clock.otherwise}"
 
 
 def _field(name: str, expected: JsonValue, path: Path, context: ParseContext) -> list[Conjunct]:
@@ -213,9 +224,13 @@ def _expectation(
         is_inside = context.root == "item" and operator not in NOT_OUTSIDE
         context.report(path, *(with_outside(fault, expected) if is_inside else fault))
         return []
-    logic = row.logic(variable, _on_clock(row.operand, expected, context.zone))
+    logic = row.logic(variable, _on_clock(row.operand, expected, context))
     reads_time = row.addition is not None and row.addition.timed_test is not None
-    variables = [each for each in (read, "timestamp" if reads_time else None) if each is not None]
+    further = (
+        "timestamp" if reads_time else None,
+        context.clock.path if row.operand.of_person else None,
+    )
+    variables = [each for each in (read, *further) if each is not None]
     return [conjunct_of(logic, f"{label(name)} {row.words(expected)}", variables=variables)]
 
 
@@ -234,8 +249,11 @@ def _beside_outside(
     return [conjunct_of(logic, f"{label(name)} {row.words(outside)}", variables=variables)]
 
 
-def _on_clock(operand: Operand, expected: JsonValue, zone: str) -> JsonValue:
-    """The operand, with the timezone of its dates beside it if that is not UTC."""
+def _on_clock(operand: Operand, expected: JsonValue, context: ParseContext) -> JsonValue:
+    """The operand, with the person's clock beside it, or the timezone of its dates if that is not UTC."""
+    if operand.of_person:
+        return context.clock.beside(expected)
+    zone = context.zone
     if zone == UTC or operand.on_clock is None or not isinstance(expected, str):
         return expected
     return operand.on_clock(expected, zone)
@@ -301,6 +319,7 @@ def _performed(raw: JsonValue, path: Path, context: ParseContext) -> list[Conjun
             {},
             history_allowed=False,
             zone=context.zone,
+            clock=context.clock,
             pool=context.pool,
             diagnostics=context.diagnostics,
         )

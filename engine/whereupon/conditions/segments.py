@@ -70,6 +70,7 @@ def _read(name: str, context: ParseContext, read: Read) -> tuple[Conjunct, ...] 
         context.segments,
         history_allowed=True,
         zone=context.zone,
+        clock=context.clock,
         pool=context.pool,
         trail=(*context.trail, name),
         parsed=context.parsed,

@@ -6,7 +6,7 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from whereupon.rules.clocks import DEFAULT_CLOCK, Clock
+from whereupon.conditions.clocks import DEFAULT_CLOCK, Clock
 from whereupon.rules.locales import DEFAULT_LOCALE, fallbacks, plain_locale
 from whereupon.rules.model import FolderSettings, Rule
 from whereupon.templates import Addressee

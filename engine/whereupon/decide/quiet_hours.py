@@ -10,10 +10,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from whereupon.conditions.clocks import Clock
 from whereupon.decide.clocks import clock_of
 from whereupon.messages.local_times import offset_change
 from whereupon.records import SendKind
-from whereupon.rules.clocks import Clock
 from whereupon.rules.model import FolderSettings, QuietHours
 
 QUIET: Final = "quiet"

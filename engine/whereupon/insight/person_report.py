@@ -134,7 +134,9 @@ def _brought(
     led_to: dict[int, list[Entry | Skips]] = defaultdict(list)
     for verdict in session.decided_on(key, [message.key for message in messages]):
         led_to[verdict.message_key].append(verdict)
-    again = DecidedAgain(session.rule_version, book.rule, session.rule_pauses())
+    again = DecidedAgain(
+        session.rule_version, book.rule, session.rule_pauses(), book.settings.timezone
+    )
     entries = (each for of_one in led_to.values() for each in of_one if isinstance(each, Entry))
     occasions = {entry.occasion for entry in entries}
     sent = session.deliveries_of(key, occasions) if occasions else []

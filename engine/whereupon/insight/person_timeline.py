@@ -99,7 +99,9 @@ def _happenings(
     of_all = [each for verdicts in led_to.values() for each in verdicts]
     occasions = {each.occasion for each in of_all if isinstance(each, Entry)}
     sent = session.deliveries_of(person.key, occasions) if occasions else []
-    again = DecidedAgain(session.rule_version, book.rule, session.rule_pauses())
+    again = DecidedAgain(
+        session.rule_version, book.rule, session.rule_pauses(), book.settings.timezone
+    )
     for place, item in shown:
         message = item if isinstance(item, StoredMessage) else None
         decisions = told_once(_explained(led_to[place], message, person, again, sent))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from whereupon.conditions import NO_HISTORY
+from whereupon.conditions.clocks import Clock
 from whereupon.decide import Evaluation, verdict_on_unmatched
 from whereupon.messages.times import from_micros
 from whereupon.pipeline.rule_versions import read_rule_version
@@ -24,6 +25,7 @@ class DecidedAgain:
         stored: what the store keeps under a digest; everything is read once.
         current: a rule as the rulebook words it now, by its id, if it still has it.
         pauses: the rules that operators have paused.
+        clock: the clock of people, by the settings of today.
     """
 
     def __init__(
@@ -31,7 +33,9 @@ class DecidedAgain:
         stored: Callable[[str], bytes | None],
         current: Callable[[str], Rule | None],
         pauses: Iterable[RulePause] = (),
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock
         self.current = current
         self.pauses = {pause.rule: pause for pause in pauses}
         self._stored = stored
@@ -72,7 +76,7 @@ class DecidedAgain:
         if current is not None and current.digest == digest:
             return current
         if digest not in self._versions:
-            self._versions[digest] = read_rule_version(self._stored(digest))
+            self._versions[digest] = read_rule_version(self._stored(digest), self._clock)
         return self._versions[digest]
 
 

@@ -8,11 +8,11 @@ from whereupon.insight.explanations import Explanation, explain, told_once
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.ports import Session
 from whereupon.records import Entry
-from whereupon.rules.model import Rule
+from whereupon.rules.model import Rulebook
 
 
 def explain_rule(
-    session: Session, person: str, rule_id: str, rule: Rule | None, limit: int
+    session: Session, person: str, rule_id: str, book: Rulebook, limit: int
 ) -> list[Explanation]:
     """Why a person entered a rule or not, and what came of it: one explanation a message, newest first.
 
@@ -20,7 +20,7 @@ def explain_rule(
 
     Args:
         person: one of the person's user ids.
-        rule: the rule as the rulebook has it now, if it still does.
+        book: the rules of today.
 
     Raises:
         UnknownNameError: nobody has that user id.
@@ -30,7 +30,9 @@ def explain_rule(
     if not known:
         raise UnknownNameError(kind="person", name=person)
     key = known[0].key
-    again = DecidedAgain(session.rule_version, {rule_id: rule}.get, session.rule_pauses())
+    again = DecidedAgain(
+        session.rule_version, book.rule, session.rule_pauses(), book.settings.timezone
+    )
     decided = session.decided(key, rule_id, limit)
     occasions = {verdict.occasion for _, verdict in decided if isinstance(verdict, Entry)}
     sent = session.deliveries_of(key, occasions) if occasions else []

@@ -14,7 +14,7 @@ ZERO = timedelta(0)
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 _OFFSET = len("+00:00")
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 _UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -75,7 +75,7 @@ def from_micros(micros: int) -> datetime:
 
 def duration_micros(duration: timedelta) -> int:
     """The length of ``duration`` in whole microseconds."""
-    return duration // _MICROSECOND
+    return duration // MICROSECOND
 
 
 def later(instant: datetime, duration: timedelta) -> datetime:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 
+from whereupon.conditions.clocks import Clock
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import decode
 from whereupon.ports import Session
@@ -42,8 +43,13 @@ class RuleVersions:
         if digest in self.index.by_digest:
             return self.index.by_digest[digest]
         if digest not in self._older:
-            self._keep(digest, *_read(session.rule_version(digest)))
+            self._keep(digest, *_read(session.rule_version(digest), self._clock))
         return self._older[digest]
+
+    @property
+    def _clock(self) -> Clock | None:
+        """The clock of people, by the settings of today."""
+        return self.index.book.settings.timezone
 
     def _keep(self, digest: str, rule: Rule | None, segments: Mapping[str, Segment]) -> None:
         with self._lock:
@@ -54,15 +60,20 @@ class RuleVersions:
             self._older[digest] = rule
 
 
-def read_rule_version(stored: bytes | None) -> Rule | None:
+def read_rule_version(stored: bytes | None, clock: Clock | None = None) -> Rule | None:
     """A rule from the stored text of its version (see `RuleIndex.version_text`).
 
     None if none was stored, or if the text says what this library does not know: a newer one wrote it.
+
+    Args:
+        clock: the clock of people, by the settings of today; None if they do not say.
     """
-    return _read(stored)[0]
+    return _read(stored, clock)[0]
 
 
-def _read(stored: bytes | None) -> tuple[Rule | None, Mapping[str, Segment]]:
+def _read(
+    stored: bytes | None, clock: Clock | None = None
+) -> tuple[Rule | None, Mapping[str, Segment]]:
     """A rule, and the segments that it leaves."""
     version = None if stored is None else decode(stored)
     if not isinstance(version, dict):
@@ -73,9 +84,9 @@ def _read(stored: bytes | None) -> tuple[Rule | None, Mapping[str, Segment]]:
     from whereupon.rules.reader import rule_from_source, segment_from_source  # noqa: PLC0415 - its forms take a while to import
 
     try:
-        rule = rule_from_source(source, segments)
+        rule = rule_from_source(source, segments, clock)
         left = {leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)}
-        return rule, {name: segment_from_source(name, segments) for name in left}
+        return rule, {name: segment_from_source(name, segments, clock) for name in left}
     except ValueError as error:
         log_event(_LOG, logging.WARNING, "version-unreadable", reason=str(error))
         return None, {}

@@ -7,9 +7,9 @@ from typing import Final, Literal, TypeAlias, TypeVar, cast
 from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS, Condition, ConjunctPool, parse_condition
+from whereupon.conditions.clocks import DEFAULT_CLOCK, Clock
 from whereupon.conditions.parse_context import NO_TRIGGER
 from whereupon.errors import Diagnostic, Location, Severity
-from whereupon.rules.clocks import Clock
 from whereupon.rules.spelling import nearest
 from whereupon.templates import (
     CallTemplate,
@@ -65,7 +65,8 @@ class RuleReader:
         segments: the raw condition of every segment of the folder, by id.
         pool: what the files read before say.
         zone: the timezone of the rule's dates, by name.
-        clock: of a schedule that names its timezone.
+        clock: the rule's own, or that of a schedule that names its timezone; None where the settings say it.
+        folder_clock: what the settings say.
         untied: why there is no triggering message that `same` could compare with; None if there is one.
         partials: the sources of the partials of the folder, by name.
     """
@@ -76,6 +77,7 @@ class RuleReader:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     zone: str = "UTC"
     clock: Clock | None = None
+    folder_clock: Clock = DEFAULT_CLOCK
     untied: str | None = NO_TRIGGER
     partials: Mapping[str, str] = field(default_factory=dict)
 
@@ -106,6 +108,7 @@ class RuleReader:
             segments=self.segments,
             history_allowed=root == "person",
             zone=self.zone,
+            clock=self.clock or self.folder_clock,
             pool=self.pool.conjuncts,
             untied=self.untied,
             in_steps=in_steps,

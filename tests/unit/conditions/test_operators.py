@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from tests.unit.conditions.messages import message, where, who
 
 from whereupon.conditions import NO_HISTORY, JsonValue
+from whereupon.conditions.clocks import DEFAULT_CLOCK
 from whereupon.conditions.compiler import evaluator_of
 from whereupon.conditions.condition import in_turn
 from whereupon.conditions.jsonlogic.standard import STANDARD
@@ -25,6 +26,8 @@ SCALARS: tuple[JsonValue, ...] = (
 VALUES: list[JsonValue] = [
     *SCALARS,
     "2024-06-29T12:00:00Z",
+    "2024-07-03",
+    "1990-06-30",
     [],
     ["socks"],
     ["wool"],
@@ -82,6 +85,7 @@ def test_an_addition_has_a_name_of_its_own_and_one_test() -> None:
         assert ADDITIONS[addition.name] is addition
         assert addition.name.startswith("@")
         assert (addition.test is None) is (addition.timed_test is not None)
+        assert (addition.turns is None) is (addition.timed_test is None)
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -122,7 +126,8 @@ def test_an_index_reads_the_logic_of_a_row_or_says_nothing(row: Operator) -> Non
     """A predicate is about the path, and rows without an index have none."""
     (conjunct,) = where({"it": {row.name: row.example}}).conjuncts
     predicate = conjunct.predicate
-    assert json.dumps(conjunct.logic) == json.dumps(row.logic(PATH, row.example))
+    operand = DEFAULT_CLOCK.beside(row.example) if row.operand.of_person else row.example
+    assert json.dumps(conjunct.logic) == json.dumps(row.logic(PATH, operand))
     if row.addition is None or row.addition.index is not None:
         assert predicate is not None
         assert predicate.path == "properties.it"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from whereupon.conditions.clocks import Clock
 from whereupon.decide.clocks import clock_of, locale_of
-from whereupon.rules.clocks import Clock
 from whereupon.rules.locales import fallbacks
 from whereupon.rules.model import FolderSettings, Rule
 from whereupon.rules.reader import parse_rule_file

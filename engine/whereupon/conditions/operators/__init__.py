@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from whereupon.conditions.operators import dates, equality, order, text
+from whereupon.conditions.operators import dates, equality, order, relative, text
 from whereupon.conditions.operators.operands import Operand
 from whereupon.conditions.operators.operator import Addition, Operator, PlanCheck
 
 OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
-    {row.name: row for row in (*equality.ROWS, *order.ROWS, *text.ROWS, *dates.ROWS)}
+    {
+        row.name: row
+        for row in (*equality.ROWS, *order.ROWS, *text.ROWS, *dates.ROWS, *relative.ROWS)
+    }
 )
 ADDITIONS: Final[Mapping[str, Addition]] = MappingProxyType(
     {row.addition.name: row.addition for row in OPERATORS.values() if row.addition is not None}

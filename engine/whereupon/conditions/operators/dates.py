@@ -11,12 +11,20 @@ from zoneinfo import ZoneInfo
 
 from whereupon.conditions.jsonlogic.coercion import as_double, as_text
 from whereupon.conditions.operators.operands import DURATION, INSTANT
-from whereupon.conditions.operators.operator import Addition, Operator, TimedTest, call, phrase
+from whereupon.conditions.operators.operator import (
+    Addition,
+    Operator,
+    TimedTest,
+    Turns,
+    call,
+    phrase,
+)
 from whereupon.conditions.prefilter import ALL_PASS, DAY, Passing, Texts, TextTest
 from whereupon.conditions.scalars import Test
 from whereupon.conditions.sentence import value_words
 from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import (
+    MICROSECOND,
     ZERO,
     earlier,
     format_instant,
@@ -65,14 +73,31 @@ def _after(operand: JsonValue) -> Test:
 
 
 def _within(operand: JsonValue) -> TimedTest:
-    text, zone = _on_clock(operand)
-    distance = parse_duration(as_text(text)) or ZERO
+    distance, zone = _distance(operand)
 
-    def test(value: JsonValue, timestamp: datetime) -> bool:
+    def test(value: JsonValue, timestamp: datetime, _data: JsonValue) -> bool:
         instant = instant_of(value, zone)
         return instant is not None and abs(instant - timestamp) <= distance
 
     return test
+
+
+def _within_turns(operand: JsonValue) -> Turns:
+    distance, zone = _distance(operand)
+
+    def turns(value: JsonValue, after: datetime, _data: JsonValue) -> list[datetime]:
+        instant = instant_of(value, zone)
+        if instant is None:
+            return []
+        behind = later(later(instant, distance), MICROSECOND)
+        return [each for each in (earlier(instant, distance), behind) if each > after]
+
+    return turns
+
+
+def _distance(operand: JsonValue) -> tuple[timedelta, tzinfo]:
+    text, zone = _on_clock(operand)
+    return parse_duration(as_text(text)) or ZERO, zone
 
 
 def _earlier_days(operand: JsonValue, wanted: bool) -> Passing:
@@ -98,6 +123,7 @@ BEFORE: Final = Addition(
     name="@before",
     test=_before,
     timed_test=None,
+    turns=None,
     index=None,
     prefilter=_earlier_days,
     source=None,
@@ -106,6 +132,7 @@ AFTER: Final = Addition(
     name="@after",
     test=_after,
     timed_test=None,
+    turns=None,
     index=None,
     prefilter=_later_days,
     source=None,
@@ -114,6 +141,7 @@ WITHIN: Final = Addition(
     name="@within",
     test=None,
     timed_test=_within,
+    turns=_within_turns,
     index=None,
     prefilter=None,
     source=None,

@@ -3,6 +3,7 @@
 A check says what to write instead. A schema says as much of the same as JSON Schema can.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 from whereupon.conditions.operators.patterns import pattern_fault
 from whereupon.conditions.validation import PATH_PATTERN, TEMPLATE_PATTERN, Fault
 from whereupon.conditions.values import JsonValue
-from whereupon.messages.times import format_local, parse_duration, parse_instant, parse_local
+from whereupon.messages.times import ZERO, format_local, parse_duration, parse_instant, parse_local
 
 Schema: TypeAlias = dict[str, JsonValue]
 
@@ -24,13 +25,16 @@ class Operand:
         check: what is wrong with an operand; None if nothing is.
         schema: its JSON Schema.
         on_clock: the operand with a timezone, for dates without an offset; None if no clock matters.
+        of_person: whether the person's clock stands beside it (`Clock.beside`), which its days go by.
     """
 
     check: Callable[[JsonValue], Fault | None]
     schema: Schema
     on_clock: Callable[[str, str], JsonValue] | None
+    of_person: bool = False
 
 
+_DAYS: Final = re.compile(r"^[+-]?\d{1,5}d$", re.ASCII)
 _NULL: Final[Fault] = (
     "null-comparison",
     "nothing compares with null; write {exists: false} for a value that is missing or null",
@@ -103,6 +107,21 @@ def _duration(value: JsonValue) -> Fault | None:
     return "bad-duration", "write a whole number and a unit: 90s, 15m, 2h or 7d"
 
 
+def _span(value: JsonValue) -> Fault | None:
+    if isinstance(value, str) and parse_duration(value) == ZERO:
+        return "bad-duration", "this span is empty; write one such as 7d, or {on_day: 0d} for today"
+    return _duration(value)
+
+
+def _days(value: JsonValue) -> Fault | None:
+    if isinstance(value, str) and _DAYS.fullmatch(value) is not None:
+        return None
+    return (
+        "bad-duration",
+        "write a number of days from today: 0d is today, +3d, or -1d for yesterday",
+    )
+
+
 def _instant_on_clock(text: str, zone: str) -> JsonValue:
     clock = ZoneInfo(zone)
     instant = parse_local(text, clock)
@@ -155,3 +174,12 @@ DURATION: Final = Operand(
     on_clock=lambda text, zone: [text, zone],
 )
 """A whole number and a unit, such as ``7d``."""
+SPAN: Final = Operand(check=_span, schema=DURATION.schema, on_clock=None, of_person=True)
+"""A whole number and a unit from now, such as ``7d``; dates without an offset are on the person's clock."""
+DAYS: Final = Operand(
+    check=_days,
+    schema={"type": "string", "pattern": _DAYS.pattern},
+    on_clock=None,
+    of_person=True,
+)
+"""Calendar days from today on the person's clock: ``+3d``, ``0d``, ``-1d``."""

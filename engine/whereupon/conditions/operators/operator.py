@@ -3,7 +3,7 @@
 No column has a default. A row that has nothing in a column says None there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,8 +20,10 @@ Variable: TypeAlias = JsonValue
 """The logic ``{"var": PATH}``."""
 Logic: TypeAlias = Callable[[Variable, JsonValue], JsonValue]
 Words: TypeAlias = Callable[[JsonValue], str]
-TimedTest: TypeAlias = Callable[[JsonValue, datetime], bool]
-"""Whether a value satisfies an operator, at the time of a message."""
+TimedTest: TypeAlias = Callable[[JsonValue, datetime, JsonValue], bool]
+"""Whether a value satisfies an operator, at the time of a message: of the value, the time and all data."""
+Turns: TypeAlias = Callable[[JsonValue, datetime, JsonValue], Iterable[datetime]]
+"""The instants after one, in order, at which time alone may turn the test: of the value, the instant and all data."""
 Bind: TypeAlias = Callable[[object], str]
 """Binds a value to the function that is generated, and gives its name there."""
 Source: TypeAlias = Callable[[JsonValue, str, Bind], str | None]
@@ -49,6 +51,7 @@ class Addition:
         name: begins with ``@``, so that no standard operator has it.
         test: from an operand to the test of a value.
         timed_test: the same, if the message's timestamp counts too.
+        turns: when time alone turns the timed test; None if there is none.
         index: from a path and an operand to what the rule index can use, if it can use that.
         prefilter: from an operand, and whether the test must hold or must not, to the numbers and texts
             that pass; null, true and false are put to the test itself.
@@ -59,6 +62,7 @@ class Addition:
     name: str
     test: Callable[[JsonValue], Test] | None
     timed_test: Callable[[JsonValue], TimedTest] | None
+    turns: Callable[[JsonValue], Turns] | None
     index: Callable[[str, JsonValue], Predicate | None] | None
     prefilter: Callable[[JsonValue, bool], Passing] | None
     source: Source | None

@@ -11,11 +11,11 @@ from pydantic import ConfigDict, Field, JsonValue, create_model
 from typing_extensions import override
 
 from whereupon.conditions import ALWAYS, Condition
+from whereupon.conditions.clocks import Clock
 from whereupon.errors import Diagnostic
 from whereupon.messages.codec import JsonError, LazyObject, encode
 from whereupon.messages.model import MessageType
 from whereupon.records import NO_EXEMPTION, Exemption
-from whereupon.rules.clocks import Clock
 from whereupon.rules.digests import digest_of
 from whereupon.rules.field_types import Id
 from whereupon.rules.files.file_form import FileForm

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import override
 
+from whereupon.conditions.clocks import Clock
 from whereupon.errors import Diagnostic
-from whereupon.rules.clocks import Clock
 from whereupon.rules.field_types import Name
 from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.form import there

@@ -15,11 +15,11 @@ from pydantic import (
     Tag,
 )
 
+from whereupon.conditions.clocks import Clock
 from whereupon.conditions.paths import parts_of, path_of
 from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import ZERO, format_duration
-from whereupon.rules.clocks import Clock
 from whereupon.rules.field_types import MaybeDuration, NamePattern, PositiveDuration, TimeOfDay
 from whereupon.rules.form import Form, invalid, shown, there
 from whereupon.rules.keys.timezone import AnyClockForm, read_clock

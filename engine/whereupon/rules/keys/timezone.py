@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag
 
+from whereupon.conditions.clocks import Clock
 from whereupon.conditions.paths import parts_of
 from whereupon.errors import Diagnostic
-from whereupon.rules.clocks import Clock
 from whereupon.rules.field_types import AttributePath, Timezone
 from whereupon.rules.form import Form, there
 from whereupon.rules.keys.key_row import Key
@@ -66,9 +66,10 @@ def read_clock(form: ClockForm | str | None) -> Clock | None:
 
 
 def _read(form: ClockForm | str | None, reader: RuleReader) -> Clock | None:
-    """The rule's own, else the clock of its schedule."""
+    """The rule's own, else the clock of its schedule; the conditions that are read after it go by it."""
     own = read_clock(form) or reader.clock
-    return None if own is None else reader.pool.one(own)
+    reader.clock = None if own is None else reader.pool.one(own)
+    return reader.clock
 
 
 def check_clock(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:

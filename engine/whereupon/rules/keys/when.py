@@ -11,10 +11,10 @@ from pydantic import Discriminator, Field, JsonValue, Tag
 
 from whereupon.conditions import Condition
 from whereupon.conditions.analysis import turns_by_time
+from whereupon.conditions.clocks import Clock
 from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import EPOCH
-from whereupon.rules.clocks import Clock
 from whereupon.rules.field_types import Name, NamePattern, PositiveDuration, Timezone
 from whereupon.rules.form import Form, IfMissing
 from whereupon.rules.keys.key_row import Key

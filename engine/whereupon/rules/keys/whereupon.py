@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _read(forms: list[StepForm], reader: RuleReader) -> Route:
     """The steps; rules whose steps are written alike share them."""
-    written = f"{reader.zone} {reader.untied} {reader.source.get('whereupon')!r}"
+    written = f"{reader.zone} {reader.clock} {reader.untied} {reader.source.get('whereupon')!r}"
     known = reader.pool.steps.get(written)
     if known is not None:
         return cast("Route", known)

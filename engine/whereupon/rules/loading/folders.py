@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from whereupon.conditions.clocks import Clock
 from whereupon.conditions.item_tests import ITEM_TESTS
 from whereupon.errors import Diagnostic, Location, RulesInvalidError, Severity
 from whereupon.messages.codec import object_text, read_object
@@ -74,8 +75,8 @@ def read_folder(folder: Path, *, secrets: Collection[str] | None = None) -> Fold
         message = "there is no such folder; give the one that holds the rule files"
         return Folder(Rulebook(), (file_error(folder, code="no-folder", message=message),))
     paths, texts, found = _files_of(folder)
-    segments, pool = _raw_segments(paths), InternPool()
-    files = [_File.from_path(path, segments, pool, texts) for path in paths]
+    segments, pool, clock = _raw_segments(paths), InternPool(), _clock(paths)
+    files = [_File.from_path(path, segments, pool, texts, clock) for path in paths]
     diagnostics = [*found, *_duplicates(files)]
     wrong = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
     values = [value for file in files if (value := file.meant) is not None]
@@ -176,13 +177,23 @@ class _File:
 
     @classmethod
     def from_path(
-        cls, path: Path, segments: Mapping[str, JsonValue], pool: InternPool, texts: Texts
+        cls,
+        path: Path,
+        segments: Mapping[str, JsonValue],
+        pool: InternPool,
+        texts: Texts,
+        clock: Clock | None,
     ) -> "_File":
         placed = load_placed(path, texts)
         if () not in placed.positions.values:
             return cls(path, texts, None, tuple(placed.located))
         reading = read_rule_file(
-            placed.data, stem=path.stem, segments=segments, pool=pool, partials=texts.partials
+            placed.data,
+            stem=path.stem,
+            segments=segments,
+            pool=pool,
+            partials=texts.partials,
+            clock=clock,
         )
         found = (*placed.at_keys, *reading.diagnostics)
         located = (placed.positions.locate(each, path.as_posix()) for each in found)
@@ -313,6 +324,22 @@ def _raw_segments(paths: Sequence[Path]) -> dict[str, JsonValue]:
             if isinstance(data, dict) and isinstance(name := data.get("segment"), str):
                 segments.setdefault(name, data.get("who"))
     return segments
+
+
+def _clock(paths: Sequence[Path]) -> Clock | None:
+    """The clock of people that the settings name, which the conditions of all files go by."""
+    for path in paths:
+        if path.stem == _SETTINGS and may_have_key(path, "timezone"):
+            data, _, _ = load_document(path)
+            if isinstance(data, dict):
+                reading = read_rule_file(
+                    {"settings": _SETTINGS, "timezone": data.get("timezone")},
+                    stem=_SETTINGS,
+                    segments={},
+                )
+                if isinstance(reading.file, FolderSettings):
+                    return reading.file.timezone
+    return None
 
 
 # --- the book -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import cast
 
 from pydantic import JsonValue, ValidationError
 
+from whereupon.conditions.clocks import DEFAULT_CLOCK, Clock
 from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.files import FILES, RuleFile
 from whereupon.rules.files.file_form import FileForm
@@ -57,6 +58,7 @@ def read_rule_file(
     segments: Mapping[str, JsonValue],
     pool: InternPool | None = None,
     partials: Mapping[str, str] = NO_PARTIALS,
+    clock: Clock | None = None,
 ) -> Reading:
     """Read one file's content.
 
@@ -66,6 +68,7 @@ def read_rule_file(
         segments: the raw condition of every segment of the folder, by id.
         pool: what the files read before say; None to share nothing.
         partials: the sources of the folder's partials, by name.
+        clock: the folder's, by its settings; None if they do not say.
     """
     if not isinstance(data, dict):
         message = "a rule file is a mapping that starts with campaign:, broadcast:, segment:, "
@@ -76,7 +79,14 @@ def read_rule_file(
         return Reading(None, None, (_without_kind(data),))
     form, diagnostics = _validated(data, kind)
     pool = InternPool() if pool is None else pool
-    reader = RuleReader(data, segments, pool, diagnostics, partials=partials)
+    reader = RuleReader(
+        data,
+        segments,
+        pool,
+        diagnostics,
+        partials=partials,
+        folder_clock=DEFAULT_CLOCK if clock is None else clock,
+    )
     file = None if form is None else cast("RuleFile", form.read(reader))
     reader.diagnostics.extend(_misplaced(form))
     reader.diagnostics.extend(_wrong_id(data.get(kind), kind=kind, stem=stem))
@@ -84,8 +94,16 @@ def read_rule_file(
     return Reading(None if is_broken else file, file, tuple(dict.fromkeys(reader.diagnostics)))
 
 
-def rule_from_source(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]) -> Rule:
-    """Read a rule again from its stored ``source``; raises ValueError if that is no valid rule."""
+def rule_from_source(
+    source: Mapping[str, JsonValue],
+    segments: Mapping[str, JsonValue],
+    clock: Clock | None = None,
+) -> Rule:
+    """Read a rule again from its stored ``source``; raises ValueError if that is no valid rule.
+
+    Args:
+        clock: the folder's, as in `read_rule_file`.
+    """
     stem = str(source.get("campaign", source.get("broadcast", "")))
     written = {key: value for key, value in source.items() if key != PARTIALS}
     partials = source.get(PARTIALS)
@@ -94,6 +112,7 @@ def rule_from_source(source: Mapping[str, JsonValue], segments: Mapping[str, Jso
         stem=stem,
         segments=segments,
         partials=cast("Mapping[str, str]", partials) if isinstance(partials, dict) else {},
+        clock=clock,
     )
     if isinstance(reading.file, Rule):
         return reading.file
@@ -103,13 +122,19 @@ def rule_from_source(source: Mapping[str, JsonValue], segments: Mapping[str, Jso
     raise ValueError(message)
 
 
-def segment_from_source(name: str, segments: Mapping[str, JsonValue]) -> Segment:
-    """Read a segment again, from the raw conditions of all; raises ValueError if it is not valid."""
+def segment_from_source(
+    name: str, segments: Mapping[str, JsonValue], clock: Clock | None = None
+) -> Segment:
+    """Read a segment again, from the raw conditions of all; raises ValueError if it is not valid.
+
+    Args:
+        clock: the folder's, as in `read_rule_file`.
+    """
     said: dict[str, JsonValue] = {"segment": name, "description": "", "who": segments.get(name)}
-    file, found = parse_rule_file(said, stem=name, segments=segments)
-    if isinstance(file, Segment):
-        return file
-    reasons = "; ".join(each.message for each in found)
+    reading = read_rule_file(said, stem=name, segments=segments, clock=clock)
+    if isinstance(reading.file, Segment):
+        return reading.file
+    reasons = "; ".join(each.message for each in reading.diagnostics)
     message = f"the stored segment {name!r} cannot be read: {reasons}"
     raise ValueError(message)
 

@@ -7,9 +7,8 @@ from functools import lru_cache
 from typing import Final, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import JsonValue
-
-from whereupon.conditions.paths import follow
+from whereupon.conditions.paths import follow, parts_of, path_of
+from whereupon.conditions.values import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,28 @@ class Clock:
         zone = _zone(named) if isinstance(named, str) else None
         return zone or _zone(self.otherwise) or UTC
 
+    @property
+    def path(self) -> str | None:
+        """The absolute path of the attribute, as conditions read it; None for one clock for all."""
+        return None if self.attribute is None else path_of(("person", *self.attribute))
+
+    def beside(self, operand: JsonValue) -> JsonValue:
+        """An operand of a condition with the clock beside it: ``[OPERAND, OTHERWISE, PATH]``."""
+        named = () if self.path is None else (self.path,)
+        return [operand, self.otherwise, *named]
+
 
 DEFAULT_CLOCK: Final = Clock()
 """Where nothing says a timezone: the attribute ``timezone``, or else UTC."""
+
+
+def beside(operand: JsonValue) -> tuple[JsonValue, Clock]:
+    """An operand by itself, and the clock beside it (see `Clock.beside`); UTC for all if there is none."""
+    if not isinstance(operand, list):
+        return operand, Clock(None)
+    bare, otherwise, *named = operand
+    path = parts_of(str(named[0]))[1:] if named else None
+    return bare, Clock(path, str(otherwise))
 
 
 @lru_cache(maxsize=1024)
