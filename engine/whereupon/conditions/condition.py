@@ -102,6 +102,11 @@ class Conjunct:
     segments: frozenset[str] = frozenset()
     is_brief: bool = False
 
+    @property
+    def meaning(self) -> JsonValue:
+        """Its JSONLogic, even where only the test may be used."""
+        return self.logic
+
     def seen(self, data: Data, history: History) -> dict[str, JsonValue]:
         """The values that the test depends on."""
         seen = {name: _value_at(data, name) for name in self.variables if name not in _WHOLE}

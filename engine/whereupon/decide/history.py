@@ -82,6 +82,17 @@ class HistoryUntil:
         events = self._histories.get((self._person_key, performed.event), ())
         return sum(1 for event in events if self._counts(event, performed))
 
+    def until(self, instant: datetime) -> "HistoryUntil":
+        """The same person's history up to another instant."""
+        return HistoryUntil(self._histories, self._person_key, instant, self._trigger)
+
+    def times(self, performed: Performed) -> list[datetime]:
+        """The times of the events that the condition may count at some instant, later ones included."""
+        if performed.same is not None and performed.same.missing(self._trigger) is not None:
+            return []
+        events = self._histories.get((self._person_key, performed.event), ())
+        return [event.timestamp for event in events if self._is_meant(event, performed)]
+
     def _counts(self, event: HistoryEvent, performed: Performed) -> bool:
         if event.timestamp > self._until:
             return False
@@ -89,6 +100,10 @@ class HistoryUntil:
             self._until, performed.within
         ):
             return False
+        return self._is_meant(event, performed)
+
+    def _is_meant(self, event: HistoryEvent, performed: Performed) -> bool:
+        """Whether an event of the right name is one that the condition asks for, whenever it was."""
         if not same_key(performed.same, event.data, self._trigger):
             return False
         if performed.where is None:

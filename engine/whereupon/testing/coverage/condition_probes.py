@@ -4,12 +4,13 @@ A condition counts as seen if it was evaluated: a part of a `where` after one th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from whereupon.conditions import ALWAYS, Condition, Conjunct, Data, History, Performed
 from whereupon.conditions.condition import Holds, in_turn
@@ -30,6 +31,22 @@ WINDOW: Final = (Seen.INSIDE, Seen.OUTSIDE, Seen.EDGE)
 _COMPARISONS: Final = frozenset({"@gt", "@gte", "@lt", "@lte", "@between", "<", "<=", ">", ">="})
 _JOINING: Final = frozenset({"and", "or", "!", "!!"})
 _STEP: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NotedConjunct(Conjunct):
+    """A conjunct of which only the test may be used, since that notes what it is asked.
+
+    Attributes:
+        meant: the logic of the test, for when time alone may turn it.
+    """
+
+    meant: JsonValue = field(default=None, hash=False)
+
+    @property
+    @override
+    def meaning(self) -> JsonValue:
+        return self.meant
 
 
 def noted(
@@ -56,8 +73,15 @@ def _noted(
     beside = [*_bounds(conjunct.logic, key, path, address)]
     beside += [each for asked in conjunct.performed for each in _counts(asked, key, path, address)]
     probes += [answers, *(probe for probe, _ in beside)]
-    return replace(
-        conjunct, test=_noting(conjunct.test, answers, beside), logic=None, predicate=None
+    return NotedConjunct(
+        test=_noting(conjunct.test, answers, beside),
+        text=conjunct.text,
+        logic=None,
+        variables=conjunct.variables,
+        performed=conjunct.performed,
+        segments=conjunct.segments,
+        is_brief=conjunct.is_brief,
+        meant=conjunct.logic,
     )
 
 
