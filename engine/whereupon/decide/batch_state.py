@@ -6,6 +6,7 @@ from datetime import datetime
 from heapq import heapify, heappush
 
 from whereupon.decide.belongings import Belongings
+from whereupon.decide.caps import BatchSends
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.erasure import Owners, drop_erased
 from whereupon.decide.evaluation import Evaluation
@@ -96,7 +97,7 @@ class BatchState:
         self.has_tombstones = loaded.has_tombstones
         self.belongings = Belongings(loaded)
         self.rule_versions = loaded.rule_versions
-        self.given_up = loaded.given_up
+        self.given_up, self.sends = loaded.given_up, BatchSends(loaded.sends)
         self.history = _events_of(loaded.history)
         self.again: list[tuple[Evaluation, Rule]] = []
         self.open_skips = loaded.opened()

@@ -126,9 +126,7 @@ def run_entry(work: BatchState, entry: Entry) -> None:
         _tell(work, entry.trail, after)
         match effect:
             case Delivery():
-                delivery = effect.with_key(work.new_key())
-                work.changes.deliveries.append(delivery)
-                work.out.emitted.append(delivery)
+                _deliver(work, effect.with_key(work.new_key()))
             case StepMessage():
                 work.save_entry(after)  # the message may end it
                 work.take_message(_message_of(effect, entry, context.person, now))
@@ -144,6 +142,13 @@ def run_entry(work: BatchState, entry: Entry) -> None:
                 pass
         entry = after
     work.save_entry(entry)
+
+
+def _deliver(work: BatchState, delivery: Delivery) -> None:
+    work.changes.deliveries.append(delivery)
+    work.out.emitted.append(delivery)
+    if work.index.book.settings.caps:
+        work.sends.add(delivery)
 
 
 _EMITTED_OTHERWISE: Final = frozenset({MarkKind.SENT, MarkKind.LATE, MarkKind.CONVERTED})

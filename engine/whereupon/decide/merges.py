@@ -100,6 +100,7 @@ def _move(work: BatchState, loser: int, survivor: int) -> None:
         messages = work.anonymous_messages.get(key, [])
         messages[:] = [_owned_by(stored, loser, survivor) for stored in messages]
     has.move(loser, survivor)
+    work.sends.move(loser, survivor)
     for owner, name in [place for place in work.history if place[0] == loser]:
         work.history[survivor, name] += work.history.pop((owner, name))
     work.persons.pop(loser)

@@ -9,6 +9,7 @@ from whereupon.records import (
     Breaker,
     ClaimJob,
     ClaimRun,
+    CountedSend,
     Delivery,
     Device,
     Entry,
@@ -75,6 +76,7 @@ class Snapshot:
         ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
         deliveries: by idempotency key, those that the batch reports about.
+        sends: what counts under caps for the persons; empty if the folder has none.
         paused: ids of the rules that operators have paused.
         given_up: keys of entries, claimed messages and persons of an audience on which the engine fails. The
             entries are ended, the messages evaluated against no rule, the persons left out.
@@ -108,6 +110,7 @@ class Snapshot:
     paused: frozenset[str] = frozenset()
     given_up: set[int] = field(default_factory=set)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
+    sends: list[CountedSend] = field(default_factory=list)
 
     def opened(self) -> dict[int, dict[tuple[int, str], tuple[OpenSkip, Evaluation]]]:
         """The open skips by person, then by message and rule, each with a message that may be changed."""

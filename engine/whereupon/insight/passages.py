@@ -33,6 +33,7 @@ _VERBS: Final[Mapping[MarkKind, tuple[str, str]]] = {
     MarkKind.RAN: ("is done with", "was done with"),
     MarkKind.FAILED: ("gives up", "gave up"),
     MarkKind.QUIET: ("waits with", "waited with"),
+    MarkKind.CAP: ("waits with", "waited with"),
 }
 
 
@@ -92,7 +93,10 @@ def _held_back(mark: Mark, rule: Rule | None) -> str:
     return f"{_step_words(mark, rule)}, until {mark.values.get(UNTIL)}: {_SEND_WAITS[mark.kind]}"
 
 
-_SEND_WAITS: Final[Mapping[MarkKind, str]] = {MarkKind.QUIET: "their quiet hours last until then"}
+_SEND_WAITS: Final[Mapping[MarkKind, str]] = {
+    MarkKind.QUIET: "their quiet hours last until then",
+    MarkKind.CAP: "they have been sent as much as a cap allows",
+}
 """Why an entry waits at a send, as a clause."""
 
 
@@ -107,6 +111,7 @@ _OBJECTS = {
     MarkKind.EXPIRED: _expired,
     MarkKind.FAILED: _given_up,
     MarkKind.QUIET: _held_back,
+    MarkKind.CAP: _held_back,
 }
 
 

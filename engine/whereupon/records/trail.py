@@ -26,6 +26,7 @@ class MarkKind(StrEnum):
         FAILED: the call was given up.
         SENT: a delivery to the person was made; kept for rules with a goal.
         QUIET: the entry reached a `send` in quiet hours, and waits at it for their end.
+        CAP: the entry reached a `send` for which there was no place under a cap, and waits at it for one.
         CONVERTED: the person reached the goal.
     """
 
@@ -39,6 +40,7 @@ class MarkKind(StrEnum):
     FAILED = "failed"
     SENT = "sent"
     QUIET = "quiet"
+    CAP = "cap"
     CONVERTED = "converted"
 
 

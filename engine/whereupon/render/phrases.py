@@ -153,6 +153,7 @@ _SIGNS: dict[str, tuple[str, str]] = {
     MarkKind.ARM: ("◇", "blue"),
     MarkKind.WAITS: ("…", "blue"),
     MarkKind.QUIET: ("…", "yellow"),
+    MarkKind.CAP: ("…", "yellow"),
     MarkKind.PASSED: ("»", "blue"),
     MarkKind.EXPIRED: ("»", "yellow"),
     MarkKind.RAN: ("→", "cyan"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, assert_never
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, assert_never
 
 from whereupon.decide import Converted, Emitted, Ended, Notice, Passage
 from whereupon.decide.decisions import Decision
@@ -182,9 +182,12 @@ def passage_object(passage: Passage) -> JsonObject:
     return {"kind": "step", **place, **mark_object(passage.mark), "until": _until(passage)}
 
 
+_WAITING: Final = frozenset({MarkKind.WAITS, MarkKind.QUIET, MarkKind.CAP})
+
+
 def _until(passage: Passage) -> str | None:
     """Until when an entry waits that has come to a wait, or waits at a send; None for ever, and if it goes on."""
-    if passage.mark.kind not in {MarkKind.WAITS, MarkKind.QUIET} or passage.due_at == NEVER:
+    if passage.mark.kind not in _WAITING or passage.due_at == NEVER:
         return None
     return _instant(passage.due_at)
 

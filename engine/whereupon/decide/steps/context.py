@@ -159,6 +159,7 @@ class StepContext(NamedTuple):
         kind: SendKind = SendKind.MARKETING,
         topic: str | None = None,
         texts: str | None = None,
+        withheld: str | None = None,
     ) -> StepResult:
         """Make a delivery; an entry whose last step this is, is completed by it.
 
@@ -166,9 +167,10 @@ class StepContext(NamedTuple):
 
         Args:
             texts: the digest of the version whose texts the content is, if the rule's are live.
+            withheld: why the delivery is withheld in any case.
         """
         following = self.rule.route.after(self.entry.address)
-        sent = self.made(channel, content, kind, topic, texts)
+        sent = self.made(channel, content, kind, topic, texts, withheld)
         if following != END:
             return self.entry.moved(following, self.now), sent
         return self.entry.finished(EntryEnd(EndReason.COMPLETED, self.now)), sent
@@ -180,11 +182,12 @@ class StepContext(NamedTuple):
         kind: SendKind,
         topic: str | None = None,
         texts: str | None = None,
+        withheld: str | None = None,
     ) -> Delivery:
         """The step's delivery; withheld if the person may not be sent it, or if a template cannot be rendered."""
         entry, person = self.entry, self.person
         facts = read_object(entry.facts)
-        reason = reason_to_withhold(person.attributes, kind, topic)
+        reason = withheld or reason_to_withhold(person.attributes, kind, topic)
         rendered: dict[str, JsonValue] = {}
         if reason is None:
             try:

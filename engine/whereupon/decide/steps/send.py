@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from whereupon.decide.quiet_hours import person_quiet_until
+from whereupon.decide.steps.capped import held_by_caps
 from whereupon.decide.steps.context import StepContext, StepEffect, StepResult
 from whereupon.messages.times import format_instant
 from whereupon.records import UNTIL, Delivery, DeliveryState, Entry, Exemption, MarkKind, SendKind
@@ -10,17 +11,20 @@ from whereupon.rules.steps.send import Send
 
 
 def run_send(step: Send, context: StepContext) -> StepResult:
-    """Make the delivery, or record why it is withheld; in quiet hours, wait at the step for their end."""
+    """Make the delivery, or record why it is withheld; or wait at the step: for quiet hours to end, for a place under caps."""
     quiet = _quiet_until(step, context)
     if quiet is not None:
         mark = context.mark(MarkKind.QUIET, values={UNTIL: format_instant(quiet)})
         return context.stay_until(quiet, mark), None
+    held = held_by_caps(step, context)
+    if isinstance(held, Entry):
+        return held, None
     said, texts = _live(step, context)
     content = said.content
     if said.languages is not None:
         content = said.content_in(context.locale)
         context = context._replace(languages=said.languages)
-    after, effect = context.deliver(step.channel, content, step.kind, step.topic, texts)
+    after, effect = context.deliver(step.channel, content, step.kind, step.topic, texts, held)
     return _noted(after, effect, context), effect
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from whereupon.decide import Evaluation, Snapshot
+from whereupon.decide.caps import counted_since
 from whereupon.decide.idempotency import keys_at
 from whereupon.decide.reentry import slot_at
 from whereupon.matching import EntryWindow
@@ -190,6 +191,7 @@ class Past:
         self._load_watched(loaded, load_plan)
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_calls(loaded)
+        self._load_sends(loaded, load_plan)
         self._load_past_entries(loaded, load_plan)
         self._load_history(loaded, load_plan)
 
@@ -236,6 +238,13 @@ class Past:
         if keys:
             found = self._session.deliveries_by_key(keys)
             loaded.deliveries = {**loaded.deliveries, **{d.idempotency_key: d for d in found}}
+
+    def _load_sends(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
+        """What counts under the caps of the folder as steps send something, to those who are held now."""
+        caps = self._versions.index.book.settings.caps
+        if caps and load_plan.oldest is not None:
+            since = counted_since(caps, load_plan.oldest)
+            loaded.sends = self._session.counted_sends(load_plan.person_keys, since)
 
     def _running(self, load_plan: LoadPlan) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other."""

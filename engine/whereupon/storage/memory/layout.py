@@ -46,8 +46,9 @@ class Schema:
             "state", "channel", by="due_at", where=lambda d: d.state in records.WAITING
         )
         indexes = [self.idempotency_keys, self.waiting]
-        owner = {"owner": "person_key", "by": "due_at"}
-        self.deliveries = table(records.Delivery, "key", indexes=indexes, **owner)
+        self.deliveries = table(
+            records.Delivery, "key", indexes=indexes, owner="person_key", by="due_at"
+        )
         self.inbox = table(records.InboxItem, "key", owner="person_key")
         self.answers = table(records.KeptAnswer, "digest")
         self.runs = table(records.BroadcastRun, "rule", "occasion")

@@ -1,0 +1,267 @@
+"""Caps, each sentence of the reference as a test, on every store."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pydantic import JsonValue
+from tests.rule_files import File, broadcast, campaign
+from tests.worlds import DAY, World, after, world
+
+from whereupon.pipeline.capped import capped as capped_persons
+from whereupon.ports import Store
+
+ONE_A_WEEK: File = {"at_most": 1, "per": "7d", "channels": ["email"]}
+
+
+def mail(subject: str = "Socks", **more: JsonValue) -> File:
+    """A step that sends a mail."""
+    return {"send": "email", "subject": subject, **more}
+
+
+def capped(home: Store, *files: File, caps: Sequence[File] = (ONE_A_WEEK,)) -> World:
+    """A world with caps, in which Ada is known."""
+    made = world({"settings": "settings", "cap": [*caps]}, *files, store=home)
+    made.identify("ada", {"email": "ada@example.com"}, at=0)
+    return made
+
+
+def states(made: World) -> list[tuple[str, str | None]]:
+    """State and reason of every delivery, in the order in which they were made."""
+    return [(each.state.value, each.reason) for each in made.deliveries()]
+
+
+SENT, LEFT_OUT = ("pending", None), ("withheld", "cap")
+
+
+def test_over_a_cap_a_send_is_left_out(home: Store) -> None:
+    """It is a delivery that is withheld, with the reason cap; the entry goes on."""
+    made = capped(home, campaign("offer", "buy", whereupon=[mail(), {"set": {"offered": True}}]))
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    assert states(made) == [SENT, LEFT_OUT]
+    assert made.attributes("ada")["offered"] is True
+
+
+def test_the_window_is_rolling_and_exact_at_its_edges(home: Store) -> None:
+    """What was sent exactly seven days before counts no more; a moment later it would."""
+    made = capped(home, campaign("offer", "buy", whereupon=[mail()]))
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada", at=7 * DAY + 1 - 1e-6)
+    made.track("buy", "ada", at=7 * DAY + 1)
+    made.track("buy", "ada", at=14 * DAY + 1)
+    assert states(made) == [SENT, LEFT_OUT, SENT, SENT]
+
+
+def test_only_sends_on_the_caps_channels_count_and_are_held_back(home: Store) -> None:
+    """Without channels a cap holds for all of them."""
+    both = campaign("both", "buy", whereupon=[mail(), {"send": "push", "title": "Socks"}])
+    made = capped(home, both)
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    assert states(made) == [SENT, SENT, LEFT_OUT, SENT]
+
+
+def test_without_channels_a_cap_holds_for_all(home: Store) -> None:
+    """A push takes the place of a mail."""
+    both = campaign("both", "buy", whereupon=[mail(), {"send": "push", "title": "Socks"}])
+    made = capped(home, both, caps=[{"at_most": 1, "per": "7d"}])
+    made.track("buy", "ada", at=1)
+    assert states(made) == [SENT, LEFT_OUT]
+
+
+def test_two_sends_of_one_entry_count_one_another(home: Store) -> None:
+    """The second of two mails in one entry is over a cap of one."""
+    made = capped(home, campaign("offer", "buy", whereupon=[mail("a"), mail("b")]))
+    made.track("buy", "ada", at=1)
+    assert states(made) == [SENT, LEFT_OUT]
+
+
+def test_sends_of_several_rules_at_one_moment_count_one_another(home: Store) -> None:
+    """Caps hold over all rules, also for the messages of one batch."""
+    offer, thanks = (campaign(name, "buy", whereupon=[mail(name)]) for name in ("offer", "thanks"))
+    made = capped(home, offer, thanks, caps=[ONE_A_WEEK | {"at_most": 3}])
+    buy: File = {"type": "track", "event": "buy", "userId": "ada"}
+    made.engine.ingest([buy, buy])
+    assert states(made) == [SENT, SENT, SENT, LEFT_OUT]
+
+
+def test_of_several_caps_every_one_holds(home: Store) -> None:
+    """Two a day, and three a week."""
+    caps = [ONE_A_WEEK | {"at_most": 2, "per": "1d"}, ONE_A_WEEK | {"at_most": 3}]
+    made = capped(home, campaign("offer", "buy", whereupon=[mail()]), caps=caps)
+    for day in (0, 0, 0, 1, 2):
+        made.track("buy", "ada", at=day * DAY + 1)
+    assert states(made) == [SENT, SENT, LEFT_OUT, SENT, LEFT_OUT]
+
+
+def test_transactional_and_internal_sends_neither_count_nor_are_held_back(home: Store) -> None:
+    """Nor do calls of webhooks and functions."""
+    receipt = campaign(
+        "receipt",
+        "pay",
+        whereupon=[
+            mail(kind="transactional"),
+            mail(kind="internal"),
+            {"webhook": "https://hooks.example.com/x", "json": {"paid": True}},
+        ],
+    )
+    made = capped(home, receipt, campaign("offer", "buy", whereupon=[mail()]))
+    made.track("pay", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    made.track("buy", "ada", at=3)
+    made.track("pay", "ada", at=4)
+    assert states(made) == [SENT] * 4 + [LEFT_OUT] + [SENT] * 3
+
+
+def test_what_an_exempt_rule_sends_is_not_held_back_and_counts(home: Store) -> None:
+    """The person has got it all the same, so it takes a place from the others."""
+    notice = campaign("notice", "outage", cap="exempt", whereupon=[mail("Outage")])
+    made = capped(home, notice, campaign("offer", "buy", whereupon=[mail()]))
+    made.track("outage", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    made.track("outage", "ada", at=3)
+    assert states(made) == [SENT, LEFT_OUT, SENT]
+
+
+def test_what_is_withheld_takes_no_place(home: Store) -> None:
+    """A mail whose template lacks a value, and one to somebody who is unsubscribed."""
+    named = campaign("named", "call", whereupon=[mail("{{ properties.name }}")])
+    made = capped(home, named, campaign("offer", "buy", whereupon=[mail()]))
+    made.track("call", "ada", at=1)
+    made.identify("ada", {"unsubscribed": True}, at=2)
+    made.track("buy", "ada", at=3)
+    made.identify("ada", {"unsubscribed": False}, at=4)
+    made.track("buy", "ada", at=5)
+    reasons = [reason for _, reason in states(made)]
+    assert reasons[1:] == ["unsubscribed", None]
+    assert (reasons[0] or "").startswith("template")
+
+
+WAITS: File = ONE_A_WEEK | {"otherwise": {"wait_up_to": "10d"}}
+
+
+def due(made: World) -> list[float]:
+    """When the entries that wait are due, in minutes after noon."""
+    with made.home.session() as session:
+        waiting = session.due_entries(after(1000 * DAY), 99)
+    assert all(entry.due_at is not None for entry in waiting)
+    return [(entry.due_at - after(0)) / timedelta(minutes=1) for entry in waiting if entry.due_at]
+
+
+def test_a_send_over_a_cap_waits_until_the_first_moment_a_place_is_free(home: Store) -> None:
+    """The entry waits at the send, and what comes after it waits, too."""
+    steps: list[JsonValue] = [mail("{{ person.plan }}"), {"set": {"offered": True}}]
+    made = capped(home, campaign("offer", "buy", whereupon=steps), caps=[WAITS])
+    made.identify("ada", {"plan": "free"}, at=0)
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    assert due(made) == [7 * DAY + 1]
+    made.identify("ada", {"plan": "pro"}, at=3)
+    made.run(7 * DAY + 1 - 1e-5)
+    assert len(made.deliveries()) == 1
+    made.run(7 * DAY + 1)
+    assert [each.content["subject"] for each in made.deliveries()] == ["free", "pro"]
+    assert made.deliveries()[1].due_at == after(7 * DAY + 1)
+    assert due(made) == []
+
+
+def test_a_send_waits_at_most_so_long_and_is_then_left_out(home: Store) -> None:
+    """At the end of the time it is asked once more."""
+    caps = [WAITS | {"otherwise": {"wait_up_to": "24h"}}]
+    steps: list[JsonValue] = [mail(), {"set": {"asked": True}}]
+    made = capped(home, campaign("offer", "buy", whereupon=steps), caps=caps)
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    assert due(made) == [DAY + 2]
+    made.run(DAY + 2)
+    assert states(made) == [SENT, LEFT_OUT]
+    assert made.deliveries()[1].due_at == after(DAY + 2)
+
+
+def test_a_place_that_is_free_at_the_end_of_the_wait_is_taken(home: Store) -> None:
+    """The last moment belongs to the wait."""
+    caps = [WAITS | {"otherwise": {"wait_up_to": "7d"}}]
+    made = capped(home, campaign("offer", "buy", whereupon=[mail()]), caps=caps)
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada")
+    made.run(7 * DAY + 1)
+    assert states(made) == [SENT, SENT]
+
+
+def test_several_waiting_sends_take_the_places_in_turn(home: Store) -> None:
+    """Who waits looks again whenever a place may be free."""
+    made = capped(
+        home,
+        campaign("offer", "buy", whereupon=[mail()]),
+        caps=[WAITS | {"otherwise": {"wait_up_to": "30d"}}],
+    )
+    for minute in range(1, 5):
+        made.track("buy", "ada", at=minute)
+    made.run(60 * DAY)
+    times = [(each.due_at - after(1)) / timedelta(days=1) for each in made.deliveries()]
+    assert times == [0, 7, 14, 21]
+
+
+def test_exits_are_asked_when_the_send_goes_on(home: Store) -> None:
+    """Nothing is sent to somebody for whom an exit holds; the entry hears exits while it waits."""
+    offer = campaign("offer", "buy", exit=[{"event": "pay"}, {"plan": "pro"}], whereupon=[mail()])
+    made = capped(home, offer, caps=[WAITS])
+    for minute in (1, 2, 3):
+        made.track("buy", "ada", at=minute)
+    assert len(due(made)) == 2
+    made.track("pay", "ada", at=4)
+    assert due(made) == []
+    made.track("buy", "ada", at=5)
+    made.identify("ada", {"plan": "pro"}, at=6)
+    made.run(30 * DAY)
+    assert states(made) == [SENT]
+
+
+def test_several_full_caps_wait_for_the_last_of_them_or_leave_the_send_out(home: Store) -> None:
+    """One of them that skips is enough to leave it out."""
+    daily = WAITS | {"per": "1d", "otherwise": {"wait_up_to": "9d"}}
+    made = capped(home, campaign("offer", "buy", whereupon=[mail()]), caps=[daily, WAITS])
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    assert due(made) == [7 * DAY + 1]
+    made.change_rules(
+        {"settings": "settings", "cap": [daily, ONE_A_WEEK]},
+        campaign("offer", "buy", whereupon=[mail()]),
+    )
+    made.run(7 * DAY)
+    made.track("buy", "ada", at=7 * DAY)
+    assert states(made) == [SENT, LEFT_OUT]
+
+
+def test_a_preview_can_count_who_is_capped(home: Store) -> None:
+    """Those for whom there is no place for the rule's first send of marketing now."""
+    news = broadcast("news", {"cron": "0 9 * * *"}, whereupon=[mail()])
+    texts = broadcast("texts", {"cron": "0 9 * * *"}, whereupon=[mail(kind="transactional")])
+    free = broadcast("free", {"cron": "0 9 * * *"}, cap="exempt", whereupon=[mail()])
+    made = capped(home, campaign("offer", "buy", whereupon=[mail()]), news, texts, free)
+    made.identify("bob", {}, at=1)
+    made.track("buy", "ada", at=1)
+    people = [person.key for name in ("ada", "bob") if (person := made.person(name)) is not None]
+    book = made.engine.pipeline.index.book
+    with home.reading() as session:
+        who = {
+            (rule.id, minutes): capped_persons(session, people, rule, book.settings, after(minutes))
+            for rule in book.rules
+            for minutes in (2, 7 * DAY + 1)
+        }
+    assert {place for place, keys in who.items() if keys} == {("offer", 2), ("news", 2)}
+    assert who["news", 2] == {people[0]}
+
+
+def test_who_waits_is_told(home: Store) -> None:
+    """Explain says why an entry waits at a send and until when, and later what became of it."""
+    caps = [WAITS | {"otherwise": {"wait_up_to": "24h"}}]
+    made = capped(home, campaign("offer", "buy", whereupon=[mail()]), caps=caps)
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    waiting = made.engine.explain("ada", "offer")[0].sentence
+    assert "waits until 2026-03-02T12:02:00Z, since they have been sent as much as a cap" in waiting
+    made.run(2 * DAY)
+    over = made.engine.explain("ada", "offer")[0].sentence
+    assert "the entry waited with step 0, which sends" in over
+    assert "since they had been sent as much as the cap allows" in over
