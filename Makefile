@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test quick test-clients mutants check lint bench bench-peers chaos storm journeys clean
+.PHONY: help demo test quick test-clients mutants check lint bench bench-peers chaos storm journeys year clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "            VICTIM=journey kills them while people go through journeys, VICTIM=door kills whereupon serve under load)"
 	@echo "make journeys  hold the engine to a model of journeys, on JOURNEYS=10000 generated ones, killed now and then"
 	@echo "            (DATABASE=sqlite or postgres for stores of a database)"
+	@echo "make year  hold the engine to a model of time and people, over a year of PEOPLE=10000 households, day by day"
 	@echo "make storm  everybody at the same people at once, on PostgreSQL, for SECONDS=60: no deadlock, no call too late"
 
 # One stamp for each set of packages; a change of pyproject.toml installs anew. The first time takes a minute, so
@@ -153,6 +154,11 @@ JOURNEYS ?= 10000
 DATABASE ?= memory
 journeys: $(VENV)/stamp-test
 	$(BIN)/python -m tests.properties.journey_runs --journeys $(JOURNEYS) --database $(DATABASE) --seed $(SEED) --jobs $(JOBS)
+
+PEOPLE ?= 10000
+RULES ?= rules
+year: $(VENV)/stamp-test
+	nice $(BIN)/python -m tests.properties.year_runs --people $(PEOPLE) --seed $(SEED) --rules $(RULES)
 
 SECONDS ?= 60
 storm: $(VENV)/stamp-test

@@ -1,0 +1,265 @@
+"""Runs a year of generated people through the engine and through the model, and compares the days.
+
+    python -m tests.properties.year_runs --people 10000 [--seed 1] [--rules rules] [--days 365]
+
+Compared is how many people entered, were kept out and why, left and why, and were sent something or not, by day and
+rule. The year is written to a file a day, and the engine reads day after day; the model takes household after
+household. So neither needs memory for the year.
+"""
+
+import argparse
+import json
+import logging
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from tests.properties.year_clock import DAY, cron_times
+from tests.properties.year_model import Household
+from tests.properties.year_people import START, Author
+from tests.properties.year_rules import Rule, Rules
+from tests.properties.year_words import Look, Said, holds
+
+from whereupon.decide.decisions import Decision
+from whereupon.engine import Engine
+from whereupon.messages.codec import encode
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass
+from whereupon.scheduling.clocks import FrozenClock
+
+Counts = Counter[tuple[int, str, str]]
+"""How many, by day, rule and outcome."""
+_BATCH = 2_000
+_AT_ONCE = 500
+"""Households whose messages are written together."""
+logging.getLogger("whereupon").addHandler(logging.NullHandler())
+
+
+@dataclass
+class World:
+    """A folder, its people, and what is the same for everybody.
+
+    Attributes:
+        days: how long the year is.
+        runs: the runs of broadcasts, in their order.
+    """
+
+    folder: Path
+    seed: int
+    days: int
+    deleted: int = 97
+    rules: Rules = field(init=False)
+    author: Author = field(init=False)
+    runs: list[tuple[int, Rule, Said]] = field(init=False)
+    counts: Counts = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.rules = Rules(self.folder)
+        self.author = Author(self.rules, self.seed, self.days, self.deleted)
+        self.catalogue = self.author.catalogue()
+        self.runs = sorted(self._runs(), key=lambda run: (run[0], run[1].place))
+
+    @property
+    def end(self) -> int:
+        """The instant after the last day."""
+        return START + self.days * DAY
+
+    def _runs(self) -> Iterator[tuple[int, Rule, Said]]:
+        for rule in self.rules.every:
+            if rule.kind != "broadcast":
+                continue
+            for _, said in rule.of_kind("cron"):
+                zone = self.rules.clock(
+                    Rule("", "", 0, {"timezone": said.get("timezone", "UTC")}, ()), {}
+                )
+                for at in cron_times(said["cron"], zone, START + 1, self.end):
+                    yield at, rule, Said(f"{rule.id}@{at}", "", "", None, None, {}, at, at)
+            for message in filter(rule.names, self.catalogue):
+                seen = {"properties": message.data}
+                look = Look(message.data, seen, message.at, self.rules.clock(rule, {}))
+                if holds(rule.data.get("where"), look):
+                    yield message.at, rule, message
+                else:
+                    self.counts[message.at // DAY, rule.id, "where"] += 1
+
+
+# --- the model ------------------------------------------------------------------------------------
+
+
+def by_the_model(world: World, people: int, spool: Path) -> Counts:
+    """What the model says becomes of so many households; their messages are written to the spool."""
+    counts, admitted = Counter(world.counts), Counter[tuple[int, str]]()
+    _write(spool, world.catalogue)
+    for first in range(0, people, _AT_ONCE):
+        together: list[Said] = []
+        for number in range(first, min(people, first + _AT_ONCE)):
+            year = world.author.year(number)
+            together += year
+            household = Household(world.rules, world.runs)
+            household.live(year, world.end)
+            counts.update(household.counts)
+            admitted.update(household.admitted)
+        _write(spool, together)
+        _progress(f"model: {min(people, first + _AT_ONCE)} of {people} households")
+    for at, rule, _ in world.runs:
+        if not admitted[at, rule.id]:
+            counts[at // DAY, rule.id, "who"] += 1
+    return counts
+
+
+def _write(spool: Path, messages: Iterable[Said]) -> None:
+    days: dict[int, list[str]] = {}
+    for m in messages:
+        line = json.dumps([m.arrives, m.id, m.kind, m.name, m.user, m.device, m.data, m.at])
+        days.setdefault(m.arrives // DAY, []).append(line + "\n")
+    for day, lines in days.items():
+        with (spool / str(day)).open("a") as file:
+            file.writelines(lines)
+
+
+def _progress(line: str) -> None:
+    if sys.stderr.isatty() or _TOLD:
+        sys.stderr.write(f"{line}, {getrusage(RUSAGE_SELF).ru_maxrss // 1024} MB at most\n")
+
+
+_TOLD: list[bool] = []
+
+
+# --- the engine -----------------------------------------------------------------------------------
+
+
+def by_the_engine(world: World, spool: Path, database: Path) -> Counts:
+    """What the engine makes of the messages in the spool."""
+    clock = FrozenClock(_instant(START))
+    counts: Counts = Counter()
+    cuts = sorted({at for at, _, _ in world.runs})
+    store = f"sqlite:///{database}?synchronous=OFF"
+    with Engine.open(store, rules=world.folder, clock=clock) as engine:
+        for day in range(START // DAY, world.end // DAY):
+            coming = sorted(_read(spool / str(day)), key=lambda m: m.received_at)
+            for cut in [*(at for at in cuts if at // DAY == day), (day + 1) * DAY - 1]:
+                until = _instant(cut)
+                now = [m for m in coming if m.received_at <= until]
+                coming = coming[len(now) :]
+                for first in range(0, len(now), _BATCH):
+                    taken = engine.take(now[first : first + _BATCH])
+                    _count(counts, taken.decisions)
+                for woken in engine.wake(until):
+                    _count(counts, woken.decisions)
+                clock.move_to(until)
+            if day % 30 == 0:
+                _progress(f"engine: day {day - START // DAY}")
+    with closing(sqlite3.connect(database)) as connection:
+        counts.update(_ends(connection))
+    return counts
+
+
+def _count(counts: Counts, decisions: Iterable[Decision]) -> None:
+    for each in decisions:
+        day = int(each.decided_at.timestamp()) // 86_400
+        counts[day, each.rule, str(each.reason or "entered")] += 1
+
+
+_STATE = "CASE WHEN reason LIKE 'withdrawn%' THEN 'withdrawn' ELSE coalesce(reason, state) END"
+
+
+def _ends(connection: sqlite3.Connection) -> Counts:
+    """How entries ended and what was sent, of all who are not deleted."""
+    counts: Counts = Counter()
+    ends = "coalesce(ended_at, entered_at) / ?, rule, 'end ' || coalesce(end_reason, 'inside')"
+    sends = f"due_at / ?, rule, 'send ' || channel || ' ' || {_STATE}"
+    converted = "timestamp / ?, rule, 'converted'"
+    for what, table, where in (
+        (ends, "entry", "1"),
+        (sends, "delivery", "1"),
+        (converted, "entry", "converted_at IS NOT NULL"),
+    ):
+        query = f"SELECT {what}, count(*) FROM whereupon_{table} WHERE {where} GROUP BY 1, 2, 3"  # noqa: S608
+        for day, rule, outcome, number in connection.execute(query, (DAY,)):
+            counts[day, rule, outcome] += number
+    return counts
+
+
+def _read(file: Path) -> Iterator[Message]:
+    if not file.exists():
+        return
+    for line in file.read_text().splitlines():
+        arrives, number, kind, name, user, device, data, at = json.loads(line)
+        key = "traits" if kind == "identify" else "properties"
+        yield Message(
+            message_id=number,
+            type=MessageType(kind),
+            name="" if kind == "alias" else name,
+            user_id=user,
+            anonymous_id=device,
+            target_id=data.get("previousId") if kind == "alias" else None,
+            timestamp=_instant(at),
+            received_at=_instant(arrives),
+            original_timestamp=_instant(at),
+            source=SenderClass.SERVER,
+            origin=Origin.LIVE,
+            body=encode({key: data}),
+        )
+
+
+def _instant(at: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def differences(expected: Counts, found: Counts) -> list[str]:
+    """The days, rules and outcomes that are not as many in both, in their order."""
+    return [
+        f"{_instant(day * DAY).date()} {rule} {outcome}: the model {expected[day, rule, outcome]}, "
+        f"the engine {found[day, rule, outcome]}"
+        for day, rule, outcome in sorted({*expected, *found})
+        if expected[day, rule, outcome] != found[day, rule, outcome]
+    ]
+
+
+def compared(world: World, people: int) -> tuple[Counts, list[str]]:
+    """What the model counts, and how the engine differs from it."""
+    with TemporaryDirectory(prefix="whereupon-") as place:
+        spool = Path(place) / "days"
+        spool.mkdir()
+        expected = by_the_model(world, people, spool)
+        found = by_the_engine(world, spool, Path(place) / "year.db")
+    return expected, differences(expected, found)
+
+
+def main() -> int:
+    """Run with the options of the command line; exit status 1 on any difference."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--people", type=int, default=10_000, help="how many households")
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rules", type=Path, default=Path("rules"))
+    asked = parser.parse_args()
+    _TOLD.append(True)
+    began = monotonic()
+    counts, found = compared(World(asked.rules, asked.seed, asked.days), asked.people)
+    totals: Counter[tuple[str, str]] = Counter()
+    for (_, rule, outcome), number in counts.items():
+        totals[rule, outcome] += number
+    for (rule, outcome), number in sorted(totals.items()):
+        sys.stdout.write(f"{rule} {outcome} {number}\n")
+    sys.stdout.writelines(f"{line}\n" for line in found[:200])
+    peak = getrusage(RUSAGE_SELF).ru_maxrss // 1024
+    sys.stdout.write(
+        f"{asked.people} households, {asked.days} days, {monotonic() - began:.0f} s, {peak} MB at most: "
+        f"{len(found) or 'no'} differences in {len(counts)} counts\n"
+    )
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
