@@ -1,6 +1,6 @@
 """The calls on broadcasts that are asked for most: start one, and say whom it would reach."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from whereupon.api.parts import EngineParts
 from whereupon.operations.audience_preview import AudiencePreview
@@ -56,10 +56,17 @@ class BroadcastCalls(EngineParts):
         )
 
     def preview_broadcast(
-        self, broadcast: str, *, properties: Mapping[str, object] | None = None, sample: int = 10
+        self,
+        broadcast: str,
+        *,
+        properties: Mapping[str, object] | None = None,
+        sample: int = 10,
+        progress: Callable[[int], object] | None = None,
     ) -> AudiencePreview:
         """Whom a broadcast would reach, if it were sent now (see `Broadcasts.preview`)."""
-        return self.broadcasts.preview(broadcast, properties=properties, sample=sample)
+        return self.broadcasts.preview(
+            broadcast, properties=properties, sample=sample, progress=progress
+        )
 
 
 def _named(

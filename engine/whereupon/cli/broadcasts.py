@@ -1,8 +1,9 @@
-"""``whereupon broadcasts``: runs of broadcasts, whom one would reach; pause, resume, cancel.
+"""``whereupon broadcasts`` and ``broadcast``: runs of broadcasts, whom one would reach; pause, resume, cancel.
 
 ``--by`` names the person who decides. A cancellation asks first, since it is for good.
 """
 
+import sys
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
@@ -11,6 +12,7 @@ import typer
 from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
 from whereupon.cli.options import RULES, AsJson, Confirmed, MostResults, RulesFolder, StoreUrl
 from whereupon.cli.printing import print_lines, print_objects
+from whereupon.cli.progress import progress_of_people
 from whereupon.cli.stores import keyed_engine
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
@@ -54,6 +56,11 @@ Sample: TypeAlias = Annotated[
 ]
 
 
+Preview: TypeAlias = Annotated[
+    bool, typer.Option("--preview", help="Say whom it would reach: the same as the word preview.")
+]
+
+
 @exits_with_status
 def broadcasts_command(  # noqa: PLR0913, PLR0917 - one for each option
     store: StoreUrl,
@@ -63,6 +70,7 @@ def broadcasts_command(  # noqa: PLR0913, PLR0917 - one for each option
     by: DecidedBy = None,
     yes: Confirmed = False,
     sample: Sample = 10,
+    preview: Preview = False,
     limit: MostResults = 20,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
@@ -71,6 +79,9 @@ def broadcasts_command(  # noqa: PLR0913, PLR0917 - one for each option
 
     What a run has made is paused or ended by due work, so a process has to be running for it.
     """
+    action = RunAction.PREVIEW if preview and action is RunAction.RUNS else action
+    if preview and action is not RunAction.PREVIEW:
+        fail(f"--preview and {action} are two things; say one")
     if action in {RunAction.RUNS, RunAction.PREVIEW}:
         if by is not None or (run is not None and broadcast is None):
             fail(f"{action} takes no {'--by' if by is not None else '--run without a broadcast'}")
@@ -119,7 +130,8 @@ def _print_runs(
 def _preview(engine: Engine, broadcast: str | None, sample: int, *, as_json: bool) -> None:
     if broadcast is None:
         fail("name the broadcast")
-    found = engine.broadcasts.preview(broadcast, sample=sample)
+    with progress_of_people(alone=not (as_json and sys.stdout.isatty())) as progress:
+        found = engine.broadcasts.preview(broadcast, sample=sample, progress=progress)
     if as_json:
         print_objects(preview_object(found))
     else:

@@ -51,6 +51,7 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "inbox": Heading("inbox:inbox_command", _STORE),
         "stats": Heading("stats:stats_command", _STORE),
         "entries": Heading("entries:entries_command", _STORE),
+        "broadcast": Heading("broadcasts:broadcasts_command", _STORE),
         "broadcasts": Heading("broadcasts:broadcasts_command", _STORE),
         "suppression": Heading("suppression:suppression_command", _STORE),
         "retry": Heading("retry:retry_command", _STORE),

@@ -1,4 +1,4 @@
-"""A progress bar for long streams, on the terminal of standard error."""
+"""What is shown of long work on the terminal of standard error: a bar for streams, a line for people."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +30,18 @@ def progress_over(
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=sum(sizes) if is_known else None)
         yield _in_steps(lambda size: bar.advance(task, size))
+
+
+@contextmanager
+def progress_of_people(*, alone: bool) -> Iterator[Callable[[int], object] | None]:
+    """A function to call with the number of people counted so far; None if no line is shown."""
+    if not alone or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - most runs show none
+
+    with Console(stderr=True).status("counting people") as status:
+        yield lambda people: status.update(f"{people:,} people so far")
 
 
 def _in_steps(advance: Callable[[int], None]) -> Callable[[int], None]:

@@ -1,6 +1,6 @@
 """Whom a broadcast would reach now: counted in one pass over the people, in bounded memory; nothing is written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -8,9 +8,10 @@ from pydantic import JsonValue
 
 from whereupon.decide.addresses import ADDRESSES, address_digests, normalized_address
 from whereupon.decide.consent import reason_to_withhold
+from whereupon.decide.holdouts import is_held_out
 from whereupon.pipeline.batches import Pipeline
 from whereupon.ports import Session, Store
-from whereupon.records import BroadcastRun, Person
+from whereupon.records import BroadcastRun, Delivery, Person
 from whereupon.rules.model import Rule
 from whereupon.rules.steps.send import Send
 
@@ -24,6 +25,9 @@ class AudiencePreview:
     Attributes:
         people: how many are in its audience.
         sample: user ids of the first of them.
+        texts: what the people of the sample would be sent at once: each with its content, or with the reason why
+            it would be withheld.
+        held_out: how many of them belong to the broadcast's holdout, and would be sent nothing.
         unsubscribed: how many of them have opted out, of everything or of a topic, so that at least one of the
             sends would be withheld.
         suppressed: how many have a suppressed address on a channel of at least one send.
@@ -35,6 +39,8 @@ class AudiencePreview:
     broadcast: str
     people: int = 0
     sample: tuple[str, ...] = ()
+    texts: tuple[Delivery, ...] = ()
+    held_out: int = 0
     unsubscribed: int = 0
     suppressed: int = 0
     without_address: int = 0
@@ -47,6 +53,8 @@ class _Counts:
 
     people: int = 0
     sample: list[str] = field(default_factory=list)
+    texts: list[Delivery] = field(default_factory=list)
+    held_out: int = 0
     unsubscribed: int = 0
     suppressed: int = 0
     without_address: int = 0
@@ -60,13 +68,22 @@ class AudienceCounter:
         run: as it would begin.
         rule: its broadcast.
         sample: how many user ids to keep.
+        progress: told after each stretch how many people are counted so far.
     """
 
-    def __init__(self, pipeline: Pipeline, run: BroadcastRun, rule: Rule, sample: int) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        run: BroadcastRun,
+        rule: Rule,
+        sample: int,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
         self._pipeline = pipeline
         self._run = run
         self._rule = rule
         self._sample = min(sample, MOST_SAMPLED)
+        self._progress = progress
         self._sends = [step for step in rule.route.every_step() if isinstance(step, Send)]
         known = {**ADDRESSES, **pipeline.settings.addresses}
         self._attributes = {s.channel: known[s.channel] for s in self._sends if s.channel in known}
@@ -81,6 +98,8 @@ class AudienceCounter:
             broadcast=self._rule.id,
             people=counts.people,
             sample=tuple(counts.sample),
+            texts=tuple(counts.texts),
+            held_out=counts.held_out,
             unsubscribed=counts.unsubscribed,
             suppressed=counts.suppressed,
             without_address=counts.without_address,
@@ -90,11 +109,22 @@ class AudienceCounter:
     def _count_stretch(self, session: Session, run: BroadcastRun, counts: _Counts) -> int | None:
         persons, cursor = self._pipeline.audience_after(session, run, self._rule)
         counts.people += len(persons)
-        counts.sample += [person.user_id for person in persons][: self._sample - len(counts.sample)]
+        self._take_sample(session, persons[: self._sample - len(counts.sample)], counts)
         suppressed = self._suppressed(session, persons)
         for person in persons:
             self._count_person(person, suppressed, counts)
+        if self._progress is not None:
+            self._progress(counts.people)
         return cursor
+
+    def _take_sample(self, session: Session, persons: Sequence[Person], counts: _Counts) -> None:
+        """Keep these persons as examples, with what they would be sent."""
+        if not persons:
+            return
+        counts.sample += [person.user_id for person in persons]
+        led_to = self._pipeline.rehearse(session, self._run, self._rule, persons).emitted
+        made = (each for each in led_to if isinstance(each, Delivery))
+        counts.texts += (each for each in made if each.rule == self._rule.id)
 
     def _suppressed(self, session: Session, persons: Iterable[Person]) -> set[tuple[int, str]]:
         """The keys of persons, each with a channel on which their address is suppressed."""
@@ -119,7 +149,9 @@ class AudienceCounter:
         counts.unsubscribed += "unsubscribed" in every
         counts.suppressed += "suppressed" in every
         counts.without_address += "without_address" in every
-        counts.unreachable += bool(met) and all(met)
+        is_out = is_held_out(self._rule, person.user_id)
+        counts.held_out += is_out
+        counts.unreachable += is_out or (bool(met) and all(met))
 
     def _reasons(
         self,

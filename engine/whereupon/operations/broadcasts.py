@@ -1,7 +1,7 @@
 """Broadcasts, for the people who send them: start one, say whom it would reach, look after its runs."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
@@ -76,15 +76,18 @@ class Broadcasts(BroadcastRuns):
         *,
         properties: Mapping[str, object] | None = None,
         sample: int = 10,
+        progress: Callable[[int], object] | None = None,
     ) -> AudiencePreview:
         """Whom a broadcast would reach, if it were sent now; nothing is written or sent.
 
-        Goes through all people, in bounded memory.
+        Goes through all people, a thousand at a time, in a transaction for each thousand. So the memory is the same
+        for a million people, and no writer waits for it.
 
         Args:
             broadcast: the id of a broadcast, whatever starts it.
             properties: what its `who` sees as ``properties``.
-            sample: how many user ids to give, at most 1,000.
+            sample: how many user ids to give, with what these people would be sent; at most 1,000.
+            progress: called after each stretch with the number of people counted so far.
 
         Raises:
             UnknownNameError: there is no such broadcast.
@@ -92,7 +95,7 @@ class Broadcasts(BroadcastRuns):
         pipeline = self._current.pipeline
         rule = _broadcast(pipeline.index, broadcast)
         run = called_run(rule, None, self._clock.now(), as_properties(properties))
-        return AudienceCounter(pipeline, run, rule, sample).count(self._store)
+        return AudienceCounter(pipeline, run, rule, sample, progress).count(self._store)
 
     def trigger_people(
         self,

@@ -1,7 +1,7 @@
 """Broadcasts: the next chunk of an audience enters."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 
@@ -21,7 +21,7 @@ from whereupon.decide import (
 )
 from whereupon.messages.model import id_in_ref
 from whereupon.messages.repairs import cut_reason
-from whereupon.pipeline.decision_rounds import DecisionRounds
+from whereupon.pipeline.decision_rounds import BEYOND, DecisionRounds
 from whereupon.ports import Session, Stretch
 from whereupon.records import BroadcastRun, Person
 from whereupon.rules.model import Rule
@@ -70,6 +70,16 @@ class AudienceRounds(DecisionRounds):
         known = self._loader(session).past.for_audience(stretch.persons, rule, run.timestamp)
         met = audience_of(known, run, rule, stretch.persons, self.index, self.settings)
         return met, stretch.cursor
+
+    def rehearse(
+        self, session: Session, run: BroadcastRun, rule: Rule, persons: Sequence[Person]
+    ) -> BatchResult:
+        """What letting these persons in would lead to at once; nothing is written, and no key of the store used."""
+        snapshot = self._loader(session).past.for_entering(persons, rule, run.timestamp)
+        snapshot.first_key, snapshot.keys = BEYOND, BEYOND
+        return broadcast_chunk(
+            snapshot, run, rule, persons, self.index, self.settings, cursor=run.cursor
+        )
 
     def send_to_people(
         self,

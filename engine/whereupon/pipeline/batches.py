@@ -23,6 +23,7 @@ from whereupon.decide import (
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
 from whereupon.pipeline.audience_rounds import AudienceRounds
+from whereupon.pipeline.decision_rounds import BEYOND
 from whereupon.pipeline.load import TooManyClaimedError, apart, erasing, taken_apart
 from whereupon.pipeline.request_rounds import RequestRounds
 from whereupon.pipeline.rule_versions import RuleVersions
@@ -38,9 +39,6 @@ from whereupon.ports import Session
 from whereupon.records import BroadcastRun, Changes, SetAside
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.runtime.log_lines import log_event
-
-_BEYOND = 2**62
-"""The first of the keys that no store hands out."""
 
 _LOG = logging.getLogger("whereupon.pipeline")
 
@@ -282,7 +280,7 @@ class Pipeline(RequestRounds, AudienceRounds):
         No keys of the store are used up: the result has keys that no store hands out.
         """
         snapshot = self._loader(session).for_batch([message], None)
-        snapshot.first_key, snapshot.keys = _BEYOND, _BEYOND
+        snapshot.first_key, snapshot.keys = BEYOND, BEYOND
         return snapshot, decide(snapshot, [message], self.index, self.settings)
 
 

@@ -13,6 +13,9 @@ from whereupon.records import Changes
 UNSCRUBBED = "unscrubbed"
 """The mark in the store for the row of the audit log by which a person was last erased (see `scrubber`)."""
 
+BEYOND = 2**62
+"""The first of the keys that no store hands out."""
+
 
 class DecisionRounds:
     """A rulebook and settings. It decides a snapshot, with as many keys as that takes, and writes the result.

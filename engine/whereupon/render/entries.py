@@ -10,13 +10,15 @@ from whereupon.operations.entry_moves import Moved, MoveGroup, MoveRefusal
 from whereupon.records import (
     NEVER,
     BroadcastRun,
+    Delivery,
+    DeliveryState,
     Entry,
     EntryCount,
     EntryState,
     Operations,
     RulePause,
 )
-from whereupon.render.formatting import clean, counted, named
+from whereupon.render.formatting import clean, counted, headline, named
 from whereupon.render.records import JsonObject, mark_object
 from whereupon.rules.model import END
 
@@ -227,12 +229,20 @@ def preview_lines(preview: AudiencePreview) -> list[str]:
         (preview.unsubscribed, "unsubscribed"),
         (preview.suppressed, "suppressed"),
         (preview.without_address, "without an address"),
+        (preview.held_out, "held out"),
         (preview.unreachable, "would get nothing at all"),
     )
     lines += [f"  {number} {what}" for number, what in numbers]
     if preview.sample:
         lines.append(f"  such as {', '.join(map(named, preview.sample))}")
-    return lines
+    return [*lines, *map(_text_line, preview.texts)]
+
+
+def _text_line(delivery: Delivery) -> str:
+    """What one person of the sample would be sent at once, or why not."""
+    withheld = delivery.state is DeliveryState.WITHHELD
+    said = f"withheld: {delivery.reason}" if withheld else headline(delivery.content)
+    return f"  {named(delivery.person)}  {clean(delivery.channel)}  {said}".rstrip()
 
 
 def preview_object(preview: AudiencePreview) -> JsonObject:
@@ -244,6 +254,18 @@ def preview_object(preview: AudiencePreview) -> JsonObject:
         "unsubscribed": preview.unsubscribed,
         "suppressed": preview.suppressed,
         "without_address": preview.without_address,
+        "held_out": preview.held_out,
         "unreachable": preview.unreachable,
         "sample": list(preview.sample),
+        "texts": [_text_object(each) for each in preview.texts],
+    }
+
+
+def _text_object(delivery: Delivery) -> JsonObject:
+    withheld = delivery.state is DeliveryState.WITHHELD
+    return {
+        "person": delivery.person,
+        "channel": delivery.channel,
+        "content": dict(delivery.content),
+        "withheld": delivery.reason if withheld else None,
     }

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, JsonValue
 
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
-from whereupon.records import BroadcastRun, Scope
+from whereupon.records import BroadcastRun, Delivery, DeliveryState, Scope
 from whereupon.rules.model import OnCall, OnSchedule, Rule, RuleKind
 from whereupon.web.management.entries import OperationShown, operation_shown
 from whereupon.web.management.forms import (
@@ -211,17 +211,34 @@ class PreviewAsked(Form):
     sample: Sample = Field(default=10, examples=[10])
 
 
+class TextShown(BaseModel):
+    """What one person of the sample would be sent at once.
+
+    Attributes:
+        withheld: why it would be withheld; null if it would be sent.
+    """
+
+    person: str = Field(examples=["ada"])
+    channel: str = Field(examples=["email"])
+    content: dict[str, JsonValue]
+    withheld: str | None
+
+
 class PreviewShown(BaseModel):
     """Whom a broadcast would reach, if it were sent now.
 
     Attributes:
         people: how many are in its audience.
+        texts: what the people of the sample would be sent at once.
+        held_out: how many belong to its holdout, and would be sent nothing.
         unsubscribed, suppressed, without_address: how many would not get at least one of the sends, and why.
         unreachable: how many would be sent nothing at all.
     """
 
     people: int
     sample: list[str]
+    texts: list[TextShown]
+    held_out: int
     unsubscribed: int
     suppressed: int
     without_address: int
@@ -235,10 +252,21 @@ def preview_broadcast(rule: RuleId, asked: PreviewAsked, engine: EngineGiven) ->
     return PreviewShown(
         people=found.people,
         sample=list(found.sample),
+        texts=list(map(_text_shown, found.texts)),
+        held_out=found.held_out,
         unsubscribed=found.unsubscribed,
         suppressed=found.suppressed,
         without_address=found.without_address,
         unreachable=found.unreachable,
+    )
+
+
+def _text_shown(delivery: Delivery) -> TextShown:
+    return TextShown(
+        person=delivery.person,
+        channel=delivery.channel,
+        content=dict(delivery.content),
+        withheld=delivery.reason if delivery.state is DeliveryState.WITHHELD else None,
     )
 
 
