@@ -93,7 +93,14 @@ def _verdict(work: BatchState, evaluation: Evaluation, candidate: Candidate) -> 
     if rule.kind is RuleKind.CAMPAIGN:
         past = work.entries_in(rule, evaluation.person_key)
         paused = rule.id in work.paused
-        verdict = verdict_on(rule, evaluation, past, where_holds=certain, is_paused=paused)
+        verdict = verdict_on(
+            rule,
+            evaluation,
+            past,
+            where_holds=certain,
+            is_paused=paused,
+            settings=work.index.book.settings,
+        )
         return (
             verdict if rule.holdout is None else _unless_held_out(work, evaluation, rule, verdict)
         )

@@ -22,7 +22,13 @@ def decide_again(work: BatchState, now: datetime) -> None:
 def _decide(work: BatchState, evaluation: Evaluation, rule: Rule) -> None:
     see_now(work, evaluation)
     past = work.entries_in(rule, evaluation.person_key)
-    verdict = verdict_on(rule, evaluation, past, is_paused=rule.id in work.paused)
+    verdict = verdict_on(
+        rule,
+        evaluation,
+        past,
+        is_paused=rule.id in work.paused,
+        settings=work.index.book.settings,
+    )
     if verdict.reason is None:
         let_in(work, evaluation, rule, verdict)
     else:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState, as_past_entry
+from whereupon.decide.clocks import clock_of
 from whereupon.decide.consent import Said, is_consent, later_topics, later_word
 from whereupon.decide.idempotency import ENTRANT, keys_at, possible_addresses
 from whereupon.decide.open_skips import merge_open_skips
@@ -139,7 +140,7 @@ def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Me
     for inside in both.values():
         kept: list[_Inside] = []
         for each in sorted(inside, key=lambda one: _order(one, survivor.key)):
-            if each.entry is not None and _is_refused(work, each, kept):
+            if each.entry is not None and _is_refused(work, each, kept, survivor.key):
                 entry = moved.get(each.entry.key, each.entry)
                 name = loser.user_id if each.of == loser.key else survivor.user_id
                 made = possible_addresses(work.rule_of(entry), entry.address)
@@ -175,12 +176,16 @@ def _inside(work: BatchState, rule: str, person: int, active: list[Entry]) -> It
             yield _Inside(person, past, None)
 
 
-def _is_refused(work: BatchState, later: _Inside, kept: list[_Inside]) -> bool:
+def _is_refused(work: BatchState, later: _Inside, kept: list[_Inside], survivor: int) -> bool:
     others = [each.past for each in kept if each.of != later.of]
     if any(past.occasion == later.past.occasion for past in others):
         return True  # two in one run of a broadcast
     rule = None if later.entry is None else work.rule_of(later.entry)
-    return rule is not None and any(would_refuse(rule, past, later.past) for past in others)
+    if rule is None:
+        return False
+    attributes, settings = work.persons[survivor].attributes, work.index.book.settings
+    zone = clock_of(attributes, settings, rule.clock)
+    return any(would_refuse(rule, past, later.past, zone) for past in others)
 
 
 def _move_entries(work: BatchState, loser: Person, survivor: int) -> dict[int, Entry]:

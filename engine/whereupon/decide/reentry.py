@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import assert_never, cast
 
 from pydantic import JsonValue
@@ -12,16 +13,29 @@ from whereupon.conditions.same import key_of
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.messages.codec import JsonError, decode
+from whereupon.messages.local_times import day_on
 from whereupon.messages.times import as_micros, duration_micros
 from whereupon.records import KEY, PastEntry, has_slot, is_any_active
-from whereupon.rules.model import EveryTime, NotWhileActive, Once, OncePer, OncePerKey, Rule
+from whereupon.rules.model import (
+    CalendarSpan,
+    EveryTime,
+    NotWhileActive,
+    Once,
+    OncePer,
+    OncePerCalendar,
+    OncePerKey,
+    Rule,
+)
 
 
-def reentry_verdict(rule: Rule, evaluation: Evaluation, past: Sequence[PastEntry]) -> Verdict:
+def reentry_verdict(
+    rule: Rule, evaluation: Evaluation, past: Sequence[PastEntry], zone: tzinfo = UTC
+) -> Verdict:
     """Whether re-entry lets the person in, and the slot that the entry takes.
 
     Args:
         past: the person's earlier entries in the rule.
+        zone: the timezone of the person's clock.
     """
     reentry = rule.reentry
     match reentry:
@@ -30,10 +44,9 @@ def reentry_verdict(rule: Rule, evaluation: Evaluation, past: Sequence[PastEntry
         case Once():
             return Verdict(Reason.REENTRY) if past else Verdict(slot="once")
         case OncePer(period):
-            if any(abs(entry.timestamp - evaluation.timestamp) < period for entry in past):
-                return Verdict(Reason.REENTRY)
-            length = max(duration_micros(period), 1)
-            return Verdict(slot=f"per:{length}:{as_micros(evaluation.timestamp) // length}")
+            return _apart(period, evaluation.timestamp, past)
+        case OncePerCalendar(span):
+            return _in_calendar(span, evaluation.timestamp, past, zone)
         case OncePerKey(path):
             return _by_key(path, evaluation, past)
         case NotWhileActive():
@@ -42,6 +55,28 @@ def reentry_verdict(rule: Rule, evaluation: Evaluation, past: Sequence[PastEntry
             return Verdict(slot="active")
         case _:
             assert_never(reentry)
+
+
+def _apart(period: timedelta, moment: datetime, past: Sequence[PastEntry]) -> Verdict:
+    if any(abs(entry.timestamp - moment) < period for entry in past):
+        return Verdict(Reason.REENTRY)
+    length = max(duration_micros(period), 1)
+    return Verdict(slot=f"per:{length}:{as_micros(moment) // length}")
+
+
+def _in_calendar(
+    span: CalendarSpan, moment: datetime, past: Sequence[PastEntry], zone: tzinfo
+) -> Verdict:
+    """Refused by an entry in the same part of the calendar, on the clock of now or on that of the entry's time.
+
+    So a person who changes their timezone enters no sooner, and the database admits whoever is let in.
+    """
+    slot = _calendar_slot(span, moment, zone)
+    if has_slot(past, slot):
+        return Verdict(Reason.REENTRY)
+    if any(_calendar_slot(span, entry.timestamp, zone) == slot for entry in past):
+        return Verdict(Reason.REENTRY)
+    return Verdict(slot=slot)
 
 
 def _by_key(path: Sequence[str], evaluation: Evaluation, past: Sequence[PastEntry]) -> Verdict:
@@ -56,8 +91,21 @@ def _by_key(path: Sequence[str], evaluation: Evaluation, past: Sequence[PastEntr
     return Verdict(slot=slot)
 
 
-def would_refuse(rule: Rule, earlier: PastEntry, later: PastEntry) -> bool:
-    """Whether the rule would have refused the later entry if both entries were one person's."""
+def _calendar_slot(span: CalendarSpan, moment: datetime, zone: tzinfo) -> str:
+    """The slot of the part of the calendar that a moment is in.
+
+    It begins as that of `OncePer`, so that retention keeps the entry as long as it may keep its person out.
+    """
+    begin = span.begin(day_on(moment, zone))
+    return f"per:{duration_micros(span.reach)}:{span}:{begin}"
+
+
+def would_refuse(rule: Rule, earlier: PastEntry, later: PastEntry, zone: tzinfo) -> bool:
+    """Whether the rule would have refused the later entry if both entries were one person's.
+
+    Args:
+        zone: the timezone of that person's clock.
+    """
     reentry = rule.reentry
     match reentry:
         case EveryTime():
@@ -66,6 +114,9 @@ def would_refuse(rule: Rule, earlier: PastEntry, later: PastEntry) -> bool:
             return True
         case OncePer(period):
             return abs(earlier.timestamp - later.timestamp) < period
+        case OncePerCalendar(span):
+            slots = {_calendar_slot(span, past.timestamp, zone) for past in (earlier, later)}
+            return len(slots) == 1 or earlier.slot == later.slot
         case OncePerKey():
             return later.slot is not None and earlier.slot == later.slot
         case NotWhileActive():

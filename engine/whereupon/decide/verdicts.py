@@ -6,17 +6,23 @@ asked last, by the evaluator. Pure: everything that a verdict
 depends on is in the `Evaluation`, whose `see` has been called, and in the person's earlier entries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
+from typing import cast
+
+from pydantic import JsonValue
 
 from whereupon.conditions import Condition, Failure
 from whereupon.conditions.paths import follow, parts_of
+from whereupon.decide.clocks import clock_of
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.goals_before import reached_before
 from whereupon.decide.reentry import reentry_verdict
 from whereupon.messages.model import SenderClass
 from whereupon.records import PastEntry
-from whereupon.rules.model import Rule, RuleKind, Take
+from whereupon.rules.files.settings import DEFAULT_SETTINGS
+from whereupon.rules.model import FolderSettings, OncePerCalendar, Rule, RuleKind, Take
 
 
 def verdict_on(
@@ -26,6 +32,7 @@ def verdict_on(
     *,
     where_holds: bool = False,
     is_paused: bool = False,
+    settings: FolderSettings = DEFAULT_SETTINGS,
 ) -> Verdict:
     """Whether the person enters the rule by this message.
 
@@ -34,6 +41,7 @@ def verdict_on(
             time.
         where_holds: whether the rule's `where` is known to hold.
         is_paused: whether an operator has paused the rule.
+        settings: of the folder.
     """
     opening = opening_verdict(rule, evaluation, where_holds=where_holds, is_paused=is_paused)
     if opening.reason is not None:
@@ -42,7 +50,15 @@ def verdict_on(
         return _excluded(rule.who, evaluation)
     if rule.goal is not None and (reached := reached_before(rule.goal, evaluation)) is not None:
         return Verdict(Reason.GOAL_MET, reached)
-    return reentry_verdict(rule, evaluation, past)
+    return reentry_verdict(rule, evaluation, past, _zone(rule, evaluation, settings))
+
+
+def _zone(rule: Rule, evaluation: Evaluation, settings: FolderSettings) -> tzinfo:
+    """The timezone of the person's clock, where re-entry asks for it."""
+    if not isinstance(rule.reentry, OncePerCalendar):
+        return UTC
+    person = cast("Mapping[str, JsonValue]", evaluation.data["person"])
+    return clock_of(person, settings, rule.clock)
 
 
 def verdict_on_unmatched(rule: Rule, evaluation: Evaluation) -> Verdict:

@@ -11,7 +11,15 @@ from whereupon.insight.moments import subject_of_moment
 from whereupon.messages.codec import encode
 from whereupon.messages.times import format_duration
 from whereupon.records import StoredMessage
-from whereupon.rules.model import EveryTime, NotWhileActive, Once, OncePer, OncePerKey, Rule
+from whereupon.rules.model import (
+    EveryTime,
+    NotWhileActive,
+    Once,
+    OncePer,
+    OncePerCalendar,
+    OncePerKey,
+    Rule,
+)
 
 
 def describe(decision: Decision, rule: Rule | None) -> str:
@@ -85,6 +93,12 @@ def _reentry(rule: Rule | None) -> str:
             return "they had entered before, and the rule lets each person in once"
         case OncePer(period):
             return f"they had an entry less than {format_duration(period)} away"
+        case OncePerCalendar(span):
+            return (
+                f"they had an entry on the same {span}"
+                if span == "day"
+                else f"they had an entry in the same {span}"
+            )
         case OncePerKey(path):
             return f"they had entered before with the same {path_of(path)}"
         case NotWhileActive():

@@ -26,6 +26,7 @@ from whereupon.rules.model import (
     OnCall,
     Once,
     OncePer,
+    OncePerCalendar,
     OncePerKey,
     OnDate,
     OnKnown,
@@ -241,6 +242,8 @@ def _reentry(rule: Rule) -> str:
             return "every time"
         case OncePer(period):
             return f"once per {format_duration(period)}"
+        case OncePerCalendar(span):
+            return f"once per calendar {span}"
         case OncePerKey(path):
             return f"once per {path_of(path)}"
         case NotWhileActive():

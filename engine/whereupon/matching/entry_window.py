@@ -4,7 +4,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from whereupon.rules.model import Once, OncePer, OncePerKey, OnKnown, OnSegment, Rule
+from whereupon.rules.model import (
+    Once,
+    OncePer,
+    OncePerCalendar,
+    OncePerKey,
+    OnKnown,
+    OnSegment,
+    Rule,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,8 @@ class EntryWindow:
                 spans[rule.id] = None
             elif isinstance(rule.reentry, OncePer):
                 spans[rule.id] = rule.reentry.period
+            elif isinstance(rule.reentry, OncePerCalendar):
+                spans[rule.id] = rule.reentry.span.reach
             if rule.retroactive.takes_one:
                 takes_one.append(rule.id)
             elif rule.id in named and (path := _path_in_message(rule)):

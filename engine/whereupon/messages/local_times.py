@@ -4,7 +4,7 @@ A local time that a clock change skips is the first moment after the gap; one th
 """
 
 from collections.abc import Collection
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from whereupon.messages.times import LAST_INSTANT
 
@@ -36,6 +36,14 @@ def time_of_day_on(date: datetime, zone: tzinfo, at: time) -> datetime:
     """The moment at which a clock shows a time of day, on the day on which it shows an instant, in UTC."""
     moment = moment_shown(datetime.combine(date.astimezone(zone).date(), at), zone)
     return LAST_INSTANT if moment is None else moment
+
+
+def day_on(moment: datetime, zone: tzinfo) -> date:
+    """The day that a clock shows at an instant; at the ends of the calendar the day in UTC."""
+    try:
+        return moment.astimezone(zone).date()
+    except OverflowError:
+        return moment.astimezone(UTC).date()
 
 
 def moment_shown(local: datetime, zone: tzinfo) -> datetime | None:

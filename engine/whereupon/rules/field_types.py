@@ -25,7 +25,7 @@ _DURATION_SCHEMA: dict[str, JsonValue] = {
     "pattern": r"^(\d{1,9}[smhd])+$",
     "examples": ["90s", "15m", "2h", "7d", "2h10m"],
 }
-_POSITIVE_SCHEMA = {**_DURATION_SCHEMA, "pattern": r"^(?=.*[1-9])(\d{1,9}[smhd])+$"}
+POSITIVE_SCHEMA = {**_DURATION_SCHEMA, "pattern": r"^(?=.*[1-9])(\d{1,9}[smhd])+$"}
 _INSTANT_SCHEMA: dict[str, JsonValue] = {
     "type": "string",
     "pattern": r"^\d{4}-\d{2}-\d{2}",
@@ -171,7 +171,7 @@ NamePattern = Annotated[
     EventName, AfterValidator(_star_at_end), Field(json_schema_extra={"pattern": r"^[^*]*\*?$"})
 ]
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
-PositiveDuration = Annotated[Duration, AfterValidator(_positive), WithJsonSchema(_POSITIVE_SCHEMA)]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive), WithJsonSchema(POSITIVE_SCHEMA)]
 MaybeDuration = Annotated[
     timedelta | None, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)
 ]

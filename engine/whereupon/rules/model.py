@@ -25,10 +25,12 @@ from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.quiet_hours import QuietHours
 from whereupon.rules.keys.rate import AudienceRate
 from whereupon.rules.keys.reentry import (
+    CalendarSpan,
     EveryTime,
     NotWhileActive,
     Once,
     OncePer,
+    OncePerCalendar,
     OncePerKey,
     Reentry,
 )
@@ -69,6 +71,7 @@ __all__ = [
     "Approvals",
     "AudienceRate",
     "Branch",
+    "CalendarSpan",
     "Cap",
     "Change",
     "Consent",
@@ -96,6 +99,7 @@ __all__ = [
     "OnSegment",
     "Once",
     "OncePer",
+    "OncePerCalendar",
     "OncePerKey",
     "Place",
     "QuietHours",

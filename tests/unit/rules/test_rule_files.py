@@ -97,10 +97,11 @@ def test_a_broadcast_is_also_triggered_by_the_host_and_by_time(
         ("every_time", rules.EveryTime()),
         ("not_while_active", rules.NotWhileActive()),
         ({"once_per": "7d"}, rules.OncePer(timedelta(days=7))),
+        ({"once_per": "month"}, rules.OncePerCalendar(rules.CalendarSpan.MONTH)),
         ({"once_per_key": "properties.order.id"}, rules.OncePerKey(("properties", "order", "id"))),
     ],
 )
-def test_reentry_has_five_forms(reentry: JsonValue, expected: rules.Reentry) -> None:
+def test_reentry_has_six_forms(reentry: JsonValue, expected: rules.Reentry) -> None:
     """Each form of `reentry` becomes its value."""
     assert _rule(reentry=reentry).reentry == expected
 

@@ -1,16 +1,18 @@
 """The key `reentry`: whether, and when, the same person may enter again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, assert_never
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, assert_never
 
-from pydantic import Discriminator, Field, JsonValue, Tag
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, WithJsonSchema
 
 from whereupon.conditions.paths import parts_of
 from whereupon.errors import Diagnostic
-from whereupon.rules.field_types import MessagePath, PositiveDuration
-from whereupon.rules.form import Form, IfMissing
+from whereupon.messages.times import ZERO, parse_duration
+from whereupon.rules.field_types import POSITIVE_SCHEMA, MessagePath
+from whereupon.rules.form import Form, IfMissing, invalid, shown
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.when import tag_by_key
 from whereupon.rules.rule_reader import RuleReader
@@ -36,6 +38,45 @@ class OncePer:
     period: timedelta
 
 
+class CalendarSpan(StrEnum):
+    """A part of the calendar on the person's clock: a day from midnight on, a week from Monday on, a month."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    def begin(self, day: date) -> date:
+        """The first day of the span that a day is in."""
+        match self:
+            case CalendarSpan.DAY:
+                return day
+            case CalendarSpan.WEEK:
+                return day - timedelta(days=day.weekday())
+            case CalendarSpan.MONTH:
+                return day.replace(day=1)
+            case _:
+                assert_never(self)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far apart two moments of one span are at most, even if they were put into it on different clocks."""
+        return _REACH[self]
+
+
+_REACH: Final[Mapping[CalendarSpan, timedelta]] = {
+    CalendarSpan.DAY: timedelta(days=3),
+    CalendarSpan.WEEK: timedelta(days=9),
+    CalendarSpan.MONTH: timedelta(days=33),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OncePerCalendar:
+    """One entry in each such part of the calendar on the person's clock, by the messages' own times."""
+
+    span: CalendarSpan
+
+
 @dataclass(frozen=True, slots=True)
 class OncePerKey:
     """One entry per value found at ``path`` in the message, such as ``("properties", "order_id")``."""
@@ -50,14 +91,42 @@ class NotWhileActive:
 
 EVERY_TIME = EveryTime()
 
-Reentry: TypeAlias = Once | EveryTime | OncePer | OncePerKey | NotWhileActive
+Reentry: TypeAlias = Once | EveryTime | OncePer | OncePerCalendar | OncePerKey | NotWhileActive
+
+
+_SPANS: Final = tuple(map(str, CalendarSpan))
+
+
+def _period(value: object) -> timedelta | CalendarSpan:
+    if value in _SPANS:
+        return CalendarSpan(value)
+    duration = parse_duration(value) if isinstance(value, str) else None
+    if duration is None or duration <= ZERO:
+        raise invalid(
+            code="bad-duration",
+            text="once_per is a duration such as 24h or 7d, or one of the words day, week and month for the "
+            "calendar on the person's clock; this is {found}",
+            found=shown(value),
+        )
+    return duration
+
+
+_Period = Annotated[
+    timedelta | CalendarSpan,
+    BeforeValidator(_period),
+    WithJsonSchema({"anyOf": [{"enum": [*_SPANS]}, POSITIVE_SCHEMA]}),
+]
 
 
 class OncePerForm(Form):
-    """No two entries closer than this."""
+    """No two entries closer than this, or in the same part of the calendar."""
 
-    once_per: PositiveDuration = Field(
-        description="The least time between two entries of one person.", examples=["7d"]
+    once_per: _Period = Field(
+        description=(
+            "The least time between two entries of one person; or day, week or month: one entry in each, "
+            "on the person's clock."
+        ),
+        examples=["7d", "day"],
     )
 
 
@@ -84,7 +153,7 @@ _ReentryForm: TypeAlias = Annotated[
         _tag,
         custom_error_type="bad-reentry",
         custom_error_message=(
-            "`reentry` is once, every_time, not_while_active, {once_per: 7d} or "
+            "`reentry` is once, every_time, not_while_active, {once_per: 7d}, {once_per: day} or "
             "{once_per_key: properties.order_id}"
         ),
     ),
@@ -109,7 +178,8 @@ def _reentry(form: _ReentryForm) -> Reentry:
         case "not_while_active":
             return NotWhileActive()
         case OncePerForm():
-            return OncePer(form.once_per)
+            span = form.once_per
+            return OncePerCalendar(span) if isinstance(span, CalendarSpan) else OncePer(span)
         case OncePerKeyForm():
             return OncePerKey(parts_of(form.once_per_key))
         case _:
@@ -133,6 +203,7 @@ REENTRY = Key(
             "every_time",
             "not_while_active",
             {"once_per": "7d"},
+            {"once_per": "day"},
             {"once_per_key": "properties.order_id"},
         ],
     ),
