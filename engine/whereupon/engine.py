@@ -250,7 +250,9 @@ class Engine(
         self._check_open()
         return self._work.run_due()
 
-    def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[BatchResult]:
+    def wake(
+        self, until: datetime, *, scheduled: bool = True, opens: bool = True
+    ) -> Iterator[BatchResult]:
         """Wake entries, broadcasts and requests due by ``until``, one transaction at a time.
 
         Nothing is sent, and no action of the host's is called. Work that was due before the clock's time is
@@ -259,8 +261,9 @@ class Engine(
         Args:
             until: an instant, which may lie ahead of the clock.
             scheduled: whether to start broadcasts whose time comes, and to expire requests.
+            opens: whether time alone lets people into rules, by a date, by silence or by a segment.
         """
-        return self._work.wake(until, scheduled=scheduled)
+        return self._work.wake(until, scheduled=scheduled, opens=opens)
 
     def start(self) -> None:
         """Do due work in the background, in one thread that wakes when the next work is due.

@@ -146,21 +146,23 @@ class BackgroundWork:
                 dispatched += dispatcher.dispatch_due(wait=wait)
         return dispatched + dispatcher.dispatch_due(wait=wait)
 
-    def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[BatchResult]:
+    def wake(
+        self, until: datetime, *, scheduled: bool = True, opens: bool = True
+    ) -> Iterator[BatchResult]:
         """Wake entries, broadcasts and requests due by ``until`` (see `Engine.wake`)."""
-        for result in self._wake(until, scheduled=scheduled):
+        for result in self._wake(until, scheduled=scheduled, opens=opens):
             self._monitor.measures.count_decisions(result.emitted)
             yield result
 
-    def _wake(self, until: datetime, *, scheduled: bool) -> Iterator[BatchResult]:
+    def _wake(self, until: datetime, *, scheduled: bool, opens: bool) -> Iterator[BatchResult]:
         while self.interrupted:  # a claim that fails again is due work a minute after it was begun
             yield from self._workers.claims.carry_out([self.interrupted.pop()])
         while due := self._due_requests(until, expiring=scheduled):
             for moment, now, requests in due_together(due, until, self._clock.now()):
-                yield from self._wake_entries(moment, scheduled=scheduled)
+                yield from self._wake_entries(moment, scheduled=scheduled, opens=opens)
                 resume = partial(self._resume, seen=requests, now=now)
                 yield self._workers.claims.transact(resume)
-        yield from self._wake_entries(until, scheduled=scheduled)
+        yield from self._wake_entries(until, scheduled=scheduled, opens=opens)
 
     def _resume(self, session: Session, *, seen: Sequence[Request], now: datetime) -> BatchResult:
         """Judge requests again, except those that another process has judged since they were seen."""
@@ -180,7 +182,9 @@ class BackgroundWork:
                 until, REQUESTS_TOGETHER, expiring=until if expiring else None
             )
 
-    def _wake_entries(self, until: datetime, *, scheduled: bool) -> Iterator[BatchResult]:
+    def _wake_entries(
+        self, until: datetime, *, scheduled: bool, opens: bool
+    ) -> Iterator[BatchResult]:
         moment = self._clock.now()
         while True:
             take = partial(
@@ -189,6 +193,7 @@ class BackgroundWork:
                 until=until,
                 now=self._clock.now(),
                 scheduled_at=moment if scheduled else None,
+                opens=opens,
             )
             before: list[BatchResult] = []
             step = self._workers.claims.transact(take, before.append)

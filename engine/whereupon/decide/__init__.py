@@ -39,7 +39,8 @@ from whereupon.decide.result import (
     PoisonError,
 )
 from whereupon.decide.semantic_actions import end_requests, plan_of_request, resume_request
-from whereupon.decide.snapshot import ClaimChunk, GuardSnapshot, Snapshot
+from whereupon.decide.snapshot import ClaimChunk, GivenUp, GuardSnapshot, Snapshot
+from whereupon.decide.timed import armed
 from whereupon.decide.verdicts import verdict_on_unmatched
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Emitted",
     "Ended",
     "Evaluation",
+    "GivenUp",
     "GuardSnapshot",
     "KeysExhausted",
     "Notice",
@@ -60,6 +62,7 @@ __all__ = [
     "Settings",
     "Skipped",
     "Snapshot",
+    "armed",
     "audience_of",
     "audit_record",
     "broadcast_chunk",

@@ -118,6 +118,7 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     stored = work.record(message, person.key)
     change = NO_CHANGE
     if is_new:
+        work.clocked.touch(person.key, (each.name for each in work.index.timed.of_everybody))
         entered = memberships(work, person, message.timestamp)
         change = PersonChange(entered=entered, known=bool(work.index.on_known))
     merges = len(work.moved)

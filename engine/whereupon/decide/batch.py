@@ -9,6 +9,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
 from whereupon.decide.snapshot import Snapshot
+from whereupon.decide.timed import bind
 from whereupon.decide.waking import wake_before, wake_concerned, wake_due
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
@@ -44,11 +45,12 @@ def decide(
     arriving = iter(messages)
     try:
         for message in arriving:
-            if work.timers and work.timers[0][0] <= message.received_at:
+            if work.is_due(message.received_at):
                 if until is None:
                     wake_concerned(work, message, now)
                 else:
                     wake_before(work, message, now)
+            work.clocked.pass_to(message.received_at)
             take_message(work, message)
     except (KeysExhausted, PoisonError):
         raise
@@ -64,4 +66,5 @@ def state_of(loaded: Snapshot, index: RuleIndex, settings: Settings) -> BatchSta
     """The state of a batch whose steps can send messages into it."""
     work = BatchState(loaded, index, settings)
     work.take_message = partial(take_message, work)
+    bind(work)
     return work

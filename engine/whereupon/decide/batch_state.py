@@ -10,11 +10,12 @@ from whereupon.decide.caps import BatchSends
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.erasure import Owners, drop_erased
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.history import HistoryEvent
+from whereupon.decide.history import HistoryEvent, events_of
 from whereupon.decide.idempotency import delivering_addresses, keys_at
 from whereupon.decide.reentry import with_current_slot
 from whereupon.decide.result import BatchResult, Ended, KeysExhausted
 from whereupon.decide.snapshot import Snapshot
+from whereupon.decide.timers import Timers
 from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, id_in_ref
@@ -30,7 +31,6 @@ from whereupon.records import (
     IdKind,
     PastEntries,
     PastEntry,
-    PastEvent,
     Relationship,
     SkipSummary,
     StoredMessage,
@@ -53,6 +53,7 @@ class BatchState:
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
         take_message: takes a message that a step sends.
         summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
+        clocked: timers of persons: what time alone may change for them.
         timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
         ended: entries that are over, and may hear of a late message or reach their rule's goal, by person and key.
         open_skips: by person, then by message and rule, the skips that a change may decide once more.
@@ -62,10 +63,10 @@ class BatchState:
     """
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
-        self.index = index
-        self.settings = settings
+        self.index, self.settings = index, settings
         self.out = BatchResult()
         self.changes = self.out.changes
+        self.clocked = Timers(loaded.timers, self.changes, opens=loaded.opens)
         self.seen: dict[str, Twin | Message | None] = {
             ref: loaded.twins.get(ref) for ref in loaded.known
         }
@@ -98,10 +99,10 @@ class BatchState:
         self.belongings = Belongings(loaded)
         self.rule_versions = loaded.rule_versions
         self.given_up, self.sends = loaded.given_up, BatchSends(loaded.sends)
-        self.history = _events_of(loaded.history)
+        self.history = events_of(loaded.history)
         self.again: list[tuple[Evaluation, Rule]] = []
         self.open_skips = loaded.opened()
-        self.ahead = _events_of(loaded.ahead)
+        self.ahead = events_of(loaded.ahead)
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(with_current_slot(past))
@@ -133,6 +134,10 @@ class BatchState:
                 self.timers.append((entry.due_at, entry.key, entry.person_key))
         heapify(self.timers)
 
+    def is_due(self, until: datetime) -> bool:
+        """Whether an entry or a timer may be due by an instant."""
+        return bool(self.timers and self.timers[0][0] <= until) or self.clocked.may_ring(until)
+
     def new_key(self) -> int:
         """The next of the keys reserved for this batch; raises `KeysExhausted`."""
         key = next(self._keys, None)
@@ -144,6 +149,7 @@ class BatchState:
         """Save the new state of an entry."""
         self.changes.entries[entry.key] = entry
         if entry.is_inside:
+            self.clocked.touch_inside(entry, self.index.timed)
             self.active[entry.person_key][entry.key] = entry
             if entry.due_at is not None and self.may_run(entry):
                 heappush(self.timers, (entry.due_at, entry.key, entry.person_key))
@@ -289,10 +295,12 @@ class BatchState:
     def erase(self, key: int) -> None:
         """Erase a person, or an anonymous id, when the batch is written; what this batch made of it is dropped."""
         self._erased.add(key)
+        self.clocked.drop(key)
         self.changes.erased_persons.append(key)
 
     def close(self) -> BatchResult:
         """The result, without what belongs to erased persons; what belongs to merged ones is the survivors'."""
+        self.clocked.close()
         self.take_message = _refuse  # or the batch would refer to itself, until the collector comes
         changes = self.changes
         for digest in self.versions_used:
@@ -377,16 +385,6 @@ class BatchState:
     def rule_of(self, entry: Entry) -> Rule | None:
         """The rule in the version that the entry follows; None if the version cannot be read."""
         return self.index.by_digest.get(entry.digest) or self.rule_versions.get(entry.digest)
-
-
-def _events_of(events: Iterable[PastEvent]) -> dict[tuple[int, str], list[HistoryEvent]]:
-    """The events by whose they are and their name."""
-    found: dict[tuple[int, str], list[HistoryEvent]] = defaultdict(list)
-    for event in events:
-        found[event.owner, event.name].append(
-            HistoryEvent(event.timestamp, event.body, event.key, event.message_id)
-        )
-    return found
 
 
 def _refuse(message: Message) -> None:

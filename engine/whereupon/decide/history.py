@@ -1,6 +1,7 @@
 """The history of persons that `performed` conditions count."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -12,7 +13,7 @@ from whereupon.conditions.same import same_key
 from whereupon.decide.evaluation import Evaluation
 from whereupon.messages.model import MessageType, body_data
 from whereupon.messages.times import earlier
-from whereupon.records import NOTHING
+from whereupon.records import NOTHING, PastEvent
 
 
 @dataclass(slots=True)
@@ -46,6 +47,16 @@ class HistoryEvent:
 
 Histories: TypeAlias = Mapping[tuple[int, str], Sequence[HistoryEvent]]
 """By person key and name, the events of that name."""
+
+
+def events_of(events: Iterable[PastEvent]) -> dict[tuple[int, str], list[HistoryEvent]]:
+    """The events by whose they are and their name."""
+    found: dict[tuple[int, str], list[HistoryEvent]] = defaultdict(list)
+    for event in events:
+        found[event.owner, event.name].append(
+            HistoryEvent(event.timestamp, event.body, event.key, event.message_id)
+        )
+    return found
 
 
 def trigger_of(facts: Mapping[str, object]) -> Mapping[str, JsonValue]:

@@ -64,6 +64,7 @@ def apply_message(
     person = work.persons.get(evaluation.person_key)
     if person is None:
         return
+    _touch(work, evaluation)
     if evaluation.type is MessageType.TRACK:
         change = _add_event(work, evaluation, person, change)
     elif evaluation.type is MessageType.IDENTIFY:
@@ -83,6 +84,14 @@ def apply_message(
         evaluate(work, evaluation, rules, excluded)
 
 
+def _touch(work: BatchState, evaluation: Evaluation) -> None:
+    """Note what the message may bring nearer that time alone changes."""
+    if work.index.timed and evaluation.type is not None:
+        heard = work.index.timed.heard(evaluation.type, evaluation.name)
+        if heard:
+            work.clocked.touch(evaluation.person_key, (each.name for each in heard))
+
+
 def apply_attributes(
     work: BatchState, evaluation: Evaluation, person: Person, change: PersonChange
 ) -> PersonChange:
@@ -92,6 +101,9 @@ def apply_attributes(
     if changed is person:
         return change
     note_change(work, person, changed, at)
+    if work.index.timed:
+        read = work.index.timed.reading(evaluation.properties.keys())
+        work.clocked.touch(person.key, (each.name for each in read))
     before = memberships(work, person, at)
     return change.and_moved(before, memberships(work, changed, at))
 

@@ -150,6 +150,7 @@ class PoisonError(Exception):
         entry: the key of the entry that did not wake.
         claimed: the key of the claimed message, in a chunk of a claim.
         person: the key of the person of a broadcast's audience.
+        timer: the person's key and the subject of the timer that failed.
         reason: the type and text of what was raised; the text may quote anything (see `cut_reason`).
     """
 
@@ -161,11 +162,13 @@ class PoisonError(Exception):
         entry: int | None = None,
         claimed: int | None = None,
         person: int | None = None,
+        timer: tuple[int, str] | None = None,
     ) -> None:
         self.message = message
         self.entry = entry
         self.claimed = claimed
         self.person = person
+        self.timer = timer
         self.reason = f"{type(cause).__name__}: {cause}"
         super().__init__(self.reason)
 

@@ -24,6 +24,7 @@ from whereupon.records import (
     Relationship,
     Request,
     StoredMessage,
+    Timer,
     Tombstone,
     Twin,
 )
@@ -55,6 +56,10 @@ class GuardSnapshot:
     near: Mapping[str, str] = field(default_factory=dict)
 
 
+class GivenUp(set[int | tuple[int, str]]):
+    """What the engine fails on: keys, and places of timers (see `Snapshot.given_up`)."""
+
+
 @dataclass(slots=True)
 class Snapshot:
     """What was read from the store for one batch; deciding does not change it.
@@ -73,13 +78,16 @@ class Snapshot:
         single_claims: the claims inside a run that the batch may split, by anonymous key.
         open_skips: of the persons, each with its message; empty if no rule has `grace`.
         ended: entries that are over and may hear of a message that comes too late for them.
+        timers: of the persons, those that are due by the end of the batch.
+        opens: whether time alone may let people into rules.
         ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
         deliveries: by idempotency key, those that the batch reports about.
         sends: what counts under caps for the persons; empty if the folder has none.
         paused: ids of the rules that operators have paused.
-        given_up: keys of entries, claimed messages and persons of an audience on which the engine fails. The
-            entries are ended, the messages evaluated against no rule, the persons left out.
+        given_up: keys of entries, claimed messages and persons of an audience, and places of timers, on which the
+            engine fails. The entries are ended, the messages evaluated against no rule, the persons left out, and
+            the timers removed.
     """
 
     first_key: int
@@ -102,13 +110,15 @@ class Snapshot:
     active: list[Entry] = field(default_factory=list)
     ended: list[Entry] = field(default_factory=list)
     open_skips: list[tuple[OpenSkip, Evaluation]] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+    opens: bool = True
     ahead: list[PastEvent] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
     guards: GuardSnapshot = field(default_factory=GuardSnapshot)
     rule_versions: dict[str, Rule] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
-    given_up: set[int] = field(default_factory=set)
+    given_up: GivenUp = field(default_factory=GivenUp)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     sends: list[CountedSend] = field(default_factory=list)
 

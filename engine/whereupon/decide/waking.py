@@ -7,6 +7,7 @@ before an entry of the same person wakes that is due at that very instant. What 
 from collections.abc import Collection
 from datetime import datetime
 from heapq import heappop, heappush
+from typing import Final
 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.entries import fail_entry, run_entry
@@ -14,10 +15,14 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.exits import entry_end, exit_by_time
 from whereupon.decide.reports import subject_of
 from whereupon.decide.result import KeysExhausted, PoisonError
+from whereupon.decide.timers import ENTRIES, Due
 from whereupon.identity.algebra import affected
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT
 from whereupon.records import Entry
+
+_NEVER: Final = (LAST_INSTANT, ENTRIES)
+_NOBODY: Final[tuple[datetime, int, Entry | None]] = (LAST_INSTANT, 0, None)
 
 
 def wake_due(work: BatchState, until: datetime, now: datetime | None) -> None:
@@ -31,7 +36,7 @@ def wake_due(work: BatchState, until: datetime, now: datetime | None) -> None:
 def wake_before(work: BatchState, message: Message, now: datetime | None) -> None:
     """Wake everyone's entries that are due by the arrival of a message, but for those that hear it first."""
     until = message.received_at
-    ties = any(due_at == until for due_at, _, _ in work.timers)
+    ties = any(due_at == until for due_at, _, _ in work.timers) or work.clocked.may_ring(until)
     _wake(work, until, now, _concerned(work, message) if ties else ())
 
 
@@ -40,7 +45,14 @@ def _wake(
 ) -> None:
     soonest = FIRST_INSTANT if now is None else min(now, until)
     tied: list[tuple[datetime, int, int]] = []
-    while work.timers and work.timers[0][0] <= until:
+    while True:
+        due = work.clocked.first()
+        first = (work.timers[0][0], ENTRIES) if work.timers else _NEVER
+        if due is not None and (due.at, due.rank) < first and _rings(due, until, concerned):
+            _ring(work, due, soonest)
+            continue
+        if not work.timers or first[0] > until:
+            break
         due_at, key, person_key = timer = heappop(work.timers)
         owner = work.survivor_of(person_key)
         entry = work.active.get(owner, {}).get(key)
@@ -63,30 +75,57 @@ def wake_concerned(work: BatchState, message: Message, now: datetime | None) -> 
     until = message.received_at
     soonest = FIRST_INSTANT if now is None else min(now, until)
     persons = _concerned(work, message)
-    while due := [
-        (entry.due_at, entry.key, entry)
-        for key in {work.survivor_of(key) for key in persons}
-        for entry in work.active.get(key, {}).values()
-        if entry.due_at is not None
-        and (entry.due_at < until or (entry.due_at == until and not _hears(work, entry)))
-        and work.may_run(entry)
-    ]:
-        due_at, _, entry = min(due, key=lambda each: each[:2])
-        _wake_entry(work, entry, max(due_at, soonest))
+    while True:
+        owners = {work.survivor_of(key) for key in persons}
+        due = [
+            (entry.due_at, entry.key, entry)
+            for key in owners
+            for entry in work.active.get(key, {}).values()
+            if entry.due_at is not None
+            and (entry.due_at < until or (entry.due_at == until and not _hears(work, entry)))
+            and work.may_run(entry)
+        ]
+        due_at, _, entry = min(due, key=lambda each: each[:2], default=_NOBODY)
+        timer = work.clocked.first_of(owners)
+        if timer is not None and timer.at < until and (timer.at, timer.rank) < (due_at, ENTRIES):
+            _ring(work, timer, soonest)
+        elif entry is not None:
+            _wake_entry(work, entry, max(due_at, soonest))
+        else:
+            return
 
 
 def wake_tied(work: BatchState, evaluation: Evaluation) -> None:
     """Wake the person's entries that are due at the instant of a message, and have heard it."""
-    now = evaluation.now
-    if evaluation.depth or work.ahead or not work.timers or work.timers[0][0] > now:
+    now, person = evaluation.now, evaluation.person_key
+    if evaluation.depth or work.ahead or not work.is_due(now):
         return
-    while due := [
-        (entry.due_at, entry.key, entry)
-        for entry in work.active.get(evaluation.person_key, {}).values()
-        if entry.due_at is not None and entry.due_at <= now and work.may_run(entry)
-    ]:
-        _, _, entry = min(due, key=lambda each: each[:2])
-        _wake_entry(work, entry, now)
+    while True:
+        due = [
+            (entry.due_at, entry.key, entry)
+            for entry in work.active.get(person, {}).values()
+            if entry.due_at is not None and entry.due_at <= now and work.may_run(entry)
+        ]
+        due_at, _, entry = min(due, key=lambda each: each[:2], default=_NOBODY)
+        timer = work.clocked.first_of((person,))
+        if timer is not None and timer.at <= now and (timer.at, timer.rank) < (due_at, ENTRIES):
+            if timer.rank > ENTRIES:
+                return  # what a message triggers comes before
+            work.clocked.ring(timer)
+        elif entry is not None:
+            _wake_entry(work, entry, now)
+        else:
+            return
+
+
+def _rings(due: Due, until: datetime, concerned: Collection[int]) -> bool:
+    """Whether a timer rings by an instant; at that instant a message of its person comes first."""
+    return due.at < until or (due.at == until and due.person_key not in concerned)
+
+
+def _ring(work: BatchState, due: Due, soonest: datetime) -> None:
+    work.clocked.pass_to(max(due.at, soonest))
+    work.clocked.ring(due)
 
 
 def _hears(work: BatchState, entry: Entry) -> bool:
@@ -120,6 +159,7 @@ def _concerned(work: BatchState, message: Message) -> set[int]:
 
 
 def _wake_entry(work: BatchState, entry: Entry, at: datetime) -> None:
+    work.clocked.pass_to(at)
     if entry.key in work.given_up:
         fail_entry(work, entry)
         return

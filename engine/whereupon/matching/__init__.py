@@ -4,13 +4,16 @@ The package evaluates conditions, decides nothing and stores nothing. The cost o
 with the rules of other names nor, if many rules have its name, with those that it cannot open.
 
 For others: `RuleIndex` (a rulebook, arranged), `TriggerMatch`, `RuleList`, `RuleSelection`, `Candidate`, and
-`HistoryWindow` and `EntryWindow` (how far back events and entries are needed).
+`HistoryWindow` and `EntryWindow` (how far back events and entries are needed), and `TimedSubjects` (what
+time alone may change).
 """
 
 from whereupon.matching.entry_window import EntryWindow
+from whereupon.matching.history_window import HistoryWindow
 from whereupon.matching.rule_block import Candidate
-from whereupon.matching.rule_index import HistoryWindow, RuleIndex, TriggerMatch
+from whereupon.matching.rule_index import RuleIndex, TriggerMatch
 from whereupon.matching.rule_list import RuleList, RuleSelection
+from whereupon.matching.timed_subjects import SubjectKind, TimedSubject, TimedSubjects
 
 __all__ = [
     "Candidate",
@@ -19,5 +22,8 @@ __all__ = [
     "RuleIndex",
     "RuleList",
     "RuleSelection",
+    "SubjectKind",
+    "TimedSubject",
+    "TimedSubjects",
     "TriggerMatch",
 ]

@@ -3,19 +3,26 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from whereupon.conditions import Condition
 from whereupon.matching.ages import claimed_within
 from whereupon.matching.entry_window import EntryWindow
+from whereupon.matching.history_window import (
+    HistoryWindow,
+    exit_conditions,
+    goal_window,
+    journey_window,
+    merged,
+    window_of_conditions,
+)
 from whereupon.matching.rule_list import RuleList, RuleSelection
+from whereupon.matching.timed_subjects import TimedSubject, TimedSubjects
 from whereupon.matching.trigger_index import TriggerIndex
 from whereupon.messages.codec import object_text
 from whereupon.messages.model import NAMED, MessageType
 from whereupon.messages.times import ZERO, earlier
 from whereupon.records import Inert, MessageName
 from whereupon.rules.model import (
-    ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
     OnKnown,
@@ -26,9 +33,6 @@ from whereupon.rules.model import (
     RuleKind,
     Segment,
 )
-
-HistoryWindow: TypeAlias = Mapping[str, timedelta | None]
-"""How far back past events are needed, by name (None: for ever)."""
 
 _CACHED_NAMES = 10_000
 
@@ -81,6 +85,7 @@ class RuleIndex:
         awaited_names: names of events that some wait of a rule waits for.
         goal_names: names of events that are some rule's goal.
         waits_for_change: whether some rule waits for a condition, or until a date that may move.
+        timed: what time alone may change for a person.
         order: the rules' ids by their order in the rulebook; empty if no rule has more than plain steps.
 
     Args:
@@ -118,10 +123,12 @@ class RuleIndex:
         )
         self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self.watched_segments = self._watched_segments()
-        self.segment_window = _window_of_conditions(
+        self.segment_window = window_of_conditions(
             [segment.who for segment in self.watched_segments]
         )
         self._arrange_heard()
+        watched = self.watched_segments
+        self.timed = TimedSubjects.of(book, self._versions, watched, self.segments)
         self.counted_names = self._counted_names()
         self._reachable: dict[str, Reachable] = {}
         self._entry_windows: dict[str, HistoryWindow] = {}
@@ -187,8 +194,8 @@ class RuleIndex:
 
     def _window_of(self, rule: Rule) -> HistoryWindow:
         exits = {leave.event: ZERO for leave in rule.exits if isinstance(leave, ExitOnEvent)}
-        asked = _window_of_conditions([rule.who, *_exit_conditions(rule)])
-        return _merged([asked, exits, _goal_window(rule), _journey_window(rule)])
+        asked = window_of_conditions([rule.who, *exit_conditions(rule)])
+        return merged([asked, exits, goal_window(rule), journey_window(rule)])
 
     def entry_history(self, rule: Rule) -> HistoryWindow:
         """The past events that the steps of an entry of the rule ask about, and those that may end it without a message."""
@@ -200,12 +207,12 @@ class RuleIndex:
     def _entry_window_of(self, rule: Rule) -> HistoryWindow:
         left = [leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)]
         whos = [self.segments[name].who for name in left if name in self.segments]
-        asked = _window_of_conditions([*whos, *_exit_conditions(rule)])
-        return asked if rule.route.is_plain else _merged([asked, _journey_window(rule)])
+        asked = window_of_conditions([*whos, *exit_conditions(rule)])
+        return asked if rule.route.is_plain else merged([asked, journey_window(rule)])
 
     def _counted_names(self) -> frozenset[str]:
         windows = [self.segment_window, *(self._window_of(rule) for rule in self._versions)]
-        return frozenset(_merged(windows))
+        return frozenset(merged(windows))
 
     def awaiting(self, names: Iterable[str]) -> set[str]:
         """The ids of the rules that wait for one of these events somewhere."""
@@ -240,11 +247,14 @@ class RuleIndex:
     def _find_match(self, type_: MessageType, name: str) -> TriggerMatch:
         rule_list = self.triggered_by(type_, name)
         is_needed = name in self.counted_names or name in self.exit_names
-        always = is_needed or type_ not in NAMED
+        moved = self._timed_by(type_, name)
+        always = is_needed or bool(moved) or type_ not in NAMED
         reachable = self.reachable([(type_, name)])
         history_window = self.history_window_of(reachable)
         if self._moves(type_, name):
-            history_window = _merged([history_window, self.segment_window])
+            history_window = merged([history_window, self.segment_window])
+        if moved:
+            history_window = merged([history_window, *(each.history_window for each in moved)])
         return TriggerMatch(
             RuleSelection(rule_list),
             RuleSelection(rule_list, kind=RuleKind.CAMPAIGN),
@@ -291,6 +301,20 @@ class RuleIndex:
             )
         return found
 
+    def opened_by(self, subject: TimedSubject) -> Reachable:
+        """What the rules that time alone may open by a subject, and those that their steps may trigger, need."""
+        known = self._reachable.get(subject.name)
+        if known is None:
+            reached = {rule.id: rule for rule in subject.rules}
+            sent = [message for rule in subject.rules for message in rule.messages_sent]
+            reached |= {rule.id: rule for rule in self.reachable(sent)}
+            rules = [*reached.values()]
+            named = {rule.id for rule in subject.rules} - self._triggered_by_steps(rules)
+            known = self._reachable[subject.name] = Reachable(
+                self.history_window_of(rules), EntryWindow.of(rules, named)
+            )
+        return known
+
     def _triggered_by_steps(self, rules: Iterable[Rule]) -> set[str]:
         """The ids of the rules that the steps of these rules trigger by name."""
         sent = {message for rule in rules for message in rule.messages_sent}
@@ -301,13 +325,19 @@ class RuleIndex:
         windows = [self._window_of(rule) for rule in rules]
         if any(self._changes_segments(rule) for rule in rules):
             windows.append(self.segment_window)
-        return _merged(windows)
+        return merged(windows)
 
     def _changes_segments(self, rule: Rule) -> bool:
         """Whether a change of segments triggers the rule, or its steps may cause one."""
         return rule.id in self._on_segment_ids or any(
             self._moves(*message) for message in rule.messages_sent
         )
+
+    def _timed_by(self, type_: MessageType, name: str) -> Sequence[TimedSubject]:
+        """The subjects whose timers such a message may move."""
+        if type_ in NAMED:
+            return self.timed.heard(type_, name)
+        return tuple(self.timed.by_name.values())
 
     def _moves(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may move a person into a segment or out of it."""
@@ -321,6 +351,8 @@ class RuleIndex:
             ahead += self.triggered_by(type_, name)
             if self._moves(type_, name):
                 ahead += self.on_segment
+            if self.timed:
+                ahead += (r for each in self._timed_by(type_, name) for r in each.rules)
         while ahead:
             rule = ahead.pop()
             if rule.id in found:
@@ -355,38 +387,3 @@ def _is_triggered_otherwise(rule: Rule) -> bool:
         if not isinstance(trigger, OnMessage):
             return True
     return False
-
-
-def _exit_conditions(rule: Rule) -> list[Condition]:
-    asked = [leave.condition for leave in rule.exits if isinstance(leave, ExitOnCondition)]
-    return [*asked, rule.who] if rule.stay else asked
-
-
-def _goal_window(rule: Rule) -> HistoryWindow:
-    """The past events that the rule's goal asks about as somebody enters."""
-    if rule.goal is None:
-        return {}
-    return {rule.goal.event: None if rule.goal.skips_reached else ZERO}
-
-
-def _journey_window(rule: Rule) -> HistoryWindow:
-    """The past events that the rule's steps ask about or wait for."""
-    if rule.route.is_plain:
-        return {}
-    awaited = dict.fromkeys(rule.route.awaited, ZERO)
-    return _merged([_window_of_conditions(rule.route.conditions), awaited])
-
-
-def _window_of_conditions(conditions: Iterable[Condition]) -> HistoryWindow:
-    asked = [performed for condition in conditions for performed in condition.performed]
-    return _merged([{performed.event: performed.within} for performed in asked])
-
-
-def _merged(windows: Iterable[HistoryWindow]) -> HistoryWindow:
-    """Several windows as one: each name as far back as in any of them."""
-    merged: dict[str, timedelta | None] = {}
-    for window in windows:
-        for name, span in window.items():
-            known = merged.get(name, ZERO)
-            merged[name] = None if span is None or known is None else max(span, known)
-    return merged

@@ -5,7 +5,7 @@ caller's session; nothing is sent here.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from whereupon.decide import (
     BatchResult,
+    GivenUp,
     Notice,
     PoisonError,
     Settings,
@@ -27,9 +28,11 @@ from whereupon.pipeline.decision_rounds import BEYOND
 from whereupon.pipeline.load import TooManyClaimedError, apart, erasing, taken_apart
 from whereupon.pipeline.request_rounds import RequestRounds
 from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.pipeline.timer_rounds import TimerRounds
 from whereupon.pipeline.work_scope import (
     LeftAlone,
     Versions,
+    due_subjects,
     due_versions,
     is_ours,
     left_alone,
@@ -50,14 +53,18 @@ class Waking(NamedTuple):
         until: what is due by then; None for nothing.
         now: the clock's time; with None nothing counts as late.
         versions: the rule versions whose entries are woken, if the batch has no messages.
+        subjects: whose timers ring, if the batch has no messages; None to wake entries.
+        opens: whether time alone may let people into rules.
     """
 
     until: datetime | None
     now: datetime | None = None
     versions: Versions = None
+    subjects: Collection[str] | None = None
+    opens: bool = True
 
 
-class Pipeline(RequestRounds, AudienceRounds):
+class Pipeline(RequestRounds, AudienceRounds, TimerRounds):
     """A rulebook and settings, ready to take batches. It holds no data of any person."""
 
     def __init__(self, index: RuleIndex, settings: Settings) -> None:
@@ -121,18 +128,38 @@ class Pipeline(RequestRounds, AudienceRounds):
         whole.left = len(messages) - begun
         return whole
 
-    def wake(self, session: Session, until: datetime, *, now: datetime) -> BatchResult | None:
+    def wake(
+        self, session: Session, until: datetime, *, now: datetime, opens: bool = True
+    ) -> BatchResult | None:
         """Wake entries that are due by an instant and that this engine may run; None if there are none.
 
         Args:
             session: the transaction.
             until: at most `DUE_LIMIT` are woken.
             now: see `take`.
+            opens: whether time alone may let these persons into rules.
         """
         versions = due_versions(session, self._versions, until)
         if versions is not None and not versions:
             return None
-        return self._take_part(session, [], Waking(until, now, versions))
+        return self._take_part(session, [], Waking(until, now, versions, opens=opens))
+
+    def ring(
+        self, session: Session, until: datetime, *, now: datetime, opens: bool = True
+    ) -> BatchResult | None:
+        """Let timers ring that are due by an instant; None if there are none for this engine.
+
+        Args:
+            session: the transaction.
+            until: at most `DUE_LIMIT` ring, and what their persons have due by then.
+            now: see `take`.
+            opens: whether time alone may let people into rules.
+        """
+        subjects = due_subjects(session, self._versions, until, opens=opens)
+        if not subjects:
+            return None
+        waking = Waking(until, now, subjects=subjects, opens=opens)
+        return self._take_part(session, [], waking)
 
     def is_ours(self, session: Session, run: BroadcastRun) -> bool:
         """Whether this engine may send a broadcast's run (see `work_scope`)."""
@@ -180,7 +207,7 @@ class Pipeline(RequestRounds, AudienceRounds):
     ) -> BatchResult:
         """Take a part; a message on which deciding fails is set aside, and the rest goes in without it."""
         try:
-            return self._take_sound(session, messages, waking, set(), chunked=chunked)
+            return self._take_sound(session, messages, waking, GivenUp(), chunked=chunked)
         except TooManyClaimedError as found:
             first = messages[: found.place]
             result = self._take_part(session, first, waking, chunked=chunked)
@@ -201,13 +228,16 @@ class Pipeline(RequestRounds, AudienceRounds):
         Deciding changes nothing by itself and fails at the same place each time, so the messages before that place
         are sound.
         """
-        parts, asides, given_up = list[BatchResult](), dict[int, SetAside](), set[int]()
+        parts, asides, given_up = list[BatchResult](), dict[int, SetAside](), GivenUp()
         begun, end = 0, len(messages)
         found: PoisonError | None = poison
         while begun <= end:
             if found is not None and found.message is not None:
                 end = begun + found.message
                 asides[end] = _set_aside(messages[end], found)
+            elif found is not None and found.timer is not None:
+                given_up.add(found.timer)
+                log_event(_LOG, logging.ERROR, "timer-failed", subject=found.timer[1])
             elif found is not None and found.entry is not None:
                 given_up.add(found.entry)
                 log_event(_LOG, logging.ERROR, "entry-failed", entry=found.entry)
@@ -233,14 +263,16 @@ class Pipeline(RequestRounds, AudienceRounds):
         session: Session,
         messages: Sequence[Message],
         waking: "Waking",
-        given_up: set[int],
+        given_up: GivenUp,
         *,
         chunked: bool = False,
     ) -> BatchResult:
-        until, now, versions = waking
+        until, now, versions, subjects, opens = waking
         loader = self._loader(session)
-        snapshot = loader.for_batch(messages, until, versions=versions, chunked=chunked)
-        snapshot.given_up = given_up
+        snapshot = loader.for_batch(
+            messages, until, versions=versions, chunked=chunked, subjects=subjects
+        )
+        snapshot.given_up, snapshot.opens = given_up, opens
         return self._decide_and_write(
             session,
             snapshot,
@@ -253,7 +285,7 @@ class Pipeline(RequestRounds, AudienceRounds):
 
         A message on which deciding fails becomes the claimant's all the same, and is not evaluated.
         """
-        given_up: set[int] = set()
+        given_up = GivenUp()
         while True:
             found = self._loader(session).for_chunk(anonymous_key)
             if found is None:

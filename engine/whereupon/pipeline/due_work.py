@@ -36,6 +36,7 @@ def take_step(
     until: datetime,
     now: datetime,
     scheduled_at: datetime | None,
+    opens: bool = True,
 ) -> Step | None:
     """Do the next due work; None if there is none for this process.
 
@@ -45,23 +46,46 @@ def take_step(
         until: what is due by then.
         now: the clock's time; earlier work is done late, as of now.
         scheduled_at: the time for which broadcasts are planned; None leaves scheduled broadcasts alone.
+        opens: whether time alone may let people into rules.
     """
+    done = _kept_up(session, pipeline, until=until, now=now, scheduled_at=scheduled_at, opens=opens)
+    if done is not None:
+        return Step(done)
+    run = _next_run(session, pipeline, until, scheduled=scheduled_at is not None)
+    by_then = until if run is None else run.due_at
+    woken = pipeline.wake(session, by_then, now=now, opens=opens)
+    if woken is not None and woken.changes.entries:  # otherwise another process has them
+        return Step(woken)
+    rung = pipeline.ring(session, by_then, now=now, opens=opens)
+    if rung is not None and rung.changes.timers:
+        return Step(rung)
+    return None if run is None else Step(pipeline.send(session, run, now=now), run.due_at)
+
+
+def _kept_up(
+    session: Session,
+    pipeline: Pipeline,
+    *,
+    until: datetime,
+    now: datetime,
+    scheduled_at: datetime | None,
+    opens: bool,
+) -> BatchResult | None:
+    """What comes before entries, timers and runs: planning, what operators decided, claims, and arming."""
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
-        return Step(BatchResult())  # a step of its own, since runs are locked before anything else
+        return BatchResult()  # a step of its own, since runs are locked before anything else
     if any(sweep(session, run) for run in swept_runs(session)):
-        return Step(BatchResult())
+        return BatchResult()
     for pause in session.resumed_rules():
         release(session, pause)
-        return Step(BatchResult())
+        return BatchResult()
     for job in session.due_claim_jobs(until, 1):
         part = pipeline.carry_on(session, job.anonymous_key)
         if part is not None:
-            return Step(part)
-    run = _next_run(session, pipeline, until, scheduled=scheduled_at is not None)
-    woken = pipeline.wake(session, until if run is None else run.due_at, now=now)
-    if woken is not None and woken.changes.entries:  # otherwise another process has them
-        return Step(woken)
-    return None if run is None else Step(pipeline.send(session, run, now=now), run.due_at)
+            return part
+    if opens and pipeline.begin_armings(session, now):
+        return BatchResult()
+    return pipeline.carry_on_arming(session) if opens else None
 
 
 def _next_run(

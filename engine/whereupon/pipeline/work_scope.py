@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
+from whereupon.matching import SubjectKind
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.sweeps import swept_runs
 from whereupon.ports import Session
@@ -53,6 +54,25 @@ def due_versions(session: Session, versions: RuleVersions, until: datetime) -> V
     return None if due and len(ours) == len(due) else ours
 
 
+def due_subjects(
+    session: Session, versions: RuleVersions, until: datetime, *, opens: bool = True
+) -> list[str]:
+    """The subjects of which a timer is due by an instant that this engine may let ring."""
+    first = session.next_timers(_subjects(session, versions, opens=opens))
+    return sorted(name for name, due_at in first.items() if due_at <= until)
+
+
+def _subjects(session: Session, versions: RuleVersions, *, opens: bool = True) -> list[str]:
+    """The subjects whose timers this engine may let ring: not those of people inside a rule that stands still."""
+    subjects = versions.index.timed.by_name.values()
+    scope = _Scope(session, versions)
+    return [
+        each.name
+        for each in subjects
+        if (opens if each.kind is not SubjectKind.INSIDE else scope.goes_on(each.of))
+    ]
+
+
 def is_ours(session: Session, versions: RuleVersions, run: BroadcastRun) -> bool:
     """Whether this engine may go on with a broadcast's run."""
     return _Scope(session, versions).why_run(run) is None
@@ -69,7 +89,12 @@ def next_duty(session: Session, versions: RuleVersions) -> datetime | None:
     runs = (run.due_at for run in session.waiting_runs() if scope.why_run(run) is None)
     swept = (run.due_at for run in swept_runs(session))
     resumed = (pause.since for pause in session.resumed_rules())
-    return min((*entries, *runs, *swept, *resumed), default=None)
+    subjects = _subjects(session, versions)
+    timers = session.next_timers(subjects).values() if subjects else ()
+    armings = session.armings() if subjects else ()
+    known = {(each.name, each.digest) for each in versions.index.timed.by_name.values()}
+    armed = (a.begun_at for a in armings if a.cursor is not None and a.place in known)
+    return min((*entries, *runs, *swept, *resumed, *timers, *armed), default=None)
 
 
 def left_alone(session: Session, versions: RuleVersions) -> list[LeftAlone]:
@@ -120,6 +145,11 @@ class _Scope:
     def _paused(self) -> frozenset[str]:
         every = (*self._session.rule_pauses(), *self._session.resumed_rules())
         return frozenset(pause.rule for pause in every)
+
+    def goes_on(self, rule_id: str) -> bool:
+        """Whether a rule is in the rulebook and does not stand still."""
+        current = self._versions.index.by_id.get(rule_id)
+        return current is not None and current.active.on and rule_id not in self._paused
 
     def why_entry(self, rule_id: str, digest: str) -> Why | None:
         """Why entries of a version are left alone; None if they are not."""

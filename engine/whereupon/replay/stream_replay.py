@@ -127,7 +127,7 @@ class Replay:
 
         Args:
             until: an instant, or a duration after the end of the stream. Without it, scheduled broadcasts do
-                not run after the stream.
+                not run after the stream, and time alone lets nobody into a rule.
         """
         self._take_batch()
         if isinstance(until, timedelta):
@@ -136,7 +136,7 @@ class Replay:
             self._pass_time(until)
         else:
             self._wake(self._clock.now())
-            self._wake(_LAST_DUE, scheduled=False)
+            self._wake(_LAST_DUE, scheduled=False, opens=False)
         self._emit_waiting()
         return self.summary
 
@@ -182,8 +182,8 @@ class Replay:
             self._wake(until, scheduled=False)  # waits end on time, even in a long gap
         self._wake(until)
 
-    def _wake(self, until: datetime, *, scheduled: bool = True) -> None:
-        for result in self._engine.wake(until, scheduled=scheduled):
+    def _wake(self, until: datetime, *, scheduled: bool = True, opens: bool = True) -> None:
+        for result in self._engine.wake(until, scheduled=scheduled, opens=opens):
             self._report(result)
         if until is not _LAST_DUE:
             self._clock.move_to(until)

@@ -75,6 +75,7 @@ class BatchLoader:
         now: datetime | None = None,
         *,
         versions: Versions = None,
+        subjects: Collection[str] | None = None,
         chunked: bool = False,
     ) -> Snapshot:
         """All that deciding the messages, and waking what is due by ``until``, may need.
@@ -84,6 +85,7 @@ class BatchLoader:
             until: None to wake nothing but what the messages themselves wake.
             now: when what the messages ask for is judged, if not as they arrive.
             versions: whose entries are woken, where there are no messages; else that is found out.
+            subjects: whose timers ring, where there are no messages; None to wake entries.
             chunked: what many claimed messages lead to may be left to later transactions; so may messages
                 that come behind such a claim.
 
@@ -96,7 +98,9 @@ class BatchLoader:
         reported = self._reported(messages)
         all_messages = [*messages, *_unsubscribing(messages, reported)] if reported else messages
         mentioned = _mentioned(all_messages, reported, index)
-        loaded, load_plan = self._held(mentioned, messages, until, versions=versions)
+        loaded, load_plan = self._held(
+            mentioned, messages, until, versions=versions, subjects=subjects
+        )
         loaded.deliveries = reported
         if messages:
             loaded.known = self._session.known_messages(mentioned.refs)
@@ -186,6 +190,7 @@ class BatchLoader:
         until: datetime | None,
         *,
         versions: Versions = None,
+        subjects: Collection[str] | None = None,
         carrying_on: bool = False,
     ) -> tuple[Snapshot, LoadPlan]:
         """Whom the batch touches, read until it is held, so that others can change it no more."""
@@ -195,7 +200,12 @@ class BatchLoader:
                 self._load_identifiers(loaded, load_plan, mentioned, messages)
                 self._load_claims(loaded, load_plan, messages)
             load_plan.person_keys.update(loaded.users.values())
-            if until is not None:
+            load_plan.until = max((m.received_at for m in messages), default=until)
+            if until is not None and subjects is not None:
+                timers = self._session.take_due_timers(subjects, until, DUE_LIMIT)
+                load_plan.person_keys.update(each.person_key for each in timers)
+            elif until is not None:
+                load_plan.person_keys.update(self._ringing(messages, until))
                 due = self._due(messages, until, versions)
                 load_plan.person_keys.update(entry.person_key for entry in due)
                 load_plan.due = None if messages else due
@@ -229,6 +239,16 @@ class BatchLoader:
         if len(due) == DUE_LIMIT:
             raise CrowdedError
         return due
+
+    def _ringing(self, messages: Sequence[Message], until: datetime) -> set[int]:
+        """The persons of timers that are due among messages; entries that are due by themselves come alone."""
+        names = self._versions.index.timed.by_name
+        if not messages or not names:
+            return set()
+        due = self._session.due_timers(names, until, DUE_LIMIT)
+        if len(due) == DUE_LIMIT:
+            raise CrowdedError
+        return {each.person_key for each in due}
 
     def _load_identifiers(
         self,

@@ -7,7 +7,7 @@ from whereupon.decide import Evaluation, Snapshot
 from whereupon.decide.caps import counted_since
 from whereupon.decide.idempotency import keys_at
 from whereupon.decide.reentry import slot_at
-from whereupon.matching import EntryWindow
+from whereupon.matching import EntryWindow, SubjectKind, TimedSubject
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import FIRST_INSTANT, ZERO, earlier
 from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates
@@ -44,6 +44,20 @@ class Past:
         watch = self._versions.index.history_window_of([rule]) if rule.who.performed else {}
         for key in loaded.persons if watch else ():
             load_plan.ask(key, watch, moment)
+        self._load_history(loaded, load_plan)
+        return loaded
+
+    def for_arming(
+        self, persons: Sequence[Person], subject: TimedSubject, moment: datetime
+    ) -> Snapshot:
+        """What a subject that time changes may ask of these persons."""
+        loaded, load_plan = Snapshot(0, 0), LoadPlan({person.key for person in persons})
+        loaded.persons = {person.key: person for person in persons}
+        if subject.kind is SubjectKind.INSIDE:
+            self.load(loaded, load_plan)
+            return loaded
+        for key in loaded.persons:
+            load_plan.ask(key, subject.history_window, moment)
         self._load_history(loaded, load_plan)
         return loaded
 
@@ -176,7 +190,8 @@ class Past:
             return
         if not loaded.persons:
             loaded.persons = {person.key: person for person in self._session.persons(keys)}
-        loaded.active = self._running(load_plan)
+        self._load_timers(loaded, load_plan)
+        loaded.active = self._running(load_plan, {each.person_key for each in loaded.timers})
         for entry in loaded.active:
             self._plan_entry(loaded, load_plan, entry)
         if load_plan.due is None:
@@ -246,7 +261,26 @@ class Past:
             since = counted_since(caps, load_plan.oldest)
             loaded.sends = self._session.counted_sends(load_plan.person_keys, since)
 
-    def _running(self, load_plan: LoadPlan) -> list[Entry]:
+    def _load_timers(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
+        """The timers that are due by the end of the batch, and what is asked of the past when they ring."""
+        subjects = self._versions.index.timed
+        if not subjects or load_plan.until is None:
+            return
+        found = self._session.timers(load_plan.person_keys, load_plan.until)
+        loaded.timers = [each for each in found if each.subject in subjects.by_name]
+        for timer in loaded.timers:
+            subject = subjects.by_name[timer.subject]
+            leading = self._versions.index.opened_by(subject)
+            load_plan.look_back(leading.entry_window)
+            windows = (subject.history_window, leading.history_window)
+            for one in load_plan.kin.get(timer.person_key, (timer.person_key,)):
+                for window in windows:
+                    load_plan.ask(one, window, timer.due_at)
+        if loaded.timers:
+            first = min(each.due_at for each in loaded.timers)
+            load_plan.oldest = min(first, load_plan.oldest or first)
+
+    def _running(self, load_plan: LoadPlan, timed: Collection[int]) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other."""
         if load_plan.due is None:
             return self._session.active_entries(load_plan.person_keys)
@@ -254,6 +288,7 @@ class Past:
         entries = {entry.digest: entry for entry in load_plan.due}
         speak = {digest for digest, entry in entries.items() if self._may_speak(entry)}
         speaking = {entry.person_key for entry in load_plan.due if entry.digest in speak}
+        speaking.update(timed)
         load_plan.quiet = load_plan.person_keys - speaking
         others = self._session.active_entries(speaking) if speaking else []
         return [*load_plan.due, *(entry for entry in others if entry.key not in there)]

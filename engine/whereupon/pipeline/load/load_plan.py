@@ -26,6 +26,7 @@ class LoadPlan:
         slots: those of the keys that messages ask for; None where it is not known.
         late_names: types and names of the messages that come after they happened, those that claims bring included.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
+        until: up to when timers of the persons are asked for; None for none.
         kin: who may become one person in the batch, by each of them.
     """
 
@@ -43,6 +44,7 @@ class LoadPlan:
     oldest: datetime | None = None
     late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+    until: datetime | None = None
     kin: Mapping[int, set[int]] = field(default_factory=dict)
 
     def look_back(self, entry_window: EntryWindow) -> None:

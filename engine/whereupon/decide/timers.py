@@ -1,0 +1,193 @@
+"""The timers of the persons of one batch: which are due, and which have to be computed anew."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import datetime
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from whereupon.matching import SubjectKind, TimedSubjects
+from whereupon.messages.times import FIRST_INSTANT
+from whereupon.records import Changes, Entry, Timer
+
+
+class Due(NamedTuple):
+    """A timer that is due, in the order in which they ring.
+
+    Attributes:
+        rank: what comes first at one instant (see `rank_of`).
+    """
+
+    at: datetime
+    rank: int
+    person_key: int
+    subject: str
+
+
+_FIRST = "inside/"
+"""What may end an entry comes before the steps of entries that are due at that instant; all else after them."""
+ENTRIES = 1
+"""The rank of entries that are due."""
+
+
+def rank_of(subject: str) -> int:
+    """The place of a subject among what is due at one instant: before the entries, or after them."""
+    return ENTRIES - 1 if subject.startswith(_FIRST) else ENTRIES + 1
+
+
+class Timers:
+    """The timers of one batch.
+
+    A timer is never later than the moment at which time alone may change its subject (see `records.Timer`). So a
+    message that moves that moment later need not touch it.
+
+    Args:
+        loaded: those of the batch's persons that are due by its end.
+        changes: gets what is to be written.
+        opens: whether time alone may let people into rules; otherwise only timers about those inside ring.
+
+    Attributes:
+        now: when the batch's present message arrived, or when the present work is done. Moments after it are armed.
+    """
+
+    def __init__(self, loaded: Iterable[Timer], changes: Changes, *, opens: bool = True) -> None:
+        self._changes, self._opens = changes, opens
+        self._due: dict[int, dict[str, datetime]] = defaultdict(dict)
+        self._heap: list[Due] = []
+        self._touched: dict[int, dict[str, datetime]] = {}
+        self.now = FIRST_INSTANT
+        self._arm: Callable[[], None] = _nothing
+        self._ring: Callable[[Due], None] = _no_ring
+        for timer in loaded:
+            self._set(timer.person_key, timer.subject, timer.due_at)
+
+    def bind(self, arm: Callable[[], None], ring: Callable[[Due], None]) -> None:
+        """Say what computes touched subjects anew, and what rings a timer."""
+        self._arm, self._ring = arm, ring
+
+    def close(self) -> None:
+        """Compute the rest anew; nothing rings any more."""
+        if self._touched:
+            self._arm()
+        self._arm, self._ring = _nothing, _no_ring  # or the batch would refer to itself
+
+    def pass_to(self, now: datetime) -> None:
+        """Let the clock go on to an instant, at which something arrives or is done; it never goes back."""
+        if now > self.now:
+            if self._touched:
+                self._arm()
+            self.now = now
+
+    # --- what is due ----------------------------------------------------------------------------
+
+    def may_ring(self, until: datetime) -> bool:
+        """Whether a timer may be due by an instant, as far as is known without computing anew."""
+        if self._touched and self.now < until:
+            return True
+        return bool(self._heap) and self._heap[0].at <= until
+
+    def first(self) -> Due | None:
+        """The timer of all persons that is due first, after what was touched is computed anew."""
+        if self._touched:
+            self._arm()
+        while self._heap and not self._is_valid(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0] if self._heap else None
+
+    def first_of(self, persons: Collection[int]) -> Due | None:
+        """The timer of these persons that is due first, after what was touched is computed anew."""
+        if self._touched:
+            self._arm()
+        found = (
+            Due(at, rank_of(subject), person, subject)
+            for person in persons
+            for subject, at in self._due.get(person, {}).items()
+            if self._rings(subject)
+        )
+        return min(found, default=None)
+
+    def _rings(self, subject: str) -> bool:
+        return self._opens or subject.startswith(_FIRST)
+
+    def _is_valid(self, due: Due) -> bool:
+        return self._due.get(due.person_key, {}).get(due.subject) == due.at
+
+    # --- how they move --------------------------------------------------------------------------
+
+    def ring(self, due: Due) -> None:
+        """Let a timer ring."""
+        self._ring(due)
+
+    def arm(self, person_key: int, subject: str, at: datetime) -> None:
+        """Set a timer that was not loaded, or make one earlier."""
+        known = self._due[person_key].get(subject)
+        if known is not None and known <= at:
+            return
+        self._set(person_key, subject, at)
+        place = person_key, subject
+        if place in self._changes.timers:
+            self._changes.timers[place] = at
+        else:
+            self._changes.armed[place] = at
+
+    def put(self, person_key: int, subject: str, at: datetime | None) -> None:
+        """Set a timer that has rung to its next time; None if there is none."""
+        place = person_key, subject
+        self._changes.armed.pop(place, None)
+        self._changes.timers[place] = at
+        if at is None:
+            self._due[person_key].pop(subject, None)
+        else:
+            self._set(person_key, subject, at)
+
+    def _set(self, person_key: int, subject: str, at: datetime) -> None:
+        self._due[person_key][subject] = at
+        if self._rings(subject):
+            heappush(self._heap, Due(at, rank_of(subject), person_key, subject))
+
+    # --- what is to be computed anew ------------------------------------------------------------
+
+    def touch(self, person_key: int, subjects: Iterable[str]) -> None:
+        """Note that the moments of these subjects may have become earlier, by what arrives or is done now."""
+        self._touched.setdefault(person_key, {}).update(dict.fromkeys(subjects, self.now))
+
+    def touch_inside(self, entry: Entry, subjects: TimedSubjects) -> None:
+        """The same of the people inside a rule, if time alone may end entries of it or let them go on."""
+        if subjects:
+            name = SubjectKind.INSIDE.named(entry.rule)
+            if name in subjects.by_name:
+                self.touch(entry.person_key, (name,))
+
+    def touched(self) -> Iterator[tuple[int, str, datetime]]:
+        """What is to be computed anew: person, subject, and when that was noted. Nothing is noted any more then."""
+        while self._touched:
+            person_key, subjects = self._touched.popitem()
+            for subject in sorted(subjects):
+                yield person_key, subject, subjects[subject]
+
+    # --- persons --------------------------------------------------------------------------------
+
+    def move(self, loser: int, survivor: int) -> None:
+        """Give a merged person's timers to the survivor, each as it is due first; the store does it with the rest."""
+        touched, theirs = self._touched.pop(loser, {}), self._due.pop(loser, {})
+        self.drop(loser)
+        self._touched.setdefault(survivor, {}).update(touched)
+        for subject, at in theirs.items():
+            self.arm(survivor, subject, at)
+
+    def drop(self, person_key: int) -> None:
+        """Forget an erased person's timers; the store erases them with the rest."""
+        self._touched.pop(person_key, None)
+        self._due.pop(person_key, None)
+        made = (self._changes.timers, self._changes.armed)
+        for place in [place for each in made for place in each if place[0] == person_key]:
+            self._changes.timers.pop(place, None)
+            self._changes.armed.pop(place, None)
+
+
+def _nothing() -> None:
+    """Nothing is touched before something is bound."""
+
+
+def _no_ring(due: Due) -> None:
+    raise NotImplementedError(due.subject)

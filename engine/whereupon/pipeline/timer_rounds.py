@@ -1,0 +1,54 @@
+"""Timers: they ring when they are due, and those of new subjects are made for the people who are there already."""
+
+from datetime import datetime
+
+from whereupon.conditions.prefilter import EVERYBODY
+from whereupon.decide import BatchResult, armed
+from whereupon.matching import TimedSubject
+from whereupon.pipeline.decision_rounds import DecisionRounds
+from whereupon.ports import Session
+from whereupon.records import Arming, Changes
+
+ARMING_CHUNK = 1_000
+"""Persons whose timers of a new subject are made in one transaction."""
+
+
+class TimerRounds(DecisionRounds):
+    """Makes the timers of new subjects, chunk by chunk."""
+
+    def begin_armings(self, session: Session, now: datetime) -> bool:
+        """Note each subject that is new or has changed as one to be armed; whether there was any."""
+        subjects = self.index.timed.by_name.values()
+        known = {arming.place for arming in session.armings()} if subjects else set()
+        new = [Arming(each.name, each.digest, now, 0) for each in subjects]
+        begun = {each.place: each for each in new if each.place not in known}
+        if begun:
+            session.flush(Changes(armings=begun))
+        return bool(begun)
+
+    def carry_on_arming(self, session: Session) -> BatchResult | None:
+        """Make the timers of one subject for the next persons; None if nothing is left that this engine could do."""
+        subjects = self.index.timed.by_name
+        for arming in session.armings() if subjects else ():
+            subject = subjects.get(arming.subject)
+            if arming.cursor is None or subject is None or subject.digest != arming.digest:
+                continue
+            taken = session.take_arming(arming)
+            if taken is not None:
+                return self._arm(session, taken, subject)
+        return None
+
+    def _arm(self, session: Session, arming: Arming, subject: TimedSubject) -> BatchResult:
+        after = arming.cursor or 0
+        stretch = session.take_audience(after, ARMING_CHUNK, EVERYBODY, ARMING_CHUNK)
+        loader = self._loader(session)
+        loader.gate_all()  # claims that are not carried out would be missing in the history
+        snapshot = loader.past.for_arming(stretch.persons, subject, arming.begun_at)
+        advanced = arming._replace(cursor=stretch.cursor)
+
+        def attempt() -> BatchResult:
+            result = armed(snapshot, subject, arming.begun_at, self.index, self.settings)
+            result.changes.armings[advanced.place] = advanced
+            return result
+
+        return self._decide_and_write(session, snapshot, 1, attempt)
