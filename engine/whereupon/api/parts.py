@@ -131,6 +131,7 @@ class EngineParts:
                 is_paused=self._current.is_paused,
                 settings=lambda: self._current.pipeline.settings,
                 quiet_until=self._current.quiet_until,
+                caps=lambda: self._current.pipeline.index.book.settings.caps,
                 when_idle=lambda: self._work.look_ahead(),  # noqa: PLW0108 - it is made below
                 when_answered=lambda: self._work.wake_up(),  # noqa: PLW0108 - likewise
                 secrets=self.secrets,

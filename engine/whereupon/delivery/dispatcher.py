@@ -8,7 +8,7 @@ now. No channel waits for another one.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock, Thread
@@ -21,11 +21,13 @@ from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.host_secrets import HostSecrets
 from whereupon.delivery.monitor import Monitor
+from whereupon.delivery.objections import Objections, QuietUntil
 from whereupon.delivery.retries import Retry
 from whereupon.delivery.settled_counts import Counts
-from whereupon.delivery.settlements import DeliverySettler, QuietUntil
+from whereupon.delivery.settlements import DeliverySettler
 from whereupon.ports import BatchSender, Channel, Clock, Session, Store
 from whereupon.records import DeliveryState
+from whereupon.rules.model import Cap
 from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.runtime.log_lines import log_event
 
@@ -69,6 +71,7 @@ class Dispatcher(ForkAware):
         is_paused: whether a rule is switched off. The deliveries that it has made already wait until it is on
             again.
         quiet_until: until when quiet hours hold a delivery back; they do not by default.
+        caps: gives the caps in use; none by default.
         settings: gives the settings in use, by whose keys addresses are hashed.
         when_idle: called when a channel's last call has ended.
         when_answered: called when an entry is due that has waited for a delivery's end.
@@ -86,16 +89,21 @@ class Dispatcher(ForkAware):
         is_paused: Callable[[str], bool] = lambda _: False,
         settings: Callable[[], Settings] = Settings,
         quiet_until: QuietUntil = lambda *_: None,
+        caps: Callable[[], Sequence[Cap]] = tuple,
         when_idle: Callable[[], object] = lambda: None,
         when_answered: Callable[[], object] = lambda: None,
         secrets: HostSecrets | None = None,
     ) -> None:
         self._when_answered = when_answered
         self._secrets = secrets or HostSecrets()
-        self._is_paused = is_paused
-        self._quiet_until = quiet_until
         self._when_idle = when_idle
-        self._addresses = AddressCheck(settings)
+        self._objections = Objections(
+            clock=clock,
+            is_paused=is_paused,
+            addresses=AddressCheck(settings),
+            quiet_until=quiet_until,
+            caps=caps,
+        )
         self._store = store
         self._fallback = fallback
         self._clock = clock
@@ -141,9 +149,7 @@ class Dispatcher(ForkAware):
             retry=(policy and policy.retry) or self._retry,
             monitor=self._monitor,
             counts=self._counts,
-            is_paused=self._is_paused,
-            addresses=self._addresses,
-            quiet_until=self._quiet_until,
+            objections=self._objections,
             when_answered=self._when_answered,
         )
         lane = ChannelLane(channel, settler, self._loop, self._when_idle, self._secrets)

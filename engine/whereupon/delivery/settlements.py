@@ -7,33 +7,28 @@ looked at before the call, and settled by its own outcome.
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.decide.consent import reason_to_withhold
-from whereupon.decide.quiet_hours import QUIET
-from whereupon.delivery.address_check import AddressCheck
 from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.channel_rests import Turn, after_calls, is_failure, turn_of
 from whereupon.delivery.functions import Returned
 from whereupon.delivery.host_code import NotRunError
 from whereupon.delivery.lanes import CallEnd, NotTriedError
 from whereupon.delivery.monitor import Event, Monitor
+from whereupon.delivery.objections import Objections, SendsBefore
 from whereupon.delivery.retries import GiveUp, Retry, RetryLater
 from whereupon.delivery.settled_counts import Counts
 from whereupon.errors import StoreError
 from whereupon.messages.times import later
 from whereupon.ports import Clock, LeasedNow, Session, Settlement, Store
-from whereupon.records import NOTHING, RULE_PAUSED, ChannelState, Delivery, DeliveryState
+from whereupon.records import NOTHING, ChannelState, Delivery, DeliveryState
 from whereupon.rules.steps.run import function_of
 from whereupon.runtime.combined import Combined
 from whereupon.runtime.log_lines import log_event
-
-PAUSE = timedelta(minutes=1)
-"""How long a delivery of a rule that is switched off waits before the rule is looked at again."""
 
 _LOG = logging.getLogger("whereupon.delivery")
 
@@ -67,9 +62,6 @@ class Leased(NamedTuple):
     is_probe: bool = False
 
 
-QuietUntil: TypeAlias = Callable[[Delivery, Mapping[str, JsonValue], datetime], datetime | None]
-"""Until when quiet hours hold a delivery back from a person with these attributes; None if they do not."""
-
 Parcel: TypeAlias = tuple[Leased, ...]
 """What one call gets."""
 
@@ -101,9 +93,7 @@ class DeliverySettler:
     retry: Retry
     monitor: Monitor
     counts: Counts
-    is_paused: Callable[[str], bool]
-    addresses: AddressCheck
-    quiet_until: QuietUntil
+    objections: Objections
     when_answered: Callable[[], object] = lambda: None
     """Called when an entry is due that has waited for a delivery's end."""
     has_failed: bool = field(default=False, init=False)
@@ -144,6 +134,7 @@ class DeliverySettler:
         rests = bool(keys) and self._rests(session, [each.ends for each in asked])
         found = session.leased_now(keys) if keys else {}
         facts = self._facts(session, [each.following for each in asked])
+        before = self.objections.sends_before(session, _deliveries_of(asked))
         prepared, refused = list[Parcel](), list[tuple[Delivery, Settlement]]()
         ended = list[Settlement]()
         for each in asked:
@@ -154,7 +145,9 @@ class DeliverySettler:
                     continue
                 if (rests and not leased.is_probe) or self.clock.now() > leased.latest:
                     ended.append(_as_it_was(leased.delivery))
-                elif (end := self._objection(session, leased.delivery, now)) is None:
+                elif (
+                    end := self._objection(session, leased.delivery, now, before, refused)
+                ) is None:
                     delivery = _addressed(leased.delivery, now)
                     delivery = delivery._replace(facts=facts.get(delivery.awaited_by, NOTHING))
                     ready.append(leased._replace(delivery=delivery))
@@ -184,31 +177,20 @@ class DeliverySettler:
         keys = {key for key in waiting if key is not None}
         return {entry.key: entry.facts for entry in session.entries(keys)} if keys else {}
 
-    def _objection(self, session: Session, delivery: Delivery, now: LeasedNow) -> Settlement | None:
-        """Why a delivery is not handed over now: its rule is off, the person may not be sent it, or it is quiet."""
-        instant = self.clock.now()
-        key, attempts = delivery.key, delivery.attempts
-        if now.is_paused:  # it keeps its place in the outbox
-            due = delivery.due_at
-            return Settlement(key, DeliveryState.PAUSED, attempts, due, RULE_PAUSED)
-        if self.is_paused(delivery.rule):
-            until = later(instant, PAUSE)
-            return Settlement(key, DeliveryState.PENDING, attempts, until, delivery.reason)
-        reason = reason_to_withhold(now.attributes, delivery.kind, delivery.topic)
-        if reason is None and self.policy.address is not None:
-            reason = self.addresses.reason_to_withhold(session, delivery, now, self.policy.address)
-        if reason is None:
-            return self._until_it_may_go(delivery, now)
-        state, waiting = DeliveryState.WITHHELD, delivery.awaited_by
-        return Settlement(key, state, attempts, instant, reason, awaited_by=waiting)
-
-    def _until_it_may_go(self, delivery: Delivery, now: LeasedNow) -> Settlement | None:
-        """What lets a delivery wait for the end of quiet hours, with no attempt counted; None if none hold it back."""
-        until = self.quiet_until(delivery, now.attributes or NOTHING, self.clock.now())
-        if until is None:
-            return None
-        state, attempts = DeliveryState.PENDING, delivery.attempts
-        return Settlement(delivery.key, state, attempts, until, QUIET)
+    def _objection(
+        self,
+        session: Session,
+        delivery: Delivery,
+        now: LeasedNow,
+        before: SendsBefore,
+        refused: Sequence[tuple[Delivery, Settlement]],
+    ) -> Settlement | None:
+        """Why a delivery is not handed over now; what is refused in this transaction has given its place back."""
+        counted = before.get(delivery.key, ())
+        if counted:
+            gone = {each.idempotency_key for each, _ in refused}
+            counted = [each for each in counted if each.idempotency_key not in gone]
+        return self.objections.to(session, delivery, now, self.policy.address, counted)
 
     def settle(self, ends: Sequence[CallEnd[Parcel]]) -> None:
         """Settle several parcels at once."""
@@ -337,6 +319,10 @@ class DeliverySettler:
         self.monitor.tell_of_delivery(Event.FAILED, after, error=error)
         if after.state is DeliveryState.DEAD:
             self.monitor.tell_of_delivery(Event.DEAD, after, error=error)
+
+
+def _deliveries_of(asked: Sequence[_Turnover]) -> Iterator[Delivery]:
+    return (leased.delivery for each in asked for leased in each.following)
 
 
 def _outcomes(end: CallEnd[Parcel]) -> Sequence[BaseException | None]:
