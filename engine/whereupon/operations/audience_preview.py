@@ -10,6 +10,7 @@ from whereupon.decide.addresses import ADDRESSES, address_digests, normalized_ad
 from whereupon.decide.consent import reason_to_withhold
 from whereupon.decide.holdouts import is_held_out
 from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.capped import capped
 from whereupon.ports import Session, Store
 from whereupon.records import BroadcastRun, Delivery, Person
 from whereupon.rules.model import Rule
@@ -33,7 +34,10 @@ class AudiencePreview:
         suppressed: how many have a suppressed address on a channel of at least one send.
         without_address: how many have no address on a channel of at least one send. Channels whose addresses no
             attribute has, such as ``push``, do not count.
-        unreachable: how many would be sent nothing at all for these reasons.
+        capped: for how many of them a cap leaves no place for the first marketing send. As the settings say, they
+            would be sent it later, or not at all.
+        unreachable: how many would be sent nothing at all: held out, or each send withheld for another reason than
+            a cap.
     """
 
     broadcast: str
@@ -44,6 +48,7 @@ class AudiencePreview:
     unsubscribed: int = 0
     suppressed: int = 0
     without_address: int = 0
+    capped: int = 0
     unreachable: int = 0
 
 
@@ -58,6 +63,7 @@ class _Counts:
     unsubscribed: int = 0
     suppressed: int = 0
     without_address: int = 0
+    capped: int = 0
     unreachable: int = 0
 
 
@@ -103,6 +109,7 @@ class AudienceCounter:
             unsubscribed=counts.unsubscribed,
             suppressed=counts.suppressed,
             without_address=counts.without_address,
+            capped=counts.capped,
             unreachable=counts.unreachable,
         )
 
@@ -110,6 +117,7 @@ class AudienceCounter:
         persons, cursor = self._pipeline.audience_after(session, run, self._rule)
         counts.people += len(persons)
         self._take_sample(session, persons[: self._sample - len(counts.sample)], counts)
+        counts.capped += self._count_capped(session, persons)
         suppressed = self._suppressed(session, persons)
         for person in persons:
             self._count_person(person, suppressed, counts)
@@ -125,6 +133,11 @@ class AudienceCounter:
         led_to = self._pipeline.rehearse(session, self._run, self._rule, persons).emitted
         made = (each for each in led_to if isinstance(each, Delivery))
         counts.texts += (each for each in made if each.rule == self._rule.id)
+
+    def _count_capped(self, session: Session, persons: Iterable[Person]) -> int:
+        settings = self._pipeline.index.book.settings
+        keys = {person.key for person in persons}
+        return len(capped(session, keys, self._rule, settings, self._run.due_at))
 
     def _suppressed(self, session: Session, persons: Iterable[Person]) -> set[tuple[int, str]]:
         """The keys of persons, each with a channel on which their address is suppressed."""

@@ -229,6 +229,7 @@ def preview_lines(preview: AudiencePreview) -> list[str]:
         (preview.unsubscribed, "unsubscribed"),
         (preview.suppressed, "suppressed"),
         (preview.without_address, "without an address"),
+        (preview.capped, "capped"),
         (preview.held_out, "held out"),
         (preview.unreachable, "would get nothing at all"),
     )
@@ -254,6 +255,7 @@ def preview_object(preview: AudiencePreview) -> JsonObject:
         "unsubscribed": preview.unsubscribed,
         "suppressed": preview.suppressed,
         "without_address": preview.without_address,
+        "capped": preview.capped,
         "held_out": preview.held_out,
         "unreachable": preview.unreachable,
         "sample": list(preview.sample),

@@ -230,6 +230,7 @@ class PreviewShown(BaseModel):
     Attributes:
         people: how many are in its audience.
         texts: what the people of the sample would be sent at once.
+        capped: for how many a cap leaves no place for the first marketing send.
         held_out: how many belong to its holdout, and would be sent nothing.
         unsubscribed, suppressed, without_address: how many would not get at least one of the sends, and why.
         unreachable: how many would be sent nothing at all.
@@ -238,6 +239,7 @@ class PreviewShown(BaseModel):
     people: int
     sample: list[str]
     texts: list[TextShown]
+    capped: int
     held_out: int
     unsubscribed: int
     suppressed: int
@@ -253,6 +255,7 @@ def preview_broadcast(rule: RuleId, asked: PreviewAsked, engine: EngineGiven) ->
         people=found.people,
         sample=list(found.sample),
         texts=list(map(_text_shown, found.texts)),
+        capped=found.capped,
         held_out=found.held_out,
         unsubscribed=found.unsubscribed,
         suppressed=found.suppressed,
