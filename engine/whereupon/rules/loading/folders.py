@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from pydantic import JsonValue
 
@@ -20,6 +20,7 @@ from whereupon.rules.loading.documents import file_error, load_document, may_hav
 from whereupon.rules.loading.lint import lint
 from whereupon.rules.loading.placing import is_rule_file, json_texts, load_placed
 from whereupon.rules.loading.texts import Texts, is_in_partials
+from whereupon.rules.loading.time_lint import both_sides, may_have_sides
 from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
 from whereupon.rules.plan.plan_checker import PlanChecker
 from whereupon.rules.plan.tracking_plan import TrackingPlan
@@ -90,6 +91,7 @@ def read_folder(folder: Path, *, secrets: Collection[str] | None = None) -> Fold
         if any(each.severity is Severity.ERROR for each in of_file):
             wrong.add(file.name)  # also for an error in a text that it names
         diagnostics += of_file
+    diagnostics += _first_both_sides(files)
     if not wrong:  # else what a file names, or a text renders, may not be known
         diagnostics += texts.unused(_partials_of(values))
     refused = [file for file in files if file.name in wrong]
@@ -102,6 +104,16 @@ def read_folder(folder: Path, *, secrets: Collection[str] | None = None) -> Fold
         refused={file.path.stem: file.name for file in refused},
         has_settings_refused=any(file.is_of_settings for file in refused),
     )
+
+
+def _first_both_sides(files: Sequence["_File"]) -> list[Diagnostic]:
+    """What is said, once a folder, of a date that may lie on either side of now."""
+    for file in files:
+        if file.value is not None and may_have_sides(file.value):
+            found = both_sides(cast("Mapping[str, JsonValue]", file.data_of(file.value)))
+            if found is not None:
+                return [*file.located([found])]
+    return []
 
 
 def _partials_of(values: Sequence[RuleFile]) -> set[str]:
@@ -221,13 +233,13 @@ class _File:
             text = object_text(value.source)
             if not any(f'"{key}"' in text for key in _LOOKING_INTO_LISTS):
                 return
-        yield from self.located(check_names(self._data(value), plan))
+        yield from self.located(check_names(self.data_of(value), plan))
 
     def _has_error(self, path: tuple[str | int, ...]) -> bool:
         """Whether that part of the file has an error, or is within a part that has one."""
         return path != () and any(path[: len(part)] == part[: len(path)] for part in self.errors_at)
 
-    def _data(self, value: RuleFile) -> JsonValue:
+    def data_of(self, value: RuleFile) -> JsonValue:
         """What is written in the file."""
         match value:
             case Rule():

@@ -23,6 +23,7 @@ from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
 from whereupon.rules.loading.goal_lint import goal_warnings
 from whereupon.rules.loading.mail_lint import mail_warnings
 from whereupon.rules.loading.result_lint import results_in_conditions, unknown_result
+from whereupon.rules.loading.time_lint import unknown_moments
 from whereupon.rules.model import (
     Change,
     OncePerKey,
@@ -49,7 +50,7 @@ _SIZES = ("size", "first", "last")
 
 
 def lint(rule: Rule, segments: Segments) -> tuple[Diagnostic, ...]:
-    """Every warning about a rule.
+    """Every warning about a rule, and what keeps it from being used as a whole.
 
     Args:
         rule: a rule that may come from a file with errors.
@@ -271,6 +272,10 @@ def _mails(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     return mail_warnings(rule.source.get("whereupon"))
 
 
+def _moments(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
+    return unknown_moments(rule, segments)
+
+
 _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _undescribed,
     _own_trigger,
@@ -282,5 +287,6 @@ _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _unknown_results,
     _paths_as_texts,
     _mails,
+    _moments,
     _keys,
 )
