@@ -45,8 +45,6 @@ claims = st.lists(
     min_size=3,
     max_size=16,
 )
-_IN_CHUNKS = [rule for rule in TAKE_ONE_RULES if rule.get("campaign") != "graced"]
-"""Without grace: of the skips that a long claim keeps open, a chunk decides those that it knows of."""
 cuts = st.sets(st.integers(0, 12), max_size=5)
 
 
@@ -120,7 +118,7 @@ def test_a_claim_in_chunks_ends_as_a_whole_one_ends(
     messages = messages_of(happened)
     singly = range(len(messages))
     whole, parted = (
-        outcome_of(world_after(messages, singly, rules=_IN_CHUNKS, claim_chunk=part))
+        outcome_of(world_after(messages, singly, rules=TAKE_ONE_RULES, claim_chunk=part))
         for part in (CLAIM_CHUNK, claim_chunk)
     )
     for name, content in whole.contents.items():
@@ -135,8 +133,8 @@ def test_any_call_carries_an_unfinished_claim_out_first(
 ) -> None:
     """If its sender has gone, at any chunk of it; without further calls, due work does it."""
     messages = messages_of(happened)
-    whole = outcome_of(world_after(messages, range(len(messages)), rules=_IN_CHUNKS))
-    made = World(list(_IN_CHUNKS))
+    whole = outcome_of(world_after(messages, range(len(messages)), rules=TAKE_ONE_RULES))
+    made = World(list(TAKE_ONE_RULES))
     made.engine.pipeline.claim_chunk = claim_chunk
     for message in messages:
         begin(made, message, carried_on=data.draw(st.integers(0, 3)))

@@ -200,6 +200,37 @@ def test_a_claimed_message_has_grace_too(home: Store) -> None:
     assert made.outcomes == ["who", "entered"]
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 99])
+def test_a_long_claim_decides_again_when_all_of_it_has_happened(home: Store, chunk: int) -> None:
+    """A later message of the claim comes before the one that is decided once more, however the claim is divided."""
+    made = welcome(home)
+    made.engine.pipeline.claim_chunk = chunk
+    made.track("Signed Up", None, {"n": "first"}, anonymous="anon-1", at=0)
+    made.identify(None, {"plan": "pro"}, anonymous="anon-1", at=1)
+    made.track("Signed Up", None, {"n": "second"}, anonymous="anon-1", at=2)
+    made.identify("ada", anonymous="anon-1", at=3)
+    made.run(4)
+    assert made.outcomes == ["who", "entered", "reentry"]
+    assert made.titles() == ["second"]
+    assert open_skips(home) == []
+
+
+@pytest.mark.parametrize("chunk", [1, 99])
+def test_what_the_claiming_message_closes_is_decided_behind_the_claim(
+    home: Store, chunk: int
+) -> None:
+    """The identify that says the plan also brings a message: that one comes first."""
+    made = welcome(home)
+    made.engine.pipeline.claim_chunk = chunk
+    for place, number in enumerate(("anonymous", "other")):
+        made.track("Signed Up", None, {"n": number}, anonymous="anon-1", at=place)
+    made.track("Signed Up", "ada", {"n": "known"}, at=2)
+    made.identify("ada", {"plan": "pro"}, anonymous="anon-1", at=3)
+    made.run(4)
+    assert made.outcomes == ["who", "entered", "reentry", "reentry"]
+    assert made.titles() == ["anonymous"]
+
+
 def test_who_is_erased_has_no_open_skip_left(home: Store) -> None:
     """The person's rows go with the person."""
     made = welcome(home)

@@ -8,7 +8,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import Reason
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
-from whereupon.decide.grace import decide_again
+from whereupon.decide.grace import decide_again, put_off
 from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
 from whereupon.decide.people import (
     ReassignedMessage,
@@ -136,10 +136,11 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         change = apply_attributes(work, own, person, change)
     if begun is not None:
         segments = change.entered, change.left
-        begin_job(work, message, begun, stored, *segments, makes_known=change.known)
+        again = put_off(work)
+        begin_job(work, message, begun, stored, *segments, makes_known=change.known, again=again)
     else:
         _apply_in_order(work, own, change, claimed)
-    decide_again(work, message.received_at)
+        decide_again(work, message.received_at)
 
 
 def _claimed_by(

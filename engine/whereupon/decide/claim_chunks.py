@@ -5,7 +5,7 @@ as of the same moment, nothing else of the person's comes between them, and each
 chunks before it made.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from whereupon.decide.arrivals import claimed_evaluations
@@ -13,7 +13,7 @@ from whereupon.decide.batch import state_of
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.grace import decide_again
+from whereupon.decide.grace import decide_again, put_off
 from whereupon.decide.people import ReassignedMessage, claim_messages
 from whereupon.decide.person_changes import NO_CHANGE, PersonChange, apply_message
 from whereupon.decide.result import BatchResult, KeysExhausted, Notice, PoisonError
@@ -23,6 +23,7 @@ from whereupon.identity.algebra import claimant
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import earlier
 from whereupon.records import ClaimJob, StoredMessage
+from whereupon.rules.model import Rule
 
 
 def carry_on(
@@ -78,9 +79,22 @@ def _evaluate_chunk(work: BatchState, chunk: ClaimChunk) -> None:
     if chunk.is_last and not is_put:
         _apply_own(work, chunk)
     work.ahead.clear()
-    decide_again(work, own.message.received_at)
-    behind = None if chunk.is_last else job._replace(after=_last(here), is_put=is_put)
+    if chunk.is_last:
+        work.again[:0] = _put_off(work, chunk)
+        decide_again(work, own.message.received_at)
+        behind = None
+    else:
+        again = (*job.again, *put_off(work))
+        behind = job._replace(after=_last(here), is_put=is_put, again=again)
     work.changes.claim_jobs[job.anonymous_key] = behind
+
+
+def _put_off(work: BatchState, chunk: ClaimChunk) -> Iterator[tuple[Evaluation, Rule]]:
+    """What the chunks before closed, as far as the rules are still there, to be decided once more."""
+    for key, rule_id, _ in chunk.job.again:
+        evaluation, rule = chunk.again.get(key), work.index.by_id.get(rule_id)
+        if evaluation is not None and rule is not None:
+            yield evaluation.copy(), rule
 
 
 def _exclusions(work: BatchState, job: ClaimJob, evaluations: Sequence[Evaluation]) -> Exclusions:

@@ -19,6 +19,13 @@ def decide_again(work: BatchState, now: datetime) -> None:
             _decide(work, evaluation, rule)
 
 
+def put_off(work: BatchState) -> tuple[tuple[int, str, bool], ...]:
+    """What a change has closed, to be decided when the claim is carried out that has made the change (see `ClaimJob`)."""
+    closed = tuple((each.key, rule.id, each.retroactive) for each, rule in work.again)
+    work.again.clear()
+    return closed
+
+
 def _decide(work: BatchState, evaluation: Evaluation, rule: Rule) -> None:
     see_now(work, evaluation)
     past = work.entries_in(rule, evaluation.person_key)

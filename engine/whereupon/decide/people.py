@@ -231,7 +231,7 @@ def claim_messages(work: BatchState, key: int) -> list[ReassignedMessage]:
     return in_order(claimed)
 
 
-def begin_job(
+def begin_job(  # noqa: PLR0913 - all that a job notes
     work: BatchState,
     message: Message,
     anonymous_id: str,
@@ -240,6 +240,7 @@ def begin_job(
     left: Collection[str],
     *,
     makes_known: bool = False,
+    again: Sequence[tuple[int, str, bool]] = (),
 ) -> None:
     """Leave to later transactions what a message claims, and with it what the message leads to itself.
 
@@ -248,6 +249,7 @@ def begin_job(
         stored: the message as it is recorded, the person's.
         entered, left: the segments that the person entered and left by it.
         makes_known: whether it made the person known, and some rule asks for that.
+        again: see `ClaimJob`.
     """
     key = work.anonymous[anonymous_id]
     takes_one = work.index.takes_one
@@ -262,6 +264,7 @@ def begin_job(
         entered=tuple(sorted(entered)),
         left=tuple(sorted(left)),
         makes_known=makes_known,
+        again=tuple(again),
     )
 
 

@@ -77,6 +77,7 @@ class Snapshot:
             only begun (see `ClaimJob`).
         single_claims: the claims inside a run that the batch may split, by anonymous key.
         open_skips: of the persons, each with its message; empty if no rule has `grace`.
+        again: the messages that the last chunk of a claim decides once more.
         ended: entries that are over and may hear of a message that comes too late for them.
         timers: of the persons, those that are due by the end of the batch.
         opens: whether time alone may let people into rules.
@@ -109,6 +110,7 @@ class Snapshot:
     past_entries: list[PastEntry] = field(default_factory=list)
     active: list[Entry] = field(default_factory=list)
     ended: list[Entry] = field(default_factory=list)
+    again: list[Evaluation] = field(default_factory=list)
     open_skips: list[tuple[OpenSkip, Evaluation]] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
     opens: bool = True
@@ -142,8 +144,10 @@ class ClaimChunk:
     Attributes:
         own: the message that claims.
         is_last: whether nothing comes behind it.
+        again: of the last chunk, by message key, the messages that are decided once more.
     """
 
     job: ClaimJob
     own: StoredMessage
     is_last: bool
+    again: Mapping[int, Evaluation] = field(default_factory=dict)

@@ -37,6 +37,8 @@ class ClaimJob(NamedTuple):
         is_put: whether the message that claims was evaluated.
         entered, left: the segments that the person entered and left by it.
         makes_known: whether the message made the person known.
+        again: the skips that the claim has closed so far, and that are decided once more when it is carried out:
+            the message's key, the rule's id, and whether the message was anonymous (see `OpenSkip`).
     """
 
     anonymous_key: int
@@ -51,3 +53,4 @@ class ClaimJob(NamedTuple):
     entered: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     makes_known: bool = False
+    again: tuple[tuple[int, str, bool], ...] = ()

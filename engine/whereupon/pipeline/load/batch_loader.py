@@ -161,14 +161,16 @@ class BatchLoader:
             loaded, anonymous_key, held[0].after
         )
         loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_chunk]}
+        is_last = len(waiting) <= self._claim_chunk
+        load_plan.again = held[0].again if is_last else ()
         self.past.plan(loaded, load_plan, mentioned, [own.message], None)
         self.past.load(loaded, load_plan)
-        is_last = len(waiting) <= self._claim_chunk
         if not is_last:
             last = max(run.until for run in loaded.claims[anonymous_key])
             until = later(last, self._settings.identity.late_window)
             loaded.ahead = self.past.behind(waiting[-1], own.owner, until)
-        return loaded, ClaimChunk(held[0], own, is_last=is_last)
+        again = {each.key: each for each in loaded.again}
+        return loaded, ClaimChunk(held[0], own, is_last=is_last, again=again)
 
     def _claim_loader(self, index: RuleIndex) -> ClaimLoader:
         return ClaimLoader(self._session, self._settings.identity, index, self._claim_chunk)

@@ -129,7 +129,8 @@ class Past:
         if not index.gives_grace or not load_plan.person_keys or since is None:
             return []
         found = self._session.open_skips(load_plan.person_keys, since)
-        keys = {skip.message_key for skip in found}
+        closed = {key: is_late for key, _, is_late in load_plan.again}
+        keys = {skip.message_key for skip in found} | closed.keys()
         stored = {each.key: each for each in self._session.messages(keys)} if keys else {}
         for skip in found:
             each = stored.get(skip.message_key)
@@ -139,10 +140,18 @@ class Past:
                 continue
             again = Evaluation.of(each, skip.person_key, skip.until, retroactive=skip.retroactive)
             loaded.open_skips.append((skip, again))
-            window = index.trigger_match(each.type, each.name).history_window
-            for one in load_plan.kin.get(skip.person_key, (skip.person_key,)):
-                load_plan.ask(one, window, each.timestamp)
+            self._ask_for(load_plan, each)
+        for each in (stored[key] for key in closed if key in stored):
+            again = Evaluation.of(each, each.owner, each.timestamp, retroactive=closed[each.key])
+            loaded.again.append(again)
+            self._ask_for(load_plan, each)
         return [*stored.values()]
+
+    def _ask_for(self, load_plan: LoadPlan, stored: StoredMessage) -> None:
+        """Note what deciding a message once more asks of its owner's past, or of whoever may become one with them."""
+        window = self._versions.index.trigger_match(stored.type, stored.name).history_window
+        for one in load_plan.kin.get(stored.owner, (stored.owner,)):
+            load_plan.ask(one, window, stored.timestamp)
 
     def _slots(self, messages: Sequence[Message]) -> set[str] | None:
         """The slots of the keys that messages ask for; None where one of them cannot be read."""

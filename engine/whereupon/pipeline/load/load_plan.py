@@ -1,6 +1,6 @@
 """Whom a batch touches, and what is asked about their past."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -27,6 +27,7 @@ class LoadPlan:
         late_names: types and names of the messages that come after they happened, those that claims bring included.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
         until: up to when timers of the persons are asked for; None for none.
+        again: what a claim decides once more with its last chunk (see `ClaimJob`).
         kin: who may become one person in the batch, by each of them.
     """
 
@@ -45,6 +46,7 @@ class LoadPlan:
     late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
     until: datetime | None = None
+    again: Sequence[tuple[int, str, bool]] = ()
     kin: Mapping[int, set[int]] = field(default_factory=dict)
 
     def look_back(self, entry_window: EntryWindow) -> None:

@@ -151,6 +151,7 @@ def claim_job_row(job: ClaimJob) -> Parameters:
         "entered": list(job.entered),
         "left": list(job.left),
         "known": job.makes_known,
+        "again": [list(each) for each in job.again],
     }
     place = (job.anonymous_key, job.person_key, job.message_key)
     return (*place, as_micros(job.due_at), as_micros(happened), key, encode(noted).decode())
@@ -173,6 +174,7 @@ def claim_job_from(row: Record) -> ClaimJob:
         entered=tuple(noted["entered"]),
         left=tuple(noted["left"]),
         makes_known=noted.get("known", False),
+        again=tuple((key, rule, bool(late)) for key, rule, late in noted.get("again", ())),
     )
 
 

@@ -94,6 +94,7 @@ class WritesContract:
             is_put=True,
             entered=("pros",),
             left=("buyers", "🧦"),
+            again=((2**40, "socks", True), (7, "🧦", False)),
         )
         other = claiming(ANON + 1, owner=BOB, due_at=after(30))
         save(store, Changes(claim_jobs={ANON: claiming(), ANON + 1: other}))
