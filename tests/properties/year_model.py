@@ -172,7 +172,6 @@ class Household(Gates):
         is_new = person is None
         if person is None:
             person = Person([message.user], now, asked=now)
-            person.inside = self._memberships(person, now)
             self.people.everybody.append(person)
         if message.name == "Delete Person":
             self.people.everybody.remove(person)

@@ -101,7 +101,9 @@ class Sends:
             counted = [each.at for each in self._sent_within(entry.person, cap, now)]
             if len(counted) < cap["at_most"]:
                 continue
-            wait = cap["otherwise"]["wait_up_to"] if isinstance(cap["otherwise"], dict) else None
+            wait = (
+                cap["otherwise"]["wait_up_to"] if isinstance(cap.get("otherwise"), dict) else None
+            )
             free = sorted(counted)[-cap["at_most"]] + span(cap["per"])
             since = now if entry.stood_since is None else entry.stood_since
             if wait is None or now - since >= span(wait):
