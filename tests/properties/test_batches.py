@@ -307,6 +307,8 @@ def _everything(store: MemoryStore) -> Changes:
         skips=list(schema.skips.rows.values()),
         entries=dict(schema.entries.rows),
         new_entries=set(schema.entries.rows),
+        timers={place: timer.due_at for place, timer in schema.timers.rows.items()},
+        armings=dict(schema.armings.rows),
         deliveries=list(schema.deliveries.rows.values()),
         requests=dict(schema.requests.rows),
         audit=list(schema.audit.rows.values()),

@@ -90,8 +90,10 @@ def test_a_rule_can_override_timezone() -> None:
 def test_a_broadcast_with_a_timezone_is_on_its_clock() -> None:
     """UTC counts too if it is written; a schedule that names none leaves it to the settings."""
     nine: dict[str, JsonValue] = {"cron": "0 9 * * *"}
-    assert _clock(when={**nine, "timezone": "Asia/Tokyo"}) == Clock(None, "Asia/Tokyo")
-    assert _clock(when={**nine, "timezone": "UTC"}) == Clock(None, "UTC")
+    assert _clock(when={**nine, "timezone": "Asia/Tokyo"}) == Clock(
+        None, "Asia/Tokyo", of_schedule=True
+    )
+    assert _clock(when={**nine, "timezone": "UTC"}) == Clock(None, "UTC", of_schedule=True)
     assert _clock(when=nine) is None
     assert _clock(when=nine, timezone="Europe/Paris") == Clock(None, "Europe/Paris")
 
