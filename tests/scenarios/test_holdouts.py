@@ -178,6 +178,9 @@ def test_lists_and_counts_leave_who_is_held_out_out_unless_asked(home: Store) ->
     (asked,) = made.engine.entries.list(rule="cart", state=EntryState.HELD_OUT).entries
     assert asked.is_held_out
     assert made.engine.stats("cart").rules[0].entered == 0
+    assert made.engine.profile(name).counts["entries"] == 0
+    with home.session() as session:
+        assert session.counts().entries == 0
 
 
 def test_a_broadcast_has_a_holdout_too(home: Store) -> None:

@@ -12,7 +12,7 @@ from whereupon.decide.history import HistoryEvent, HistoryUntil
 from whereupon.errors import UnknownNameError
 from whereupon.messages.times import format_instant, from_micros
 from whereupon.ports import HistoryNeed, Session
-from whereupon.records import Device, IdKind, Person, Relationship, is_storable
+from whereupon.records import Device, Entry, IdKind, Person, Relationship, is_storable
 from whereupon.rules.model import Rulebook, Send
 
 
@@ -30,7 +30,7 @@ class Profile:
         is_unsubscribed: whether the person wants no marketing at all.
         topics: for each topic of the rules, whether the person is subscribed to it.
         devices: the last that was registered first.
-        counts: how many rows the store has of them, by kind.
+        counts: how many rows the store has of them, by kind; entries without those that a holdout kept out.
         latest: when they did something last.
     """
 
@@ -74,6 +74,7 @@ def profile(session: Session, user_id: str, book: Rulebook, now: datetime) -> Pr
     steps = (step for rule in book.rules for step in rule.route.every_step())
     topics = {step.topic for step in steps if isinstance(step, Send) and step.topic is not None}
     footprint = session.footprint(person.key)
+    held_out = sum(1 for entry in session.scan(Entry, person.key) if entry.is_held_out)
     devices = session.scan(Device, person.key)
     ties = session.scan(Relationship, person.key)
     return Profile(
@@ -88,7 +89,7 @@ def profile(session: Session, user_id: str, book: Rulebook, now: datetime) -> Pr
         topics={topic: is_subscribed(topic, person.attributes) for topic in sorted(topics)},
         devices=sorted(devices, key=lambda each: (each.updated_at, each.token), reverse=True),
         relationships=sorted(ties, key=lambda each: (each.type_id, each.object_id)),
-        counts=footprint.counts,
+        counts={**footprint.counts, "entries": footprint.counts["entries"] - held_out},
         latest=footprint.latest,
     )
 

@@ -364,9 +364,12 @@ class Questions(GuardQuestions, Protocol):
     # --- numbers ------------------------------------------------------------------------------------
 
     def counts(self) -> Counts:
-        """The number of rows of four tables."""
-        kinds = (StoredMessage, Person, Entry, Delivery)
-        return Counts(*(sum(1 for _ in self.scan(kind)) for kind in kinds))
+        """How many messages, persons, entries and deliveries there are; who was held out has entered nothing."""
+        messages, persons, deliveries = (
+            sum(1 for _ in self.scan(kind)) for kind in (StoredMessage, Person, Delivery)
+        )
+        entries = sum(1 for entry in self.scan(Entry) if not entry.is_held_out)
+        return Counts(messages, persons, entries, deliveries)
 
     def count_persons(self) -> int:
         """The number of persons."""

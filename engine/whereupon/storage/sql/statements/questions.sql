@@ -297,7 +297,7 @@ SELECT whereupon_audit.* FROM whereupon_audit WHERE request = :request ORDER BY 
 SELECT
     (SELECT count(*) FROM whereupon_message),
     (SELECT count(*) FROM whereupon_person),
-    (SELECT count(*) FROM whereupon_entry),
+    (SELECT count(*) FROM whereupon_entry WHERE state <> 'held-out'),
     (SELECT count(*) FROM whereupon_delivery)
 
 -- name: count_persons
