@@ -114,6 +114,30 @@ def test_coverage_counts_the_window_of_a_date(tmp_path: Path) -> None:
     assert [each for each in _uncovered(tmp_path, rule, *days) if f"window: {part}" in each] == []
 
 
+@pytest.mark.parametrize(
+    ("operator", "days"),
+    [("in_next", (6, 7, 4)), ("in_last", (4, 3, 6)), ("not_in_last", (4, 3, 6))],
+)
+def test_coverage_counts_the_window_of_a_date_on_one_side_of_now(
+    operator: str, days: tuple[int, ...], tmp_path: Path
+) -> None:
+    """The test is on 5 January, for 2 days; a date on the other side is outside."""
+    rule = OFFER.replace(
+        "{performed: {event: Signed In, within: 7d}}", f"{{born: {{{operator}: 2d}}}}"
+    )
+    tests = [
+        f"- {{identify: ada, traits: {{born: '2026-01-0{day}T09:00:00Z'}}}}\n- {BUY}"
+        for day in days
+    ]
+    part = f"who: born {operator} 2d"
+    left = _uncovered(tmp_path, rule, tests[0])
+    assert {each.partition(": no test is ")[2] for each in left if part in each} == {
+        f"outside of this window: {part}",
+        f"just at the edge of this window: {part}",
+    }
+    assert [each for each in _uncovered(tmp_path, rule, *tests) if f"window: {part}" in each] == []
+
+
 def test_coverage_counts_how_often_something_was_performed(tmp_path: Path) -> None:
     """Of `at_least: 3` two and three; whether there was one at all is no bound."""
     rule = OFFER.replace("within: 7d}", "at_least: 3}")

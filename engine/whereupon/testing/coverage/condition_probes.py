@@ -3,16 +3,18 @@
 A condition counts as seen if it was evaluated: a part of a `where` after one that fails is not.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from pydantic import JsonValue
 from typing_extensions import override
 
 from whereupon.conditions import ALWAYS, Condition, Conjunct, Data, History, Performed
+from whereupon.conditions.clocks import Clock, beside
 from whereupon.conditions.condition import Holds, in_turn
 from whereupon.conditions.operators.dates import instant_of
 from whereupon.conditions.paths import follow, parts_of
@@ -31,6 +33,16 @@ WINDOW: Final = (Seen.INSIDE, Seen.OUTSIDE, Seen.EDGE)
 _COMPARISONS: Final = frozenset({"@gt", "@gte", "@lt", "@lte", "@between", "<", "<=", ">", ">="})
 _JOINING: Final = frozenset({"and", "or", "!", "!!"})
 _STEP: Final = timedelta(microseconds=1)
+_Age: TypeAlias = Callable[[timedelta], timedelta]
+_AGES: Final[Mapping[str, _Age]] = MappingProxyType(
+    {
+        "@within": abs,
+        "@in_next": lambda behind: -behind,
+        "@in_last": lambda behind: behind,
+        "@not_in_last": lambda behind: behind,
+    }
+)
+"""Of how long ago a date is, what is compared with the window; what is less than nothing is on the other side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +125,8 @@ def _bounds(
                 yield from _bounds(each, key, path, address)
         elif operator in _COMPARISONS:
             yield from _compared(listed, key, path, address)
-        elif operator == "@within":
-            yield from _windows(listed, key, path, address)
+        elif operator in _AGES:
+            yield from _windows(operator, listed, key, path, address)
 
 
 def _compared(
@@ -150,23 +162,33 @@ def _watch_bound(
 
 
 def _windows(
-    operands: Sequence[JsonValue], key: str, path: Path, address: str | None
+    operator: str, operands: Sequence[JsonValue], key: str, path: Path, address: str | None
 ) -> Iterator[tuple[Probe, Watch]]:
-    """A probe for ``within: 7d`` on a date."""
+    """A probe for ``within: 7d`` and its like on a date."""
     name = _variable(operands[0]) if operands else None
-    limit = operands[-1][0] if isinstance(operands[-1], list) else operands[-1]
+    limit, clock = beside(operands[-1])
     distance = parse_duration(limit) if isinstance(limit, str) else None
     if name is not None and distance is not None:
-        probe = Probe(f"{key}: {_short(name)} within {limit}", WINDOW, path, address)
-        yield probe, partial(_watch_date, probe, parts_of(name), distance)
+        part = f"{key}: {_short(name)} {operator.removeprefix('@')} {limit}"
+        probe, age = Probe(part, WINDOW, path, address), _AGES[operator]
+        yield probe, partial(_watch_date, probe, parts_of(name), clock, age, distance)
 
 
 def _watch_date(
-    probe: Probe, name: tuple[str, ...], distance: timedelta, data: Data, _history: History
+    probe: Probe,
+    name: tuple[str, ...],
+    clock: Clock,
+    age_of: _Age,
+    distance: timedelta,
+    data: Data,
+    _history: History,
 ) -> None:
-    instant, now = instant_of(_value(data, name)), instant_of(_value(data, ("timestamp",)))
+    person = data.get("person")
+    zone = clock.zone_of(person if isinstance(person, Mapping) else {})
+    instant, now = instant_of(_value(data, name), zone), instant_of(_value(data, ("timestamp",)))
     if instant is not None and now is not None:
-        see_window(probe, abs(instant - now), distance)
+        age = age_of(now - instant)
+        see_window(probe, distance + _STEP if age < ZERO else age, distance)
 
 
 def see_window(probe: Probe, age: timedelta, limit: timedelta) -> None:
