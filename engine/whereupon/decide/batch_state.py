@@ -15,6 +15,7 @@ from whereupon.decide.idempotency import delivering_addresses, keys_at
 from whereupon.decide.reentry import with_current_slot
 from whereupon.decide.result import BatchResult, Ended, KeysExhausted
 from whereupon.decide.snapshot import Snapshot
+from whereupon.decide.timed_past import TimedPast
 from whereupon.decide.timers import Timers
 from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
@@ -54,6 +55,7 @@ class BatchState:
         take_message: takes a message that a step sends.
         summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
         clocked: timers of persons: what time alone may change for them.
+        timed_past: what is known of the past that triggers by time depend on.
         timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
         ended: entries that are over, and may hear of a late message or reach their rule's goal, by person and key.
         open_skips: by person, then by message and rule, the skips that a change may decide once more.
@@ -67,10 +69,11 @@ class BatchState:
         self.out = BatchResult()
         self.changes = self.out.changes
         self.clocked = Timers(loaded.timers, self.changes, opens=loaded.opens)
+        self.timed_past = TimedPast(loaded, index, self.clocked)
         self.seen: dict[str, Twin | Message | None] = {
             ref: loaded.twins.get(ref) for ref in loaded.known
         }
-        self.alike = loaded.alike
+        self.alike, self.inert = loaded.alike, loaded.inert
         self.ids_by_spelling: dict[IdKind, dict[str, str]] = {}
         self.users, self.anonymous = dict(loaded.users), dict(loaded.anonymous)
         self.persons = dict(loaded.persons)
@@ -83,7 +86,6 @@ class BatchState:
             for key, messages in self.anonymous_messages.items()
             if any(stored.owner == key for stored in messages)
         }
-        self.inert = loaded.inert
         self.partly = dict(loaded.partly)
         self.waiting |= self.partly.keys()
         self.chunked_id = loaded.chunked_id
@@ -211,6 +213,7 @@ class BatchState:
         if message.user_id is None:  # its owner may change
             self._recorded[stored.key] = len(self.changes.messages)
         self.changes.messages.append(stored)
+        self.timed_past.hear(stored, owner)
         return stored
 
     def strip_to_stub(self, stored: StoredMessage) -> None:

@@ -106,6 +106,7 @@ def _move(work: BatchState, loser: int, survivor: int) -> None:
         work.history[survivor, name] += work.history.pop((owner, name))
     work.persons.pop(loser)
     work.moved[loser] = survivor
+    work.timed_past.move(loser, survivor)
     work.clocked.move(loser, survivor)
     for subject in work.index.timed.by_name:  # the moments of both together are asked for at once
         work.clocked.arm(survivor, subject, work.clocked.now)

@@ -221,6 +221,9 @@ def claim_messages(work: BatchState, key: int) -> list[ReassignedMessage]:
         owned = stored._replace(owner=run.person_key)
         work.assign(stored, run.person_key)
         work.remove_from_history(stored)
+        if stored.owner != key:
+            work.timed_past.lose(stored)
+        work.timed_past.hear(owned, run.person_key)
         messages[place] = owned
         claimed.append(ReassignedMessage(owned, again=stored.owner != key))
     if key not in work.partly and all(stored.owner != key for stored in messages):

@@ -214,7 +214,7 @@ def _record(
 ) -> None:
     key, now = evaluation.key, evaluation.now
     if not key:  # no message came, so no message's record has them
-        place = evaluation.person_key, evaluation.ref, evaluation.timestamp, now
+        place = evaluation.person_key, evaluation.message_id, evaluation.timestamp, now
         work.changes.time_skips += (TimeSkip(work.new_key(), *place, each) for each in verdicts)
         return
     work.changes.skips.append(

@@ -15,6 +15,7 @@ from whereupon.records import (
     Entry,
     Identifier,
     Inert,
+    LastMessage,
     MessageName,
     OpenSkip,
     PastEntry,
@@ -80,6 +81,8 @@ class Snapshot:
         again: the messages that the last chunk of a claim decides once more.
         ended: entries that are over and may hear of a message that comes too late for them.
         timers: of the persons, those that are due by the end of the batch.
+        timed_past: by person and subject, of whom all entries in the rule are loaded that time opens, and what last
+            broke the silence; None if nothing did, as far back as matters.
         opens: whether time alone may let people into rules.
         ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
@@ -113,6 +116,7 @@ class Snapshot:
     again: list[Evaluation] = field(default_factory=list)
     open_skips: list[tuple[OpenSkip, Evaluation]] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
+    timed_past: dict[tuple[int, str], LastMessage | None] = field(default_factory=dict)
     opens: bool = True
     ahead: list[PastEvent] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)

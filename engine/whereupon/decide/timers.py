@@ -130,6 +130,10 @@ class Timers:
         else:
             self._changes.armed[place] = at
 
+    def leave(self, due: Due) -> None:
+        """Leave a timer as it is for a later batch, which may know what it depends on."""
+        self._due[due.person_key].pop(due.subject, None)
+
     def put(self, person_key: int, subject: str, at: datetime | None) -> None:
         """Set a timer that has rung to its next time; None if there is none."""
         place = person_key, subject

@@ -56,6 +56,7 @@ class TimedSubject:
         attributes: the top-level attributes that may; None for all.
         history_window: how far back it asks about the past, by event name (None: for ever).
         rules: what it may open.
+        trigger: that of its rule; None of a segment, and of the people inside a rule.
     """
 
     name: str
@@ -68,6 +69,7 @@ class TimedSubject:
     attributes: frozenset[str] | None = frozenset()
     history_window: HistoryWindow = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    trigger: OnDate | OnQuiet | None = None
 
     def hears(self, type_: MessageType, name: str) -> bool:
         """Whether a message of this type and name may move its timers."""
@@ -82,7 +84,12 @@ class TimedSubject:
 
 
 class TimedSubjects:
-    """The subjects of a rulebook, and of the older versions of its rules that people still follow. A value."""
+    """The subjects of a rulebook, and of the older versions of its rules that people still follow. A value.
+
+    Attributes:
+        of_everybody: those that concern people who are inside no rule.
+        triggers: those that are a rule's trigger.
+    """
 
     def __init__(self, subjects: Iterable[TimedSubject]) -> None:
         self.by_name = {each.name: each for each in subjects}
@@ -90,6 +97,7 @@ class TimedSubjects:
         self.of_everybody = tuple(
             each for each in self.by_name.values() if each.kind is not SubjectKind.INSIDE
         )
+        self.triggers = tuple(each for each in self.by_name.values() if each.trigger is not None)
 
     def __bool__(self) -> bool:
         return bool(self.by_name)
@@ -147,17 +155,19 @@ def _triggers(book: Rulebook, settings: Clock) -> Iterable[TimedSubject]:
                     digest=_digest(trigger, clock),
                     attributes=frozenset({trigger.path[0], *_read_by(clock)}),
                     rules=(rule,),
+                    trigger=trigger,
                 )
             elif isinstance(trigger, OnQuiet):
                 yield TimedSubject(
                     name=SubjectKind.WHEN.named(rule.id),
                     kind=SubjectKind.WHEN,
                     of=rule.id,
-                    digest=_digest(trigger),
-                    events=frozenset(trigger.names),
-                    prefixes=trigger.prefixes,
-                    is_moved_by_any=trigger.any,
+                    digest=_digest(trigger.in_words),
+                    events=trigger.breaking.names,
+                    prefixes=trigger.breaking.prefixes,
+                    is_moved_by_any=trigger.breaking.any,
                     rules=(rule,),
+                    trigger=trigger,
                 )
 
 

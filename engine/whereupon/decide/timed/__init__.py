@@ -13,6 +13,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.result import BatchResult, KeysExhausted, Notice, PoisonError
 from whereupon.decide.snapshot import Snapshot
+from whereupon.decide.timed import triggers
 from whereupon.decide.timers import Due
 from whereupon.matching import RuleIndex, SubjectKind, TimedSubject
 from whereupon.messages.times import earlier
@@ -24,14 +25,25 @@ Fire: TypeAlias = Callable[[BatchState, TimedSubject, Person, datetime, datetime
 """Does what follows at such a moment: the moment, and the clock's time, which is later after a standstill."""
 
 
+IsKnown: TypeAlias = Callable[[BatchState, TimedSubject, Person], bool]
+"""Whether the batch knows all that the moment depends on; otherwise the timer rings in a later one."""
+
+
+def _always(_work: BatchState, _subject: TimedSubject, _person: Person) -> bool:
+    return True
+
+
 class Kind(NamedTuple):
     """What one kind of subject does."""
 
     next_moment: NextMoment
     fire: Fire
+    is_known: IsKnown = _always
 
 
-KINDS: Final[Mapping[SubjectKind, Kind]] = {}
+KINDS: Final[Mapping[SubjectKind, Kind]] = {
+    SubjectKind.WHEN: Kind(triggers.next_moment, triggers.fire, triggers.is_known),
+}
 """The kinds."""
 
 _TICK = timedelta(microseconds=1)
@@ -60,6 +72,9 @@ def ring(work: BatchState, due: Due) -> None:
         work.out.emitted.append(Notice("timer-failed", "", text))
         return
     kind = KINDS[subject.kind]
+    if not kind.is_known(work, subject, person):
+        work.clocked.leave(due)
+        return
     try:
         moment = kind.next_moment(work, subject, person, earlier(due.at, _TICK))
         if moment == due.at:

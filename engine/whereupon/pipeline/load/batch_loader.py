@@ -203,6 +203,7 @@ class BatchLoader:
                 self._load_claims(loaded, load_plan, messages)
             load_plan.person_keys.update(loaded.users.values())
             load_plan.until = max((m.received_at for m in messages), default=until)
+            load_plan.first = min((m.received_at for m in messages), default=None)
             if until is not None and subjects is not None:
                 timers = self._session.take_due_timers(subjects, until, DUE_LIMIT)
                 load_plan.person_keys.update(each.person_key for each in timers)

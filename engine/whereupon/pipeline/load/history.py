@@ -1,6 +1,6 @@
 """What rules ask about the past of those whom a batch touches: entries, earlier ones, events."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from whereupon.decide import Evaluation, Snapshot
@@ -19,12 +19,13 @@ from whereupon.records import (
     BroadcastRun,
     Entry,
     KeysAsked,
+    LastMessage,
     MessageName,
     PastEvent,
     Person,
     StoredMessage,
 )
-from whereupon.rules.model import Rule
+from whereupon.rules.model import OnQuiet, Rule
 from whereupon.rules.steps.run import Run
 from whereupon.rules.steps.webhook import Webhook
 
@@ -59,6 +60,8 @@ class Past:
         for key in loaded.persons:
             load_plan.ask(key, subject.history_window, moment)
         self._load_history(loaded, load_plan)
+        last = self._last_messages(subject, dict.fromkeys(loaded.persons, moment))
+        loaded.timed_past = {(key, subject.name): last.get(key) for key in loaded.persons}
         return loaded
 
     def _paused_rules(self) -> frozenset[str]:
@@ -285,9 +288,35 @@ class Past:
             for one in load_plan.kin.get(timer.person_key, (timer.person_key,)):
                 for window in windows:
                     load_plan.ask(one, window, timer.due_at)
+        for subject in subjects.triggers:
+            self._load_timed_past(loaded, load_plan, subject)
         if loaded.timers:
             first = min(each.due_at for each in loaded.timers)
             load_plan.oldest = min(first, load_plan.oldest or first)
+
+    def _load_timed_past(
+        self, loaded: Snapshot, load_plan: LoadPlan, subject: TimedSubject
+    ) -> None:
+        """What tells whether a trigger by time opens its rule for the persons whose timer may ring in the batch."""
+        since = {t.person_key: t.due_at for t in loaded.timers if t.subject == subject.name}
+        first, until = load_plan.first, load_plan.until
+        if first is not None and until is not None and (first < until or load_plan.kin):
+            since = {key: min(first, since.get(key, first)) for key in load_plan.person_keys}
+        if not since:
+            return
+        load_plan.look_back(EntryWindow({subject.of: None}, frozenset(), {}))
+        last = self._last_messages(subject, since)
+        loaded.timed_past |= {(key, subject.name): last.get(key) for key in since}
+
+    def _last_messages(
+        self, subject: TimedSubject, since: Mapping[int, datetime]
+    ) -> Mapping[int, LastMessage]:
+        """What last broke the silences of persons, as seen from an instant of each."""
+        if not isinstance(subject.trigger, OnQuiet):
+            return {}
+        span = subject.trigger.span
+        oldest = {key: earlier(at, span) for key, at in since.items()}
+        return self._session.last_messages(subject.trigger.breaking, oldest)
 
     def _running(self, load_plan: LoadPlan, timed: Collection[int]) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other."""

@@ -26,6 +26,7 @@ class LoadPlan:
         slots: those of the keys that messages ask for; None where it is not known.
         late_names: types and names of the messages that come after they happened, those that claims bring included.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
+        first: when the first message arrived.
         until: up to when timers of the persons are asked for; None for none.
         again: what a claim decides once more with its last chunk (see `ClaimJob`).
         kin: who may become one person in the batch, by each of them.
@@ -45,6 +46,7 @@ class LoadPlan:
     oldest: datetime | None = None
     late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+    first: datetime | None = None
     until: datetime | None = None
     again: Sequence[tuple[int, str, bool]] = ()
     kin: Mapping[int, set[int]] = field(default_factory=dict)

@@ -18,8 +18,8 @@ from pydantic import (
 from whereupon.conditions.clocks import Clock
 from whereupon.conditions.paths import parts_of, path_of
 from whereupon.errors import Diagnostic
-from whereupon.messages.model import MessageType
 from whereupon.messages.times import ZERO, format_duration
+from whereupon.records import Breaking
 from whereupon.rules.field_types import MaybeDuration, NamePattern, PositiveDuration, TimeOfDay
 from whereupon.rules.form import Form, invalid, shown, there
 from whereupon.rules.keys.timezone import AnyClockForm, read_clock
@@ -76,30 +76,17 @@ def _clock_words(clock: Clock) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OnQuiet:
-    """A known person has sent none of some messages for a time: once for each silence.
+    """A known person has sent none of some messages for a time: once for each silence."""
 
-    Attributes:
-        names, prefixes: of the events that break the silence.
-        any: whether every message does, of any type.
-    """
-
-    names: tuple[str, ...]
-    prefixes: tuple[str, ...]
+    breaking: Breaking
     span: timedelta
-    any: bool = False
-
-    def is_broken_by(self, type_: MessageType, name: str) -> bool:
-        """Whether a message of this type and name breaks the silence."""
-        if self.any:
-            return True
-        is_named = name in self.names or name.startswith(self.prefixes)
-        return type_ is MessageType.TRACK and is_named
 
     @property
     def in_words(self) -> str:
-        """The silence, such as ``no Signed In or Order * for 60d``."""
-        patterns = [*self.names, *(f"{prefix}*" for prefix in self.prefixes)]
-        what = "message" if self.any else " or ".join(patterns)
+        """The silence, such as ``no Order * or Signed In for 60d``."""
+        names, prefixes, every = self.breaking
+        patterns = sorted([*names, *(f"{prefix}*" for prefix in prefixes)])
+        what = "message" if every else " or ".join(patterns)
         return f"no {what} for {format_duration(self.span)}"
 
 
@@ -213,10 +200,11 @@ def read_date(form: DateForm, reader: RuleReader) -> OnDate:
 def read_quiet(form: QuietForm) -> OnQuiet:
     """The value of a quiet trigger."""
     if form.quiet == ANY:
-        return OnQuiet((), (), form.span, any=True)
+        return OnQuiet(Breaking(any=True), form.span)
     names = [form.quiet] if isinstance(form.quiet, str) else form.quiet
-    whole = tuple(name for name in names if not name.endswith("*"))
-    return OnQuiet(whole, tuple(name[:-1] for name in names if name.endswith("*")), form.span)
+    whole = frozenset(name for name in names if not name.endswith("*"))
+    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+    return OnQuiet(Breaking(whole, prefixes), form.span)
 
 
 def check_timed(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:

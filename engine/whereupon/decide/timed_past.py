@@ -1,0 +1,66 @@
+"""What one batch knows of the past that triggers by time depend on: entries, and what last broke silences."""
+
+from whereupon.decide.snapshot import Snapshot
+from whereupon.decide.timers import Timers
+from whereupon.matching import RuleIndex
+from whereupon.records import LastMessage, StoredMessage
+from whereupon.rules.model import OnQuiet
+
+
+class TimedPast:
+    """The last messages that broke silences, of the store and of the batch, and of whom the store was asked.
+
+    Args:
+        loaded: what the store was asked.
+        index: has the triggers by time.
+        clocked: gets the subjects whose moments a message may move.
+    """
+
+    def __init__(self, loaded: Snapshot, index: RuleIndex, clocked: Timers) -> None:
+        self._subjects = [each.name for each in index.timed.triggers]
+        self._breaking = [
+            (each.name, each.trigger.breaking)
+            for each in index.timed.triggers
+            if isinstance(each.trigger, OnQuiet)
+        ]
+        self._asked = set(loaded.timed_past)
+        self._last = {place: last for place, last in loaded.timed_past.items() if last is not None}
+        self._new = range(loaded.first_key, loaded.first_key + loaded.keys)
+        self._clocked = clocked
+
+    def is_known(self, person_key: int, subject: str) -> bool:
+        """Whether the store was asked about the person, or has nothing, since the person is new."""
+        return (person_key, subject) in self._asked or person_key in self._new
+
+    def last(self, person_key: int, subject: str) -> LastMessage | None:
+        """The last message that is known to have broken a silence; if the store was not asked, there may be a later one."""
+        return self._last.get((person_key, subject))
+
+    def hear(self, stored: StoredMessage, owner: int) -> None:
+        """Note a message that is recorded, or that a claim gives to a person."""
+        for subject, breaking in self._breaking:
+            if breaking.covers(stored.type, stored.name, stored.message.depth):
+                known = self._last.get((owner, subject))
+                if known is None or known.timestamp <= stored.timestamp:
+                    last = LastMessage(owner, stored.timestamp, stored.name)
+                    self._last[owner, subject] = last
+                self._clocked.touch(owner, (subject,))
+
+    def lose(self, stored: StoredMessage) -> None:
+        """Note that a message turns out to be another person's. The store is asked anew, by a timer that is due now."""
+        for subject, breaking in self._breaking:
+            if breaking.covers(stored.type, stored.name, stored.message.depth):
+                place = stored.owner, subject
+                self._asked.discard(place)
+                self._last.pop(place, None)
+                self._clocked.arm(*place, self._clocked.now)
+
+    def move(self, loser: int, survivor: int) -> None:
+        """Give the survivor of a merge what is known of the loser."""
+        for subject in self._subjects:
+            theirs, own = (loser, subject), (survivor, subject)
+            if not self.is_known(*theirs):
+                self._asked.discard(own)
+            last, known = self._last.pop(theirs, None), self._last.get(own)
+            if last is not None and (known is None or known.timestamp < last.timestamp):
+                self._last[own] = last._replace(person_key=survivor)
