@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 from pydantic import JsonValue
-from tests.rule_files import File, book_of, campaign
+from tests.rule_files import File, book_of, broadcast, campaign
 from tests.worlds import NOON
 
 from whereupon import Delivery, Engine, GiveUp, RetryLater
 from whereupon.records import DeliveryState
-from whereupon.rules.model import Rulebook
+from whereupon.rules.model import Retention, Rulebook
 from whereupon.scheduling.clocks import FrozenClock
 
 CAP: File = {"at_most": 1, "per": "7d", "channels": ["email"]}
@@ -210,3 +210,88 @@ def test_what_was_held_longer_than_the_window_goes_before_what_came_later(place:
         made.engine.channel("sms")(made.take)
         made.run(10)
         assert made.states() == [SENT, LEFT_OUT]
+
+
+WAITS: File = CAP | {"otherwise": {"wait_up_to": "30d"}}
+
+
+def test_a_place_that_is_given_back_is_taken_at_once(place: str) -> None:
+    """A send that waits for it looks again when a delivery dies, and does not wait for the window's end."""
+    made = Shop(place, cap=WAITS)
+    with closing(made.engine):
+        made.failure = GiveUp("no such address")
+        made.buy("ada", "ada", "bob")
+        assert [state for state, _ in made.states()] == ["pending", "pending"]
+        made.run(1)
+        assert [state for state, _ in made.states()] == ["dead", "dead", "dead"]
+        assert made.engine.entries.list(rule="offer").entries == []
+
+
+def test_a_place_that_a_withdrawal_gives_back_is_taken_at_once(place: str) -> None:
+    """Due work sends what has waited as of that moment; an operator's decision counts likewise."""
+    offer = campaign("offer", "buy", exit="pay", whereupon=[mail(), {"wait": "1d"}, mail()])
+    news = campaign("news", "read", whereupon=[mail(subject="News")])
+    made = Shop(place, offer, news, cap=WAITS)
+    with closing(made.engine):
+        events = ("buy", "read", "read")
+        made.engine.ingest([{"type": "track", "event": e, "userId": "ada"} for e in events])
+        assert len(made.states()) == 1
+        made.engine.ingest([{"type": "track", "event": "pay", "userId": "ada"}])
+        made.run(0)
+        assert made.states() == [("withheld", "withdrawn: event"), SENT]
+        assert [each.due_at for each in made.engine.entries.list(rule="news").entries] == [
+            NOON + 7 * DAY
+        ]
+
+
+def test_who_exits_by_time_gives_the_place_back(place: str) -> None:
+    """The entry that waits for it is found, though only the one that ended was due."""
+    offer = campaign(
+        "offer",
+        "buy",
+        exit={"performed": {"event": "buy", "within": "1d", "never": True}},
+        whereupon=[mail(), {"wait": "2d"}, mail()],
+    )
+    news = campaign("news", "read", whereupon=[{"wait": "1m"}, mail(subject="News")])
+    made = Shop(place, offer, news, cap=WAITS)
+    with closing(made.engine):
+        made.failure = RetryLater(after=3600)
+        events = ("buy", "read")
+        made.engine.ingest([{"type": "track", "event": e, "userId": "ada"} for e in events])
+        made.run(0.5)
+        made.run(2)
+        made.failure = None
+        made.run(2.1)
+        assert made.states() == [("withheld", "withdrawn: condition"), SENT]
+
+
+def test_pruning_spares_what_counts(place: str) -> None:
+    """However short deliveries are kept, those within a window stay."""
+    clock = FrozenClock(NOON)
+    book = book_of({"settings": "settings", "cap": [CAP]}, OFFER)
+    keep = Retention(deliveries=timedelta(hours=1))
+    with closing(Engine.open(place, rules=book, clock=clock, keep=keep)) as engine:
+        engine.channel("email")(lambda _: None)
+        for day, left in ((0, 1), (6, 2), (8, 2), (20, 1)):
+            clock.move_to(NOON + day * DAY)
+            engine.ingest([{"type": "track", "event": "buy", "userId": "ada"}])
+            engine.run_due()
+            engine.prune()
+            assert len(engine.deliveries()) == left, day
+
+
+def test_a_cancelled_run_gives_its_places_back(place: str) -> None:
+    """What waited for one of them is sent by the same due work."""
+    promotion = broadcast("promotion", "api", whereupon=[mail()])
+    made = Shop(place, OFFER, promotion, cap=WAITS)
+    with closing(made.engine):
+        made.engine.identify("ada")
+        made.failure = RetryLater(after=3600)
+        made.engine.trigger("promotion")
+        made.run(0)
+        made.buy("ada")
+        assert [state for state, _ in made.states()] == ["pending"]
+        made.engine.broadcasts.cancel("promotion", by="olga")
+        made.failure = None
+        made.run(0.5)
+        assert made.states() == [("withheld", "withdrawn"), SENT]

@@ -1,7 +1,8 @@
 """What an engine is made of: a store, the rulebook in use, a clock, and the services that work on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Literal, TypeAlias
 
 from whereupon.api.background import POLL, BackgroundWork, Workers
@@ -33,7 +34,9 @@ from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import is_all_scheduled, schedule_broadcasts
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
+from whereupon.pipeline.freed_places import lets_wait, wake_by_ends
 from whereupon.ports import Attachable, Channel, Clock, Store
+from whereupon.records import Delivery
 from whereupon.rules.model import Retention, Rulebook
 from whereupon.scheduling import SystemClock
 from whereupon.storage import closed
@@ -116,6 +119,16 @@ class EngineParts:
         self.broadcasts = Broadcasts(store, current, self.clock, work.wake_up, self._note)
         self._prepare_store()
 
+    def _look_again(self, gone: Sequence[Delivery]) -> int:
+        """Wake the entries that wait for a place under a cap which these deliveries have given back; how many."""
+        if not lets_wait(self._current.pipeline.index.book.settings):
+            return 0
+        work = partial(wake_by_ends, deliveries=gone, at=self.clock.now())
+        woken = self.store.transact(work)
+        if woken:
+            self._work.wake_up()
+        return woken
+
     def _workers_with(
         self, policy: Retry, kept: Keep, unknown_channels: UnknownChannels
     ) -> Workers:
@@ -134,6 +147,7 @@ class EngineParts:
                 caps=lambda: self._current.pipeline.index.book.settings.caps,
                 when_idle=lambda: self._work.look_ahead(),  # noqa: PLW0108 - it is made below
                 when_answered=lambda: self._work.wake_up(),  # noqa: PLW0108 - likewise
+                when_gone=self._look_again,
                 secrets=self.secrets,
             ),
             ActionCaller(self.store, self._current, self.clock, policy, self._monitor),

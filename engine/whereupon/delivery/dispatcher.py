@@ -21,12 +21,12 @@ from whereupon.delivery.channel_policy import ChannelPolicy
 from whereupon.delivery.event_loop import EventLoop
 from whereupon.delivery.host_secrets import HostSecrets
 from whereupon.delivery.monitor import Monitor
-from whereupon.delivery.objections import Objections, QuietUntil
+from whereupon.delivery.objections import HandOverCheck, QuietUntil
 from whereupon.delivery.retries import Retry
 from whereupon.delivery.settled_counts import Counts
 from whereupon.delivery.settlements import DeliverySettler
 from whereupon.ports import BatchSender, Channel, Clock, Session, Store
-from whereupon.records import DeliveryState
+from whereupon.records import Delivery, DeliveryState
 from whereupon.rules.model import Cap
 from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.runtime.log_lines import log_event
@@ -42,7 +42,7 @@ class Dispatched:
     """What a round of dispatching did.
 
     Attributes:
-        awaited: how many of those that ended have let an entry go on that waited for it.
+        awaited: how many entries go on that have waited for the end of one.
     """
 
     sent: int = 0
@@ -75,6 +75,7 @@ class Dispatcher(ForkAware):
         settings: gives the settings in use, by whose keys addresses are hashed.
         when_idle: called when a channel's last call has ended.
         when_answered: called when an entry is due that has waited for a delivery's end.
+        when_gone: called with deliveries that are withheld now, or dead; how many entries are due by it.
         secrets: the host's; none by default.
     """
 
@@ -92,12 +93,14 @@ class Dispatcher(ForkAware):
         caps: Callable[[], Sequence[Cap]] = tuple,
         when_idle: Callable[[], object] = lambda: None,
         when_answered: Callable[[], object] = lambda: None,
+        when_gone: Callable[[Sequence[Delivery]], int] = lambda _: 0,
         secrets: HostSecrets | None = None,
     ) -> None:
         self._when_answered = when_answered
+        self._when_gone = when_gone
         self._secrets = secrets or HostSecrets()
         self._when_idle = when_idle
-        self._objections = Objections(
+        self._objections = HandOverCheck(
             clock=clock,
             is_paused=is_paused,
             addresses=AddressCheck(settings),
@@ -151,6 +154,7 @@ class Dispatcher(ForkAware):
             counts=self._counts,
             objections=self._objections,
             when_answered=self._when_answered,
+            when_gone=self._when_gone,
         )
         lane = ChannelLane(channel, settler, self._loop, self._when_idle, self._secrets)
         with self._lock:

@@ -1,7 +1,7 @@
 """What is asked right before a delivery is handed over to its channel: why it is not handed over now."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -30,12 +30,9 @@ PAUSE: Final = timedelta(minutes=1)
 QuietUntil: TypeAlias = Callable[[Delivery, Mapping[str, JsonValue], datetime], datetime | None]
 """Until when quiet hours hold a delivery back from a person with these attributes; None if they do not."""
 
-SendsBefore: TypeAlias = Mapping[int, Sequence[CountedSend]]
-"""What counts under caps before each of some deliveries, by its key."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objections:
+class HandOverCheck:
     """Asks whether deliveries may be handed over, by the rules and settings in use.
 
     Args:
@@ -49,59 +46,81 @@ class Objections:
     quiet_until: QuietUntil
     caps: Callable[[], Sequence[Cap]]
 
-    def sends_before(self, session: Session, deliveries: Iterable[Delivery]) -> SendsBefore:
-        """What counts before each of the deliveries, as far as a cap holds for any of them."""
-        caps = self.caps()
-        keys = {delivery.key for delivery in deliveries if _is_capped(delivery, caps)}
-        return session.sends_before(keys, counted_since(caps, self.clock.now())) if keys else {}
-
-    def to(
-        self,
-        session: Session,
-        delivery: Delivery,
-        now: LeasedNow,
-        attribute: str | None,
-        counted: Iterable[CountedSend],
-    ) -> Settlement | None:
-        """Why a delivery is not handed over now: its rule is off, the person may not be sent it, or not yet.
+    def among(
+        self, session: Session, deliveries: Iterable[Delivery], attribute: str | None
+    ) -> "Objections":
+        """The objections to deliveries that one transaction is about to hand over.
 
         Args:
             session: what is read from.
+            deliveries: all of them.
+            attribute: the person's, which has the address; None if the channel's addresses are not known.
+        """
+        caps, now = self.caps(), self.clock.now()
+        keys = {delivery.key for delivery in deliveries if _is_capped(delivery, caps)}
+        before = session.sends_before(keys, counted_since(caps, now)) if keys else {}
+        return Objections(self, session, attribute, caps, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Objections:
+    """Why some of the deliveries of one transaction are not handed over now.
+
+    Attributes:
+        before: what counts under caps before each of them, by its key.
+        gone: the idempotency keys of those that are withheld, which have given their places back.
+    """
+
+    check: HandOverCheck
+    session: Session
+    attribute: str | None
+    caps: Sequence[Cap]
+    before: Mapping[int, Sequence[CountedSend]]
+    gone: set[str] = field(default_factory=set)
+
+    def to(self, delivery: Delivery, now: LeasedNow) -> Settlement | None:
+        """Why a delivery is not handed over now: its rule is off, the person may not be sent it, or not yet.
+
+        Args:
             delivery: as it was leased.
             now: the delivery and its person as they are now.
-            attribute: the person's, which has the address; None if the channel's addresses are not known.
-            counted: what counts before it under caps.
         """
-        instant = self.clock.now()
+        instant = self.check.clock.now()
         key, attempts = delivery.key, delivery.attempts
         if now.is_paused:  # it keeps its place in the outbox
             due = delivery.due_at
             return Settlement(key, DeliveryState.PAUSED, attempts, due, RULE_PAUSED)
-        if self.is_paused(delivery.rule):
+        if self.check.is_paused(delivery.rule):
             again = later(instant, PAUSE)
             return Settlement(key, DeliveryState.PENDING, attempts, again, delivery.reason)
-        reason = reason_to_withhold(now.attributes, delivery.kind, delivery.topic)
-        if reason is None and attribute is not None:
-            reason = self.addresses.reason_to_withhold(session, delivery, now, attribute)
+        reason = self._reason_to_withhold(delivery, now)
         if reason is None:
-            until = self.quiet_until(delivery, now.attributes or NOTHING, instant)
+            until = self.check.quiet_until(delivery, now.attributes or NOTHING, instant)
             if until is not None:
                 return Settlement(key, DeliveryState.PENDING, attempts, until, QUIET)
-            if not self._is_over(delivery, counted, instant):
+            if not self._is_over(delivery, instant):
                 return None
             reason = CAP
+        self.gone.add(delivery.idempotency_key)
         state, waiting = DeliveryState.WITHHELD, delivery.awaited_by
         return Settlement(key, state, attempts, instant, reason, awaited_by=waiting)
 
-    def _is_over(
-        self, delivery: Delivery, counted: Iterable[CountedSend], instant: datetime
-    ) -> bool:
+    def _reason_to_withhold(self, delivery: Delivery, now: LeasedNow) -> str | None:
+        """Why the person may not be sent it at all."""
+        reason = reason_to_withhold(now.attributes, delivery.kind, delivery.topic)
+        if reason is not None or self.attribute is None:
+            return reason
+        look = self.check.addresses.reason_to_withhold
+        return look(self.session, delivery, now, self.attribute)
+
+    def _is_over(self, delivery: Delivery, instant: datetime) -> bool:
         """Whether the person has been sent as much as the caps of now allow; what waits before it goes first."""
-        caps = self.caps()
-        if not _is_capped(delivery, caps):
+        if not _is_capped(delivery, self.caps):
             return False
-        sends = [each if each.is_sent else each._replace(at=instant) for each in counted]
-        return bool(full_caps(caps, delivery.channel, sends, instant))
+        counted = self.before.get(delivery.key, ())
+        there = (send for send in counted if send.idempotency_key not in self.gone)
+        sends = [send if send.is_sent else send._replace(at=instant) for send in there]
+        return bool(full_caps(self.caps, delivery.channel, sends, instant))
 
 
 def _is_capped(delivery: Delivery, caps: Collection[Cap]) -> bool:

@@ -8,7 +8,7 @@ from whereupon.records import DeliveryState
 
 
 class Counts:
-    """How many deliveries ended in which state since they were last asked for, and for how many an entry waited."""
+    """How many deliveries ended in which state since they were last asked for, and how many entries go on by it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -20,6 +20,11 @@ class Counts:
         with self._lock:
             self._counts[end.state] += 1
             self._woken += end.wakes is not None
+
+    def let_on(self, entries: int) -> None:
+        """Count entries that have become due since deliveries ended."""
+        with self._lock:
+            self._woken += entries
 
     def take(self) -> tuple[Counter[DeliveryState], int]:
         """The counts; they begin anew, so that each delivery is counted for one caller."""

@@ -19,7 +19,7 @@ from whereupon.delivery.functions import Returned
 from whereupon.delivery.host_code import NotRunError
 from whereupon.delivery.lanes import CallEnd, NotTriedError
 from whereupon.delivery.monitor import Event, Monitor
-from whereupon.delivery.objections import Objections, SendsBefore
+from whereupon.delivery.objections import HandOverCheck
 from whereupon.delivery.retries import GiveUp, Retry, RetryLater
 from whereupon.delivery.settled_counts import Counts
 from whereupon.errors import StoreError
@@ -30,6 +30,7 @@ from whereupon.rules.steps.run import function_of
 from whereupon.runtime.combined import Combined
 from whereupon.runtime.log_lines import log_event
 
+_GONE = (DeliveryState.WITHHELD, DeliveryState.DEAD)
 _LOG = logging.getLogger("whereupon.delivery")
 
 
@@ -93,9 +94,11 @@ class DeliverySettler:
     retry: Retry
     monitor: Monitor
     counts: Counts
-    objections: Objections
+    objections: HandOverCheck
     when_answered: Callable[[], object] = lambda: None
     """Called when an entry is due that has waited for a delivery's end."""
+    when_gone: Callable[[Sequence[Delivery]], int] = lambda _: 0
+    """Called with deliveries that are withheld now, or dead; how many entries are due by it."""
     has_failed: bool = field(default=False, init=False)
     """Whether the stored state counts failures, as far as this process knows."""
     rests_until: datetime | None = field(default=None, init=False)
@@ -122,7 +125,7 @@ class DeliverySettler:
             self.counts.add(end)
             after, reason = _settled(delivery, end), end.reason or ""
             self.monitor.tell_of_delivery(Event.WITHHELD, after, reason=reason)
-        self._wake_entries([end for _, end in refused])
+        self._wake_entries(refused)
         return prepared
 
     def _turn_over(
@@ -134,7 +137,7 @@ class DeliverySettler:
         rests = bool(keys) and self._rests(session, [each.ends for each in asked])
         found = session.leased_now(keys) if keys else {}
         facts = self._facts(session, [each.following for each in asked])
-        before = self.objections.sends_before(session, _deliveries_of(asked))
+        objections = self.objections.among(session, _deliveries_of(asked), self.policy.address)
         prepared, refused = list[Parcel](), list[tuple[Delivery, Settlement]]()
         ended = list[Settlement]()
         for each in asked:
@@ -145,9 +148,7 @@ class DeliverySettler:
                     continue
                 if (rests and not leased.is_probe) or self.clock.now() > leased.latest:
                     ended.append(_as_it_was(leased.delivery))
-                elif (
-                    end := self._objection(session, leased.delivery, now, before, refused)
-                ) is None:
+                elif (end := objections.to(leased.delivery, now)) is None:
                     delivery = _addressed(leased.delivery, now)
                     delivery = delivery._replace(facts=facts.get(delivery.awaited_by, NOTHING))
                     ready.append(leased._replace(delivery=delivery))
@@ -176,21 +177,6 @@ class DeliverySettler:
         waiting = (leased.delivery.awaited_by for parcel in parcels for leased in parcel)
         keys = {key for key in waiting if key is not None}
         return {entry.key: entry.facts for entry in session.entries(keys)} if keys else {}
-
-    def _objection(
-        self,
-        session: Session,
-        delivery: Delivery,
-        now: LeasedNow,
-        before: SendsBefore,
-        refused: Sequence[tuple[Delivery, Settlement]],
-    ) -> Settlement | None:
-        """Why a delivery is not handed over now; what is refused in this transaction has given its place back."""
-        counted = before.get(delivery.key, ())
-        if counted:
-            gone = {each.idempotency_key for each, _ in refused}
-            counted = [each for each in counted if each.idempotency_key not in gone]
-        return self.objections.to(session, delivery, now, self.policy.address, counted)
 
     def settle(self, ends: Sequence[CallEnd[Parcel]]) -> None:
         """Settle several parcels at once."""
@@ -301,11 +287,13 @@ class DeliverySettler:
             self._tell(end)
         for turn in turns:
             self.monitor.tell_of_channel(*turn)
-        self._wake_entries([end.settlement for end in ends])
+        self._wake_entries([(end.delivery, end.settlement) for end in ends])
 
-    def _wake_entries(self, ends: Sequence[Settlement]) -> None:
-        if any(end.wakes is not None for end in ends):
+    def _wake_entries(self, ends: Sequence[tuple[Delivery, Settlement]]) -> None:
+        if any(end.wakes is not None for _, end in ends):
             self.when_answered()
+        if gone := [delivery for delivery, end in ends if end.state in _GONE]:
+            self.counts.let_on(self.when_gone(gone))
 
     def _tell(self, end: _End) -> None:
         self.counts.add(end.settlement)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
+from whereupon.decide.caps import longest_window
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import FIRST_INSTANT, ZERO, as_micros, from_micros
 from whereupon.ports import Clock, Session, Store
@@ -113,7 +114,8 @@ class Pruner:
         for each in fields(Retention):
             time = getattr(keep, each.name)
             if time is not None:
-                yield RetainedKind(each.name), time
+                kind = RetainedKind(each.name)
+                yield kind, max(time, self._counted(kind))
         yield RetainedKind.INBOX, ZERO
         yield RetainedKind.ANSWERS, ZERO
         yield RetainedKind.OPEN_SKIPS, ZERO
@@ -121,6 +123,12 @@ class Pruner:
             yield RetainedKind.TIME_SKIPS, keep.skips
         if keep.entries is not None:
             yield RetainedKind.RUNS, keep.entries
+
+    def _counted(self, kind: RetainedKind) -> timedelta:
+        """How long records of a kind count under caps."""
+        if kind is not RetainedKind.DELIVERIES:
+            return ZERO
+        return longest_window(self._index().book.settings.caps)
 
     def _all(self, now: datetime) -> Iterator[RetentionCutoff]:
         times = dict(self._times())

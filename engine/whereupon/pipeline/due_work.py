@@ -11,6 +11,7 @@ from itertools import groupby
 from whereupon.decide import BatchResult
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import schedule_broadcasts
+from whereupon.pipeline.freed_places import lets_wait
 from whereupon.pipeline.sweeps import release, sweep, swept_runs
 from whereupon.ports import Session
 from whereupon.records import BroadcastRun, Request
@@ -74,7 +75,8 @@ def _kept_up(
     """What comes before entries, timers and runs: planning, what operators decided, claims, and arming."""
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
         return BatchResult()  # a step of its own, since runs are locked before anything else
-    if any(sweep(session, run) for run in swept_runs(session)):
+    wakes = lets_wait(pipeline.index.book.settings)
+    if any(sweep(session, run, wakes=wakes) for run in swept_runs(session)):
         return BatchResult()
     for pause in session.resumed_rules():
         release(session, pause)

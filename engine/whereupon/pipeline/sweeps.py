@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from whereupon.pipeline.freed_places import wake_by_withdrawals
 from whereupon.ports import Session
 from whereupon.records import (
     INSIDE,
@@ -66,8 +67,12 @@ def release(session: Session, pause: RulePause) -> None:
     session.flush(changes)
 
 
-def sweep(session: Session, run: BroadcastRun) -> bool:
-    """Do the next chunk of a run's sweep; False if another process is at it, or has done it."""
+def sweep(session: Session, run: BroadcastRun, *, wakes: bool = False) -> bool:
+    """Do the next chunk of a run's sweep; False if another process is at it, or has done it.
+
+    Args:
+        wakes: whether a send may wait for a place under a cap that a withdrawn delivery gives back.
+    """
     taken = session.take_swept_run(run)
     if taken is None or taken.sweep is None or taken.sweep is Sweep.PAUSED:
         return False
@@ -80,6 +85,8 @@ def sweep(session: Session, run: BroadcastRun) -> bool:
         end = Sweep.PAUSED if taken.sweep is Sweep.PAUSE else None
         done = replace(taken, sweep=end)
         changes = Changes(operated_runs={(taken.rule, taken.occasion): done})
+    if wakes and changes.withdrawn and taken.operations:
+        wake_by_withdrawals(session, changes, taken.operations[-1].at)
     session.flush(changes)
     return True
 

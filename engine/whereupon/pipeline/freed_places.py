@@ -1,0 +1,87 @@
+"""Sends that wait for a place under a cap look again as soon as a place is given back."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from whereupon.messages.times import LAST_INSTANT
+from whereupon.ports import Session
+from whereupon.records import (
+    WAITING,
+    Changes,
+    Delivery,
+    Entry,
+    EntryState,
+    MarkKind,
+    SendKind,
+    mark_at,
+)
+from whereupon.rules.model import FolderSettings, WaitUpTo
+
+
+def lets_wait(settings: FolderSettings) -> bool:
+    """Whether a send may wait for a place under some cap of the folder."""
+    return any(isinstance(cap.otherwise, WaitUpTo) for cap in settings.caps)
+
+
+def wake_by_withdrawals(session: Session, changes: Changes, at: datetime | None = None) -> None:
+    """Let the sends look again that wait for places which these changes give back.
+
+    Args:
+        session: holds the persons of what is withdrawn, or will.
+        changes: before they are written; they get the entries.
+        at: when it is withdrawn; None if that is when the entries among the changes end.
+    """
+    if at is None:
+        ends = (e.ended.at for e in changes.entries.values() if e.ended is not None)
+        at = max(ends, default=LAST_INSTANT)
+    stored = session.deliveries_by_key(changes.withdrawn)
+    while session.lock({delivery.person_key for delivery in stored}, ()):
+        stored = session.deliveries_by_key(changes.withdrawn)
+    made = (d for d in changes.deliveries if d.idempotency_key in changes.withdrawn)
+    moved = {merge.loser_key: merge.survivor_key for merge in changes.merges}
+    persons = {delivery.person_key for delivery in (*stored, *made) if _counts(delivery)}
+    persons |= {moved[key] for key in persons & moved.keys()}
+    stored_entries = {was.key: was for was in _waiting(session, persons, at)}
+    theirs = {e.key: e for e in changes.entries.values() if e.person_key in persons}
+    for key, entry in {**stored_entries, **theirs}.items():
+        if _waits(entry, at):
+            changes.entries[key] = entry._replace(due_at=at)
+            if key in stored_entries:
+                changes.before.setdefault(key, stored_entries[key])
+
+
+def wake_by_ends(session: Session, deliveries: Collection[Delivery], at: datetime) -> int:
+    """Let the sends look again that wait for places which deliveries have given back, each withheld or dead.
+
+    Args:
+        session: a transaction of its own.
+        deliveries: as they were before.
+        at: when they ended.
+
+    Returns:
+        How many look again.
+    """
+    persons = {delivery.person_key for delivery in deliveries if _counts(delivery)}
+    while session.lock(persons, ()):
+        pass
+    found = _waiting(session, persons, at)
+    if found:
+        entries = {was.key: was._replace(due_at=at) for was in found}
+        session.flush(Changes(entries=entries, before={was.key: was for was in found}))
+    return len(found)
+
+
+def _counts(delivery: Delivery) -> bool:
+    return delivery.kind is SendKind.MARKETING and delivery.state in WAITING
+
+
+def _waiting(session: Session, persons: Collection[int], at: datetime) -> list[Entry]:
+    found = session.active_entries(persons) if persons else []
+    return [entry for entry in found if _waits(entry, at)]
+
+
+def _waits(entry: Entry, at: datetime) -> bool:
+    """Whether the entry stands at a send and waits for a place longer than that."""
+    if entry.state is not EntryState.ACTIVE or entry.due_at is None or entry.due_at <= at:
+        return False
+    return mark_at(entry.trail, entry.address, MarkKind.CAP) is not None
