@@ -68,7 +68,7 @@ def test_what_a_merge_brings_ends_an_entry(home: Store) -> None:
 def test_what_both_did_counts_when_they_are_merged(home: Store) -> None:
     """What one of them did keeps an entry of the other alive, from the alias on."""
     made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
-    made.track("visit", "ada", at=-40)
+    made.track("visit", "ada", at=-30)
     made.track("visit", "ben", at=0)
     made.track("cart", "ada", at=10)
     made.identify(None, {"city": "Oslo"}, anonymous="phone", at=20)

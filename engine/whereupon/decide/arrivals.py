@@ -1,7 +1,6 @@
 """What an arriving message does: it is a duplicate, asks for an action, is suppressed, or is recorded and applied."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from whereupon.decide.batch_state import BatchState
@@ -9,6 +8,7 @@ from whereupon.decide.decisions import Reason
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.grace import decide_again, put_off
+from whereupon.decide.memberships import memberships, memberships_before, ring_before
 from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
 from whereupon.decide.people import (
     ReassignedMessage,
@@ -23,7 +23,6 @@ from whereupon.decide.person_changes import (
     PersonChange,
     apply_attributes,
     apply_message,
-    memberships,
 )
 from whereupon.decide.semantic_actions import merge_people, refuse_merge, run_action
 from whereupon.decide.suppression import SUPPRESSED, tombstone_for, tombstone_over
@@ -114,17 +113,21 @@ def _take_anonymous(work: BatchState, message: Message) -> None:
 
 def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     is_new = user_id not in work.users
+    if message.depth and not is_new:
+        ring_before(work, work.users[user_id], message.received_at)
     person = person_for(work, user_id, message.timestamp)
     stored = work.record(message, person.key)
     change = NO_CHANGE
     if is_new:
         work.clocked.touch(person.key, (each.name for each in work.index.timed.of_everybody))
-        entered = memberships(work, person, message.timestamp)
+        entered = memberships(work, person, message.timestamp, message.received_at)
         change = PersonChange(entered=entered, known=bool(work.index.on_known))
-    merges = len(work.moved)
+    merges, both = len(work.moved), _memberships_of_both(work, message, person, is_new=is_new)
     claimed = _claimed_by(work, message, person, stored)
     if len(work.moved) > merges:  # the person was known already, by another id
-        change = replace(change, known=False)
+        moment = message.timestamp, message.received_at
+        after = memberships(work, work.persons[person.key], *moment)
+        change = NO_CHANGE.and_moved(both, after)
     is_unused = work.index.trigger_match(message.type, message.name).is_unused
     begun = (
         work.chunked_id if work.chunked_id in {message.anonymous_id, message.target_id} else None
@@ -141,6 +144,23 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     else:
         _apply_in_order(work, own, change, claimed)
         decide_again(work, message.received_at)
+
+
+def _memberships_of_both(
+    work: BatchState, message: Message, survivor: Person, *, is_new: bool
+) -> frozenset[str]:
+    """The segments that one of two is in who may become one person by a message.
+
+    So nobody enters a segment by a merge in which one of the two was.
+    """
+    loser_key = None if message.target_id is None else work.users.get(message.target_id)
+    if message.type is not MessageType.ALIAS or loser_key in {None, survivor.key}:
+        return frozenset()
+    persons = [work.persons[loser_key]] if loser_key is not None else []
+    if not is_new:
+        persons.append(survivor)
+    moment = message.timestamp, message.received_at
+    return frozenset().union(*(memberships_before(work, each, *moment) for each in persons))
 
 
 def _claimed_by(

@@ -108,6 +108,7 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
     """
     work = state_of(loaded, index, settings)
     at = _at(run, now)
+    work.clocked.pass_to(at)
     evaluation = _evaluation(run, rule, at)
     done, entered = replace(run, cursor=cursor), 0
     if rule is None:

@@ -35,6 +35,7 @@ def carry_on(
         PoisonError: the engine fails on one of the messages.
     """
     work = state_of(loaded, index, settings)
+    work.clocked.pass_to(chunk.own.message.received_at)
     if chunk.job.is_chosen:
         _evaluate_chunk(work, chunk)
     else:

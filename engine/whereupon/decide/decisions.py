@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SOURCE = "source"
     LOOP = "loop"
     CLAIMED_BEFORE = "claimed-before"
+    CHANGED_BACK = "changed-back"
 
 
 class Decision(NamedTuple):

@@ -1,14 +1,14 @@
 """What ends an entry before its last step: an event, a segment that the person leaves, or a condition.
 
 An exit is looked for when a message of the person's is applied, before an entry's first step, and before
-its next step when the entry wakes. So nothing is sent to a person for whom an exit already holds, even if
-time or a merge made it hold. A part of an exit that reads the message is looked at with a message only.
+its next step when the entry wakes; a condition that time makes true ends the entry at that very moment. So nothing
+is sent to a person for whom an exit already holds, even if time or a merge made it hold. A part of an exit that reads the message is looked at with a message only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from pydantic import JsonValue
 
@@ -18,9 +18,9 @@ from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evidence import all_events, holds_for, recorded
-from whereupon.decide.history import HistoryEvent, HistoryUntil, trigger_of
+from whereupon.decide.history import Histories, HistoryEvent, HistoryUntil, trigger_of
 from whereupon.messages.codec import read_object
-from whereupon.messages.times import format_local, from_micros
+from whereupon.messages.times import MICROSECOND, earlier, format_local, from_micros
 from whereupon.records import NOTHING, EndReason, Entry, EntryEnd, Person
 from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, ExitOnWho, Rule
 
@@ -39,6 +39,52 @@ def exit_by_time(work: BatchState, entry: Entry, instant: datetime) -> Exit | No
         elif _ends(work, rule, leave, entry, person, instant):
             return leave
     return None
+
+
+class Asked(NamedTuple):
+    """A condition that may end an entry without a message, with what it reads beside the time and the past.
+
+    Attributes:
+        zone: the timezone in which it reads the time.
+        histories, trigger: the person's past, and what `same` compares with.
+    """
+
+    condition: Condition
+    data: Mapping[str, JsonValue]
+    zone: tzinfo
+    person_key: int
+    histories: Histories
+    trigger: Mapping[str, JsonValue]
+
+    def history(self, until: datetime) -> HistoryUntil:
+        """The person's past up to an instant."""
+        return HistoryUntil(self.histories, self.person_key, until, self.trigger)
+
+
+def asked_without_message(
+    work: BatchState, entry: Entry, rule: Rule, person: Person
+) -> Iterator[Asked]:
+    """The conditions of the rule's exits that are asked without a message (see `exit_by_time`)."""
+    facts, events = read_object(entry.facts), all_events(work)
+    of_person: dict[str, JsonValue] = {"person": person.attributes}  # type: ignore[dict-item]  # read only
+    trigger = trigger_of(facts)
+    for leave in rule.exits:
+        match leave:
+            case ExitOnCondition(condition) if _is_of_person(condition):
+                yield Asked(condition, of_person, rule.zone, person.key, events, trigger)
+            case ExitOnLeaving(name) if name in work.index.segments:
+                who = work.index.segments[name].who
+                yield Asked(who, of_person, UTC, person.key, events, NOTHING)
+            case ExitOnWho():
+                data = {**facts, **of_person}
+                yield Asked(leave.who, data, rule.zone, person.key, events, trigger)
+            case _:
+                pass
+
+
+def _is_of_person(condition: Condition) -> bool:
+    """Whether it reads nothing of a message."""
+    return all(root_of(path) in OF_THE_PERSON for path in condition.variables)
 
 
 def _no_longer(
@@ -107,8 +153,7 @@ def _ends(
 ) -> bool:
     match leave:
         case ExitOnCondition(condition):
-            of_person = all(root_of(path) in OF_THE_PERSON for path in condition.variables)
-            return of_person and _holds(
+            return _is_of_person(condition) and _holds(
                 work, condition, person, instant, rule.zone, trigger_of(entry.facts)
             )
         case ExitOnLeaving(name):
@@ -139,6 +184,7 @@ def _moments(
         for past in work.history.get((person.key, name), ()):
             if since < past.timestamp < instant:
                 yield past.timestamp
+    yield max(since, earlier(instant, MICROSECOND))  # time may have led there
 
 
 def _holds(

@@ -13,6 +13,7 @@ from whereupon.decide.open_skips import merge_open_skips
 from whereupon.decide.people import limited, save_person
 from whereupon.decide.reentry import would_refuse
 from whereupon.messages.model import Message
+from whereupon.messages.times import MICROSECOND, later
 from whereupon.records import (
     ClaimRun,
     EndReason,
@@ -108,8 +109,9 @@ def _move(work: BatchState, loser: int, survivor: int) -> None:
     work.moved[loser] = survivor
     work.timed_past.move(loser, survivor)
     work.clocked.move(loser, survivor)
+    soon = later(work.clocked.now, MICROSECOND)
     for subject in work.index.timed.by_name:  # the moments of both together are asked for at once
-        work.clocked.arm(survivor, subject, work.clocked.now)
+        work.clocked.arm(survivor, subject, soon)
 
 
 def _as_if_by(run: ClaimRun, loser: int, survivor: int) -> ClaimRun:

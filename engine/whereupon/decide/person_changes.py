@@ -2,9 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-
-from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
@@ -12,14 +9,13 @@ from whereupon.decide.evaluator import evaluate
 from whereupon.decide.exits import end_by_change, end_by_event, end_by_merge
 from whereupon.decide.goals import meet_by_merge, meet_goals
 from whereupon.decide.guard_facts import object_key
-from whereupon.decide.history import HistoryUntil
+from whereupon.decide.memberships import memberships, memberships_before
 from whereupon.decide.open_skips import note_change
 from whereupon.decide.people import set_attributes
 from whereupon.decide.waits import note_late, pass_by_change, pass_by_event, pass_by_merge
 from whereupon.decide.waking import wake_tied
 from whereupon.matching import RuleList, RuleSelection
 from whereupon.messages.model import MessageType
-from whereupon.messages.times import format_instant
 from whereupon.records import ObjectRecord, Person, Relationship
 from whereupon.rules.model import Change, OnSegment, Rule
 
@@ -38,11 +34,14 @@ class PersonChange:
     known: bool = False
 
     def and_moved(self, before: frozenset[str], after: frozenset[str]) -> "PersonChange":
-        """This change, and that from one set of segments to another."""
+        """This change, and then that from one set of segments to another; what is taken back is no change."""
         if before == after:
             return self
+        entered, left = after - before, before - after
         return PersonChange(
-            self.entered | (after - before), self.left | (before - after), self.known
+            (self.entered - left) | (entered - self.left),
+            (self.left - entered) | (left - self.entered),
+            self.known,
         )
 
 
@@ -96,7 +95,7 @@ def apply_attributes(
     work: BatchState, evaluation: Evaluation, person: Person, change: PersonChange
 ) -> PersonChange:
     """Set the attributes of an identify; gives the change with the segments entered and left by it."""
-    at = evaluation.timestamp
+    at, now = evaluation.timestamp, evaluation.now
     changed = set_attributes(work, person, evaluation.properties, at, evaluation.message_id)
     if changed is person:
         return change
@@ -104,8 +103,8 @@ def apply_attributes(
     if work.index.timed:
         read = work.index.timed.reading(evaluation.properties.keys())
         work.clocked.touch(person.key, (each.name for each in read))
-    before = memberships(work, person, at)
-    return change.and_moved(before, memberships(work, changed, at))
+    before = memberships_before(work, person, at, now)
+    return change.and_moved(before, memberships(work, changed, at, now))
 
 
 def _add_event(
@@ -116,9 +115,10 @@ def _add_event(
     if evaluation.name not in work.index.segment_window:
         work.add_to_history(person.key, evaluation)
     else:
-        before = memberships(work, person, evaluation.timestamp)
+        moment = evaluation.timestamp, evaluation.now
+        before = memberships_before(work, person, *moment)
         work.add_to_history(person.key, evaluation)
-        change = change.and_moved(before, memberships(work, person, evaluation.timestamp))
+        change = change.and_moved(before, memberships(work, person, *moment))
     is_counted = evaluation.name in work.index.counted_names
     if change.left or is_counted:
         end_by_change(work, evaluation, change.left)
@@ -151,19 +151,6 @@ def _is_triggered(rule: Rule, change: PersonChange) -> bool:
         and trigger.segment in (change.entered if trigger.change is Change.ENTERS else change.left)
         for trigger in rule.triggers
     )
-
-
-def memberships(work: BatchState, person: Person, at: datetime) -> frozenset[str]:
-    """The segments that a rule watches and the person is in at an instant."""
-    watched = work.index.watched_segments
-    if not watched:
-        return frozenset()
-    data: dict[str, JsonValue] = {
-        "person": person.attributes,  # type: ignore[dict-item]  # read only
-        "timestamp": format_instant(at),
-    }
-    history = HistoryUntil(work.history, person.key, at)
-    return frozenset(segment.id for segment in watched if segment.who.holds(data, history))
 
 
 _BESIDE_TRAITS = frozenset({"objectTypeId", "object_type_id", "relationshipAttributes"})

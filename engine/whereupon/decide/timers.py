@@ -134,6 +134,26 @@ class Timers:
         """Leave a timer as it is for a later batch, which may know what it depends on."""
         self._due[due.person_key].pop(due.subject, None)
 
+    def due_at(self, person_key: int, subject: str) -> datetime | None:
+        """When a timer of this batch is due; None if none is known."""
+        return self._due.get(person_key, {}).get(subject)
+
+    def take(self, person_key: int, subject: str, now: datetime) -> bool:
+        """Take back a timer that is due at an instant, to be computed anew behind it; whether it was due."""
+        at = self.due_at(person_key, subject)
+        if at is None or at > now or not self._rings(subject):
+            return False
+        self.put(person_key, subject, None)
+        self.touch(person_key, (subject,))
+        return True
+
+    def ring_before(self, person_key: int, subject: str, now: datetime) -> None:
+        """Let a timer ring as often as it is due before an instant."""
+        while (at := self.due_at(person_key, subject)) is not None:
+            if at >= now or not self._rings(subject):
+                return
+            self.ring(Due(at, rank_of(subject), person_key, subject))
+
     def put(self, person_key: int, subject: str, at: datetime | None) -> None:
         """Set a timer that has rung to its next time; None if there is none."""
         place = person_key, subject

@@ -1,13 +1,15 @@
 """What a message does to the entries that wait for something."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
-from whereupon.conditions import ALWAYS
+from whereupon.conditions import ALWAYS, Condition
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.entries import context_of, run_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evidence import holds_for
 from whereupon.decide.result import Notice
+from whereupon.decide.steps import StepContext
 from whereupon.decide.steps.branch import in_words
 from whereupon.decide.steps.wait_for import counted_from, deadline_of, has_counted, passed
 from whereupon.records import Entry, Mark, MarkKind, mark_at
@@ -62,6 +64,33 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
                     )
                     _go_on(work, entry, context.into_arm(arm.label, mark))
                     break
+
+
+def awaited_conditions(context: StepContext) -> list[Condition]:
+    """The conditions that an entry waits for at its step, in the order of the file."""
+    step, entry = context.place.step, context.entry
+    if not isinstance(step, WaitFor) or mark_at(entry.trail, entry.address, MarkKind.WAITS) is None:
+        return []
+    return [arm.who for arm in step.waits if arm.event is None and arm.who is not ALWAYS]
+
+
+def pass_by_time(work: BatchState, entry: Entry, at: datetime, now: datetime) -> None:
+    """Let an entry go on that waits for a condition which holds at an instant.
+
+    Args:
+        at: the instant.
+        now: as of when the next steps are done; later than the instant after a standstill.
+    """
+    context = context_of(work, entry, at)
+    if context is None or not awaited_conditions(context):
+        return
+    step = context.place.step
+    for arm in step.waits if isinstance(step, WaitFor) else ():
+        if arm.event is None and arm.who is not ALWAYS and context.holds(arm.who):
+            mark = context.mark(MarkKind.PASSED, arm=arm.label, detail=in_words(arm.who))
+            going = context.into_arm(arm.label, mark)
+            _go_on(work, entry, going.moved(going.address, max(at, now)))
+            break
 
 
 def pass_by_merge(work: BatchState, evaluation: Evaluation) -> None:

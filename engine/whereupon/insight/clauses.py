@@ -119,6 +119,7 @@ _CLAUSES = {
     Reason.SOURCE: "a broadcast is triggered by a server only, and a client sent it, or what led to it",
     Reason.LOOP: "too many steps had led to one another",
     Reason.CLAIMED_BEFORE: "somebody else's claim had put it to the rules already",
+    Reason.CHANGED_BACK: "it had changed back when the engine came to it",
 }
 
 

@@ -16,7 +16,7 @@ from whereupon.matching.history_window import (
     window_of_conditions,
 )
 from whereupon.matching.rule_list import RuleList, RuleSelection
-from whereupon.matching.timed_subjects import TimedSubject, TimedSubjects
+from whereupon.matching.timed_subjects import SubjectKind, TimedSubject, TimedSubjects
 from whereupon.matching.trigger_index import TriggerIndex
 from whereupon.messages.codec import object_text
 from whereupon.messages.model import NAMED, MessageType
@@ -86,6 +86,7 @@ class RuleIndex:
         goal_names: names of events that are some rule's goal.
         waits_for_change: whether some rule waits for a condition, or until a date that may move.
         timed: what time alone may change for a person.
+        timed_segments: the watched segments among it.
         order: the rules' ids by their order in the rulebook; empty if no rule has more than plain steps.
 
     Args:
@@ -129,6 +130,9 @@ class RuleIndex:
         self._arrange_heard()
         watched = self.watched_segments
         self.timed = TimedSubjects.of(book, self._versions, watched, self.segments)
+        self.timed_segments = frozenset(
+            each.of for each in self.timed.of_everybody if each.kind is SubjectKind.SEGMENT
+        )
         self.counted_names = self._counted_names()
         self._reachable: dict[str, Reachable] = {}
         self._entry_windows: dict[str, HistoryWindow] = {}

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from whereupon.decide.idempotency import keys_at, possible_addresses
 from whereupon.errors import OperationError
+from whereupon.matching import SubjectKind
 from whereupon.operations.entry_moves import EntryMoves, Move, Moved
 from whereupon.operations.entry_questions import REACH, EntryList, EntryQuestions, found_entry
 from whereupon.operations.operators import checked_name, operator_record
@@ -135,6 +136,9 @@ class Entries(EntryQuestions):
         changes.records.append(operator_record(kind, done.by, done.at, rule=entry.rule, entry=key))
         halt = state is EntryState.PAUSED
         changes.halted = dict.fromkeys(self._keys(session, [entry]), halt)
+        subject = SubjectKind.INSIDE.named(entry.rule)
+        if not halt and subject in self._current.pipeline.index.timed.by_name:
+            changes.armed[entry.person_key, subject] = done.at  # time may have changed something
         self._write(session, changes)
         return turned
 

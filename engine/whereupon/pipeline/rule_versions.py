@@ -1,10 +1,10 @@
 """Rule versions: rules as they were when people entered them, read again from the store."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from whereupon.conditions.clocks import Clock
-from whereupon.matching import RuleIndex
+from whereupon.matching import RuleIndex, SubjectKind, TimedSubject
 from whereupon.messages.codec import decode
 from whereupon.ports import Session
 from whereupon.rules.model import ExitOnLeaving, Rule, Segment
@@ -25,7 +25,7 @@ class RuleVersions:
     def __init__(self, index: RuleIndex) -> None:
         self.index = index
         self._older: dict[str, Rule | None] = {}
-        self._has_read_watched = False
+        self._has_read_watched = self._has_read_followed = False
         self._lock = ProcessLock()
 
     def read_watched(self, session: Session) -> None:
@@ -34,6 +34,25 @@ class RuleVersions:
             for digest in session.watched_versions():
                 self.rule_of(session, digest)
             self._has_read_watched = True
+
+    def read_followed(self, session: Session) -> None:
+        """Read the versions that people follow, once a process: time alone may end entries of theirs."""
+        if not self._has_read_followed:
+            for version in session.waiting_versions():
+                if version.rule in self.index.by_id:
+                    self.rule_of(session, version.digest)
+            self._has_read_followed = True
+
+    def goes_on(self, subject: TimedSubject, paused: Collection[str]) -> bool:
+        """Whether the subject's timers ring: those of people inside a rule wait while the rule stands still.
+
+        Args:
+            paused: ids of the rules that operators have paused.
+        """
+        if subject.kind is not SubjectKind.INSIDE:
+            return True
+        rule = self.index.by_id.get(subject.of)
+        return rule is not None and rule.active.on and rule.id not in paused
 
     def rule_of(self, session: Session, digest: str) -> Rule | None:
         """The rule version with that digest, even if the rulebook does not have the rule any more.

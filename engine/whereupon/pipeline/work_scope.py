@@ -58,6 +58,7 @@ def due_subjects(
     session: Session, versions: RuleVersions, until: datetime, *, opens: bool = True
 ) -> list[str]:
     """The subjects of which a timer is due by an instant that this engine may let ring."""
+    versions.read_followed(session)
     first = session.next_timers(_subjects(session, versions, opens=opens))
     return sorted(name for name, due_at in first.items() if due_at <= until)
 

@@ -5,7 +5,7 @@ person. If the moment has not come, the timer moves on. If it has, the kind does
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
@@ -13,10 +13,10 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.result import BatchResult, KeysExhausted, Notice, PoisonError
 from whereupon.decide.snapshot import Snapshot
-from whereupon.decide.timed import triggers
+from whereupon.decide.timed import inside, segments, triggers
 from whereupon.decide.timers import Due
 from whereupon.matching import RuleIndex, SubjectKind, TimedSubject
-from whereupon.messages.times import earlier
+from whereupon.messages.times import MICROSECOND, earlier, later
 from whereupon.records import Person
 
 NextMoment: TypeAlias = Callable[[BatchState, TimedSubject, Person, datetime], datetime | None]
@@ -43,10 +43,10 @@ class Kind(NamedTuple):
 
 KINDS: Final[Mapping[SubjectKind, Kind]] = {
     SubjectKind.WHEN: Kind(triggers.next_moment, triggers.fire, triggers.is_known),
+    SubjectKind.SEGMENT: Kind(segments.next_moment, segments.fire),
+    SubjectKind.INSIDE: Kind(inside.next_moment, inside.fire),
 }
 """The kinds."""
-
-_TICK = timedelta(microseconds=1)
 
 
 def arm_touched(work: BatchState) -> None:
@@ -76,12 +76,17 @@ def ring(work: BatchState, due: Due) -> None:
         work.clocked.leave(due)
         return
     try:
-        moment = kind.next_moment(work, subject, person, earlier(due.at, _TICK))
-        if moment == due.at:
-            kind.fire(work, subject, person, due.at, max(due.at, work.clocked.now))
-            person = work.persons.get(due.person_key, person)
+        moment = kind.next_moment(work, subject, person, earlier(due.at, MICROSECOND))
+        if moment != due.at:
+            work.clocked.put(due.person_key, due.subject, moment)
+            return
+        behind = later(due.at, MICROSECOND)  # if a step that is late asks meanwhile
+        work.clocked.put(due.person_key, due.subject, behind)
+        kind.fire(work, subject, person, due.at, max(due.at, work.clocked.now))
+        person = work.persons.get(due.person_key)
+        if person is not None and work.clocked.due_at(due.person_key, due.subject) == behind:
             moment = kind.next_moment(work, subject, person, due.at)
-        work.clocked.put(due.person_key, due.subject, moment)
+            work.clocked.put(due.person_key, due.subject, moment)
     except (KeysExhausted, PoisonError):
         raise
     except Exception as error:

@@ -279,9 +279,14 @@ class Past:
         if not subjects or load_plan.until is None:
             return
         found = self._session.timers(load_plan.person_keys, load_plan.until)
-        loaded.timers = [each for each in found if each.subject in subjects.by_name]
+        known = subjects.by_name
+        loaded.timers = [
+            each
+            for each in found
+            if each.subject in known and self._versions.goes_on(known[each.subject], loaded.paused)
+        ]
         for timer in loaded.timers:
-            subject = subjects.by_name[timer.subject]
+            subject = known[timer.subject]
             leading = self._versions.index.opened_by(subject)
             load_plan.look_back(leading.entry_window)
             windows = (subject.history_window, leading.history_window)

@@ -1,0 +1,59 @@
+"""A segment that time changes: people enter it, or leave it, though no message comes."""
+
+from datetime import UTC, datetime
+
+from whereupon.conditions.moments import next_change
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.decisions import Reason
+from whereupon.decide.evaluator import evaluate
+from whereupon.decide.history import HistoryUntil
+from whereupon.decide.memberships import data_of, is_in
+from whereupon.decide.timed.openings import opening
+from whereupon.matching import RuleList, RuleSelection, TimedSubject
+from whereupon.messages.times import MICROSECOND, earlier
+from whereupon.records import Person
+from whereupon.rules.model import Change, OnSegment, Rule
+
+
+def next_moment(
+    work: BatchState, subject: TimedSubject, person: Person, after: datetime
+) -> datetime | None:
+    """When time alone changes whether the person is in the segment; it may be a little early."""
+    segment = work.index.segments.get(subject.of)
+    if segment is None:
+        return None
+    past = HistoryUntil(work.history, person.key, after)
+    return next_change(segment.who, data_of(person, after), past, UTC, after)
+
+
+def fire(
+    work: BatchState, subject: TimedSubject, person: Person, at: datetime, now: datetime
+) -> None:
+    """Open the rules that watch the change.
+
+    After a standstill a change that time has taken back meanwhile opens nothing, and is recorded as such.
+    """
+    segment = work.index.segments.get(subject.of)
+    if segment is None:
+        return
+    entered = is_in(work, segment, person, at)
+    if entered is is_in(work, segment, person, earlier(at, MICROSECOND)):
+        return  # it could not be said exactly beforehand when it changes
+    change = Change.ENTERS if entered else Change.LEAVES
+    rules = [rule for rule in subject.rules if _watches(rule, segment.id, change)]
+    if not rules:
+        return
+    is_back = now > at and is_in(work, segment, person, now) is not entered
+    reason = Reason.CHANGED_BACK if is_back else None
+    moment = opening(subject, person, at, now, reason=reason)
+    evaluate(work, moment, _NO_RULES.and_besides(rules))
+
+
+_NO_RULES = RuleSelection(RuleList())
+
+
+def _watches(rule: Rule, segment: str, change: Change) -> bool:
+    return any(
+        isinstance(trigger, OnSegment) and trigger.segment == segment and trigger.change is change
+        for trigger in rule.triggers
+    )

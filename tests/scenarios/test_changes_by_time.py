@@ -1,0 +1,420 @@
+"""Segments, exits and waits that time alone changes, each at its own moment."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+from pydantic import JsonValue
+from tests.rule_files import campaign, segment
+from tests.worlds import DAY, HOUR, World, after, world
+
+from whereupon.ports import Store
+from whereupon.records import EndReason, Entry, TimeSkip
+
+ACTIVE = segment("active", performed={"event": "login", "within": "60d"})
+LAPSED = segment("lapsed", performed={"event": "login", "within": "60d", "never": True})
+WIN_BACK = campaign("win-back", {"enters": "lapsed"})
+WELCOME_BACK = campaign("welcome-back", {"leaves": "lapsed"})
+SPAN = 60 * DAY
+
+
+def lapsing(home: Store, *files: Mapping[str, JsonValue]) -> World:
+    """A world in which people lapse after sixty days, and somebody who logged in at noon."""
+    made = world(LAPSED, WIN_BACK, *map(dict, files), store=home)
+    made.track("login", "ada", at=0)
+    return made
+
+
+def opened(made: World) -> list[tuple[str, float]]:
+    """Rule and minute of every entry by now, in their order."""
+    found = [
+        (decision.rule, (decision.timestamp - after(0)) / timedelta(minutes=1))
+        for decision in made.decided
+        if decision.reason is None
+    ]
+    return sorted(found, key=lambda each: each[1])
+
+
+def entries(made: World) -> list[Entry]:
+    """Every entry, in the order in which they were opened."""
+    with made.home.session() as session:
+        return sorted(session.scan(Entry), key=lambda entry: (entry.entered_at, entry.key))
+
+
+def skips(made: World) -> list[tuple[str, str]]:
+    """Rule and reason of what time led to and nobody entered."""
+    with made.home.session() as session:
+        found = sorted(session.scan(TimeSkip), key=lambda skip: skip.key)
+        return [(skip.rule, skip.verdict[2]) for skip in found]
+
+
+# --- segments ---------------------------------------------------------------------------------------
+
+
+def test_a_segment_is_entered_also_when_time_alone_does_it(home: Store) -> None:
+    """Not performed within sixty days becomes true by time: exactly sixty days after the last login."""
+    made = lapsing(home)
+    made.run(SPAN - 1)
+    assert opened(made) == []
+    made.run(SPAN)
+    assert opened(made) == [("win-back", SPAN)]
+    made.run(3 * SPAN)
+    assert opened(made) == [("win-back", SPAN)]
+
+
+def test_a_segment_is_left_also_when_time_alone_does_it(home: Store) -> None:
+    """Performed within sixty days becomes false by time, once for each time that it was true."""
+    made = world(ACTIVE, campaign("bye", {"leaves": "active"}), store=home)
+    made.track("login", "ada", at=0)
+    made.track("login", "ada", at=DAY)
+    made.run(3 * SPAN)
+    made.track("login", "ada", at=3 * SPAN)
+    made.run(5 * SPAN)
+    assert opened(made) == [("bye", SPAN + DAY), ("bye", 4 * SPAN)]
+
+
+def test_polarity_counts(home: Store) -> None:
+    """Of one window, entering one segment is leaving its opposite."""
+    made = world(
+        ACTIVE,
+        LAPSED,
+        WIN_BACK,
+        campaign("bye", {"leaves": "active"}),
+        campaign("hello", {"enters": "active"}),
+        store=home,
+    )
+    made.track("login", "ada", at=0)
+    made.run(2 * SPAN)
+    assert opened(made) == [("hello", 0), ("bye", SPAN), ("win-back", SPAN)]
+
+
+def test_each_message_that_moves_the_moment_is_heard(home: Store) -> None:
+    """A login within the sixty days puts the moment off; a message of another name does not."""
+    made = lapsing(home)
+    made.track("visit", "ada", at=30 * DAY)
+    made.track("login", "ada", at=40 * DAY)
+    made.run(SPAN + 30 * DAY)
+    assert opened(made) == []
+    made.run(SPAN + 40 * DAY)
+    assert opened(made) == [("win-back", SPAN + 40 * DAY)]
+
+
+def test_a_message_at_the_very_moment_comes_first(home: Store) -> None:
+    """Who logs in just as the sixty days are over has not lapsed."""
+    made = lapsing(home, WELCOME_BACK)
+    made.track("login", "ada", at=SPAN)
+    made.run(SPAN + DAY)
+    assert opened(made) == []
+    made.run(2 * SPAN)
+    assert opened(made) == [("win-back", 2 * SPAN)]
+
+
+def test_what_a_message_and_time_change_at_one_moment_is_one_change(home: Store) -> None:
+    """A message that completes a segment just as time does opens a rule once."""
+    slow = segment("slow", plan="pro", performed={"event": "login", "within": "60d", "never": True})
+    made = world(slow, campaign("nudge", {"enters": "slow"}), store=home)
+    made.track("login", "ada", at=0)
+    made.identify("ada", {"plan": "pro"}, at=SPAN)
+    made.run(2 * SPAN)
+    assert opened(made) == [("nudge", SPAN)]
+
+
+def test_a_message_that_arrives_late_changes_what_is_not_over_yet(home: Store) -> None:
+    """A login of day 20 that comes on day 50 puts the moment off to day 80."""
+    made = lapsing(home)
+    made.track("login", "ada", at=20 * DAY, arrives=50 * DAY)
+    made.run(79 * DAY)
+    assert opened(made) == []
+    made.run(80 * DAY)
+    assert opened(made) == [("win-back", 80 * DAY)]
+
+
+def test_a_message_that_arrives_after_the_moment_ends_what_it_contradicts(home: Store) -> None:
+    """Who lapsed on day 60, as far as was known, is back when a login of day 59 comes on day 61, until day 119."""
+    made = lapsing(home, WELCOME_BACK)
+    made.run(SPAN)
+    made.track("login", "ada", at=59 * DAY, arrives=61 * DAY)
+    made.run(3 * SPAN)
+    happened = [("welcome-back", 59 * DAY), ("win-back", SPAN), ("win-back", 119 * DAY)]
+    assert opened(made) == happened
+
+
+def test_a_message_that_is_too_late_to_matter_changes_nothing(home: Store) -> None:
+    """A login of sixty days ago is over when it arrives: the segment is asked as of then."""
+    made = world(ACTIVE, campaign("hello", {"enters": "active"}), store=home)
+    made.identify("ada", {"plan": "pro"}, at=0)
+    made.track("login", "ada", at=DAY, arrives=SPAN + DAY)
+    made.run(2 * SPAN)
+    assert opened(made) == []
+
+
+def test_what_a_claim_brings_moves_the_moment(home: Store) -> None:
+    """An anonymous login counts from when it happened, once it is the person's."""
+    made = world(LAPSED, WIN_BACK, store=home)
+    made.track("login", "ada", at=0)
+    made.track("login", None, anonymous="phone", at=50 * DAY)
+    made.identify("ada", {"city": "Oslo"}, anonymous="phone", at=55 * DAY)
+    made.run(109 * DAY)
+    assert opened(made) == []
+    made.run(110 * DAY)
+    assert opened(made) == [("win-back", 110 * DAY)]
+
+
+def test_the_moment_of_two_who_become_one_goes_by_what_both_did(home: Store) -> None:
+    """The survivor of a merge lapses sixty days after the last login of either."""
+    made = lapsing(home)
+    made.track("login", "ben", at=30 * DAY)
+    made.alias("ada", "ben", at=40 * DAY)
+    made.run(89 * DAY)
+    assert opened(made) == []
+    made.run(2 * SPAN)
+    assert opened(made) == [("win-back", 90 * DAY)]
+
+
+def test_a_merge_does_not_lead_again_where_one_of_them_was(home: Store) -> None:
+    """Who was in the segment as one of the two does not enter it as both."""
+    made = world(ACTIVE, campaign("hello", {"enters": "active"}), store=home)
+    made.identify("ada", {"plan": "pro"}, at=0)
+    made.track("login", "ben", at=1)
+    made.alias("ada", "ben", at=2)
+    assert opened(made) == [("hello", 1)]
+
+
+def test_a_merge_leads_where_only_both_together_are(home: Store) -> None:
+    """What both did together may be enough for a segment that neither was in."""
+    often = segment("often", performed={"event": "login", "within": "60d", "at_least": 2})
+    made = world(often, campaign("hello", {"enters": "often"}), store=home)
+    made.track("login", "ada", at=0)
+    made.track("login", "ben", at=1)
+    made.alias("ada", "ben", at=2)
+    assert opened(made) == [("hello", 2)]
+
+
+def test_an_attribute_moves_the_moment_of_a_date(home: Store) -> None:
+    """A date beside now changes at its own instant; another value has another one, and no value has none."""
+    soon = segment("soon", renews_at={"before": "2026-03-20T00:00:00Z"}, logic={"<": [1, 2]})
+    ending = segment("ending", logic={"<": [{"var": "person.ends_at"}, {"var": "timestamp"}]})
+    made = world(soon, ending, campaign("over", {"enters": "ending"}), store=home)
+    made.identify("ada", {"ends_at": after(2 * DAY).isoformat().replace("+00:00", "Z")}, at=0)
+    made.identify("ada", {"ends_at": after(5 * DAY).isoformat().replace("+00:00", "Z")}, at=DAY)
+    made.run(4 * DAY)
+    assert opened(made) == []
+    made.run(6 * DAY)
+    assert [rule for rule, _ in opened(made)] == ["over"]
+
+
+def test_nothing_happens_for_who_is_erased(home: Store) -> None:
+    """A person who is deleted has no moment any more."""
+    made = lapsing(home)
+    made.track("Delete Person", "ada", at=DAY)
+    made.run(2 * SPAN)
+    assert opened(made) == []
+
+
+@pytest.mark.parametrize("logins", [0, 1])
+def test_a_new_person_is_in_the_segments_that_hold_after_the_first_message(
+    home: Store, logins: int
+) -> None:
+    """Who becomes known by a login has not lapsed; who becomes known by anything else never logged in."""
+    made = world(LAPSED, WIN_BACK, WELCOME_BACK, store=home)
+    made.track("login" if logins else "visit", "ada", at=0)
+    assert opened(made) == ([] if logins else [("win-back", 0)])
+
+
+# --- after a standstill -----------------------------------------------------------------------------
+
+
+def test_after_a_standstill_everything_that_is_still_wanted_happens_once_in_order(
+    home: Store,
+) -> None:
+    """Each entry is as of its own moment, and its steps are done as of now."""
+    made = lapsing(home)
+    made.track("login", "ben", at=DAY)
+    made.clock.move_to(after(SPAN + 2 * DAY))
+    made.engine.run_due()
+    first, second = entries(made)
+    assert [entry.timestamp for entry in (first, second)] == [after(SPAN), after(SPAN + DAY)]
+    assert {entry.entered_at for entry in (first, second)} == {after(SPAN + 2 * DAY)}
+    made.engine.run_due()
+    assert len(entries(made)) == 2
+
+
+def test_what_has_changed_back_during_a_standstill_is_recorded_as_such(home: Store) -> None:
+    """Who entered a segment and left it again while the engine stood still does not enter the rule."""
+    past: JsonValue = {"performed": {"event": "login", "within": "2d"}}
+    recent: JsonValue = {"performed": {"event": "login", "within": "1d", "never": True}}
+    hello, bye = (campaign(n, {c: "window"}) for n, c in (("hello", "enters"), ("bye", "leaves")))
+    made = world(segment("window", all=[past, recent]), hello, bye, store=home)
+    made.track("login", "ada", at=0)
+    made.clock.move_to(after(3 * DAY))
+    made.engine.run_due()
+    assert [entry.rule for entry in entries(made)] == ["bye"]
+    assert skips(made) == [("hello", "changed-back")]
+    (told,) = made.engine.explain("ada", "hello")
+    assert told.reason == "changed-back"
+    assert "had changed back" in told.sentence
+
+
+def test_what_is_older_than_max_age_after_a_standstill_is_recorded_as_such(home: Store) -> None:
+    """A rule takes no moment that is older than it takes a message."""
+    made = lapsing(home, campaign("hurry", {"enters": "lapsed"}, max_age="1h"))
+    made.clock.move_to(after(SPAN + DAY))
+    made.engine.run_due()
+    assert [entry.rule for entry in entries(made)] == ["win-back"]
+    assert skips(made) == [("hurry", "too-old")]
+
+
+def test_a_rule_that_is_gone_or_switched_off_lets_nobody_in(home: Store) -> None:
+    """What came due without the rule is over when it is back; of one that is switched off it is recorded."""
+    made = lapsing(home)
+    made.change_rules(LAPSED, {**WIN_BACK, "active": False}, WELCOME_BACK)
+    made.run(SPAN)
+    assert skips(made) == [("win-back", "inactive")]
+    made.change_rules(LAPSED, WIN_BACK)
+    made.run(2 * SPAN)
+    assert opened(made) == []
+
+
+# --- exits and waits --------------------------------------------------------------------------------
+
+WAITING: list[JsonValue] = [{"wait": "30d"}, {"send": "push", "title": "later"}]
+
+
+@pytest.mark.parametrize(
+    ("leave", "reason"),
+    [
+        ({"performed": {"event": "visit", "within": "2h", "never": True}}, EndReason.CONDITION),
+        ({"leaves": "fresh"}, EndReason.SEGMENT),
+    ],
+)
+def test_an_exit_ends_an_entry_at_the_exact_moment_at_which_time_makes_it_true(
+    home: Store, leave: JsonValue, reason: EndReason
+) -> None:
+    """The entry ends while it waits, not when its next step is due."""
+    fresh = segment("fresh", performed={"event": "visit", "within": "2h"})
+    made = world(fresh, campaign("cart", "cart", exit=leave, whereupon=WAITING), store=home)
+    made.track("visit", "ada", at=0)
+    made.track("cart", "ada", at=1)
+    made.track("visit", "ada", at=HOUR)
+    made.run(3 * HOUR - 1)
+    (entry,) = entries(made)
+    assert entry.ended is None
+    made.run(3 * HOUR)
+    (entry,) = entries(made)
+    assert entry.ended is not None
+    assert (entry.ended.reason, entry.ended.at) == (reason, after(3 * HOUR))
+
+
+def test_stay_ends_an_entry_at_the_exact_moment_at_which_who_no_longer_holds(home: Store) -> None:
+    """`who` is asked again when time changes it."""
+    rule = campaign(
+        "cart",
+        "cart",
+        who={"performed": {"event": "visit", "within": "2h"}},
+        stay=True,
+        whereupon=WAITING,
+    )
+    made = world(rule, store=home)
+    made.track("visit", "ada", at=0)
+    made.track("cart", "ada", at=1)
+    made.run(DAY)
+    (entry,) = entries(made)
+    assert entry.ended is not None
+    assert (entry.ended.reason, entry.ended.at) == (EndReason.WHO, after(2 * HOUR))
+
+
+def test_a_wait_for_a_condition_ends_at_the_exact_moment_at_which_time_makes_it_true(
+    home: Store,
+) -> None:
+    """The arm is taken while the entry waits."""
+    never: JsonValue = {"performed": {"event": "visit", "within": "2h", "never": True}}
+    wait: JsonValue = {
+        "wait_for": [{"who": never, "then": [{"send": "push", "title": "gone"}]}],
+        "up_to": "30d",
+        "else": [{"send": "push", "title": "else"}],
+    }
+    made = world(campaign("cart", "cart", whereupon=[wait]), store=home)
+    made.track("visit", "ada", at=0)
+    made.track("cart", "ada", at=1)
+    made.run(2 * HOUR - 1)
+    assert made.titles() == []
+    made.run(2 * HOUR)
+    assert made.titles() == ["gone"]
+    (delivery,) = made.deliveries()
+    assert delivery.due_at == after(2 * HOUR)
+
+
+def test_at_one_due_instant_exits_come_before_waits_and_both_before_steps(home: Store) -> None:
+    """An exit and a step that are due at one instant: the entry ends, and nothing is sent."""
+    never: JsonValue = {"performed": {"event": "visit", "within": "2h", "never": True}}
+    steps: JsonValue = [{"wait": "2h"}, {"send": "push", "title": "step"}]
+    arm: JsonValue = [
+        {
+            "wait_for": [{"who": never, "then": [{"send": "push", "title": "arm"}]}],
+            "up_to": "2h",
+            "else": [{"send": "push", "title": "else"}],
+        }
+    ]
+    made = world(
+        campaign("exits", "cart", exit=never, whereupon=steps),
+        campaign("both", "cart", exit=never, whereupon=arm),
+        campaign("waits", "cart", whereupon=arm),
+        store=home,
+    )
+    made.track("visit", "ada", at=0)
+    made.track("cart", "ada", at=0)
+    made.run(DAY)
+    assert made.titles() == ["arm"]
+
+
+def test_an_entry_goes_by_the_version_that_it_follows(home: Store) -> None:
+    """A rule that is changed meanwhile ends who is inside by their own version's exit, at its own moment."""
+    leave: JsonValue = {"performed": {"event": "visit", "within": "2h", "never": True}}
+    made = world(campaign("cart", "cart", exit=leave, whereupon=WAITING), store=home)
+    made.track("visit", "ada", at=0)
+    made.track("cart", "ada", at=1)
+    made.change_rules(campaign("cart", "cart", whereupon=WAITING))
+    made.run(DAY)
+    (entry,) = entries(made)
+    assert entry.ended is not None
+    assert entry.ended.at == after(2 * HOUR)
+
+
+@pytest.mark.parametrize("how", ["file", "rule", "entry"])
+def test_who_stands_still_is_asked_when_they_go_on(home: Store, how: str) -> None:
+    """A pause ends nobody; what time has changed meanwhile ends the entry when it goes on."""
+    leave: JsonValue = {"performed": {"event": "visit", "within": "2h", "never": True}}
+    rule = campaign("cart", "cart", exit=leave, whereupon=WAITING)
+    made = world(rule, store=home)
+    made.track("visit", "ada", at=0)
+    made.track("cart", "ada", at=1)
+    (entry,) = entries(made)
+    if how == "file":
+        made.change_rules({**rule, "active": False})
+    else:
+        made.engine.entries.pause("cart" if how == "rule" else entry.key, by="olga")
+    made.run(3 * HOUR)
+    (entry,) = entries(made)
+    assert entry.ended is None
+    if how == "file":
+        made.change_rules(rule)
+    else:
+        made.engine.entries.resume("cart" if how == "rule" else entry.key, by="olga")
+    made.run(3 * HOUR + 1)
+    (entry,) = entries(made)
+    assert entry.ended is not None
+    assert entry.ended.reason == EndReason.CONDITION
+
+
+# --- told -------------------------------------------------------------------------------------------
+
+
+def test_explain_and_the_timeline_tell_that_time_did_it(home: Store) -> None:
+    """An entry that no message opened says what time changed."""
+    made = lapsing(home)
+    made.run(SPAN)
+    (told,) = made.engine.explain("ada", "win-back")
+    assert "when time alone changed whether they are in the segment lapsed" in told.sentence
+    assert told.subject == "segment/lapsed"
+    newest = made.engine.timeline("ada", limit=1)[0]
+    assert (newest.message, newest.subject) == (None, "segment/lapsed")
