@@ -5,9 +5,11 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from whereupon.conditions.clocks import Clock
+from whereupon.rules.files import RuleFile
 from whereupon.rules.files.settings import DEFAULT_SETTINGS
 from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
-from whereupon.rules.reader import parse_rule_file
+from whereupon.rules.reader import read_rule_file
 
 File = dict[str, JsonValue]
 
@@ -49,12 +51,14 @@ def book_of(*files: Mapping[str, object]) -> Rulebook:
     """The rulebook of these files, which must be in order."""
     forms = [cast("File", dict(file)) for file in files]
     segments = {str(form["segment"]): form["who"] for form in forms if "segment" in form}
-    values = []
-    for form in forms:
+    values: list[RuleFile | None] = []
+    clock: Clock | None = None
+    for form in sorted(forms, key=lambda form: "settings" not in form):
         stem = str(next(iter(form.values())))
-        value, diagnostics = parse_rule_file(form, stem=stem, segments=segments)
-        assert not diagnostics, diagnostics
-        values.append(value)
+        reading = read_rule_file(form, stem=stem, segments=segments, clock=clock)
+        assert not reading.diagnostics, reading.diagnostics
+        values.append(reading.file)
+        clock = reading.file.timezone if isinstance(reading.file, FolderSettings) else clock
     return Rulebook(
         rules=tuple(value for value in values if isinstance(value, Rule)),
         segments={value.id: value for value in values if isinstance(value, Segment)},

@@ -59,7 +59,8 @@ def audience_of(
         data = shared
         if person.key in own:
             data = _evaluation(run, rule, run.due_at, own[person.key]).as_data(NOTHING)
-        history = HistoryUntil(work.history, person.key, run.timestamp, trigger_of(data))
+        trigger = trigger_of(data)
+        history = HistoryUntil(work.history, person.key, run.timestamp, trigger, person.attributes)
         return holds({**data, "person": person.attributes}, history)  # type: ignore[dict-item]  # read only
 
     with _blaming(persons) as each:
@@ -81,7 +82,8 @@ def excluded_by(
     """
     work = BatchState(loaded, index, settings)
     data = _evaluation(run, rule, run.due_at).as_data(person.attributes)
-    history = HistoryUntil(work.history, person.key, run.timestamp, trigger_of(data))
+    trigger, attributes = trigger_of(data), person.attributes
+    history = HistoryUntil(work.history, person.key, run.timestamp, trigger, attributes)
     return rule.who.failing(data, history)
 
 

@@ -34,8 +34,9 @@ def see_now(work: BatchState, evaluation: Evaluation, roots: Container[str] = RO
     """
     person = work.persons.get(evaluation.person_key)
     moment, trigger = evaluation.timestamp, evaluation.properties
-    history = HistoryUntil(work.history, evaluation.person_key, moment, trigger)
-    return evaluation.see(person.attributes if person else NOTHING, history, roots)
+    attributes = person.attributes if person else NOTHING
+    history = HistoryUntil(work.history, evaluation.person_key, moment, trigger, attributes)
+    return evaluation.see(attributes, history, roots)
 
 
 def evaluate(

@@ -14,8 +14,8 @@ from pydantic import JsonValue
 from whereupon.conditions import ALWAYS, NO_HISTORY, Condition
 from whereupon.conditions.same import Same, same_key
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.history import Histories, HistoryEvent, trigger_of
-from whereupon.records import Entry
+from whereupon.decide.history import Histories, HistoryEvent, event_data, trigger_of
+from whereupon.records import NOTHING, Entry
 
 
 class Awaited(Protocol):
@@ -60,7 +60,13 @@ def all_events(work: BatchState) -> Histories:
     return {**known, **{k: [*known.get(k, ()), *coming] for k, coming in work.ahead.items()}}
 
 
-def holds_for(awaited: Awaited, properties: Mapping[str, JsonValue], entry: Entry) -> bool:
+def holds_for(
+    work: BatchState,
+    awaited: Awaited,
+    properties: Mapping[str, JsonValue],
+    happened_at: datetime,
+    entry: Entry,
+) -> bool:
     """Whether an event of the right name is one that is waited for.
 
     Args:
@@ -72,5 +78,7 @@ def holds_for(awaited: Awaited, properties: Mapping[str, JsonValue], entry: Entr
             return False
     if awaited.where is ALWAYS:
         return True
-    data: dict[str, JsonValue] = {"event": awaited.event, "properties": dict(properties)}
+    person = work.persons.get(entry.person_key)
+    attributes = NOTHING if person is None else person.attributes
+    data = event_data(awaited.where, awaited.event, properties, happened_at, attributes)
     return awaited.where.holds(data, NO_HISTORY)

@@ -52,13 +52,14 @@ class Asked(NamedTuple):
     condition: Condition
     data: Mapping[str, JsonValue]
     zone: tzinfo
-    person_key: int
+    person: Person
     histories: Histories
     trigger: Mapping[str, JsonValue]
 
     def history(self, until: datetime) -> HistoryUntil:
         """The person's past up to an instant."""
-        return HistoryUntil(self.histories, self.person_key, until, self.trigger)
+        person = self.person
+        return HistoryUntil(self.histories, person.key, until, self.trigger, person.attributes)
 
 
 def asked_without_message(
@@ -71,13 +72,13 @@ def asked_without_message(
     for leave in rule.exits:
         match leave:
             case ExitOnCondition(condition) if _is_of_person(condition):
-                yield Asked(condition, of_person, rule.zone, person.key, events, trigger)
+                yield Asked(condition, of_person, rule.zone, person, events, trigger)
             case ExitOnLeaving(name) if name in work.index.segments:
                 who = work.index.segments[name].who
-                yield Asked(who, of_person, UTC, person.key, events, NOTHING)
+                yield Asked(who, of_person, UTC, person, events, NOTHING)
             case ExitOnWho():
                 data = {**facts, **of_person}
-                yield Asked(leave.who, data, rule.zone, person.key, events, trigger)
+                yield Asked(leave.who, data, rule.zone, person, events, trigger)
             case _:
                 pass
 
@@ -105,7 +106,8 @@ def _no_longer(
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_local(instant, rule.zone),
     }
-    history = HistoryUntil(all_events(work), person.key, instant, trigger_of(facts))
+    trigger, attributes = trigger_of(facts), person.attributes
+    history = HistoryUntil(all_events(work), person.key, instant, trigger, attributes)
     failure = leave.who.failing(data, history)
     return None if failure is None else replace(leave, failed=failure.text)
 
@@ -137,7 +139,9 @@ def exit_at_start(work: BatchState, entry: Entry, rule: Rule) -> tuple[Exit, str
 def _recorded_exit(work: BatchState, entry: Entry, leave: ExitOnEvent) -> HistoryEvent | None:
     """An event that happened since the opening message and ends the entry; None if there is none."""
     since = recorded(work, entry, leave.event, entry.timestamp)
-    return next((each for each in since if holds_for(leave, each.data, entry)), None)
+    return next(
+        (each for each in since if holds_for(work, leave, each.data, each.timestamp, entry)), None
+    )
 
 
 def _held(work: BatchState, rule: Rule, leave: Exit, entry: Entry, person: Person) -> bool:
@@ -199,7 +203,9 @@ def _holds(
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_local(instant, zone),
     }
-    return condition.holds(data, HistoryUntil(all_events(work), person.key, instant, trigger))
+    events, attributes = all_events(work), person.attributes
+    history = HistoryUntil(events, person.key, instant, trigger, attributes)
+    return condition.holds(data, history)
 
 
 # --- by a message -----------------------------------------------------------------------------------
@@ -217,7 +223,7 @@ def end_by_event(work: BatchState, evaluation: Evaluation) -> None:
             if (
                 isinstance(leave, ExitOnEvent)
                 and leave.event == evaluation.name
-                and holds_for(leave, evaluation.properties, entry)
+                and holds_for(work, leave, evaluation.properties, evaluation.timestamp, entry)
             ):
                 _end(work, entry, leave, evaluation)
                 break
@@ -238,7 +244,8 @@ def end_by_change(work: BatchState, evaluation: Evaluation, left: Iterable[str])
             continue
         data = evaluation.as_data(person.attributes)
         moment = max(evaluation.timestamp, entry.timestamp)
-        history = HistoryUntil(work.history, key, moment, trigger_of(entry.facts))
+        trigger, attributes = trigger_of(entry.facts), person.attributes
+        history = HistoryUntil(work.history, key, moment, trigger, attributes)
         for leave in rule.exits:
             if isinstance(leave, ExitOnWho):
                 left_by = _no_longer(work, rule, leave, entry, person, moment)

@@ -57,7 +57,7 @@ def _with_recorded(work: BatchState, entry: Entry, goal: Goal, now: datetime) ->
 def _meeting(work: BatchState, entry: Entry, goal: Goal) -> Iterator[_Met]:
     for event in recorded(work, entry, goal.event, entry.timestamp):
         is_later = event.timestamp > entry.timestamp or event.key > entry.message_key
-        if is_later and _counts(goal, entry, event.timestamp, event.data):
+        if is_later and _counts(work, goal, entry, event.timestamp, event.data):
             yield _Met(event.timestamp, event.message_id or None)
 
 
@@ -70,7 +70,7 @@ def meet_goals(work: BatchState, evaluation: Evaluation) -> None:
         return
     for entry, goal in _watched_entries(work, evaluation.person_key, evaluation.name):
         if evaluation.key != entry.message_key and _counts(
-            goal, entry, evaluation.timestamp, evaluation.properties
+            work, goal, entry, evaluation.timestamp, evaluation.properties
         ):
             met = _Met(evaluation.timestamp, evaluation.message_id)
             _save(work, _converted(work, entry, goal, met, evaluation.now))
@@ -108,7 +108,11 @@ def _save(work: BatchState, entry: Entry) -> None:
 
 
 def _counts(
-    goal: Goal, entry: Entry, happened_at: datetime, properties: Mapping[str, JsonValue]
+    work: BatchState,
+    goal: Goal,
+    entry: Entry,
+    happened_at: datetime,
+    properties: Mapping[str, JsonValue],
 ) -> bool:
     """Whether an event of the goal's name, other than the opening message, is the goal of this entry."""
     if entry.watched_until is None or not entry.timestamp <= happened_at <= entry.watched_until:
@@ -116,7 +120,7 @@ def _counts(
     is_sent = entry.sent_at is not None and entry.sent_at <= happened_at
     if goal.after_send and not (is_sent or entry.is_held_out):
         return False  # to those who are held out nothing is ever sent
-    return holds_for(goal, properties, entry)
+    return holds_for(work, goal, properties, happened_at, entry)
 
 
 def _converted(work: BatchState, entry: Entry, goal: Goal, met: _Met, now: datetime) -> Entry:

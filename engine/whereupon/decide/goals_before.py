@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from pydantic import JsonValue
-
 from whereupon.conditions import NO_HISTORY, Failure
 from whereupon.conditions.same import same_key
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.history import event_data
 from whereupon.messages.model import MessageType
+from whereupon.records import NOTHING
 from whereupon.rules.model import Goal
 
 
@@ -22,16 +22,24 @@ def reached_before(goal: Goal, evaluation: Evaluation, *, is_own: bool = True) -
         return None
     count = evaluation.history.count(goal.performed) or 0
     is_track = is_own and evaluation.type is MessageType.TRACK and evaluation.name == goal.event
-    if is_track and _meets(goal, evaluation.properties):
+    if is_track and _meets(goal, evaluation):
         count -= 1  # the opening message is no earlier one
     if count <= 0:
         return None
     return Failure(f"has never performed {goal.event}", {f"performed {goal.event}": count})
 
 
-def _meets(goal: Goal, properties: Mapping[str, JsonValue]) -> bool:
+def _meets(goal: Goal, evaluation: Evaluation) -> bool:
     """Whether the opening message would meet the goal that is tied to itself."""
+    properties = evaluation.properties
     if not same_key(goal.same, properties, properties):
         return False
-    data: dict[str, JsonValue] = {"event": goal.event, "properties": dict(properties)}
+    person = evaluation.data.get("person")
+    data = event_data(
+        goal.where,
+        goal.event,
+        properties,
+        evaluation.timestamp,
+        person if isinstance(person, Mapping) else NOTHING,
+    )
     return goal.where.holds(data, NO_HISTORY)

@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.conditions import NO_HISTORY, Condition, Performed
 from whereupon.conditions.same import same_key
 from whereupon.decide.evaluation import Evaluation
 from whereupon.messages.model import MessageType, body_data
-from whereupon.messages.times import earlier
+from whereupon.messages.times import earlier, format_instant
 from whereupon.records import NOTHING, PastEvent
 
 
@@ -65,14 +65,38 @@ def trigger_of(facts: Mapping[str, object]) -> Mapping[str, JsonValue]:
     return properties if isinstance(properties, Mapping) else NOTHING
 
 
+def event_data(
+    where: Condition,
+    event: str | None,
+    properties: Mapping[str, JsonValue],
+    happened_at: datetime,
+    attributes: Mapping[str, JsonValue],
+) -> dict[str, JsonValue]:
+    """What a `where` over an event reads: the event, as of its own time, beside the person as now.
+
+    Args:
+        event: its name.
+        attributes: the person's.
+    """
+    data: dict[str, object] = {
+        "event": event,
+        "properties": dict(properties),
+        "person": attributes,
+    }
+    if any("timestamp" in each.variables for each in where.conjuncts):
+        data["timestamp"] = format_instant(happened_at)
+    return data  # type: ignore[return-value]  # mappings of JSON, never written to
+
+
 class HistoryUntil:
     """A person's history up to one instant, by the times of the messages.
 
     Args:
         trigger: the properties of the message that triggers the rule, with which `same` compares.
+        attributes: the person's, whose clock the days in a `where` go by.
     """
 
-    __slots__ = ("_histories", "_person_key", "_trigger", "_until")
+    __slots__ = ("_attributes", "_histories", "_person_key", "_trigger", "_until")
 
     def __init__(
         self,
@@ -80,8 +104,10 @@ class HistoryUntil:
         person_key: int,
         until: datetime,
         trigger: Mapping[str, JsonValue] = NOTHING,
+        attributes: Mapping[str, JsonValue] = NOTHING,
     ) -> None:
         self._trigger = trigger
+        self._attributes = attributes
         self._histories = histories
         self._person_key = person_key
         self._until = until
@@ -95,7 +121,8 @@ class HistoryUntil:
 
     def until(self, instant: datetime) -> "HistoryUntil":
         """The same person's history up to another instant."""
-        return HistoryUntil(self._histories, self._person_key, instant, self._trigger)
+        known = (self._trigger, self._attributes)
+        return HistoryUntil(self._histories, self._person_key, instant, *known)
 
     def times(self, performed: Performed) -> list[datetime]:
         """The times of the events that the condition may count at some instant, later ones included."""
@@ -119,6 +146,7 @@ class HistoryUntil:
             return False
         if performed.where is None:
             return True
-        return performed.where.holds(
-            {"event": performed.event, "properties": dict(event.data)}, NO_HISTORY
+        data = event_data(
+            performed.where, performed.event, event.data, event.timestamp, self._attributes
         )
+        return performed.where.holds(data, NO_HISTORY)

@@ -18,7 +18,7 @@ from whereupon.rules.model import Segment
 
 def is_in(work: BatchState, segment: Segment, person: Person, at: datetime) -> bool:
     """Whether a person, with the attributes of now, is in a segment at an instant."""
-    history = HistoryUntil(work.history, person.key, at)
+    history = HistoryUntil(work.history, person.key, at, attributes=person.attributes)
     return segment.who.holds(data_of(person, at), history)
 
 

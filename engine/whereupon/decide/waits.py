@@ -35,7 +35,7 @@ def pass_by_event(work: BatchState, evaluation: Evaluation) -> None:
                 arm.event == evaluation.name
                 and evaluation.timestamp >= since
                 and not has_counted(entry, evaluation.message_id)
-                and holds_for(arm, evaluation.properties, entry)
+                and holds_for(work, arm, evaluation.properties, evaluation.timestamp, entry)
             ):
                 mark = passed(arm, context, evaluation)
                 _go_on(work, entry, context.into_arm(arm.label, mark))
@@ -142,7 +142,8 @@ def _late_marks(work: BatchState, entry: Entry, evaluation: Evaluation) -> Itera
         if not since <= evaluation.timestamp <= deadline_of(step, reached):
             continue
         if any(
-            arm.event == evaluation.name and holds_for(arm, evaluation.properties, entry)
+            arm.event == evaluation.name
+            and holds_for(work, arm, evaluation.properties, evaluation.timestamp, entry)
             for arm in step.waits
         ):
             place_of = (expired.address, evaluation.timestamp, None, evaluation.name)

@@ -105,5 +105,5 @@ def segments_of(session: Session, person: Person, book: Rulebook, now: datetime)
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_instant(now),
     }
-    until = HistoryUntil(past, person.key, now)
+    until = HistoryUntil(past, person.key, now, attributes=person.attributes)
     return tuple(sorted(n for n, s in book.segments.items() if s.who.holds(data, until)))

@@ -143,8 +143,9 @@ class StepContext(NamedTuple):
 
     def history(self) -> HistoryUntil:
         """What the person has done up to now."""
-        trigger = trigger_of(self.entry.facts)
-        return HistoryUntil(all_events(self.work), self.person.key, self.now, trigger)
+        trigger, attributes = trigger_of(self.entry.facts), self.person.attributes
+        events, key = all_events(self.work), self.person.key
+        return HistoryUntil(events, key, self.now, trigger, attributes)
 
     def holds(self, condition: Condition) -> bool:
         """Whether a condition holds for the person now."""

@@ -95,7 +95,7 @@ def _holding(arm: WaitArm, context: StepContext, since: datetime, *, led: bool) 
         if (
             counts
             and not has_counted(entry, event.message_id)
-            and holds_for(arm, event.data, entry)
+            and holds_for(context.work, arm, event.data, event.timestamp, entry)
         ):
             return passed(arm, context, event)
     return None

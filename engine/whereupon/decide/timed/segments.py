@@ -22,7 +22,7 @@ def next_moment(
     segment = work.index.segments.get(subject.of)
     if segment is None:
         return None
-    past = HistoryUntil(work.history, person.key, after)
+    past = HistoryUntil(work.history, person.key, after, attributes=person.attributes)
     return next_change(segment.who, data_of(person, after), past, UTC, after)
 
 
