@@ -339,5 +339,5 @@ def _years_of(value: Any, now: int, zone: Any) -> list[str]:
     return [
         str(value).replace(str(born.date()), str(in_year(born.date(), y)))
         for y in (year - 1, year, year + 1, year + 2)
-        if y > born.year
+        if y >= born.year
     ]
