@@ -22,15 +22,23 @@ from whereupon.cli.options import (
 from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import existing_store, rules_for, store_to_ask, unknown_person
 from whereupon.errors import UnknownNameError
-from whereupon.insight import Explanation, explain_rule
+from whereupon.insight import (
+    Explanation,
+    NextMoment,
+    explain_rule,
+    known_person,
+    next_moments,
+)
 from whereupon.messages.times import format_instant
 from whereupon.operations.pruner import kept_since
+from whereupon.ports import Session
 from whereupon.records import DeliveryState, RetainedKind
 from whereupon.render.formatting import clean
 from whereupon.render.outbox import outbox_line
 from whereupon.render.records import explanation_object, outbox_object
-from whereupon.rules.model import Rule, RuleKind
+from whereupon.rules.model import OnDate, OnQuiet, Rule, Rulebook, RuleKind
 from whereupon.rules.spelling import nearest
+from whereupon.scheduling import SystemClock
 
 
 @exits_with_status
@@ -57,12 +65,22 @@ def explain_command(
             explanations = explain_rule(session, person, rule, book, limit)
         except UnknownNameError:
             fail(unknown_person(session, person), FINDINGS)
+        moments = _moments(session, person, rule, book)
         since = {
             kind: kept_since(session, kind) for kind in (RetainedKind.SKIPS, RetainedKind.ENTRIES)
         }
     _print_explanations(explanations, person, known or rule, as_json=as_json)
     if not as_json:
+        for moment in moments:
+            sys.stdout.write(f"By time: {clean(moment.sentence)}.\n")
         _print_retention(since)
+
+
+def _moments(session: Session, person: str, rule: str, book: Rulebook) -> list[NextMoment]:
+    """When the rule's trigger by time comes for the person next."""
+    known = known_person(session, person)
+    every = next_moments(session, known, book, SystemClock().now())
+    return [each for each in every if each.rule == rule]
 
 
 def _print_explanations(
@@ -77,7 +95,9 @@ def _print_explanations(
     if not explanations:
         name = clean(rule if isinstance(rule, str) else rule.id)
         why = f"no message of theirs named {name}"
-        if isinstance(rule, Rule) and rule.kind is RuleKind.BROADCAST:
+        if isinstance(rule, Rule) and isinstance(rule.triggers[0], OnDate | OnQuiet):
+            why = f"time has not opened {name} for them yet"
+        elif isinstance(rule, Rule) and rule.kind is RuleKind.BROADCAST:
             why = f"{name} has not started yet"
         sys.stdout.write(f"{clean(person)} is known, but {why}.\n")
 

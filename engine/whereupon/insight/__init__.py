@@ -7,7 +7,7 @@ Modules, from below: `clauses` (why a rule skipped a message), `passages` (what 
 entry passed, where it stands), `outcomes` (what it sent, how it ended),
 `redecision` (deciding again what is stored as one word), `explanations` (one a message), `audiences`
 (broadcasts that did not go to a person), `rule_report` (one person, one rule), `person_report` (how it became
-known who a person is), `person_profile` (what is known of them now), `person_timeline` (what happened to them),
+known who a person is), `next_moments` (when time opens rules for them), `person_profile` (what is known of them now), `person_timeline` (what happened to them),
 `identify_preview` (what an identify would claim), `rule_graph` (a rule's steps as a tree).
 
 For others: all names below.
@@ -22,6 +22,8 @@ from whereupon.insight.identify_preview import (
     WaitingEntry,
     preview_identify,
 )
+from whereupon.insight.moments import led_by_time
+from whereupon.insight.next_moments import NextMoment, next_moments
 from whereupon.insight.outcomes import delivered, ended_by, headline_of, why_withheld
 from whereupon.insight.passages import (
     Tense,
@@ -64,6 +66,7 @@ __all__ = [
     "Happening",
     "Identity",
     "MergedPerson",
+    "NextMoment",
     "People",
     "Preview",
     "Profile",
@@ -81,6 +84,8 @@ __all__ = [
     "held_at",
     "identify_person",
     "known_person",
+    "led_by_time",
+    "next_moments",
     "next_step",
     "passage_words",
     "preview_identify",

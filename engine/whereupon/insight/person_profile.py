@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from whereupon.decide.consent import UNSUBSCRIBED, is_subscribed, says_yes
 from whereupon.decide.history import HistoryEvent, HistoryUntil
 from whereupon.errors import UnknownNameError
+from whereupon.insight.next_moments import NextMoment, next_moments
 from whereupon.messages.times import format_instant, from_micros
 from whereupon.ports import HistoryNeed, Session
 from whereupon.records import Device, Entry, IdKind, Person, Relationship, is_storable
@@ -32,6 +33,7 @@ class Profile:
         devices: the last that was registered first.
         counts: how many rows the store has of them, by kind; entries without those that a holdout kept out.
         latest: when they did something last.
+        moments: when time lets them into rules next, by a date or by silence.
     """
 
     person: str
@@ -47,6 +49,7 @@ class Profile:
     relationships: Sequence[Relationship]
     counts: Mapping[str, int]
     latest: datetime | None
+    moments: tuple[NextMoment, ...]
 
 
 def known_person(session: Session, user_id: str) -> Person:
@@ -91,6 +94,7 @@ def profile(session: Session, user_id: str, book: Rulebook, now: datetime) -> Pr
         relationships=sorted(ties, key=lambda each: (each.type_id, each.object_id)),
         counts={**footprint.counts, "entries": footprint.counts["entries"] - held_out},
         latest=footprint.latest,
+        moments=tuple(next_moments(session, person, book, now)),
     )
 
 

@@ -110,7 +110,7 @@ from whereupon.records.retention import (
     RetentionCutoff,
     prune_action,
 )
-from whereupon.records.silences import Breaking, LastMessage
+from whereupon.records.silences import SINCE, Breaking, LastMessage
 from whereupon.records.skips import Skips, SkipSearch, SkipSummary, SkipVerdict, read_rule_list
 from whereupon.records.stored_messages import PastEvent, SetAside, StoredMessage, Twin, stub_of
 from whereupon.records.time_skips import TimeSkip
@@ -155,6 +155,7 @@ __all__ = [
     "ROLES",
     "RULE_PAUSED",
     "SCOPES_OF",
+    "SINCE",
     "STILL_RUNNING",
     "UNTIL",
     "WAITING",

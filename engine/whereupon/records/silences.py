@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from whereupon.messages.model import MessageType
 
+SINCE = "since-"
+"""What the beginning of a silence stands behind, in the occasion of an entry that it opened."""
+
 
 class Breaking(NamedTuple):
     """The messages that break a silence. One that a step of a rule sent breaks none.

@@ -8,7 +8,15 @@ from rich.text import Text
 from whereupon.decide import Converted, Ended, Notice, Passage
 from whereupon.decide.decisions import Decision, Reason
 from whereupon.guards.judge import Absence, Refusal
-from whereupon.insight import Tense, describe, ended_by, passage_words, waits_at, why_withheld
+from whereupon.insight import (
+    Tense,
+    describe,
+    ended_by,
+    led_by_time,
+    passage_words,
+    waits_at,
+    why_withheld,
+)
 from whereupon.messages.model import MessageType
 from whereupon.records import Delivery, DeliveryState, MarkKind, Request, RequestOutcome
 from whereupon.render.formatting import clean, headline, in_words, named
@@ -61,7 +69,8 @@ def decision_title(decision: Decision) -> Text:
     """The title for a decision: the person, the message and its age; or the broadcast."""
     if decision.rule_kind is RuleKind.BROADCAST:
         return broadcast_title(decision)
-    title = title_of(actor(decision), subject(decision))
+    moment = led_by_time(decision.message_id) if decision.type is None else None
+    title = title_of(actor(decision), subject(decision) if moment is None else clean(moment))
     if age := age_of(decision):
         title.append(f", {age} earlier", "dim")
     return title

@@ -250,7 +250,7 @@ class Tally:
             show(console, table)
             self._show_skipped(console)
         if unnamed := [name for name in self._rule_ids if name not in self._rules]:
-            text = f"No message named {counted(len(unnamed), 'rule')}: {', '.join(unnamed)}."
+            text = f"Nothing led to {counted(len(unnamed), 'rule')}: {', '.join(unnamed)}."
             show(console, Text(f"\n{text}", "dim"))
 
 

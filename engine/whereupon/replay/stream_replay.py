@@ -20,7 +20,7 @@ from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import NAMED, Message, id_in_ref
 from whereupon.messages.streams import BadLine, StreamReader
-from whereupon.messages.times import EPOCH, LAST_INSTANT, earlier, later
+from whereupon.messages.times import EPOCH, LAST_INSTANT, ZERO, earlier, later
 from whereupon.pipeline.load import CrowdedError
 from whereupon.records import NO_VALUES, Entry
 from whereupon.replay.records import Record, Summary
@@ -122,12 +122,15 @@ class Replay:
     def _is_run_due(self, now: datetime) -> bool:
         return self._any_may_start or (self._next_run is not None and now >= self._next_run)
 
-    def finish(self, until: datetime | timedelta | None = None) -> Summary:
+    def finish(
+        self, until: datetime | timedelta | None = None, *, opens_for: timedelta = ZERO
+    ) -> Summary:
         """Run the waits to their end, or all due work up to ``until``.
 
         Args:
             until: an instant, or a duration after the end of the stream. Without it, scheduled broadcasts do
                 not run after the stream, and time alone lets nobody into a rule.
+            opens_for: without ``until``, how long after the end of the stream time alone lets people in all the same.
         """
         self._take_batch()
         if isinstance(until, timedelta):
@@ -136,6 +139,8 @@ class Replay:
             self._pass_time(until)
         else:
             self._wake(self._clock.now())
+            if opens_for:
+                self._wake(later(self._clock.now(), opens_for), scheduled=False)
             self._wake(_LAST_DUE, scheduled=False, opens=False)
         self._emit_waiting()
         return self.summary

@@ -43,7 +43,8 @@ class TestForm(Form):
     )
     until: Offset = Field(
         default=None,
-        description="When the test ends; without it everything that is due is done.",
+        description="When the test ends; without it everything that is due is done, and time alone lets people in for "
+        "a year.",
         examples=["+1d"],
     )
     arms: Annotated[

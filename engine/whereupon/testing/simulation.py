@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
 
 from whereupon.engine import Engine
 from whereupon.errors import MessageRejectedError, RequestError, UnknownNameError
 from whereupon.messages.model import Message
-from whereupon.messages.times import earlier, format_instant, later
+from whereupon.messages.times import ZERO, earlier, format_instant, later
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.records import (
     Entry,
@@ -31,6 +32,9 @@ from whereupon.testing.cases import (
     RuleTest,
     offset,
 )
+
+YEAR = timedelta(days=366)
+"""How long after what a test gives time alone lets people in, if the test does not say when it ends."""
 
 _Arriving: TypeAlias = Message | OperatorAct | BroadcastCall
 
@@ -80,7 +84,9 @@ def simulate(test: RuleTest, book: Rulebook) -> Happened:
         replay = Replay(engine, clock, records.append, functions=test.functions)
         for arrival in arrivals:
             _feed(replay, arrival, test, refusals)
-        replay.finish(None if test.until is None else later(test.start, test.until))
+        by_time = YEAR if engine.pipeline.index.timed.of_everybody else ZERO
+        until = None if test.until is None else later(test.start, test.until)
+        replay.finish(until, opens_for=by_time)
         if refusals:
             raise SimulationError(refusals)
         return _happened(engine, records)

@@ -9,7 +9,7 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.timed.openings import opening
 from whereupon.matching import TimedSubject
 from whereupon.messages.times import earlier, format_instant, later
-from whereupon.records import Person
+from whereupon.records import SINCE, Person
 from whereupon.rules.model import OnQuiet
 
 
@@ -48,4 +48,4 @@ def hushed(
         "quiet_since": since,
         "last_event": last.name or None if last is not None else None,
     }
-    return opening(subject, person, at, now, value=since, properties=said)
+    return opening(subject, person, at, now, value=f"{SINCE}{since}", properties=said)

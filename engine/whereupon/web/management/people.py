@@ -32,6 +32,14 @@ from whereupon.web.management.routing import CallerGiven, EngineGiven, needs, ro
 routes = router("people")
 
 
+class MomentShown(BaseModel):
+    """When a rule's trigger by time comes for the person next, or why it does not."""
+
+    rule: str
+    at: AwareDatetime | None
+    sentence: str = Field(examples=["7d before person.renews_at is 2026-03-25T08:00:00Z"])
+
+
 class DeviceShown(BaseModel):
     """A device for push messages."""
 
@@ -84,6 +92,7 @@ class PersonShown(BaseModel):
     relationships: list[RelationshipShown]
     counts: dict[str, int]
     latest: AwareDatetime | None
+    moments: list[MomentShown]
 
 
 def _person_shown(known: Profile) -> PersonShown:
@@ -111,6 +120,10 @@ def _person_shown(known: Profile) -> PersonShown:
         ],
         counts=dict(known.counts),
         latest=known.latest,
+        moments=[
+            MomentShown(rule=each.rule, at=each.at, sentence=each.sentence)
+            for each in known.moments
+        ],
     )
 
 

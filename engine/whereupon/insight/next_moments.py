@@ -1,0 +1,76 @@
+"""When time lets a person into rules next, by a date or by silence; or why there is no such moment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from whereupon.conditions.sentence import value_words
+from whereupon.decide.clocks import clock_of
+from whereupon.decide.timed.date_moments import next_moment, says_date
+from whereupon.decide.timed.dates import moment_after, value_of
+from whereupon.messages.times import earlier, format_instant, later
+from whereupon.ports import Session
+from whereupon.records import Person
+from whereupon.rules.model import FolderSettings, OnDate, OnQuiet, Rule, Rulebook
+
+
+@dataclass(frozen=True, slots=True)
+class NextMoment:
+    """When a trigger by time comes for a person.
+
+    Attributes:
+        rule: the id of its rule.
+        at: None if there is no such moment.
+        sentence: what comes then, or why there is none; without a full stop.
+    """
+
+    rule: str
+    at: datetime | None
+    sentence: str
+
+
+def next_moments(
+    session: Session, person: Person, book: Rulebook, now: datetime
+) -> Iterator[NextMoment]:
+    """For each rule of the book that time opens, when it does so next for a person, by the rule's id."""
+    for rule in sorted(book.rules, key=lambda each: each.id):
+        for trigger in rule.triggers:
+            match trigger:
+                case OnDate():
+                    yield _of_date(rule, trigger, person, book.settings, now)
+                case OnQuiet():
+                    yield _of_silence(session, rule, trigger, person, now)
+                case _:
+                    pass
+
+
+def _of_date(
+    rule: Rule, trigger: OnDate, person: Person, settings: FolderSettings, now: datetime
+) -> NextMoment:
+    found = moment_after(trigger, rule, person, settings, now)
+    if found is not None:
+        sentence = f"{trigger.in_words} is {format_instant(found.at)}, for the date {found.date}"
+        return NextMoment(rule.id, found.at, sentence)
+    value = value_of(trigger, person)
+    if value is None:
+        return NextMoment(rule.id, None, f"{trigger.attribute} is missing")
+    if not says_date(value):
+        said = f"{trigger.attribute} is {value_words(value)}, which is no date"
+        return NextMoment(rule.id, None, said)
+    zone = clock_of(person.attributes, settings, trigger.clock or rule.clock)
+    past = next_moment(trigger, value, zone)
+    when = "is beyond the calendar" if past is None else f"was {format_instant(past.at)}"
+    return NextMoment(rule.id, None, f"{trigger.in_words} {when}")
+
+
+def _of_silence(
+    session: Session, rule: Rule, trigger: OnQuiet, person: Person, now: datetime
+) -> NextMoment:
+    since = {person.key: earlier(now, trigger.span)}
+    last = session.last_messages(trigger.breaking, since).get(person.key)
+    began = person.created_at if last is None else last.timestamp
+    moment = later(began, trigger.span)
+    if moment > now:
+        sentence = f"{trigger.in_words} is {format_instant(moment)}, if none comes before"
+        return NextMoment(rule.id, moment, sentence)
+    return NextMoment(rule.id, None, f"{trigger.in_words} is over, and the next one begins it anew")
