@@ -36,7 +36,8 @@ class Seen(StrEnum):
     ``true``, ``false``: of a condition. ``done``: of a step. ``taken``: of an arm. ``passed``, ``expired``: of
     a wait. ``ended``: that a part of `exit` ended an entry. ``met``, ``missed``: of a goal. ``held-out``,
     ``let-in``: of a holdout. ``kept-out``: by `already` of a goal. ``again``, ``refused``: of re-entry. ``inside``, ``outside``, ``edge``: of a window
-    of time. ``below``, ``at``, ``above``: of a value beside a bound.
+    of time. ``below``, ``at``, ``above``: of a value beside a bound. ``came``, ``came-again``, ``moved``,
+    ``broken``: of a trigger by time.
     """
 
     TRUE = "true"
@@ -59,6 +60,10 @@ class Seen(StrEnum):
     BELOW = "below"
     AT = "at"
     ABOVE = "above"
+    CAME = "came"
+    CAME_AGAIN = "came-again"
+    MOVED = "moved"
+    BROKEN = "broken"
 
 
 _SENTENCES: Final[Mapping[Seen, str]] = {
@@ -82,6 +87,10 @@ _SENTENCES: Final[Mapping[Seen, str]] = {
     Seen.BELOW: "no test has a value below this bound",
     Seen.AT: "no test has a value just at this bound",
     Seen.ABOVE: "no test has a value above this bound",
+    Seen.CAME: "no test waits until this moment comes",
+    Seen.CAME_AGAIN: "no test waits until this moment comes again",
+    Seen.MOVED: "no test moves this date",
+    Seen.BROKEN: "no test breaks this silence before it has lasted for that long",
 }
 
 

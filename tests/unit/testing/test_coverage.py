@@ -215,3 +215,55 @@ def test_a_rule_that_notes_what_tests_see_does_what_it_does_otherwise(path: Path
         watched = simulate(test, replace(read.book, rules=rules))
         assert watched.records == plain.records
         assert watched.entries == plain.entries
+
+
+DATED = """
+campaign: offer
+description: A week before a renewal.
+when: {date: person.renews_at, before: 7d}
+reentry: once
+max_age: 2h
+whereupon: [exit]
+"""
+SILENT = """
+campaign: offer
+description: After a silence.
+when: {quiet: Signed In, for: 7d}
+reentry: once
+whereupon: [exit]
+"""
+
+
+def test_coverage_counts_that_a_date_comes_and_moves(tmp_path: Path) -> None:
+    """Of a yearly date, that it comes again; nothing is late in a test, so `max_age` is not counted."""
+    came = "3: offer: no test waits until this moment comes: when: 7d before person.renews_at"
+    moved = "3: offer: no test moves this date: when: 7d before person.renews_at"
+    told, later = (
+        f"- {{identify: ada, traits: {{renews_at: '2026-0{month}-01'}}}}" for month in (3, 6)
+    )
+    refused = "4: offer: no test refuses to let a person in again: reentry"
+    nobody = "1: offer: no test lets a person in"
+    step = "6: offer: no test comes to this step: step 0, ends by its exit step"
+    assert _uncovered(tmp_path, DATED, "") == {nobody, came, moved, refused, step}
+    always = "1: offer: every test lets a person in"
+    assert _uncovered(tmp_path, DATED, told) == {always, moved, refused}
+    assert _uncovered(tmp_path, DATED, f"{told}\n- {{at: +70d, {later[3:]}") == {always}
+    yearly = DATED.replace("before: 7d", "every: year")
+    again = "no test waits until this moment comes again: when: person.renews_at, every year"
+    assert f"3: offer: {again}" in _uncovered(tmp_path, yearly, told)
+
+
+def test_coverage_counts_that_a_silence_lasts_and_is_broken(tmp_path: Path) -> None:
+    """A message that comes after it has lasted for long enough breaks nothing."""
+    came, broken = (
+        f"3: offer: no test {what}: when: no Signed In for 7d"
+        for what in (
+            "waits until this moment comes",
+            "breaks this silence before it has lasted for that long",
+        )
+    )
+    assert {came, broken} <= _uncovered(tmp_path, SILENT, "")
+    late = f"- {IN}\n- {{at: +7d, {IN[1:]}"
+    assert _uncovered(tmp_path, SILENT, late) & {came, broken} == {broken}
+    soon = f"- {IN}\n- {{at: +6d, {IN[1:]}"
+    assert not _uncovered(tmp_path, SILENT, soon) & {came, broken}

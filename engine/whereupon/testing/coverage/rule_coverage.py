@@ -19,6 +19,8 @@ from whereupon.rules.model import (
     ExitOnLeaving,
     ExitOnWho,
     Once,
+    OnDate,
+    OnQuiet,
     Rule,
     RuleKind,
 )
@@ -26,6 +28,7 @@ from whereupon.testing.coverage.condition_probes import BOTH, WINDOW, noted, see
 from whereupon.testing.coverage.goal_probes import GoalProbes
 from whereupon.testing.coverage.probe import Path, Probe
 from whereupon.testing.coverage.step_probes import StepProbes
+from whereupon.testing.coverage.time_probes import TimeProbes
 from whereupon.testing.reports import ENTERING, Seen, Uncovered
 from whereupon.testing.simulation import Happened
 
@@ -51,6 +54,7 @@ class Coverage:
         self._file = file
         self.probes: list[Probe] = []
         self._entering = self._probe(ENTERING, BOTH, ())
+        self._time = TimeProbes(rule, self.probes)
         where = noted(rule.where, "where", ("where",), self.probes)
         who = noted(rule.who, "who", ("who",), self.probes)
         self._exits: list[tuple[Exit, Probe]] = []
@@ -83,6 +87,7 @@ class Coverage:
         entries = [entry for entry in happened.entries if entry.rule == self.rule.id]
         self._steps.note(entries)
         self._goal.note(entries, happened)
+        self._time.note(happened)
 
     def uncovered(self) -> Iterator[Uncovered]:
         """What was not seen, in the order of the rule's parts."""
@@ -139,8 +144,11 @@ class Coverage:
         return self._probe("reentry", wanted, ("reentry",))
 
     def _age_probes(self, rule: Rule) -> Iterator[tuple[Probe, bool]]:
-        """The windows that the file writes, each with whether it is of claimed messages."""
-        if "max_age" in rule.source:
+        """The windows that the file writes, each with whether it is of claimed messages.
+
+        No moment of time is late in a test.
+        """
+        if "max_age" in rule.source and not isinstance(rule.triggers[0], OnDate | OnQuiet):
             part = f"max_age: {format_duration(rule.max_age)}"
             yield self._probe(part, WINDOW, ("max_age",)), False
         if rule.retroactive.within is not None:
