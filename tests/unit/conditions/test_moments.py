@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from tests.unit.conditions.messages import message, who
 
 from whereupon.conditions import Condition, JsonValue, parse_condition
-from whereupon.conditions.analysis import counts_on_time, is_computable
+from whereupon.conditions.analysis import counts_on_time, is_computable, turns_by_time
 from whereupon.conditions.moments import MOST_TRIES, next_change
 from whereupon.decide.history import HistoryEvent, HistoryUntil
 from whereupon.messages.codec import encode
@@ -225,3 +226,36 @@ def test_what_does_not_count_on_time_never_changes_by_it() -> None:
     ):
         assert not counts_on_time(who(raw).logic)  # type: ignore[arg-type]
         assert change_of(raw, past=past_of(VISITS)) is None  # type: ignore[arg-type]
+
+
+_RECENT = "performed: {event: purchase, within: 60d}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "enters", "leaves"),
+    [
+        (f"{{{_RECENT}}}", False, True),
+        (f"{{not: {{{_RECENT}}}}}", True, False),
+        (f"{{not: {{not: {{{_RECENT}}}}}}}", False, True),
+        ("{performed: {event: purchase, never: true, within: 60d}}", True, False),
+        ("{not: {performed: {event: purchase, never: true, within: 60d}}}", False, True),
+        ("{performed: {event: purchase, at_most: 2, within: 60d}}", True, False),
+        ("{performed: {event: purchase, exactly: 2, within: 60d}}", True, True),
+        ("{performed: {event: purchase, at_least: 2}}", False, False),
+        (f"{{any: [{{plan: pro}}, {{not: {{{_RECENT}}}}}]}}", True, False),
+        ("{renews_at: {within: 7d}}", True, True),
+        ("{not: {renews_at: {within: 7d}}}", True, True),
+        ("{born: {before: '2000-01-31'}}", False, False),
+        ('{logic: {">": [{var: timestamp}, "2026-01-31"]}}', True, False),
+        ('{logic: {"!": {">": [{var: timestamp}, "2026-01-31"]}}}', False, True),
+        ('{logic: {"<": ["2026-01-31", {var: timestamp}]}}', True, False),
+        ('{logic: {if: [{">": [{var: timestamp}, "2026-01-31"]}, {var: person.a}, true]}}', True, True),
+    ],
+)  # fmt: skip
+def test_polarity_says_what_comes_true_by_time_alone(
+    raw: str, *, enters: bool, leaves: bool
+) -> None:
+    """A person without a purchase for 60 days joins by time; one with a purchase only leaves by it."""
+    condition = who_of(yaml.safe_load(raw))
+    assert turns_by_time(condition.logic, to=True) is enters
+    assert turns_by_time(condition.logic, to=False) is leaves

@@ -367,39 +367,6 @@ def test_who_enters_a_segment_has_what_it_asks_for(tmp_path: Path) -> None:
 
 # --- time -------------------------------------------------------------------------------------------
 
-_RECENT = "performed: {event: purchase, within: 60d}"
-
-
-@pytest.mark.parametrize(
-    ("who", "enters", "leaves"),
-    [
-        (f"{{{_RECENT}}}", False, True),
-        (f"{{not: {{{_RECENT}}}}}", True, False),
-        (f"{{not: {{not: {{{_RECENT}}}}}}}", False, True),
-        ("{performed: {event: purchase, never: true, within: 60d}}", True, False),
-        ("{not: {performed: {event: purchase, never: true, within: 60d}}}", False, True),
-        ("{performed: {event: purchase, at_most: 2, within: 60d}}", True, False),
-        ("{performed: {event: purchase, exactly: 2, within: 60d}}", True, True),
-        ("{performed: {event: purchase, at_least: 2}}", False, False),
-        (f"{{any: [{{plan: pro}}, {{not: {{{_RECENT}}}}}]}}", True, False),
-        ("{renews_at: {within: 7d}}", True, True),
-        ("{not: {renews_at: {within: 7d}}}", True, True),
-        ("{born: {before: 2000-01-31}}", False, False),
-        ('{logic: {">": [{var: timestamp}, "2026-01-31"]}}', True, False),
-        ('{logic: {"!": {">": [{var: timestamp}, "2026-01-31"]}}}', False, True),
-        ('{logic: {"<": ["2026-01-31", {var: timestamp}]}}', True, False),
-        ('{logic: {if: [{">": [{var: timestamp}, "2026-01-31"]}, {var: person.a}, true]}}', True, True),
-    ],
-)  # fmt: skip
-def test_polarity_says_what_comes_true_by_time_alone(
-    who: str, *, enters: bool, leaves: bool, tmp_path: Path
-) -> None:
-    """A person without a purchase for 60 days joins by time; one with a purchase only leaves by it."""
-    (tmp_path / "seg.yaml").write_text(f"segment: seg\nwho: {who}\n")
-    for change, expected in (("enters", enters), ("leaves", leaves)):
-        (tmp_path / "a.yaml").write_text(_rule("a", when=f"{{{change}: seg}}"))
-        assert ("time-alone" in _found(tmp_path)) is expected, change
-
 
 @pytest.mark.parametrize(
     ("cron", "is_short"),

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from pydantic import Discriminator, Field, JsonValue, Tag
 
 from whereupon.conditions import Condition
-from whereupon.conditions.analysis import turns_by_time
 from whereupon.conditions.clocks import Clock
 from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
@@ -329,25 +328,12 @@ def _check_broadcast(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnos
 
 
 def _lint(
-    triggers: tuple[Trigger, ...], _: JsonValue, segments: Mapping[str, Condition]
+    triggers: tuple[Trigger, ...], _: JsonValue, _segments: Mapping[str, Condition]
 ) -> Iterator[Diagnostic]:
     for trigger in triggers:
         if isinstance(trigger, OnMessage) and "" in trigger.prefixes:
             message = "* is every message there is; name the events, or their common beginning"
             yield Diagnostic.warning_at(("when",), "every-event", message)
-        elif isinstance(trigger, OnSegment) and trigger.segment in segments:
-            yield from _time_alone(trigger, segments[trigger.segment])
-
-
-def _time_alone(trigger: OnSegment, segment: Condition) -> Iterator[Diagnostic]:
-    """Warn of a change that time alone can make. Triggers are evaluated at messages alone."""
-    change = trigger.change
-    if turns_by_time(segment.logic, to=change is Change.ENTERS):
-        message = (
-            f"only a message triggers a rule: a person who {change} {trigger.segment} because "
-            "time passes does not come in; use a broadcast with cron"
-        )
-        yield Diagnostic.warning_at(("when", change.value), "time-alone", message)
 
 
 _MISSING = IfMissing("say what triggers it: add when: with an event's name")
