@@ -1,8 +1,7 @@
 """From a recorded message to verdicts on the rules, and from verdicts to entries and broadcasts."""
 
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from pydantic import JsonValue
 
@@ -75,9 +74,7 @@ def _decide_each(
         skips.skip_all(reason)
     else:
         skips.look(found)
-    listed = iter(skips.next, None) if reason is None else ()
-    besides = (Candidate(0, rule, is_certain=False) for rule in rules.besides)
-    for candidate in chain(listed, besides):
+    for candidate in _in_turn(skips, rules.besides):
         person = work.persons.get(evaluation.person_key)
         out = reason or (Reason.RETROACTIVE_TAKE if candidate.rule.id in excluded else None)
         verdict = Verdict(out) if out else _verdict(work, evaluation, candidate)
@@ -87,6 +84,16 @@ def _decide_each(
             skips.look()
     skips.close()
     evaluation.unsee()
+
+
+def _in_turn(skips: SkipRecorder, besides: Sequence[Rule]) -> Iterator[Candidate]:
+    """The rules of the list and those besides, in the order in which they go."""
+    for rule in sorted(besides, key=lambda each: each.precedence):
+        while (ahead := skips.upcoming()) is not None and ahead.rule.precedence < rule.precedence:
+            skips.next()
+            yield ahead
+        yield Candidate(0, rule, is_certain=False)
+    yield from iter(skips.next, None)
 
 
 def _verdict(work: BatchState, evaluation: Evaluation, candidate: Candidate) -> Verdict:

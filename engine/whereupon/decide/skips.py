@@ -89,6 +89,7 @@ class SkipRecorder:
         self._forced = frozenset(forced)
         self._data: Data | None = None
         self._found: Iterator[Candidate] = iter(())
+        self._ahead: Candidate | None = None
         self._since = self._next = 0
         self._decided: list[int] = []
         self._verdicts: list[SkipVerdict] = []
@@ -104,11 +105,17 @@ class SkipRecorder:
         self._data, self._since, self._decided = self._evaluation.data, self._next, []
         if found is None:
             found = self._rules.candidates(self._data, since=self._next)
-        self._found = iter(self._with_forced(found))
+        self._found, self._ahead = iter(self._with_forced(found)), None
+
+    def upcoming(self) -> Candidate | None:
+        """The rule that `next` will give."""
+        if self._ahead is None:
+            self._ahead = next(self._found, None)
+        return self._ahead
 
     def next(self) -> Candidate | None:
         """The next rule to decide; the rules before it are skipped. None after the last."""
-        candidate = next(self._found, None)
+        candidate, self._ahead = self.upcoming(), None
         if candidate is None:
             self._skip_up_to(len(self._rules.rule_list))
             return None

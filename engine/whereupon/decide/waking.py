@@ -22,7 +22,7 @@ from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT
 from whereupon.records import Entry
 
 _NEVER: Final = (LAST_INSTANT, ENTRIES)
-_NOBODY: Final[tuple[datetime, int, Entry | None]] = (LAST_INSTANT, 0, None)
+_NOBODY: Final[tuple[datetime, int, Entry | None, int]] = (LAST_INSTANT, 0, None, 0)
 
 
 def wake_due(work: BatchState, until: datetime, now: datetime | None) -> None:
@@ -60,8 +60,12 @@ def _wake(
             continue
         if due_at == until and owner in concerned and _hears(work, entry):
             tied.append(timer)
-        else:
-            _wake_entry(work, entry, max(due_at, soonest))
+            continue
+        moment = max(due_at, soonest)
+        ahead = _first_of(work, entry, owner, moment, until if owner in concerned else None)
+        if ahead is not entry:
+            heappush(work.timers, timer)
+        _wake_entry(work, ahead, moment)
     for timer in tied:
         heappush(work.timers, timer)
 
@@ -78,19 +82,20 @@ def wake_concerned(work: BatchState, message: Message, now: datetime | None) -> 
     while True:
         owners = {work.survivor_of(key) for key in persons}
         due = [
-            (entry.due_at, entry.key, entry)
+            (entry.due_at, entry.key, entry, key)
             for key in owners
             for entry in work.active.get(key, {}).values()
             if entry.due_at is not None
             and (entry.due_at < until or (entry.due_at == until and not _hears(work, entry)))
             and work.may_run(entry)
         ]
-        due_at, _, entry = min(due, key=lambda each: each[:2], default=_NOBODY)
+        due_at, _, entry, owner = min(due, key=lambda each: each[:2], default=_NOBODY)
         timer = work.clocked.first_of(owners)
         if timer is not None and timer.at < until and (timer.at, timer.rank) < (due_at, ENTRIES):
             _ring(work, timer, soonest)
         elif entry is not None:
-            _wake_entry(work, entry, max(due_at, soonest))
+            moment = max(due_at, soonest)
+            _wake_entry(work, _first_of(work, entry, owner, moment, until), moment)
         else:
             return
 
@@ -102,20 +107,46 @@ def wake_tied(work: BatchState, evaluation: Evaluation) -> None:
         return
     while True:
         due = [
-            (entry.due_at, entry.key, entry)
+            (entry.due_at, entry.key, entry, person)
             for entry in work.active.get(person, {}).values()
             if entry.due_at is not None and entry.due_at <= now and work.may_run(entry)
         ]
-        due_at, _, entry = min(due, key=lambda each: each[:2], default=_NOBODY)
+        due_at, _, entry, _ = min(due, key=lambda each: each[:2], default=_NOBODY)
         timer = work.clocked.first_of((person,))
         if timer is not None and timer.at <= now and (timer.at, timer.rank) < (due_at, ENTRIES):
             if timer.rank > ENTRIES:
                 return  # what a message triggers comes before
             work.clocked.ring(timer)
         elif entry is not None:
-            _wake_entry(work, entry, now)
+            _wake_entry(work, _first_of(work, entry, person, now, None), now)
         else:
             return
+
+
+def _first_of(
+    work: BatchState, entry: Entry, owner: int, moment: datetime, heard_at: datetime | None
+) -> Entry:
+    """Of a person's entries whose next step is done at one moment, the one that goes first.
+
+    The rule's priority decides, then the due time, then the rule's id. What is late counts as due at the moment.
+
+    Args:
+        entry: the one that is due first.
+        owner: the key of its person.
+        heard_at: entries that are due then, and hear the person's message first, do not go yet; None if all may.
+    """
+    inside = work.active[owner]
+    if len(inside) == 1:
+        return entry
+    due = [
+        (-work.index.by_id[each.rule].priority, each.due_at, each.rule, each.key)
+        for each in inside.values()
+        if each.due_at is not None
+        and each.due_at <= moment
+        and work.may_run(each)
+        and not (each.due_at == heard_at and _hears(work, each))
+    ]
+    return inside[min(due)[3]] if due else entry
 
 
 def _rings(due: Due, until: datetime, concerned: Collection[int]) -> bool:

@@ -42,7 +42,7 @@ class TriggerMatch:
     """What messages of one type and name do to the rules of a rulebook.
 
     Attributes:
-        rules: campaigns and broadcasts whose `when` names the messages, in the rulebook's order.
+        rules: campaigns and broadcasts whose `when` names the messages, by `Rule.precedence`.
         campaigns, broadcasts: the rules of each kind.
         take_one_rules: the rules that take only the first or the last of the messages that a claim brings.
         is_unused: whether no rule uses the messages; they are recorded only.
@@ -85,9 +85,11 @@ class RuleIndex:
         awaited_names: names of events that some wait of a rule waits for.
         goal_names: names of events that are some rule's goal.
         waits_for_change: whether some rule waits for a condition, or until a date that may move.
+        has_rivalry: whether it matters which of the entries of a person that are due together goes first.
         timed: what time alone may change for a person.
         timed_segments: the watched segments among it.
-        order: the rules' ids by their order in the rulebook; empty if no rule has more than plain steps.
+        order: by the rules' ids, in which order they hear a message: by priority, then by the rulebook; empty
+            if no rule has more than plain steps.
 
     Args:
         trigger_index: the rulebook's; made if None.
@@ -117,6 +119,8 @@ class RuleIndex:
         watching = filter(_is_watching, (*book.rules, *older))
         self._versions = (*watching, *(rule for rule in not_by_name if _segments_of(rule)))
         self.gives_grace = any(rule.grace is not None for rule in book.rules)
+        limits = book.settings.quiet_hours, book.settings.caps
+        self.has_rivalry = any(limits) or any(rule.priority for rule in book.rules)
         self.takes_one = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in of_book if _segments_of(rule))
         self.on_known = tuple(
@@ -154,8 +158,8 @@ class RuleIndex:
         self.waits_for_change = any(
             step.holds_entry for rule in journeys for step in rule.route.every_step()
         )
-        rules = enumerate(self.book.rules) if journeys else ()
-        self.order = {rule.id: place for place, rule in rules}
+        rules = sorted(self.book.rules, key=lambda rule: -rule.priority) if journeys else ()
+        self.order = {rule.id: place for place, rule in enumerate(rules)}
         self.exit_names = frozenset(
             leave.event
             for rule in self._versions
@@ -282,7 +286,7 @@ class RuleIndex:
         return Inert(never, frozenset(aged), earlier(claimed_at, longest))
 
     def triggered_by(self, type_: MessageType, name: str) -> RuleList:
-        """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
+        """Campaigns and broadcasts whose `when` names such a message, by `Rule.precedence`."""
         known = self._rule_lists[type_]
         rule_list = known.get(name)
         if rule_list is None:

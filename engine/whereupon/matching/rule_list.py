@@ -129,7 +129,7 @@ class RuleSelection(Sequence[Rule]):
     Attributes:
         kind: campaigns or broadcasts of the list only; None for both.
         besides: rules that a change of segments triggers, or that a person becomes known. They are decided
-            after the others.
+            among the others, by `Rule.precedence`.
         roots: see `RuleList.roots`.
     """
 

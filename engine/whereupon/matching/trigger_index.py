@@ -22,24 +22,21 @@ class TriggerIndex:
     """The rules of a rulebook by the names that trigger them. A rule list is made when its name is first met.
 
     Attributes:
-        places: the order of the rules, by id.
         rule_lists: those made so far.
     """
 
     exact: _ByName
     prefixed: _ByName
-    places: Mapping[str, int]
     rule_lists: dict[_Key, RuleList] = field(default_factory=dict, compare=False)
     _earlier: Mapping[_Key, RuleList] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, rules: Sequence[Rule], earlier: "TriggerIndex | None" = None) -> "TriggerIndex":
-        """The index of these rules, in their order.
+        """The index of these rules.
 
         Args:
             earlier: of another rulebook; what the two have in common is shared (see `RuleList.of`).
         """
-        places = {rule.id: place for place, rule in enumerate(rules)}
         known = {} if earlier is None else dict(earlier.rule_lists)
         exact: dict[MessageName, dict[str, Rule]] = defaultdict(dict)
         prefixed: dict[MessageName, dict[str, Rule]] = defaultdict(dict)
@@ -50,10 +47,10 @@ class TriggerIndex:
                         exact[trigger.type, name][rule.id] = rule
                     for prefix in trigger.prefixes:
                         prefixed[trigger.type, prefix][rule.id] = rule
-        return cls(dict(exact), dict(prefixed), places, _earlier=known)
+        return cls(dict(exact), dict(prefixed), _earlier=known)
 
     def rule_list_for(self, type_: MessageType, name: str) -> RuleList:
-        """The rules whose `when` names such a message; rules that have exactly this name stand first.
+        """The rules whose `when` names such a message, in the order in which they go.
 
         Names that the same prefixes match, and that no rule has exactly, share one list.
         """
@@ -65,8 +62,7 @@ class TriggerIndex:
         rule_list = self.rule_lists.get(key)
         if rule_list is None:
             found = {rule.id: rule for p in matched for rule in self.prefixed[type_, p].values()}
-            ordered = sorted(found.values(), key=lambda rule: self.places[rule.id])
-            rules = [*exact.values(), *(rule for rule in ordered if rule.id not in exact)]
+            rules = sorted({**found, **exact}.values(), key=lambda rule: rule.precedence)
             rule_list = RuleList.of(rules, earlier=self._earlier.get(key))
             self.rule_lists[key] = rule_list
         return rule_list

@@ -52,7 +52,7 @@ def take_step(
     done = _kept_up(session, pipeline, until=until, now=now, scheduled_at=scheduled_at, opens=opens)
     if done is not None:
         return Step(done)
-    run = _next_run(session, pipeline, until, scheduled=scheduled_at is not None)
+    run = _next_run(session, pipeline, until, now, scheduled=scheduled_at is not None)
     by_then = until if run is None else run.due_at
     woken = pipeline.wake(session, by_then, now=now, opens=opens)
     if woken is not None and woken.changes.entries:  # otherwise another process has them
@@ -91,9 +91,17 @@ def _kept_up(
 
 
 def _next_run(
-    session: Session, pipeline: Pipeline, until: datetime, *, scheduled: bool
+    session: Session, pipeline: Pipeline, until: datetime, now: datetime, *, scheduled: bool
 ) -> BroadcastRun | None:
-    for run in session.due_runs(until):
+    by_id = pipeline.index.by_id
+
+    def order(run: BroadcastRun) -> tuple[datetime, int, datetime, str, str]:
+        """What is late counts as due now; then the priority decides, the due time, and the rule's id."""
+        rule = by_id.get(run.rule)
+        priority = 0 if rule is None else rule.priority
+        return max(run.due_at, now), -priority, run.due_at, run.rule, run.occasion
+
+    for run in sorted(session.due_runs(until), key=order):
         if (scheduled or run.message_key) and pipeline.is_ours(session, run):
             taken = session.take_run(run)
             if taken is not None and taken.paused is None:

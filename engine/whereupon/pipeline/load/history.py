@@ -324,8 +324,10 @@ class Past:
         return self._session.last_messages(subject.trigger.breaking, oldest)
 
     def _running(self, load_plan: LoadPlan, timed: Collection[int]) -> list[Entry]:
-        """The entries that may be woken, or end; an entry that only sends has to do with no other."""
+        """The entries that may be woken, or end; an entry that only sends has to do with no other, if nothing limits sends."""
         if load_plan.due is None:
+            return self._session.active_entries(load_plan.person_keys)
+        if self._versions.index.has_rivalry:
             return self._session.active_entries(load_plan.person_keys)
         there = {entry.key for entry in load_plan.due}
         entries = {entry.digest: entry for entry in load_plan.due}

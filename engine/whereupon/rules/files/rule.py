@@ -104,6 +104,11 @@ class Rule:
         return next(zones, UTC)
 
     @property
+    def precedence(self) -> tuple[int, str]:
+        """Of rules that compete at one moment the one with the smaller value goes first: by priority, then by id."""
+        return -self.priority, self.id
+
+    @property
     def exempt(self) -> frozenset[Exemption]:
         """What the rule's marketing deliveries go out in spite of."""
         if not (self.ignores_quiet_hours or self.ignores_caps):
