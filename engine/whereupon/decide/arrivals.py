@@ -8,7 +8,7 @@ from whereupon.decide.decisions import Reason
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.grace import decide_again, put_off
-from whereupon.decide.memberships import memberships, memberships_before, ring_before
+from whereupon.decide.memberships import memberships, memberships_before, ring_segments
 from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
 from whereupon.decide.people import (
     ReassignedMessage,
@@ -114,7 +114,7 @@ def _take_anonymous(work: BatchState, message: Message) -> None:
 def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     is_new = user_id not in work.users
     if message.depth and not is_new:
-        ring_before(work, work.users[user_id], message.received_at)
+        ring_segments(work, work.users[user_id], message.received_at)
     person = person_for(work, user_id, message.timestamp)
     stored = work.record(message, person.key)
     change = NO_CHANGE

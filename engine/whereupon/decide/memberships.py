@@ -47,10 +47,10 @@ def memberships(
     )
 
 
-def ring_before(work: BatchState, person_key: int, now: datetime) -> None:
-    """Let time change a person's segments up to an instant, before a step that is late sends a message then."""
+def ring_segments(work: BatchState, person_key: int, now: datetime) -> None:
+    """Let time change a person's segments up to an instant, before a step sends a message then."""
     for segment in work.index.timed_segments:
-        work.clocked.ring_before(person_key, SubjectKind.SEGMENT.named(segment), now)
+        work.clocked.ring_until(person_key, SubjectKind.SEGMENT.named(segment), now)
 
 
 def memberships_before(

@@ -111,7 +111,8 @@ def _move(work: BatchState, loser: int, survivor: int) -> None:
     work.clocked.move(loser, survivor)
     soon = later(work.clocked.now, MICROSECOND)
     for subject in work.index.timed.by_name:  # the moments of both together are asked for at once
-        work.clocked.arm(survivor, subject, soon)
+        known = work.clocked.due_at(survivor, subject)
+        work.clocked.put(survivor, subject, soon if known is None else min(known, soon))
 
 
 def _as_if_by(run: ClaimRun, loser: int, survivor: int) -> ClaimRun:

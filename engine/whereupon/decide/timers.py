@@ -147,10 +147,10 @@ class Timers:
         self.touch(person_key, (subject,))
         return True
 
-    def ring_before(self, person_key: int, subject: str, now: datetime) -> None:
-        """Let a timer ring as often as it is due before an instant."""
+    def ring_until(self, person_key: int, subject: str, now: datetime) -> None:
+        """Let a timer ring as often as it is due by an instant."""
         while (at := self.due_at(person_key, subject)) is not None:
-            if at >= now or not self._rings(subject):
+            if at > now or not self._rings(subject):
                 return
             self.ring(Due(at, rank_of(subject), person_key, subject))
 
