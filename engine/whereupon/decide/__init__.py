@@ -19,14 +19,17 @@ from whereupon.decide.broadcasts import (
     broadcast_chunk,
     excluded_by,
     goal_reached_by,
+    miss_own_time,
     prefilter_for,
     room_for,
 )
 from whereupon.decide.claim_chunks import carry_on
 from whereupon.decide.decision_list import Decisions, Skipped
+from whereupon.decide.decisions import Reason
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.guard_facts import object_key
+from whereupon.decide.own_times import own_time, turns_at
 from whereupon.decide.requests import audit_record
 from whereupon.decide.result import (
     BatchResult,
@@ -59,6 +62,7 @@ __all__ = [
     "OwnProperties",
     "Passage",
     "PoisonError",
+    "Reason",
     "Settings",
     "Skipped",
     "Snapshot",
@@ -71,10 +75,13 @@ __all__ = [
     "end_requests",
     "excluded_by",
     "goal_reached_by",
+    "miss_own_time",
     "object_key",
+    "own_time",
     "plan_of_request",
     "prefilter_for",
     "resume_request",
     "room_for",
+    "turns_at",
     "verdict_on_unmatched",
 ]

@@ -10,6 +10,7 @@ from whereupon.decide.evaluator import evaluate
 from whereupon.decide.grace import decide_again, put_off
 from whereupon.decide.memberships import memberships, memberships_before, ring_segments
 from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
+from whereupon.decide.own_times import arm_own_times
 from whereupon.decide.people import (
     ReassignedMessage,
     anonymous_key_for,
@@ -128,6 +129,8 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         moment = message.timestamp, message.received_at
         after = memberships(work, work.persons[person.key], *moment)
         change = NO_CHANGE.and_moved(both, after)
+    is_identify = message.type is MessageType.IDENTIFY  # it may say their timezone
+    _arm_newcomer(work, person, is_new=is_new and not is_identify)
     is_unused = work.index.trigger_match(message.type, message.name).is_unused
     begun = (
         work.chunked_id if work.chunked_id in {message.anonymous_id, message.target_id} else None
@@ -135,8 +138,9 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     if is_unused and change is NO_CHANGE and not claimed and begun is None:
         return
     own = Evaluation.of(stored, person.key, message.received_at)
-    if message.type is MessageType.IDENTIFY:
+    if is_identify:
         change = apply_attributes(work, own, person, change)
+        _arm_newcomer(work, person, is_new=is_new)
     if begun is not None:
         segments = change.entered, change.left
         again = put_off(work)
@@ -161,6 +165,12 @@ def _memberships_of_both(
         persons.append(survivor)
     moment = message.timestamp, message.received_at
     return frozenset().union(*(memberships_before(work, each, *moment) for each in persons))
+
+
+def _arm_newcomer(work: BatchState, person: Person, *, is_new: bool) -> None:
+    """Arm the turn of a person who has become known in the broadcasts that are open."""
+    if is_new and work.open_runs:
+        arm_own_times(work, work.persons.get(person.key, person))
 
 
 def _claimed_by(

@@ -97,7 +97,7 @@ class BatchState:
         self._deliveries = loaded.deliveries
         self.guards = loaded.guards
         self.spent, self.breakers = dict(loaded.guards.spent), dict(loaded.guards.breakers)
-        self.has_tombstones = loaded.has_tombstones
+        self.has_tombstones, self.open_runs = loaded.has_tombstones, loaded.open_runs
         self.belongings = Belongings(loaded)
         self.rule_versions = loaded.rule_versions
         self.given_up, self.sends = loaded.given_up, BatchSends(loaded.sends)

@@ -24,7 +24,7 @@ from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
 from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import MessageType, SenderClass
-from whereupon.records import NOTHING, BroadcastRun, Person
+from whereupon.records import NOTHING, BroadcastRun, Person, SkipVerdict, TimeSkip
 from whereupon.rules.model import Rule
 
 OwnProperties: TypeAlias = Mapping[int, Mapping[str, JsonValue]]
@@ -142,6 +142,34 @@ def _with_people(run: BroadcastRun, rule: Rule, at: datetime, entered: int) -> B
         return run
     let_in = with_people(rule.rate, run.let_in, at, entered)
     return replace(run, let_in=let_in, due_at=free_at(rule.rate, let_in, at))
+
+
+def miss_own_time(
+    loaded: Snapshot,
+    run: BroadcastRun,
+    rule: Rule,
+    missed: Sequence[tuple[Person, Reason]],
+    index: RuleIndex,
+    settings: Settings,
+    now: datetime,
+) -> BatchResult:
+    """Record of persons that a run on their own clock does not let them in, and why.
+
+    Args:
+        loaded: holds the persons.
+        run: as of the persons' own time.
+        now: what the clock says.
+    """
+    work = state_of(loaded, index, settings)
+    evaluation = _evaluation(run, rule, now)
+    for person, reason in missed:
+        evaluation.person_key = person.key
+        emit_decision(work, evaluation, rule, Verdict(reason))
+        verdict: SkipVerdict = (rule.id, rule.digest, reason.value, None, NOTHING)
+        place = person.key, run.subject, run.timestamp, now
+        work.changes.time_skips.append(TimeSkip(work.new_key(), *place, verdict))
+    work.versions_used.add(rule.digest)
+    return work.close()
 
 
 def room_for(run: BroadcastRun, rule: Rule, now: datetime | None) -> int | None:

@@ -11,6 +11,7 @@ from whereupon.decide.goals import meet_by_merge, meet_goals
 from whereupon.decide.guard_facts import object_key
 from whereupon.decide.memberships import memberships, memberships_before
 from whereupon.decide.open_skips import note_change
+from whereupon.decide.own_times import arm_own_times
 from whereupon.decide.people import set_attributes
 from whereupon.decide.waits import note_late, pass_by_change, pass_by_event, pass_by_merge
 from whereupon.decide.waking import wake_tied
@@ -103,6 +104,10 @@ def apply_attributes(
     if work.index.timed:
         read = work.index.timed.reading(evaluation.properties.keys())
         work.clocked.touch(person.key, (each.name for each in read))
+    if work.open_runs and not evaluation.properties.keys().isdisjoint(
+        work.index.timed.clock_names or ()
+    ):
+        arm_own_times(work, changed)
     before = memberships_before(work, person, at, now)
     return change.and_moved(before, memberships(work, changed, at, now))
 

@@ -7,6 +7,7 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.records import (
     ALL_LIVE,
     Breaker,
+    BroadcastRun,
     ClaimJob,
     ClaimRun,
     CountedSend,
@@ -84,6 +85,7 @@ class Snapshot:
         timed_past: by person and subject, of whom all entries in the rule are loaded that time opens, and what last
             broke the silence; None if nothing did, as far back as matters.
         opens: whether time alone may let people into rules.
+        open_runs: the runs on each person's clock that have opened, if a message may bring somebody's turn nearer.
         ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
         deliveries: by idempotency key, those that the batch reports about.
@@ -118,6 +120,7 @@ class Snapshot:
     timers: list[Timer] = field(default_factory=list)
     timed_past: dict[tuple[int, str], LastMessage | None] = field(default_factory=dict)
     opens: bool = True
+    open_runs: list[BroadcastRun] = field(default_factory=list)
     ahead: list[PastEvent] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True

@@ -4,7 +4,8 @@ Nothing is recorded about the people whom a broadcast leaves out, since they may
 again with the person as they are now, and the sentence says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from whereupon.decide import Settings, Snapshot, excluded_by, goal_reached_by
 from whereupon.decide.decisions import Outcome, Reason
@@ -12,7 +13,7 @@ from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
 from whereupon.insight.explanations import Explanation
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.matching import RuleIndex
-from whereupon.messages.times import format_instant
+from whereupon.messages.times import LAST_INSTANT, format_instant
 from whereupon.ports import HistoryNeed, Session
 from whereupon.records import (
     CANCELLED,
@@ -22,6 +23,7 @@ from whereupon.records import (
     STILL_RUNNING,
     BroadcastRun,
     Person,
+    TimeSkip,
 )
 from whereupon.rules.model import Rule, Rulebook
 
@@ -36,7 +38,7 @@ def explain_runs(
     """
     runs = session.runs_of(rule_id, limit)
     entered = session.past_entries([rule_id], [person.key]) if runs else []
-    went = {past.occasion for past in entered}
+    went = {past.occasion for past in entered} | _missed(session, runs, person)
     opening = [run.message_key for run in runs if run.message_key]
     messages = {message.key: message for message in session.messages(opening)} if opening else {}
     for run in runs:
@@ -63,6 +65,13 @@ def explain_runs(
         )
 
 
+def _missed(session: Session, runs: Iterable[BroadcastRun], person: Person) -> set[str]:
+    """The runs of which it is told otherwise that they did not let the person in at their own time."""
+    own = {run.subject: run.occasion for run in runs if run.closes_at is not None}
+    skips = session.scan(TimeSkip, person.key) if own else ()
+    return {own[skip.occasion] for skip in skips if skip.occasion in own}
+
+
 _REASONS = {
     CANCELLED: (CANCELLED, "an operator cancelled it before their turn came"),
     NAMED: ("not-named", "it went to people whom the call named, as far as `who` admitted them"),
@@ -77,15 +86,26 @@ def _not_yet(run: BroadcastRun) -> tuple[str, str]:
     begun = "their turn has not come yet" if run.cursor else "it has not begun"
     if (paused := run.paused) is not None:
         return Reason.PAUSED, f"{begun}: {paused.by} paused it at {format_instant(paused.at)}"
-    return "pending", f"{begun}, and was due at {format_instant(run.due_at)}"
+    verb = "comes" if run.closes_at is not None and run.cursor else "was due"
+    return "pending", f"{begun}, and {verb} at {format_instant(run.due_at)}"
+
+
+def _turn_of(session: Session, run: BroadcastRun, person: Person) -> BroadcastRun | None:
+    """The run, due when it is the person's turn; None if it was already."""
+    if not run.is_open:
+        return run if run.cursor is not None and run.cursor < person.key else None
+    timers = session.timers([person.key], LAST_INSTANT)
+    own = (timer.due_at for timer in timers if timer.subject == run.subject)
+    return next((replace(run, due_at=at) for at in own), None)
 
 
 def _left_out(
     session: Session, run: BroadcastRun, rule: Rule | None, person: Person
 ) -> tuple[str, str]:
     """Why a run did not go to a person: a word, and a clause."""
-    if run.cursor is not None and run.cursor < person.key:
-        return _not_yet(run)
+    coming = _turn_of(session, run, person)
+    if coming is not None:
+        return _not_yet(coming)
     if run.reason is not None:
         return _REASONS[run.reason]
     if rule is None:

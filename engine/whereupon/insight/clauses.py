@@ -18,6 +18,7 @@ from whereupon.rules.model import (
     OncePer,
     OncePerCalendar,
     OncePerKey,
+    OnSchedule,
     Rule,
 )
 
@@ -38,10 +39,19 @@ def sentence_for(
             return _failing(condition or "its condition holds", values)
         case Reason.REENTRY:
             return _reentry(rule)
+        case Reason.TOO_OLD if rule is not None and (when := _own_schedule(rule)) is not None:
+            limit = format_duration(when.late)
+            return f"nobody was awake at that time, and it was too late to make up for it (limit {limit})"
         case Reason.TOO_OLD:
             return f"it was too old to trigger (limit {_limit(rule)})"
         case _:
             return _CLAUSES[reason]
+
+
+def _own_schedule(rule: Rule) -> OnSchedule | None:
+    """Its schedule on each person's clock, if it has one."""
+    schedules = (each for each in rule.triggers if isinstance(each, OnSchedule))
+    return next((each for each in schedules if each.is_personal), None)
 
 
 def _limit(rule: Rule | None) -> str:

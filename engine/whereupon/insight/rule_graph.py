@@ -227,7 +227,8 @@ def _trigger(trigger: Trigger) -> str:
         case OnDate() | OnQuiet():
             return trigger.in_words
         case OnSchedule(cron, timezone):
-            return f"the schedule {cron} ({timezone})"
+            whose = "each person's own clock" if timezone == "person" else timezone
+            return f"the schedule {cron} ({whose})"
         case OnCall():
             return "the application calls for it"
         case _:

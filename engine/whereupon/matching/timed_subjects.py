@@ -22,6 +22,7 @@ from whereupon.rules.model import (
     ExitOnWho,
     OnDate,
     OnQuiet,
+    OnSchedule,
     OnSegment,
     Rule,
     Rulebook,
@@ -86,12 +87,19 @@ class TimedSubject:
 class TimedSubjects:
     """The subjects of a rulebook, and of the older versions of its rules that people still follow. A value.
 
+    Args:
+        clock_names: see the attribute.
+
     Attributes:
         of_everybody: those that concern people who are inside no rule.
         triggers: those that are a rule's trigger.
+        clock_names: the attributes by which broadcasts on each person's clock go; None without such a broadcast.
     """
 
-    def __init__(self, subjects: Iterable[TimedSubject]) -> None:
+    def __init__(
+        self, subjects: Iterable[TimedSubject], clock_names: frozenset[str] | None = None
+    ) -> None:
+        self.clock_names = clock_names
         self.by_name = {each.name: each for each in subjects}
         self._heard: dict[tuple[MessageType, str], tuple[TimedSubject, ...]] = {}
         self.of_everybody = tuple(
@@ -120,7 +128,7 @@ class TimedSubjects:
         """
         settings = book.settings.timezone or DEFAULT_CLOCK
         found = [*_triggers(book, settings), *_segments(book, watched, settings)]
-        return cls([*found, *_insides(versions, segments, settings)])
+        return cls([*found, *_insides(versions, segments, settings)], _clock_names(book, settings))
 
     def heard(self, type_: MessageType, name: str) -> tuple[TimedSubject, ...]:
         """The subjects whose timers such a message may move; found once a name."""
@@ -169,6 +177,15 @@ def _triggers(book: Rulebook, settings: Clock) -> Iterable[TimedSubject]:
                     rules=(rule,),
                     trigger=trigger,
                 )
+
+
+def _clock_names(book: Rulebook, settings: Clock) -> frozenset[str] | None:
+    clocks = [
+        rule.clock or settings
+        for rule in book.rules
+        if any(isinstance(each, OnSchedule) and each.is_personal for each in rule.triggers)
+    ]
+    return frozenset(name for clock in clocks for name in _read_by(clock)) if clocks else None
 
 
 def _segments(

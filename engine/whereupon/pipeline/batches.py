@@ -23,9 +23,9 @@ from whereupon.decide import (
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
-from whereupon.pipeline.audience_rounds import AudienceRounds
 from whereupon.pipeline.decision_rounds import BEYOND
 from whereupon.pipeline.load import TooManyClaimedError, apart, erasing, taken_apart
+from whereupon.pipeline.own_time_rounds import OwnTimeRounds
 from whereupon.pipeline.request_rounds import RequestRounds
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.timer_rounds import TimerRounds
@@ -64,7 +64,7 @@ class Waking(NamedTuple):
     opens: bool = True
 
 
-class Pipeline(RequestRounds, AudienceRounds, TimerRounds):
+class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds):
     """A rulebook and settings, ready to take batches. It holds no data of any person."""
 
     def __init__(self, index: RuleIndex, settings: Settings) -> None:

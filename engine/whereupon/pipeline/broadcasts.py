@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 
 from pydantic import JsonValue
 
@@ -13,13 +13,12 @@ from whereupon.errors import UnknownNameError
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import decode
 from whereupon.messages.envelope import as_text
-from whereupon.messages.times import format_instant
+from whereupon.messages.times import earlier, format_instant
 from whereupon.pipeline.ingestion import fresh_id
 from whereupon.ports import Session
 from whereupon.records import MISSED, OVERTAKEN, STILL_RUNNING, BroadcastRun, Changes
-from whereupon.rules.model import OnCall, OnSchedule, Rule
+from whereupon.rules.model import OPEN_FOR, OnCall, OnSchedule, Rule, closing_of, local_time_of
 from whereupon.runtime.log_lines import log_event
-from whereupon.scheduling import latest_occurrence, next_occurrence
 
 MOST_NOTED = 100
 """Missed times of one standstill that are kept with their reason; further ones are not."""
@@ -55,7 +54,7 @@ def _planned(
     session: Session, index: RuleIndex, runs: list[BroadcastRun], now: datetime
 ) -> Changes:
     """What changes, given the runs that wait."""
-    waiting = {run.rule: run for run in runs if _is_scheduled(run)}
+    waiting = {run.rule: run for run in runs if _is_scheduled(run) and not _has_opened(run)}
     changes = Changes()
     for rule in index.book.rules:
         when, run = _schedule(rule), waiting.get(rule.id)
@@ -63,15 +62,21 @@ def _planned(
             busy = () if when is None or run.cursor == 0 else _passed(session, rule, when, run, now)
             changes.runs |= {(each.rule, each.occasion): each for each in busy}
             continue
-        made = [] if when is None else list(_made(session, rule, when, run, now))
-        if run in made:
-            continue
-        if run is not None:
-            changes.runs[run.rule, run.occasion] = replace(run, cursor=None)
-        changes.runs |= {(each.rule, each.occasion): each for each in made}
-        if any(each.cursor is not None for each in made):
+        is_late = run is not None and run.due_at <= now
+        making = _opened_late if is_late and when is not None and when.is_personal else _made
+        made = [] if when is None else list(making(session, rule, when, run, now))
+        new = {(each.rule, each.occasion): each for each in made if each != run}
+        if run is not None and run not in made:
+            new = {(run.rule, run.occasion): replace(run, cursor=None), **new}
+        changes.runs |= new
+        if any(each.cursor is not None for each in new.values()):
             changes.rule_versions[rule.digest] = (rule.id, index.version_text(rule))
     return changes
+
+
+def _has_opened(run: BroadcastRun) -> bool:
+    """Whether it lets people in on their own clocks; the next one opens before it has closed."""
+    return run.closes_at is not None and run.cursor != 0
 
 
 def _is_scheduled(run: BroadcastRun) -> bool:
@@ -102,21 +107,21 @@ def _made(
         return
     newest = None
     if run is not None and run.due_at <= now:
-        newest = latest_occurrence(when.cron, when.timezone, run.due_at, now) or run.due_at
+        newest = when.latest_until(run.due_at, now) or run.due_at
         makes_up = now - newest <= when.late
         why = OVERTAKEN if makes_up else MISSED
         for missed in islice(_times(when, run.due_at), MOST_NOTED):
             if missed >= newest:
                 break
-            yield replace(_run_at(rule, missed), cursor=None, reason=why)
-        late = _run_at(rule, newest)
+            yield replace(_run_at(rule, when, missed), cursor=None, reason=why)
+        late = _run_at(rule, when, newest)
         if makes_up:
             yield run if late == run else late
             return
         yield replace(late, cursor=None, reason=MISSED)
-    coming = next_occurrence(when.cron, when.timezone, now)
+    coming = when.next_after(now)
     for due_at in () if coming is None else _times(when, coming):
-        following = _run_at(rule, due_at)
+        following = _run_at(rule, when, due_at)
         is_planned = run is not None and run.occasion == following.occasion
         if is_planned or not session.has_run(rule.id, following.occasion):  # else it was cancelled
             yield following
@@ -127,12 +132,12 @@ def _passed(
     session: Session, rule: Rule, when: OnSchedule, run: BroadcastRun, now: datetime
 ) -> Iterator[BroadcastRun]:
     """The times that have passed while a run was let in, and are not noted yet, with that reason."""
-    newest = latest_occurrence(when.cron, when.timezone, run.timestamp, now)
-    if newest is None or session.has_run(rule.id, _run_at(rule, newest).occasion):
+    newest = when.latest_until(run.timestamp, now)
+    if newest is None or session.has_run(rule.id, _run_at(rule, when, newest).occasion):
         return
-    first = next_occurrence(when.cron, when.timezone, run.timestamp) or newest
+    first = when.next_after(run.timestamp) or newest
     for time in islice(_times(when, first), MOST_NOTED):
-        missed = replace(_run_at(rule, time), cursor=None, reason=STILL_RUNNING)
+        missed = replace(_run_at(rule, when, time), cursor=None, reason=STILL_RUNNING)
         if time <= now and not session.has_run(rule.id, missed.occasion):
             yield missed
 
@@ -142,18 +147,46 @@ def _times(when: OnSchedule, since: datetime) -> Iterator[datetime]:
     time: datetime | None = since
     while time is not None:
         yield time
-        time = next_occurrence(when.cron, when.timezone, time)
+        time = when.next_after(time)
 
 
-def _run_at(rule: Rule, due_at: datetime) -> BroadcastRun:
+def _opened_late(
+    session: Session, rule: Rule, when: OnSchedule, run: BroadcastRun | None, now: datetime
+) -> Iterator[BroadcastRun]:
+    """What becomes of a run on each person's clock whose opening has passed, and of those behind it.
+
+    One that has closed so long ago that it is too late for everybody was missed. One after which everybody's next
+    time has passed as well was overtaken. All others open now; when each person's turn comes, it is asked whether it
+    is too late for that person.
+    """
+    planned = now if run is None else run.due_at
+    recent = when.next_after(earlier(now, when.late + OPEN_FOR))
+    noted = islice(_times(when, planned), MOST_NOTED)
+    late = () if recent is None else takewhile(lambda at: at <= now, _times(when, recent))
+    openings = sorted(at for at in {*noted, *late} if planned <= at <= now)
+    for opening, following in zip(openings, [*openings[1:], None], strict=True):
+        each = _run_at(rule, when, opening)
+        if now - closing_of(opening) > when.late:
+            each = replace(each, cursor=None, reason=MISSED)
+        elif following is not None and closing_of(following) <= now:
+            each = replace(each, cursor=None, reason=OVERTAKEN)
+        if opening == planned or not session.has_run(rule.id, each.occasion):
+            yield each
+
+
+def _run_at(rule: Rule, when: OnSchedule, due_at: datetime) -> BroadcastRun:
+    shown = (
+        f"{local_time_of(due_at):%Y-%m-%dT%H:%M}" if when.is_personal else format_instant(due_at)
+    )
     return BroadcastRun(
         rule=rule.id,
         digest=rule.digest,
-        occasion=f"{rule.id}@{format_instant(due_at)}",
+        occasion=f"{rule.id}@{shown}",
         timestamp=due_at,
         due_at=due_at,
         cursor=0,
         facts={"timestamp": format_instant(due_at), "properties": {}, "context": {}},
+        closes_at=closing_of(due_at) if when.is_personal else None,
     )
 
 

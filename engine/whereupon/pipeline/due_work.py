@@ -12,9 +12,10 @@ from whereupon.decide import BatchResult
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import schedule_broadcasts
 from whereupon.pipeline.freed_places import lets_wait
+from whereupon.pipeline.run_turns import RunTurn, turns_of
 from whereupon.pipeline.sweeps import release, sweep, swept_runs
 from whereupon.ports import Session
-from whereupon.records import BroadcastRun, Request
+from whereupon.records import Request
 
 STEPS_TOGETHER = 100
 """Steps of a round of due work before the deliveries that are due go out."""
@@ -52,15 +53,16 @@ def take_step(
     done = _kept_up(session, pipeline, until=until, now=now, scheduled_at=scheduled_at, opens=opens)
     if done is not None:
         return Step(done)
-    run = _next_run(session, pipeline, until, now, scheduled=scheduled_at is not None)
-    by_then = until if run is None else run.due_at
+    turn = _next_turn(session, pipeline, until, now, scheduled=scheduled_at is not None)
+    by_then = until if turn is None else turn.at
     woken = pipeline.wake(session, by_then, now=now, opens=opens)
     if woken is not None and woken.changes.entries:  # otherwise another process has them
         return Step(woken)
     rung = pipeline.ring(session, by_then, now=now, opens=opens)
     if rung is not None and rung.changes.timers:
         return Step(rung)
-    return None if run is None else Step(pipeline.send(session, run, now=now), run.due_at)
+    sent = None if turn is None else pipeline.send_turn(session, turn, now=now)
+    return None if turn is None or sent is None else Step(sent, turn.at)
 
 
 def _kept_up(
@@ -90,22 +92,24 @@ def _kept_up(
     return pipeline.carry_on_arming(session) if opens else None
 
 
-def _next_run(
+def _next_turn(
     session: Session, pipeline: Pipeline, until: datetime, now: datetime, *, scheduled: bool
-) -> BroadcastRun | None:
+) -> RunTurn | None:
     by_id = pipeline.index.by_id
 
-    def order(run: BroadcastRun) -> tuple[datetime, int, datetime, str, str]:
+    def order(turn: RunTurn) -> tuple[datetime, int, datetime, str, str]:
         """What is late counts as due now; then the priority decides, the due time, and the rule's id."""
+        at, run = turn
         rule = by_id.get(run.rule)
         priority = 0 if rule is None else rule.priority
-        return max(run.due_at, now), -priority, run.due_at, run.rule, run.occasion
+        return max(at, now), -priority, at, run.rule, run.occasion
 
-    for run in sorted(session.due_runs(until), key=order):
-        if (scheduled or run.message_key) and pipeline.is_ours(session, run):
-            taken = session.take_run(run)
+    due = [turn for turn in turns_of(session, session.waiting_runs()) if turn.at <= until]
+    for turn in sorted(due, key=order):
+        if (scheduled or turn.run.message_key) and pipeline.is_ours(session, turn.run):
+            taken = session.take_run(turn.run)
             if taken is not None and taken.paused is None:
-                return taken
+                return turn._replace(run=taken)
     return None
 
 

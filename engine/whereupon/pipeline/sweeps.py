@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from whereupon.messages.times import LAST_INSTANT
 from whereupon.pipeline.freed_places import wake_by_withdrawals
 from whereupon.ports import Session
 from whereupon.records import (
@@ -76,7 +77,7 @@ def sweep(session: Session, run: BroadcastRun, *, wakes: bool = False) -> bool:
     taken = session.take_swept_run(run)
     if taken is None or taken.sweep is None or taken.sweep is Sweep.PAUSED:
         return False
-    kinds = (_sweep_entries, _sweep_deliveries)
+    kinds = (_drop_timers, _sweep_entries, _sweep_deliveries)
     for each in reversed(kinds) if taken.sweep is Sweep.RESUME else kinds:
         changes = each(session, taken, _SWEPT[taken.sweep])
         if changes is not None:
@@ -89,6 +90,15 @@ def sweep(session: Session, run: BroadcastRun, *, wakes: bool = False) -> bool:
         wake_by_withdrawals(session, changes, taken.operations[-1].at)
     session.flush(changes)
     return True
+
+
+def _drop_timers(session: Session, run: BroadcastRun, _: _Swept) -> Changes | None:
+    """What changes in the next timers of a run that is cancelled; None if none are left. Nobody lets them ring."""
+    if run.closes_at is None or run.sweep is not Sweep.CANCEL:
+        return None
+    timers = session.due_timers([run.subject], LAST_INSTANT, SWEEP_CHUNK)
+    places = ((timer.person_key, timer.subject) for timer in timers)
+    return Changes(timers=dict.fromkeys(places)) if timers else None
 
 
 def _sweep_entries(session: Session, run: BroadcastRun, swept: _Swept) -> Changes | None:

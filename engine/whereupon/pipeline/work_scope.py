@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from whereupon.matching import SubjectKind
 from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.pipeline.run_turns import turns_of
 from whereupon.pipeline.sweeps import swept_runs
 from whereupon.ports import Session
 from whereupon.records import NEVER, BroadcastRun
@@ -87,7 +88,8 @@ def next_duty(session: Session, versions: RuleVersions) -> datetime | None:
         for version in session.waiting_versions()
         if version.due_at != NEVER and scope.why_entry(version.rule, version.digest) is None
     )
-    runs = (run.due_at for run in session.waiting_runs() if scope.why_run(run) is None)
+    ours = [run for run in session.waiting_runs() if scope.why_run(run) is None]
+    runs = (turn.at for turn in turns_of(session, ours))
     swept = (run.due_at for run in swept_runs(session))
     resumed = (pause.since for pause in session.resumed_rules())
     subjects = _subjects(session, versions)

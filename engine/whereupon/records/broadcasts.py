@@ -72,6 +72,9 @@ class BroadcastRun:
             it; None if there is nothing to do or to undo.
         operations: what operators did to it.
         let_in: of a broadcast with a `rate`, when it let people in lately, oldest first.
+        closes_at: of a run on each person's clock, when the last clocks on earth show its time; else None. It
+            begins with a pass over all people, which makes a timer for each (`subject`). Then it is due when it
+            closes, and each person enters when their timer is.
     """
 
     rule: str
@@ -88,6 +91,17 @@ class BroadcastRun:
     sweep: Sweep | None = None
     operations: Operations = ()
     let_in: tuple[LetIn, ...] = ()
+    closes_at: datetime | None = None
+
+    @property
+    def subject(self) -> str:
+        """The subject of the timers of its people, if it is on each person's clock (see `Timer`)."""
+        return f"run/{self.occasion}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it lets each person in at their own time; before that, it makes their timers."""
+        return self.cursor is not None and self.due_at == self.closes_at
 
     @property
     def place(self) -> RunPlace:

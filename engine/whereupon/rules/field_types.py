@@ -73,7 +73,8 @@ def _time_of_day(text: str) -> str:
     return text
 
 
-def _timezone(name: str) -> str:
+def check_timezone(name: str) -> str:
+    """The name of a timezone that there is; raises a pydantic error with our code."""
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError):
@@ -183,7 +184,7 @@ TimeOfDay = Annotated[
 ]
 """Hours and minutes on a clock, such as ``09:00``."""
 MaybeName = Annotated[Name | None, BeforeValidator(there)]
-Timezone = Annotated[Name, AfterValidator(_timezone)]
+Timezone = Annotated[Name, AfterValidator(check_timezone)]
 Locale = Annotated[
     Name, AfterValidator(_locale), Field(json_schema_extra={"pattern": f"^{_LOCALE.pattern}$"})
 ]

@@ -35,14 +35,19 @@ from whereupon.rules.keys.reentry import (
     Reentry,
 )
 from whereupon.rules.keys.retroactive import Retroactive, Take
+from whereupon.rules.keys.schedule import (
+    DEFAULT_LATE,
+    OPEN_FOR,
+    OnSchedule,
+    closing_of,
+    local_time_of,
+)
 from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
 from whereupon.rules.keys.when import (
-    DEFAULT_LATE,
     Change,
     OnCall,
     OnKnown,
     OnMessage,
-    OnSchedule,
     OnSegment,
     Trigger,
 )
@@ -65,6 +70,7 @@ __all__ = [
     "DEFAULT_MAX_AGE",
     "END",
     "NO_APPROVALS",
+    "OPEN_FOR",
     "SKIP",
     "Active",
     "Aftermath",
@@ -128,6 +134,8 @@ __all__ = [
     "WaitArm",
     "WaitFor",
     "WaitUpTo",
+    "closing_of",
+    "local_time_of",
 ]
 
 

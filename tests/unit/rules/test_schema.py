@@ -29,7 +29,7 @@ ONLY_THE_READER_KNOWS = frozenset(
     {
         "bad-cron", "bad-shares", "duplicate-name", "endless-again", "unreachable-arm", "bad-instant", "bad-regex", "bad-template", "bad-timezone", "conflicting-bounds",
         "conflicting-counts",
-        "duplicate-key", "history-in-protect", "id-not-stem", "misplaced-secret", "same-without-trigger", "text-path", "too-few-approvers", "unknown-action", "unknown-partial", "unknown-segment",
+        "duplicate-key", "history-in-protect", "id-not-stem", "misplaced-secret", "same-without-trigger", "text-path", "too-few-approvers", "too-often", "unknown-action", "unknown-partial", "unknown-segment",
     }
 )  # fmt: skip
 """What no schema can say: it takes knowing other files, the calendar, or a language within a text."""

@@ -10,7 +10,7 @@ from whereupon.rules.form import Form, IfMissing
 from whereupon.rules.form_errors import diagnostic_from, form_errors
 from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
 from whereupon.rules.keys.key_row import Key
-from whereupon.rules.keys.when import CronForm
+from whereupon.rules.keys.schedule import CronForm
 from whereupon.rules.model import Rule
 from whereupon.rules.steps import STEPS
 from whereupon.rules.steps.send import SendForm

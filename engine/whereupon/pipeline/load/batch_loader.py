@@ -110,6 +110,7 @@ class BatchLoader:
             loader = self._claim_loader(index)
             loader.load(loaded, load_plan, mentioned, messages, chunked=may)
             self._load_tombstones(loaded, mentioned)
+            self._load_open_runs(loaded)
             if mentioned.aliases or asks_for_something(mentioned.names, self._settings):
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
@@ -121,6 +122,12 @@ class BatchLoader:
         ):  # it asks more since it has read a version
             return self.for_batch(messages, until, now, chunked=chunked)
         return loaded
+
+    def _load_open_runs(self, loaded: Snapshot) -> None:
+        """The runs in which it may be a person's turn sooner: one who becomes known, or whose clock changes."""
+        if self._versions.index.timed.clock_names is not None:
+            runs = self._session.waiting_runs()
+            loaded.open_runs = [run for run in runs if run.closes_at is not None and run.cursor]
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""

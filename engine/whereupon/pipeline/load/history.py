@@ -25,7 +25,7 @@ from whereupon.records import (
     Person,
     StoredMessage,
 )
-from whereupon.rules.model import OnQuiet, Rule
+from whereupon.rules.model import OPEN_FOR, OnQuiet, Rule
 from whereupon.rules.steps.run import Run
 from whereupon.rules.steps.webhook import Webhook
 
@@ -72,8 +72,9 @@ class Past:
 
     def without_entrants(self, persons: Sequence[Person], run: BroadcastRun) -> list[Person]:
         """The persons without those who entered this run already: as one who was merged into them."""
+        since = run.timestamp if run.closes_at is None else earlier(run.closes_at, OPEN_FOR)
         keys = {person.key for person in persons}
-        past = self._session.past_entries([run.rule], keys, run.timestamp)
+        past = self._session.past_entries([run.rule], keys, since)
         there = {entry.person_key for entry in past if entry.occasion == run.occasion}
         return [person for person in persons if person.key not in there]
 

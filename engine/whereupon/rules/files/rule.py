@@ -29,8 +29,9 @@ from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.rate import AudienceRate
 from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
+from whereupon.rules.keys.schedule import OnSchedule
 from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
-from whereupon.rules.keys.when import API, OnCall, OnSchedule, Trigger, opening_events
+from whereupon.rules.keys.when import API, OnCall, Trigger, opening_events
 from whereupon.rules.route import Route
 from whereupon.rules.rule_reader import RuleReader
 from whereupon.rules.steps.step_form import Steps
@@ -200,12 +201,19 @@ class _Campaign(RuleForm):
 
 
 _NO_MESSAGE: JsonValue = {"anyOf": [{"const": "api"}, {"type": "object", "required": ["cron"]}]}
+_OWN_TIMES: JsonValue = {
+    "type": "object",
+    "required": ["cron", "timezone"],
+    "properties": {"timezone": {"anyOf": [{"const": "person"}, {"type": "object"}]}},
+}
+_NEVER_TOGETHER: JsonValue = [
+    {"required": ["where"], "properties": {"when": _NO_MESSAGE}},
+    {"required": ["rate", "when"], "properties": {"when": _OWN_TIMES}},
+]
 
 
 class _Broadcast(RuleForm):
-    model_config = ConfigDict(
-        json_schema_extra={"not": {"required": ["where"], "properties": {"when": _NO_MESSAGE}}}
-    )
+    model_config = ConfigDict(json_schema_extra={"not": {"anyOf": _NEVER_TOGETHER}})
     kind = RuleKind.BROADCAST
     keys = BROADCAST_KEYS
 
@@ -233,7 +241,13 @@ _TIMED: Mapping[str, str] = {
 
 
 def _report_idle_keys(trigger: Trigger, reader: RuleReader) -> None:
-    """Report the keys that say something about a message, where none opens the rule."""
+    """Report the keys that say something about a message, where none opens the rule; and a rate of own times."""
+    if isinstance(trigger, OnSchedule) and trigger.is_personal and "rate" in reader.source:
+        message = (
+            "rate lets people in one after another, and on their own clocks each comes at their own time; take one of "
+            "the two out"
+        )
+        reader.report(("rate",), "unsupported-key", message)
     reason = _WITHOUT_MESSAGE.get(type(trigger))
     if reason is not None and "where" in reader.source:
         reader.report(("where",), "unsupported-key", f"where narrows a message, and {reason}")

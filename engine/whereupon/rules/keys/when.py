@@ -1,22 +1,19 @@
 """The key `when`: what triggers a rule."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, timedelta, tzinfo
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 from pydantic import Discriminator, Field, JsonValue, Tag
 
 from whereupon.conditions import Condition
-from whereupon.conditions.clocks import Clock
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
-from whereupon.messages.times import EPOCH
-from whereupon.rules.field_types import Name, NamePattern, PositiveDuration, Timezone
+from whereupon.rules.field_types import Name, NamePattern
 from whereupon.rules.form import Form, IfMissing
 from whereupon.rules.keys.key_row import Key
+from whereupon.rules.keys.schedule import CronForm, OnSchedule, read_schedule
 from whereupon.rules.keys.timed_triggers import (
     DateForm,
     OnDate,
@@ -26,10 +23,9 @@ from whereupon.rules.keys.timed_triggers import (
     read_date,
     read_quiet,
 )
+from whereupon.rules.keys.timezone import check_clock
 from whereupon.rules.rule_reader import RuleReader
-from whereupon.scheduling.cron import missing_day, next_occurrence
 
-DEFAULT_LATE = timedelta(hours=24)
 API = "api"
 
 if TYPE_CHECKING:
@@ -70,24 +66,6 @@ class OnSegment:
 @dataclass(frozen=True, slots=True)
 class OnKnown:
     """A person becomes known: once for each person, by a message of any type."""
-
-
-@dataclass(frozen=True, slots=True)
-class OnSchedule:
-    """A broadcast's times: a crontab expression of five fields, in a named timezone.
-
-    Attributes:
-        late: how late a missed time may still run.
-    """
-
-    cron: str
-    timezone: str = "UTC"
-    late: timedelta = DEFAULT_LATE
-
-    @property
-    def zone(self) -> tzinfo:
-        """The timezone, as Python knows it."""
-        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,25 +119,6 @@ class KnownForm(Form):
     known: Literal["person"] = Field(
         description="Once for each person, at the first message that makes them known.",
         examples=["person"],
-    )
-
-
-class CronForm(Form):
-    """A broadcast's times."""
-
-    cron: Name = Field(
-        description="The times: minute, hour, day of the month, month, day of the week.",
-        examples=["0 9 * * MON"],
-    )
-    timezone: Timezone = Field(
-        default="UTC",
-        description="The timezone on whose clock the times are.",
-        examples=["Europe/Paris"],
-    )
-    late: PositiveDuration = Field(
-        default=DEFAULT_LATE,
-        description="How late a missed time may still go out after a standstill; the newest alone does.",
-        examples=["6h"],
     )
 
 
@@ -243,30 +202,7 @@ def _read_broadcast(form: _BroadcastForm, reader: RuleReader) -> tuple[Trigger]:
     if form == API:
         reader.untied = None
         return (OnCall(),)
-    if isinstance(form, CronForm):
-        reader.zone = form.timezone
-        if "timezone" in form.model_fields_set:
-            reader.clock = Clock(None, form.timezone, of_schedule=True)
-        _report_cron(form.cron, reader)
     return _read(form, reader)
-
-
-def _report_cron(cron: str, reader: RuleReader) -> None:
-    """Report times that are no crontab expression, that never come, or that some months do not have."""
-    path = ("when", "cron")
-    try:
-        occurrence = next_occurrence(cron, "UTC", EPOCH)
-    except ValueError as error:
-        reader.report(path, "bad-cron", str(error))
-        return
-    if occurrence is None:
-        reader.report(path, "bad-cron", f"{cron!r} names a day that never comes")
-    elif (day := missing_day(cron)) is not None:
-        message = (
-            f"some months have no day {day}: it does not run in them; write L for the last day of "
-            "every month"
-        )
-        reader.report(path, "short-month", message, Severity.WARNING)
 
 
 def _trigger(form: _CampaignForm | _BroadcastForm, reader: RuleReader) -> Trigger:
@@ -294,7 +230,7 @@ def _by_time(form: DateForm | QuietForm | CronForm, reader: RuleReader) -> Trigg
         case QuietForm():
             return read_quiet(form)
         case CronForm():
-            return OnSchedule(form.cron, form.timezone, form.late)
+            return read_schedule(form, reader)
 
 
 def _on_message(type_: MessageType, *names: str) -> OnMessage:
@@ -324,7 +260,11 @@ def _check(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
 
 
 def _check_broadcast(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
-    return iter(()) if raw == API else _check(raw, checker)
+    if isinstance(raw, dict) and "cron" in raw:
+        for each in check_clock(raw.get("timezone"), checker):
+            yield replace(each, path=("when", *each.path))
+    elif raw != API:
+        yield from _check(raw, checker)
 
 
 def _lint(
@@ -365,7 +305,7 @@ BROADCAST = Key(
     written=Annotated[_BroadcastForm, _MISSING],
     field=Field(
         description="What sends it: a schedule, the host's call, or something that happens.",
-        examples=["api", {"cron": "0 9 * * MON", "timezone": "Europe/Paris"}, "Sale Started"],
+        examples=["api", {"cron": "0 9 * * MON", "timezone": "person"}, "Sale Started"],
     ),
     read=_read_broadcast,
     check=_check_broadcast,

@@ -138,6 +138,7 @@ class RunRow(Base, table=True):
     sweep: str | None = Field(sa_type=CollatedText)
     operations: str | None = Field(sa_type=CollatedText)
     let_in: str | None = Field(sa_type=CollatedText)
+    closes_at: int | None = Field(sa_type=Int64)
 
 
 class PauseRow(Base, table=True):

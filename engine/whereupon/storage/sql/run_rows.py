@@ -6,7 +6,7 @@ from whereupon.messages.codec import decode, encode, object_text
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.records import BroadcastRun, LetIn, Sweep
 from whereupon.storage.sql.dialects import Parameters
-from whereupon.storage.sql.rows import Record, mapping
+from whereupon.storage.sql.rows import Record, instant_or_none, mapping, micros_or_none
 from whereupon.storage.sql.rule_rows import operations_from, operations_text
 
 
@@ -17,7 +17,8 @@ def run_row(run: BroadcastRun) -> Parameters:
     head = (run.rule, run.occasion, run.digest, timestamp, due_at)
     made = (run.cursor, facts, run.depth, run.message_key, run.admitted)
     operated = (run.reason, run.sweep, operations_text(run.operations))
-    return (*head, *made, *operated, _let_in_text(run.let_in))
+    own = _let_in_text(run.let_in), micros_or_none(run.closes_at)
+    return (*head, *made, *operated, *own)
 
 
 def operated_run_row(run: BroadcastRun) -> Parameters:
@@ -29,7 +30,7 @@ def operated_run_row(run: BroadcastRun) -> Parameters:
 def run_from(row: Record) -> BroadcastRun:
     """A broadcast run."""
     rule, occasion, digest, timestamp, due_at, cursor, facts, *rest = row
-    depth, message_key, admitted, reason, sweep, operations, let_in = rest
+    depth, message_key, admitted, reason, sweep, operations, let_in, closes_at = rest
     return BroadcastRun(
         rule=rule,
         digest=digest,
@@ -45,6 +46,7 @@ def run_from(row: Record) -> BroadcastRun:
         sweep=None if sweep is None else Sweep(sweep),
         operations=operations_from(operations),
         let_in=_let_in_from(let_in),
+        closes_at=instant_or_none(closes_at),
     )
 
 

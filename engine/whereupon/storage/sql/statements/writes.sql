@@ -47,11 +47,11 @@ WHERE owner = :waiting AND timestamp BETWEEN :since AND :until
 -- A run never goes back: somebody may have begun to send it meanwhile. A cursor ends as NULL.
 INSERT INTO whereupon_run (
     rule, occasion, digest, timestamp, due_at, cursor, facts, depth, message_key, admitted, reason,
-    sweep, operations, let_in
+    sweep, operations, let_in, closes_at
 )
 VALUES (
     :rule, :occasion, :digest, :timestamp, :due_at, :cursor, :facts, :depth, :message_key,
-    :admitted, :reason, :sweep, :operations, :let_in
+    :admitted, :reason, :sweep, :operations, :let_in, :closes_at
 )
 ON CONFLICT (rule, occasion) DO UPDATE SET
     digest = excluded.digest,
@@ -65,7 +65,8 @@ ON CONFLICT (rule, occasion) DO UPDATE SET
     reason = excluded.reason,
     sweep = excluded.sweep,
     operations = excluded.operations,
-    let_in = excluded.let_in
+    let_in = excluded.let_in,
+    closes_at = excluded.closes_at
 WHERE whereupon_run.cursor IS NOT NULL
     AND (excluded.cursor IS NULL OR excluded.cursor >= whereupon_run.cursor)
 
