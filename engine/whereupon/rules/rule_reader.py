@@ -108,7 +108,7 @@ class RuleReader:
             segments=self.segments,
             history_allowed=root == "person",
             zone=self.zone,
-            clock=self.clock or self.folder_clock,
+            clock=self._persons_clock(),
             pool=self.pool.conjuncts,
             untied=self.untied,
             in_steps=in_steps,
@@ -118,6 +118,13 @@ class RuleReader:
             for each in found
         )
         return condition
+
+    def _persons_clock(self) -> Clock:
+        """The clock of days in conditions: a person's own; a schedule's is that of people who have none."""
+        own, folder = self.clock, self.folder_clock
+        if own is None or (own.of_schedule and folder.attribute is None):
+            return folder
+        return replace(folder, otherwise=own.otherwise) if own.of_schedule else own
 
     def segment(self, name: str, path: Path) -> str:
         """A segment's id; an error if no file defines the segment."""

@@ -185,7 +185,7 @@ def test_each_instant_is_on_the_day_that_a_clock_shows(zone: str, day: date, day
 def test_a_folders_timezone_is_the_clock_of_its_conditions_and_a_rule_can_override_it(
     tmp_path: Path,
 ) -> None:
-    """The rule's own comes first, then the schedule's, the settings' and the attribute `timezone`."""
+    """A schedule's timezone is that of people who have none."""
     files = {
         "settings": "settings: settings\ntimezone: {attribute: tz, else: Asia/Tokyo}\n",
         "near": "segment: near\nwho: {at: {on_day: 0d}}\n",
@@ -199,7 +199,7 @@ def test_a_folders_timezone_is_the_clock_of_its_conditions_and_a_rule_can_overri
     book, found = load_rules(tmp_path)
     assert not [each for each in found if each.severity is Severity.ERROR]
     read = {
-        "a": "tz Asia/Tokyo", "b": " Europe/Paris", "c": " Asia/Kolkata", "near": "tz Asia/Tokyo",
+        "a": "tz Asia/Tokyo", "b": " Europe/Paris", "c": "tz Asia/Kolkata", "near": "tz Asia/Tokyo",
     }  # fmt: skip
     conditions = {rule.id: rule.who for rule in book.rules} | {"near": book.segments["near"].who}
     for name, condition in conditions.items():
