@@ -3,7 +3,7 @@
 import pytest
 from pydantic import JsonValue
 from tests.rule_files import File, broadcast, campaign
-from tests.worlds import DAY, HOUR, world
+from tests.worlds import DAY, HOUR, after, world
 
 from whereupon.ports import Store
 
@@ -144,3 +144,93 @@ def test_in_a_where_over_an_event_now_is_the_events_own_time(
     assert ("moved" in made.titles()) is counts
     assert ("stayed" in made.titles()) is not counts
     assert ("unmet" in made.titles()) is not counts
+
+
+MIDNIGHT = 12 * HOUR
+"""Of the first day's end in UTC."""
+
+
+@pytest.mark.parametrize(
+    ("who", "attribute", "moments"),
+    [
+        ({"at": {"in_next": "1d"}}, "2026-03-04T12:00:00Z", [("in", 2 * DAY), ("out", 3 * DAY)]),
+        ({"at": {"in_last": "1d"}}, "2026-03-02T12:00:00Z", [("in", DAY), ("out", 2 * DAY)]),
+        ({"at": {"not_in_last": "1d"}}, "2026-03-02T12:00:00Z", [("out", DAY), ("in", 2 * DAY)]),
+        ({"at": {"on_day": "+1d"}}, "2026-03-03", [("in", MIDNIGHT), ("out", MIDNIGHT + DAY)]),
+        ({"at": {"anniversary": "0d"}}, "1990-03-02", [("in", MIDNIGHT), ("out", MIDNIGHT + DAY)]),
+        (
+            {"not": {"performed": {"event": "Visit", "within": "2d"}}, "known": {"exists": True}},
+            None,
+            [("in", 2 * DAY)],
+        ),
+        (
+            {"list": {"any_item": {"until": {"in_next": "1h"}}}},
+            [{"until": "2026-03-01T15:00:00Z"}, {"until": "2026-03-01T18:00:00Z"}],
+            [("in", 2 * HOUR), ("out", 3 * HOUR), ("in", 5 * HOUR), ("out", 6 * HOUR)],
+        ),
+        (
+            {"logic": {">=": [{"var": "timestamp"}, "2026-03-02"]}, "known": {"exists": True}},
+            None,
+            [("in", MIDNIGHT)],
+        ),
+    ],
+)
+def test_segments_that_count_on_time_change_at_the_exact_moment(
+    home: Store, who: JsonValue, attribute: JsonValue, moments: list[tuple[str, int]]
+) -> None:
+    """They become true or false by time, and the rules that watch them open then, once each."""
+    made = world(
+        {"segment": "timely", "description": "By time.", "who": who},
+        campaign("in", {"enters": "timely"}, reentry={"once_per": "1s"}),
+        campaign("out", {"leaves": "timely"}, reentry={"once_per": "1s"}),
+        store=home,
+    )
+    made.track("Visit", "ada")
+    made.identify("ada", {"at": attribute, "list": attribute, "known": None})
+    made.decided.clear()
+    made.identify("ada", {"known": 1})
+    before = [each.rule for each in made.decided if each.reason is None]
+    made.run(10 * DAY)
+    opened = [(d.rule, d.timestamp) for d in made.decided[len(before) :] if d.reason is None]
+    assert opened == [(rule, after(minutes)) for rule, minutes in moments]
+
+
+def test_a_place_in_time_that_only_moves_is_computed_anew(home: Store) -> None:
+    """Each visit moves the moment; the last one counts."""
+    made = world(
+        {
+            "segment": "away",
+            "description": "Away.",
+            "who": {"not": {"performed": {"event": "Visit", "within": "2d"}}},
+        },
+        campaign("back", {"enters": "away"}),
+        store=home,
+    )
+    for day in range(4):
+        made.track("Visit", "ada", at=day * DAY)
+    made.run(10 * DAY)
+    assert [d.timestamp for d in made.decided if d.rule == "back" and d.reason is None] == [
+        after(5 * DAY)
+    ]
+
+
+def test_exits_that_count_on_time_end_an_entry_at_the_exact_moment(home: Store) -> None:
+    """Between two steps, too."""
+    made = world(
+        campaign(
+            "c",
+            "x",
+            exit={"renews_at": {"in_next": "1d"}},
+            whereupon=[{"wait": "9d"}, {"send": "push", "title": "late"}],
+        ),
+        store=home,
+    )
+    made.identify("ada", {"renews_at": "2026-03-04T12:00:00Z"})
+    made.track("x", "ada")
+    states = []
+    for minutes in (2 * DAY - 1, 2 * DAY, 20 * DAY):
+        made.run(minutes)
+        (explanation,) = made.engine.explain("ada", "c")
+        states.append(explanation.state)
+    assert states == ["active", "exited", "exited"]
+    assert made.titles() == []
