@@ -22,6 +22,7 @@ from whereupon.decide.people import (
 from whereupon.decide.person_changes import (
     NO_CHANGE,
     PersonChange,
+    PutOff,
     apply_attributes,
     apply_message,
 )
@@ -216,9 +217,10 @@ def _apply_in_order(
     before = [each for each in evaluations if each.timestamp <= own.timestamp]
     after = [each for each in evaluations if each.timestamp > own.timestamp]
     work.expect([*before, own, *after])
+    put_off = PutOff(change)
     for evaluation in before:
-        apply_message(work, evaluation, excluded.get(evaluation.key, ()))
-    apply_message(work, own, (), change)
+        apply_message(work, evaluation, excluded.get(evaluation.key, ()), behind=put_off)
+    apply_message(work, own, (), put_off.change)
     for evaluation in after:
         apply_message(work, evaluation, excluded.get(evaluation.key, ()))
     work.ahead.clear()

@@ -15,7 +15,7 @@ from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.grace import decide_again, put_off
 from whereupon.decide.people import ReassignedMessage, claim_messages
-from whereupon.decide.person_changes import NO_CHANGE, PersonChange, apply_message
+from whereupon.decide.person_changes import NO_CHANGE, PersonChange, PutOff, apply_message
 from whereupon.decide.result import BatchResult, KeysExhausted, Notice, PoisonError
 from whereupon.decide.snapshot import ClaimChunk, Snapshot
 from whereupon.decide.take_one import Exclusions, not_taken, note_taken, rules_opened
@@ -70,24 +70,27 @@ def _evaluate_chunk(work: BatchState, chunk: ClaimChunk) -> None:
         work.remove_from_history(own)  # it is recorded already, and not applied
     evaluations = _claimed(work, chunk, claim_messages(work, job.anonymous_key))
     excluded = _exclusions(work, job, evaluations)
-    is_put = job.is_put
+    is_put, segments = job.is_put, (frozenset(job.entered), frozenset(job.left))
+    own_change = PutOff(PersonChange(*segments, job.makes_known))
     work.expect(evaluations if is_put else [*evaluations, _own(own)])
     for evaluation in evaluations:
         if not is_put and evaluation.timestamp > own.timestamp:
-            _apply_own(work, chunk)
+            _apply(work, _own(own), (), own_change.change)
             is_put = True
-        _apply(work, evaluation, excluded.get(evaluation.key, ()))
+        behind = None if is_put else own_change
+        _apply(work, evaluation, excluded.get(evaluation.key, ()), behind=behind)
     if chunk.is_last and not is_put:
-        _apply_own(work, chunk)
+        _apply(work, _own(own), (), own_change.change)
     work.ahead.clear()
     if chunk.is_last:
         work.again[:0] = _put_off(work, chunk)
         decide_again(work, own.message.received_at)
-        behind = None
+        left = None
     else:
-        again = (*job.again, *put_off(work))
-        behind = job._replace(after=_last(here), is_put=is_put, again=again)
-    work.changes.claim_jobs[job.anonymous_key] = behind
+        again, change = (*job.again, *put_off(work)), own_change.change
+        left = job._replace(after=_last(here), is_put=is_put, again=again)
+        left = left._replace(entered=tuple(sorted(change.entered)), left=tuple(sorted(change.left)))
+    work.changes.claim_jobs[job.anonymous_key] = left
 
 
 def _put_off(work: BatchState, chunk: ClaimChunk) -> Iterator[tuple[Evaluation, Rule]]:
@@ -109,13 +112,6 @@ def _exclusions(work: BatchState, job: ClaimJob, evaluations: Sequence[Evaluatio
     return not_taken(taken, opened)
 
 
-def _apply_own(work: BatchState, chunk: ClaimChunk) -> None:
-    """Apply the message that claims, in its place among the claimed ones."""
-    job, own = chunk.job, chunk.own
-    segments = frozenset(job.entered), frozenset(job.left)
-    _apply(work, _own(own), (), PersonChange(*segments, job.makes_known))
-
-
 def _own(own: StoredMessage) -> Evaluation:
     """The message that claims, to be evaluated."""
     return Evaluation.of(own, own.owner, own.message.received_at)
@@ -126,6 +122,7 @@ def _apply(
     evaluation: Evaluation,
     excluded: Collection[str],
     change: PersonChange = NO_CHANGE,
+    behind: PutOff | None = None,
 ) -> None:
     """Apply a message, unless the engine has failed on it before."""
     if evaluation.key in work.given_up:
@@ -133,7 +130,7 @@ def _apply(
         work.out.emitted.append(Notice("claimed-failed", evaluation.message_id, text))
         return
     try:
-        apply_message(work, evaluation, excluded, change)
+        apply_message(work, evaluation, excluded, change, behind)
     except (KeysExhausted, PoisonError):
         raise
     except Exception as error:

@@ -49,22 +49,55 @@ class PersonChange:
 NO_CHANGE = PersonChange()
 
 
+class PutOff:
+    """What a message that claims has done to a person already, until its turn among the claimed messages comes.
+
+    A claimed message that happened before it may take some of that back. Then neither is a change.
+    """
+
+    def __init__(self, change: PersonChange) -> None:
+        self.change = change
+
+    def without(self, change: PersonChange) -> PersonChange:
+        """The change of a claimed message, without what it takes back; the rest is what is still put off."""
+        mine = self.change
+        self.change = PersonChange(
+            mine.entered - change.left, mine.left - change.entered, mine.known
+        )
+        return PersonChange(change.entered - mine.left, change.left - mine.entered, change.known)
+
+
 def apply_message(
     work: BatchState,
     evaluation: Evaluation,
     excluded: Collection[str],
     change: PersonChange = NO_CHANGE,
+    behind: PutOff | None = None,
 ) -> None:
     """Apply a person's message to the person, to running entries and to the rules.
 
     Args:
         excluded: ids of rules that take another of the messages that a claim brings.
         change: what the message has done to the person already.
+        behind: what a message that comes behind this one has done already.
     """
     person = work.persons.get(evaluation.person_key)
     if person is None:
         return
     _touch(work, evaluation)
+    change = _applied(work, evaluation, person, change)
+    wake_tied(work, evaluation)
+    if behind is not None:
+        change = behind.without(change)
+    rules = _rules_for(work, evaluation, change)
+    if rules:
+        evaluate(work, evaluation, rules, excluded)
+
+
+def _applied(
+    work: BatchState, evaluation: Evaluation, person: Person, change: PersonChange
+) -> PersonChange:
+    """Apply a message to the person and to the entries that they are inside; gives all that it has done to them."""
     if evaluation.type is MessageType.TRACK:
         change = _add_event(work, evaluation, person, change)
     elif evaluation.type is MessageType.IDENTIFY:
@@ -78,10 +111,7 @@ def apply_message(
         pass_by_merge(work, evaluation)
     elif evaluation.type is MessageType.GROUP:
         _relate(work, evaluation)
-    wake_tied(work, evaluation)
-    rules = _rules_for(work, evaluation, change)
-    if rules:
-        evaluate(work, evaluation, rules, excluded)
+    return change
 
 
 def _touch(work: BatchState, evaluation: Evaluation) -> None:
