@@ -17,7 +17,7 @@ class Clock:
 
     Attributes:
         attribute: the path of the attribute of a person that names the timezone; None for one clock for all.
-        of_schedule: whether a broadcast's schedule names it, and no person's day goes by it but the texts.
+        of_schedule: whether a broadcast's schedule names it: the texts go by it, and days of people who have none.
         otherwise: the IANA name of the timezone of people whose attribute names none that exists.
     """
 

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import JsonValue
 from typing_extensions import override
 
-from whereupon.conditions import Condition
+from whereupon.conditions import Condition, Conjunct
 from whereupon.conditions.analysis import is_computable
 from whereupon.conditions.mentions import Mention, ValueMention
 from whereupon.conditions.paths import root_of
@@ -32,9 +32,7 @@ from whereupon.rules.rule_reader import Path
 def unknown_moments(rule: Rule, segments: Mapping[str, Segment]) -> Iterator[Diagnostic]:
     """The conditions that time alone may change, at moments that cannot be computed, where the rule acts at them."""
     for path, condition in _watched(rule, segments):
-        unknown = next(
-            (each for each in condition.conjuncts if not is_computable(each.logic)), None
-        )
+        unknown = next(filter(_is_unknown, condition.conjuncts), None)
         if unknown is not None:
             message = (
                 f"time alone may change whether this holds ({unknown.text[:80]}), and nobody can say when: "
@@ -42,6 +40,12 @@ def unknown_moments(rule: Rule, segments: Mapping[str, Segment]) -> Iterator[Dia
                 "on_day or performed with within"
             )
             yield Diagnostic.at(path, "unknown-moment", message)
+
+
+def _is_unknown(conjunct: Conjunct) -> bool:
+    """Whether it reads the time, and nobody can say when that changes it."""
+    reads = any(path.startswith("timestamp") for path in conjunct.variables)
+    return reads and not is_computable(conjunct.logic)
 
 
 def _watched(rule: Rule, segments: Mapping[str, Segment]) -> Iterator[tuple[Path, Condition]]:
