@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta, tzinfo
 from typing import Final, TypeAlias
 
-from whereupon.conditions.clocks import beside
+from whereupon.conditions.clocks import Clock, beside
 from whereupon.conditions.day_changes import day_changes
 from whereupon.conditions.jsonlogic.coercion import as_text
 from whereupon.conditions.operators.dates import instant_of
@@ -29,10 +29,10 @@ _Holds: TypeAlias = Callable[[timedelta, timedelta], bool]
 """Whether a value that is so far ahead of now satisfies a span."""
 
 
-def _zone(clock_beside: JsonValue, data: JsonValue) -> tzinfo:
+def _zone(clock: Clock, data: JsonValue) -> tzinfo:
     """The timezone of the person in the data."""
     person = data.get("person") if isinstance(data, Mapping) else None
-    return beside(clock_beside)[1].zone_of(person if isinstance(person, Mapping) else {})
+    return clock.zone_of(person if isinstance(person, Mapping) else {})
 
 
 # --- spans ----------------------------------------------------------------------------------------
@@ -50,27 +50,28 @@ def _not_in_last(ahead: timedelta, span: timedelta) -> bool:
     return not _in_last(ahead, span)
 
 
-def _span(operand: JsonValue) -> timedelta:
-    return parse_duration(as_text(beside(operand)[0])) or ZERO
+def _span(operand: JsonValue) -> tuple[timedelta, Clock]:
+    text, clock = beside(operand)
+    return parse_duration(as_text(text)) or ZERO, clock
 
 
 def _spanned(name: str, holds: _Holds, *, is_ahead: bool) -> Addition:
     """The addition of a span from now, ahead or behind."""
 
     def timed_test(operand: JsonValue) -> TimedTest:
-        span = _span(operand)
+        span, clock = _span(operand)
 
         def test(value: JsonValue, now: datetime, data: JsonValue) -> bool:
-            instant = instant_of(value, _zone(operand, data))
+            instant = instant_of(value, _zone(clock, data))
             return instant is not None and holds(instant - now, span)
 
         return test
 
     def turns_of(operand: JsonValue) -> Turns:
-        span = _span(operand)
+        span, clock = _span(operand)
 
         def turns(value: JsonValue, after: datetime, data: JsonValue) -> Iterable[datetime]:
-            instant = instant_of(value, _zone(operand, data))
+            instant = instant_of(value, _zone(clock, data))
             if instant is None:
                 return ()
             ends = (
@@ -86,8 +87,9 @@ def _spanned(name: str, holds: _Holds, *, is_ahead: bool) -> Addition:
 # --- days -----------------------------------------------------------------------------------------
 
 
-def _days(operand: JsonValue) -> timedelta:
-    return timedelta(days=int(as_text(beside(operand)[0])[:-1]))
+def _days(operand: JsonValue) -> tuple[timedelta, Clock]:
+    text, clock = beside(operand)
+    return timedelta(days=int(as_text(text)[:-1])), clock
 
 
 def _day_of(instant: datetime, zone: tzinfo, days: timedelta = ZERO) -> date | None:
@@ -99,10 +101,10 @@ def _day_of(instant: datetime, zone: tzinfo, days: timedelta = ZERO) -> date | N
 
 
 def _on_day(operand: JsonValue) -> TimedTest:
-    days = _days(operand)
+    days, clock = _days(operand)
 
     def test(value: JsonValue, now: datetime, data: JsonValue) -> bool:
-        zone = _zone(operand, data)
+        zone = _zone(clock, data)
         instant = instant_of(value, zone)
         meant = _day_of(now, zone, days)
         return instant is not None and meant is not None and _day_of(instant, zone) == meant
@@ -111,10 +113,10 @@ def _on_day(operand: JsonValue) -> TimedTest:
 
 
 def _on_day_turns(operand: JsonValue) -> Turns:
-    days = _days(operand)
+    days, clock = _days(operand)
 
     def turns(value: JsonValue, after: datetime, data: JsonValue) -> Iterable[datetime]:
-        zone = _zone(operand, data)
+        zone = _zone(clock, data)
         instant = instant_of(value, zone)
         day = None if instant is None else _day_of(instant, zone, -days)
         return () if day is None else [each for each in day_changes(day, zone) if each > after]
@@ -123,10 +125,10 @@ def _on_day_turns(operand: JsonValue) -> Turns:
 
 
 def _anniversary(operand: JsonValue) -> TimedTest:
-    days = _days(operand)
+    days, clock = _days(operand)
 
     def test(value: JsonValue, now: datetime, data: JsonValue) -> bool:
-        zone = _zone(operand, data)
+        zone = _zone(clock, data)
         instant = instant_of(value, zone)
         day = None if instant is None else _day_of(instant, zone)
         meant = _day_of(now, zone, days)
@@ -144,10 +146,10 @@ def _in_year(day: date, year: int) -> date:
 
 
 def _anniversary_turns(operand: JsonValue) -> Turns:
-    days = _days(operand)
+    days, clock = _days(operand)
 
     def turns(value: JsonValue, after: datetime, data: JsonValue) -> Iterator[datetime]:
-        zone = _zone(operand, data)
+        zone = _zone(clock, data)
         instant = instant_of(value, zone)
         day = None if instant is None else _day_of(instant, zone)
         today = _day_of(after, zone, days)
