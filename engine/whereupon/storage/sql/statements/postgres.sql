@@ -16,19 +16,19 @@ ORDER BY message.timestamp, message.key
 
 -- name: last_messages
 -- Each need is one range of the message table's secondary index, which is read backwards.
-SELECT message.owner, message.timestamp, whereupon_name.name
+SELECT need.owner, last.timestamp, whereupon_name.name
 FROM (
     SELECT given.rows[i][1] AS owner, given.rows[i][2] AS since
     FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, generate_subscripts(given.rows, 1) AS i
 ) AS need
-JOIN whereupon_message AS message ON message.key = (
-    SELECT one.key FROM whereupon_message AS one
-    WHERE one.owner = need.owner AND one.timestamp >= need.since
-        AND (:every = 1 OR one.name_id = ANY(:names)) AND one.depth = 0
-    ORDER BY one.timestamp DESC, one.key DESC
+JOIN LATERAL (
+    SELECT message.timestamp, message.name_id FROM whereupon_message AS message
+    WHERE message.owner = need.owner AND message.timestamp >= need.since
+        AND (:every = 1 OR message.name_id = ANY(:names)) AND message.depth = 0
+    ORDER BY message.timestamp DESC, message.key DESC
     LIMIT 1
-)
-JOIN whereupon_name ON whereupon_name.id = message.name_id
+) AS last ON true
+JOIN whereupon_name ON whereupon_name.id = last.name_id
 
 -- name: claims_near
 -- The runs of one anonymous id never overlap: few begin before a span and end in it. So a few steps along
