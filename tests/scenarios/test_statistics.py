@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 from tests.rule_files import book_of
 from tests.scenarios.commands import whereupon
 from tests.shop import NOON
@@ -132,3 +133,72 @@ def test_a_suppression_is_asked_added_and_lifted_by_command(tmp_path: Path) -> N
     assert "by-hand" in whereupon(*asked, "--add", "--by", "ben").stdout
     assert json.loads(whereupon(*asked, "--json").stdout)["suppressed"] is True
     assert "not suppressed" in whereupon(*asked, "--lift", "--by", "ben").stdout
+
+
+# --- what was held back ---------------------------------------------------------------------------
+
+LIMITED = book_of(
+    {
+        "settings": "settings",
+        "quiet_hours": {"from": "21:00", "until": "08:00", "channels": ["push"]},
+        "cap": [{"at_most": 1, "per": "7d", "channels": ["email"]}],
+    },
+    _rule("thanks", "email", "push") | {"reentry": "every_time"},
+    {
+        **_rule("named"),
+        "whereupon": [{"send": "email", "topic": "news", "text": "{{ person.name }}"}],
+    },
+)
+
+
+def _limited(place: str) -> Engine:
+    """One of each: sent, over a cap, unsubscribed, opted out, without a name, and without an address; two wait."""
+    clock = FrozenClock(NOON + timedelta(hours=10))
+    engine = Engine.open(place, rules=LIMITED, clock=clock)
+
+    def send(delivery: Delivery) -> None:
+        if "email" not in delivery.recipient:
+            raise GiveUp(reason="no-address: the person has no email")
+
+    engine.channel("email", send)
+    traits: dict[str, dict[str, JsonValue]] = {
+        "ada": {"email": "ada@example.com", "topics": {"news": False}},
+        "ben": {"unsubscribed": True},
+        "cleo": {},
+    }
+    for user, each in traits.items():
+        engine.identify(user, traits=each)
+    for user in ("ada", "ada", "ben", "cleo"):
+        engine.track("purchase", user_id=user)
+    engine.run_due()
+    return engine
+
+
+def test_stats_counts_what_was_held_back_and_why(place: str) -> None:
+    """By reason, for each rule; and what waits for the end of quiet hours, or under a cap."""
+    with _limited(place) as engine:
+        found = {each.rule: (each.held_back, each.waiting) for each in engine.stats().rules}
+        assert found == {
+            "named": ({"template": 1, "topic": 2, "unsubscribed": 1}, {}),
+            "thanks": ({"cap": 1, "no-address": 1, "unsubscribed": 1}, {"quiet": 4}),
+        }
+
+
+def test_the_table_says_what_was_held_back_and_what_waits(place: str) -> None:
+    """A line for each rule, below the table; nothing where nothing was held back."""
+    with _limited(place) as engine:
+        lines = list(statistics_lines(engine.stats()))
+    assert lines[-3:] == [
+        "named: held back: 1 template, 2 opted out of the topic, 1 unsubscribed",
+        "thanks: held back: 1 over a cap, 1 no-address, 1 unsubscribed",
+        "thanks: waiting to be sent: 4 in quiet hours",
+    ]
+
+
+def test_stats_of_one_rule_counts_its_own_alone(place: str) -> None:
+    """And a period counts what was held back in it."""
+    with _limited(place) as engine:
+        (thanks,) = engine.stats("thanks").rules
+        assert (sum(thanks.held_back.values()), thanks.waiting) == (3, {"quiet": 4})
+        (earlier,) = engine.stats("thanks", until=timedelta(hours=1)).rules
+        assert earlier.held_back == {}

@@ -1,11 +1,11 @@
 """Statistics: how many people entered each rule, what was sent to them, and what became of it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from whereupon.errors import UnknownNameError
 from whereupon.messages.times import earlier
@@ -25,12 +25,16 @@ class RuleStatistics:
         entered: how many entries were opened; those that were held out do not count.
         channels: by channel, the figures of its deliveries.
         conversions: what became of the entries, by arm and beside the holdout.
+        held_back: how many deliveries were held back for good, by reason (see `held_back_by`).
+        waiting: how many sends wait now, by what holds them up: ``quiet`` or ``cap``.
     """
 
     rule: str
     entered: int
     channels: Mapping[str, DeliveryFigures]
     conversions: Conversions = NO_CONVERSIONS
+    held_back: Mapping[str, int] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> DeliveryFigures:
@@ -90,7 +94,8 @@ def statistics(
     entered = {
         name: conversions(of_one) for name, of_one in groupby(groups, key=attrgetter("rule"))
     }
-    names = {*entered, *(name for name, _ in figures)}
+    held_back, waiting = session.held_back(rule, since, until), session.waiting_sends(rule)
+    names = {*entered, *(name for name, _ in (*figures, *waiting))}
     if rule is None:
         names |= set(known)
     elif rule in known or since is not None or until is not None:
@@ -103,8 +108,10 @@ def statistics(
             RuleStatistics(
                 name,
                 entered.get(name, NO_CONVERSIONS).entries.entered,
-                {channel: each for (of, channel), each in figures.items() if of == name},
+                _of(name, figures),
                 entered.get(name, NO_CONVERSIONS),
+                _of(name, held_back),
+                _of(name, waiting),
             )
             for name in sorted(names)
         ),
@@ -113,3 +120,11 @@ def statistics(
         kept_since(session, RetainedKind.ENTRIES),
         kept_since(session, RetainedKind.DELIVERIES),
     )
+
+
+_T = TypeVar("_T")
+
+
+def _of(rule: str, figures: Mapping[tuple[str, str], _T]) -> dict[str, _T]:
+    """The figures of one rule, by what stands beside it."""
+    return {beside: each for (of, beside), each in figures.items() if of == rule}

@@ -8,6 +8,7 @@ For others: every name below.
 """
 
 from whereupon.ports.due_work import DueWork
+from whereupon.ports.figure_questions import FigureQuestions
 from whereupon.ports.guard_questions import GuardQuestions
 from whereupon.ports.host import (
     NO_CHANNEL,
@@ -56,6 +57,7 @@ __all__ = [
     "DeadLetters",
     "DeliveryFilter",
     "DueWork",
+    "FigureQuestions",
     "Finding",
     "FindingLevel",
     "GuardQuestions",

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Protocol
 
 from whereupon.messages.times import FIRST_INSTANT
+from whereupon.ports.figure_questions import FigureQuestions
 from whereupon.ports.guard_questions import GuardQuestions
 from whereupon.ports.types import (
     ANY_DELIVERY,
@@ -27,14 +28,11 @@ from whereupon.records import (
     BroadcastRun,
     ClaimRun,
     Delivery,
-    DeliveryFigures,
     DeliveryState,
     Device,
     Entry,
     EntryCount,
-    EntryFigures,
     EntryFilter,
-    EntryGroup,
     EntryState,
     Identifier,
     InboxItem,
@@ -54,7 +52,6 @@ from whereupon.records import (
     StoredMessage,
     TimeSkip,
     email_of,
-    figures_of,
     prune_action,
 )
 
@@ -73,7 +70,7 @@ FOOTPRINT: Mapping[str, type] = {
 """The records that a footprint counts, by the names of its counts."""
 
 
-class Questions(GuardQuestions, Protocol):
+class Questions(GuardQuestions, FigureQuestions, Protocol):
     """What people ask afterwards, and what guards count."""
 
     # --- decisions ----------------------------------------------------------------------------------
@@ -219,48 +216,6 @@ class Questions(GuardQuestions, Protocol):
         left = [each for each in found if each.ref not in recorded]
         return sorted(left, key=lambda each: each.set_aside_at, reverse=True)[:limit]
 
-    # --- figures ------------------------------------------------------------------------------------
-
-    def entry_groups(
-        self, rule: str | None, since: datetime | None, until: datetime | None, now: datetime
-    ) -> list[EntryGroup]:
-        """How many entries there are and what became of them, by rule, holdout and arms.
-
-        Args:
-            rule: only of this one; None for all.
-            since: only those that were opened at this instant or later; None for all.
-            until: only those that were opened before this instant; None for all.
-            now: whose watch is not over by then is open.
-        """
-        found: dict[tuple[str, bool, str], EntryFigures] = defaultdict(EntryFigures)
-        for each in self.scan(Entry):
-            if rule in {None, each.rule} and _is_between(each.entered_at, since, until):
-                watched = each.watched_until
-                found[each.rule, each.is_held_out, each.arms or ""] += EntryFigures(
-                    entered=1,
-                    sent=each.sent_at is not None,
-                    converted=each.converted_at is not None,
-                    watched=watched is not None,
-                    open=watched is not None and watched >= now,
-                )
-        return [EntryGroup(*place, figures) for place, figures in sorted(found.items())]
-
-    def figures(
-        self, rule: str | None, since: datetime | None, until: datetime | None = None
-    ) -> dict[tuple[str, str], DeliveryFigures]:
-        """How many deliveries there are, by rule and channel.
-
-        Args:
-            rule: only this one; None for all.
-            since: only those that ended, or are due, at this instant or later; None for all.
-            until: only those that ended, or are due, before this instant; None for all.
-        """
-        found: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
-        for each in self.scan(Delivery):
-            if rule in {None, each.rule} and _is_between(each.due_at, since, until):
-                found[each.rule, each.channel].append(each)
-        return {place: figures_of(found[place]) for place in sorted(found)}
-
     # --- deliveries ---------------------------------------------------------------------------------
 
     def deliveries(
@@ -389,7 +344,3 @@ class Questions(GuardQuestions, Protocol):
         records: Iterable[PrunedRecord] = self.scan(PRUNED_RECORDS[cutoff.kind])
         actions = Counter(prune_action(record, cutoff) for record in records)
         return PruneStep(actions[PruneAction.DROP], actions[PruneAction.EMPTY])
-
-
-def _is_between(at: datetime, since: datetime | None, until: datetime | None) -> bool:
-    return (since is None or at >= since) and (until is None or at < until)

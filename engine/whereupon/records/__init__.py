@@ -64,7 +64,15 @@ from whereupon.records.entries import (
     has_slot,
     is_any_active,
 )
-from whereupon.records.figures import ARRIVED, DeliveryFigures, EntryFigures, EntryGroup, figures_of
+from whereupon.records.figures import (
+    ARRIVED,
+    DeliveryFigures,
+    EntryFigures,
+    EntryGroup,
+    figures_of,
+    held_back_by,
+    waits_to_send_by,
+)
 from whereupon.records.inbox import InboxItem, is_storable, place_at
 from whereupon.records.objects import METRICS, Device, MetricReport, ObjectRecord, Relationship
 from whereupon.records.open_skips import OpenSkip
@@ -247,6 +255,7 @@ __all__ = [
     "email_of",
     "figures_of",
     "has_slot",
+    "held_back_by",
     "is_any_active",
     "is_storable",
     "latest",
@@ -256,5 +265,6 @@ __all__ = [
     "read_rule_list",
     "results_of",
     "stub_of",
+    "waits_to_send_by",
     "with_operation",
 ]

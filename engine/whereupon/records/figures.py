@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from whereupon.messages.metrics import Metric
-from whereupon.records.deliveries import Delivery
+from whereupon.records.deliveries import Delivery, DeliveryState
+from whereupon.records.entries import Entry, EntryState
+from whereupon.records.trail import MarkKind, mark_at
 
 ARRIVED = frozenset(
     {Metric.DELIVERED, Metric.OPENED, Metric.CLICKED, Metric.COMPLAINED, Metric.UNSUBSCRIBED}
@@ -62,6 +64,40 @@ def figures_of(deliveries: Iterable[Delivery]) -> DeliveryFigures:
         for metric in reports - {Metric.SENT, Metric.DELIVERED}:
             counts[metric.value] += 1
     return DeliveryFigures(**counts)
+
+
+NO_ADDRESS: Final = "no-address"
+_UNREACHABLE = (NO_ADDRESS, "no-device")
+_OF_MAILS = "the person has no "
+"""How channels begin the reason for which they give up what has nowhere to go."""
+
+
+def held_back_by(delivery: Delivery) -> str | None:
+    """The word for why a delivery was held back for good; None if it was not.
+
+    That is the reason for which it is withheld, up to a colon; and ``no-address`` or ``no-device`` if its channel gave
+    it up since the person has none.
+    """
+    reason = delivery.reason or ""
+    word = reason.partition(":")[0]
+    if delivery.state is DeliveryState.WITHHELD:
+        return word
+    if delivery.state is not DeliveryState.DEAD:
+        return None
+    if reason.startswith(_OF_MAILS):
+        return NO_ADDRESS
+    return word if word in _UNREACHABLE else None
+
+
+def waits_to_send_by(record: Entry | Delivery) -> str | None:
+    """The word for what holds up an entry at a send, or a delivery before its hand-over; None if nothing does."""
+    if isinstance(record, Delivery):
+        is_postponed = record.state is DeliveryState.PENDING and record.reason == MarkKind.QUIET
+        return MarkKind.QUIET.value if is_postponed else None
+    if record.state is not EntryState.ACTIVE:
+        return None
+    mark = mark_at(record.trail, record.address, MarkKind.QUIET, MarkKind.CAP)
+    return None if mark is None else mark.kind.value
 
 
 @dataclass(frozen=True, slots=True)

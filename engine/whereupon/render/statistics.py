@@ -34,10 +34,23 @@ def statistics_lines(found: Statistics) -> Iterator[str]:
         cells = (text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
         yield "  ".join((first.ljust(widths[0]), *cells)).rstrip()
     for each in found.rules:
+        yield from _limits(each)
+    for each in found.rules:
         if is_told(each.conversions):
             yield ""
             yield from conversion_lines(each.rule, each.conversions)
     yield from _notes(found)
+
+
+def _limits(each: RuleStatistics) -> Iterator[str]:
+    """What was held back, and what waits, each by why; nothing if nothing was."""
+    for what, counts in (("held back", each.held_back), ("waiting to be sent", each.waiting)):
+        if counts:
+            said = (f"{count} {_WHY.get(why, clean(why))}" for why, count in counts.items())
+            yield f"{clean(each.rule)}: {what}: {', '.join(said)}"
+
+
+_WHY = {"quiet": "in quiet hours", "cap": "over a cap", "topic": "opted out of the topic"}
 
 
 def _cells(figures: DeliveryFigures) -> Iterator[str]:
@@ -70,7 +83,8 @@ def statistics_objects(found: Statistics) -> Iterator[JsonObject]:
         channels = {name: _object(figures) for name, figures in each.channels.items()}
         head = {"kind": "stats", "rule": each.rule, "entered": each.entered}
         told = conversions_object(each.conversions) if is_told(each.conversions) else None
-        yield {**head, **_object(each.total), "channels": channels, "goal": told, **kept}
+        limits = {"held_back": dict(each.held_back), "waiting": dict(each.waiting)}
+        yield {**head, **_object(each.total), **limits, "channels": channels, "goal": told, **kept}
 
 
 def _object(figures: DeliveryFigures) -> JsonObject:

@@ -33,6 +33,8 @@ WHOLE = {
     "count_emptied": "counts rows",
     "entry_groups": "counts entries by rule, for statistics",
     "figures": "counts deliveries by rule and channel, for statistics",
+    "held_back": "counts deliveries by rule and reason, for statistics",
+    "waiting_sends": "counts running entries and pending deliveries, for statistics",
     "deliveries": "lists sent deliveries, the newest first",
     "blank_trails_of_run": "erases what opened a broadcast, which is rare",
     "blank_run": "erases what opened a broadcast, which is rare",

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 import whereupon.storage.sql.run_rows as run_rows
-from whereupon.messages.times import LAST_INSTANT, as_micros, from_micros
+from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import (
     ANY_DELIVERY,
     FOOTPRINT,
@@ -21,13 +21,10 @@ from whereupon.ports import (
 from whereupon.records import (
     BroadcastRun,
     Delivery,
-    DeliveryFigures,
     DeliveryState,
     Entry,
     EntryCount,
-    EntryFigures,
     EntryFilter,
-    EntryGroup,
     EntryState,
     InboxItem,
     Merge,
@@ -43,7 +40,8 @@ from whereupon.records import (
     StoredMessage,
     TimeSkip,
 )
-from whereupon.storage.sql.access import LAST_KEY, bound, since_or_ever
+from whereupon.storage.sql.access import LAST_KEY, bound
+from whereupon.storage.sql.figure_questions import SqlFigureQuestions
 from whereupon.storage.sql.guard_questions import SqlGuardQuestions
 from whereupon.storage.sql.rows import instant_or_none
 from whereupon.storage.sql.time_skip_rows import time_skip_from
@@ -55,18 +53,7 @@ _Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips | TimeSkip]
 _UNFINISHED = frozenset(DeliveryState) - {DeliveryState.SENT, DeliveryState.WITHHELD}
 
 
-def _asked(
-    rule: str | None, since: datetime | None, until: datetime | None = None
-) -> dict[str, object]:
-    return {
-        "any_rule": int(rule is None),
-        "rule": rule or "",
-        "since": since_or_ever(since),
-        "until": as_micros(LAST_INSTANT) + 1 if until is None else as_micros(until),
-    }
-
-
-class SqlQuestions(SqlGuardQuestions, Questions):
+class SqlQuestions(SqlGuardQuestions, SqlFigureQuestions, Questions):
     """The ports say what each method answers."""
 
     def decided(
@@ -349,24 +336,6 @@ class SqlQuestions(SqlGuardQuestions, Questions):
         """Keys behind the newest."""
         asked = {"person": person_key, "channel": channel, "skipped": skipped, "limit": limit}
         return [key for (key,) in self._queries.inbox_behind.fetch(self._connection, **asked)]
-
-    def entry_groups(
-        self, rule: str | None, since: datetime | None, until: datetime | None, now: datetime
-    ) -> list[EntryGroup]:
-        """How many entries, by rule, holdout and arms."""
-        asked = {**_asked(rule, since, until), "now": as_micros(now)}
-        found = self._queries.entry_groups.fetch(self._connection, **asked)
-        return [
-            EntryGroup(name, bool(held_out), arms, EntryFigures(*map(int, counts)))
-            for name, held_out, arms, *counts in found
-        ]
-
-    def figures(
-        self, rule: str | None, since: datetime | None, until: datetime | None = None
-    ) -> dict[tuple[str, str], DeliveryFigures]:
-        """How many deliveries, by rule and channel."""
-        found = self._queries.figures.fetch(self._connection, **_asked(rule, since, until))
-        return {(row[0], row[1]): DeliveryFigures(*map(int, row[2:])) for row in found}
 
     def counts(self) -> Counts:
         """How many of each."""

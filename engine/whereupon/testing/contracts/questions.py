@@ -18,6 +18,8 @@ from whereupon.records import (
     EntryFigures,
     EntryGroup,
     EntryState,
+    Mark,
+    MarkKind,
     Merge,
     ObjectRecord,
     Relationship,
@@ -108,6 +110,42 @@ class QuestionsContract:
             EntryGroup("socks", True, "", EntryFigures(1, 0, 1, 0, 0)),
         ]
         assert every == [EntryGroup("socks", False, "", EntryFigures(1))]
+
+    def test_what_was_held_back_and_what_waits_is_counted_by_why(self, store: Store) -> None:
+        """By the word of the reason; of an entry, by the last mark of the step at which it stands."""
+        withheld, dead, pending = DeliveryState.WITHHELD, DeliveryState.DEAD, DeliveryState.PENDING
+        said = [
+            (withheld, "unsubscribed"), (withheld, "template: no name"), (withheld, "cap"),
+            (dead, "no-address: none"), (dead, "the person has no email"), (dead, "no-device: x"),
+            (dead, "cap"), (pending, "quiet"), (pending, "cap"), (pending, None),
+        ]  # fmt: skip
+        made = [delivery(n)._replace(state=s, reason=r) for n, (s, r) in enumerate(said, 1)]
+        made.append(delivery(20, due_at=after(60))._replace(state=withheld, reason="cap"))
+        save(
+            store,
+            Changes(deliveries=[*made, made[0]._replace(key=21, idempotency_key="i", rule="x")]),
+        )
+        quiet, cap = Mark(MarkKind.QUIET, "0", NOON), Mark(MarkKind.CAP, "0", NOON)
+        save_entries(
+            store,
+            entry(1)._replace(address="0", trail=(quiet,)),
+            entry(2)._replace(address="0", trail=(quiet, cap)),
+            entry(3)._replace(address="1", trail=(quiet,)),
+            entry(4)._replace(address="0", trail=(cap,), state=EntryState.EXITED, due_at=None),
+        )
+        with store.session() as session:
+            assert session.held_back("socks", None, after(60)) == {
+                ("socks", "cap"): 1,
+                ("socks", "no-address"): 2,
+                ("socks", "no-device"): 1,
+                ("socks", "template"): 1,
+                ("socks", "unsubscribed"): 1,
+            }
+            assert session.held_back(None, after(60)) == {("socks", "cap"): 1}
+            assert session.held_back("x", None) == {("x", "unsubscribed"): 1}
+            waiting = {("socks", "cap"): 1, ("socks", "quiet"): 2}
+            assert session.waiting_sends(None) == session.waiting_sends("socks") == waiting
+            assert session.waiting_sends("x") == {}
 
     def test_requests_come_newest_first(self, store: Store) -> None:
         """A request that is decided later keeps its place."""

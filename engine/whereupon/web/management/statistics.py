@@ -64,13 +64,20 @@ class ConversionsShown(EntriesShown):
 
 
 class RuleStatisticsShown(BaseModel):
-    """The figures of one rule, in all and by channel; ``goal`` for one with a goal, a holdout or a split."""
+    """The figures of one rule, in all and by channel; ``goal`` for one with a goal, a holdout or a split.
+
+    Attributes:
+        held_back: how many deliveries were held back for good, by reason.
+        waiting: how many sends wait now: ``quiet`` for the end of quiet hours, ``cap`` for a place under a cap.
+    """
 
     rule: str = Field(examples=["sock-thanks"])
     entered: int
     total: FiguresShown
     channels: dict[str, FiguresShown]
     goal: ConversionsShown | None
+    held_back: dict[str, int] = Field(examples=[{"unsubscribed": 3, "cap": 1}])
+    waiting: dict[str, int] = Field(examples=[{"quiet": 12}])
 
 
 class StatisticsShown(BaseModel):
@@ -99,6 +106,8 @@ def _rule_shown(found: RuleStatistics) -> RuleStatisticsShown:
         total=_figures(found.total),
         channels={name: _figures(each) for name, each in found.channels.items()},
         goal=_conversions(found.conversions) if is_told(found.conversions) else None,
+        held_back=dict(found.held_back),
+        waiting=dict(found.waiting),
     )
 
 

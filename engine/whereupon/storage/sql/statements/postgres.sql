@@ -223,3 +223,47 @@ SELECT nextval('whereupon_key') FROM generate_series(1, :count)
 
 -- name: advisory_lock
 SELECT pg_advisory_xact_lock(:number)
+
+-- name: held_back
+-- By the reason up to a colon; what a channel gave up since the person has no address counts, too.
+SELECT
+    rule,
+    CASE
+        WHEN state = 'dead' AND substr(reason, 1, 18) = 'the person has no ' THEN 'no-address'
+        ELSE split_part(reason, ':', 1)
+    END AS why,
+    count(*)
+FROM whereupon_delivery
+WHERE due_at >= :since AND due_at < :until AND (:any_rule = 1 OR rule = :rule)
+    AND (
+        state = 'withheld'
+        OR state = 'dead' AND (
+            substr(reason, 1, 18) = 'the person has no '
+            OR split_part(reason, ':', 1) IN ('no-address', 'no-device')
+        )
+    )
+GROUP BY rule, why
+ORDER BY rule, why
+
+-- name: waiting_sends
+-- Of an entry the last mark of the step at which it stands says what it waits for.
+SELECT rule, why, count(*)
+FROM (
+    SELECT rule, (
+        SELECT mark ->> 0
+        FROM jsonb_array_elements(whereupon_entry.trail::jsonb) WITH ORDINALITY AS each (mark, place)
+        WHERE mark ->> 1 = whereupon_entry.address AND mark ->> 0 IN ('quiet', 'cap')
+        ORDER BY place DESC
+        LIMIT 1
+    ) AS why
+    FROM whereupon_entry
+    WHERE state = 'active' AND (trail LIKE '%"quiet"%' OR trail LIKE '%"cap"%')
+        AND (:any_rule = 1 OR rule = :rule)
+    UNION ALL
+    SELECT rule, reason AS why
+    FROM whereupon_delivery
+    WHERE state = 'pending' AND reason = 'quiet' AND (:any_rule = 1 OR rule = :rule)
+) AS waiting
+WHERE why IS NOT NULL
+GROUP BY rule, why
+ORDER BY rule, why

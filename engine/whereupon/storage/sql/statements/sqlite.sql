@@ -171,3 +171,47 @@ RETURNING value
 
 -- name: take_keys
 UPDATE whereupon_meta SET value = value + :count WHERE name = 'next_key' RETURNING value
+
+-- name: held_back
+-- By the reason up to a colon; what a channel gave up since the person has no address counts, too.
+SELECT
+    rule,
+    CASE
+        WHEN state = 'dead' AND substr(reason, 1, 18) = 'the person has no ' THEN 'no-address'
+        ELSE substr(reason, 1, instr(reason || ':', ':') - 1)
+    END AS why,
+    count(*)
+FROM whereupon_delivery
+WHERE due_at >= :since AND due_at < :until AND (:any_rule = 1 OR rule = :rule)
+    AND (
+        state = 'withheld'
+        OR state = 'dead' AND (
+            substr(reason, 1, 18) = 'the person has no '
+            OR substr(reason, 1, instr(reason || ':', ':') - 1) IN ('no-address', 'no-device')
+        )
+    )
+GROUP BY rule, why
+ORDER BY rule, why
+
+-- name: waiting_sends
+-- Of an entry the last mark of the step at which it stands says what it waits for.
+SELECT rule, why, count(*)
+FROM (
+    SELECT rule, (
+        SELECT json_extract(mark.value, '$[0]') FROM json_each(whereupon_entry.trail) AS mark
+        WHERE json_extract(mark.value, '$[1]') = whereupon_entry.address
+            AND json_extract(mark.value, '$[0]') IN ('quiet', 'cap')
+        ORDER BY mark.key DESC
+        LIMIT 1
+    ) AS why
+    FROM whereupon_entry
+    WHERE state = 'active' AND (trail LIKE '%"quiet"%' OR trail LIKE '%"cap"%')
+        AND (:any_rule = 1 OR rule = :rule)
+    UNION ALL
+    SELECT rule, reason AS why
+    FROM whereupon_delivery
+    WHERE state = 'pending' AND reason = 'quiet' AND (:any_rule = 1 OR rule = :rule)
+) AS waiting
+WHERE why IS NOT NULL
+GROUP BY rule, why
+ORDER BY rule, why
