@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from whereupon.decide.evaluation import Evaluation
 from whereupon.records import (
@@ -86,6 +87,7 @@ class Snapshot:
             broke the silence; None if nothing did, as far back as matters.
         opens: whether time alone may let people into rules.
         open_runs: the runs on each person's clock that have opened, if a message may bring somebody's turn nearer.
+        until: up to when what is due is done, where that is earlier than what was asked for; None if it is not.
         ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.
         deliveries: by idempotency key, those that the batch reports about.
@@ -121,6 +123,7 @@ class Snapshot:
     timed_past: dict[tuple[int, str], LastMessage | None] = field(default_factory=dict)
     opens: bool = True
     open_runs: list[BroadcastRun] = field(default_factory=list)
+    until: datetime | None = None
     ahead: list[PastEvent] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True

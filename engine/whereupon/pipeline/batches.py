@@ -53,14 +53,14 @@ class Waking(NamedTuple):
         until: what is due by then; None for nothing.
         now: the clock's time; with None nothing counts as late.
         versions: the rule versions whose entries are woken, if the batch has no messages.
-        subjects: whose timers ring, if the batch has no messages; None to wake entries.
+        subjects: whose timers ring, if the batch has no messages.
         opens: whether time alone may let people into rules.
     """
 
     until: datetime | None
     now: datetime | None = None
     versions: Versions = None
-    subjects: Collection[str] | None = None
+    subjects: Collection[str] = ()
     opens: bool = True
 
 
@@ -131,35 +131,19 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds):
     def wake(
         self, session: Session, until: datetime, *, now: datetime, opens: bool = True
     ) -> BatchResult | None:
-        """Wake entries that are due by an instant and that this engine may run; None if there are none.
+        """Wake entries and let timers ring that are due by an instant and that are this engine's; None for none.
 
         Args:
             session: the transaction.
-            until: at most `DUE_LIMIT` are woken.
-            now: see `take`.
-            opens: whether time alone may let these persons into rules.
-        """
-        versions = due_versions(session, self._versions, until)
-        if versions is not None and not versions:
-            return None
-        return self._take_part(session, [], Waking(until, now, versions, opens=opens))
-
-    def ring(
-        self, session: Session, until: datetime, *, now: datetime, opens: bool = True
-    ) -> BatchResult | None:
-        """Let timers ring that are due by an instant; None if there are none for this engine.
-
-        Args:
-            session: the transaction.
-            until: at most `DUE_LIMIT` ring, and what their persons have due by then.
+            until: at most `DUE_LIMIT` entries and as many timers are taken, and what their persons have due.
             now: see `take`.
             opens: whether time alone may let people into rules.
         """
+        versions = due_versions(session, self._versions, until)
         subjects = due_subjects(session, self._versions, until, opens=opens)
-        if not subjects:
+        if versions is not None and not versions and not subjects:
             return None
-        waking = Waking(until, now, subjects=subjects, opens=opens)
-        return self._take_part(session, [], waking)
+        return self._take_part(session, [], Waking(until, now, versions, subjects, opens))
 
     def is_ours(self, session: Session, run: BroadcastRun) -> bool:
         """Whether this engine may send a broadcast's run (see `work_scope`)."""
@@ -273,6 +257,7 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds):
             messages, until, versions=versions, chunked=chunked, subjects=subjects
         )
         snapshot.given_up, snapshot.opens = given_up, opens
+        until = snapshot.until or until
         return self._decide_and_write(
             session,
             snapshot,

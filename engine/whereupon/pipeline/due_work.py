@@ -56,11 +56,8 @@ def take_step(
     turn = _next_turn(session, pipeline, until, now, scheduled=scheduled_at is not None)
     by_then = until if turn is None else turn.at
     woken = pipeline.wake(session, by_then, now=now, opens=opens)
-    if woken is not None and woken.changes.entries:  # otherwise another process has them
-        return Step(woken)
-    rung = pipeline.ring(session, by_then, now=now, opens=opens)
-    if rung is not None and rung.changes.timers:
-        return Step(rung)
+    if woken is not None and (woken.changes.entries or woken.changes.timers):
+        return Step(woken)  # otherwise another process has them
     sent = None if turn is None else pipeline.send_turn(session, turn, now=now)
     return None if turn is None or sent is None else Step(sent, turn.at)
 

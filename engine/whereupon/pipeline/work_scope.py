@@ -60,7 +60,8 @@ def due_subjects(
 ) -> list[str]:
     """The subjects of which a timer is due by an instant that this engine may let ring."""
     versions.read_followed(session)
-    first = session.next_timers(_subjects(session, versions, opens=opens))
+    subjects = _subjects(session, versions, opens=opens)
+    first = session.next_timers(subjects) if subjects else {}
     return sorted(name for name, due_at in first.items() if due_at <= until)
 
 

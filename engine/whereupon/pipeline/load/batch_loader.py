@@ -19,7 +19,7 @@ from whereupon.pipeline.load.similar_ids import near_ids
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.work_scope import Versions, due_versions
 from whereupon.ports import Session
-from whereupon.records import ClaimRun, Delivery, Entry, IdKind
+from whereupon.records import ClaimRun, Delivery, Entry, IdKind, Timer
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
@@ -75,7 +75,7 @@ class BatchLoader:
         now: datetime | None = None,
         *,
         versions: Versions = None,
-        subjects: Collection[str] | None = None,
+        subjects: Collection[str] = (),
         chunked: bool = False,
     ) -> Snapshot:
         """All that deciding the messages, and waking what is due by ``until``, may need.
@@ -85,7 +85,7 @@ class BatchLoader:
             until: None to wake nothing but what the messages themselves wake.
             now: when what the messages ask for is judged, if not as they arrive.
             versions: whose entries are woken, where there are no messages; else that is found out.
-            subjects: whose timers ring, where there are no messages; None to wake entries.
+            subjects: whose timers ring, where there are no messages; else that is found out.
             chunked: what many claimed messages lead to may be left to later transactions; so may messages
                 that come behind such a claim.
 
@@ -199,7 +199,7 @@ class BatchLoader:
         until: datetime | None,
         *,
         versions: Versions = None,
-        subjects: Collection[str] | None = None,
+        subjects: Collection[str] = (),
         carrying_on: bool = False,
     ) -> tuple[Snapshot, LoadPlan]:
         """Whom the batch touches, read until it is held, so that others can change it no more."""
@@ -211,14 +211,14 @@ class BatchLoader:
             load_plan.person_keys.update(loaded.users.values())
             load_plan.until = max((m.received_at for m in messages), default=until)
             load_plan.first = min((m.received_at for m in messages), default=None)
-            if until is not None and subjects is not None:
-                timers = self._session.take_due_timers(subjects, until, DUE_LIMIT)
-                load_plan.person_keys.update(each.person_key for each in timers)
-            elif until is not None:
-                load_plan.person_keys.update(self._ringing(messages, until))
+            if until is not None:
                 due = self._due(messages, until, versions)
+                timers = self._ringing(messages, until, subjects)
                 load_plan.person_keys.update(entry.person_key for entry in due)
+                load_plan.person_keys.update(timer.person_key for timer in timers)
                 load_plan.due = None if messages else due
+                if not messages and subjects:
+                    load_plan.until = loaded.until = _horizon(until, due, timers)
             keys = load_plan.person_keys, loaded.anonymous.values()
             if self._is_heard_of(loaded, mentioned):
                 self._session.lock_requests()  # which comes before anybody
@@ -243,22 +243,25 @@ class BatchLoader:
     def _due(self, messages: Sequence[Message], until: datetime, versions: Versions) -> list[Entry]:
         """What is due; where nothing else is to do, only what others are not at already."""
         if not messages:
-            return self._session.take_due_entries(until, DUE_LIMIT, versions)
+            nothing = versions is not None and not versions
+            return [] if nothing else self._session.take_due_entries(until, DUE_LIMIT, versions)
         ours = due_versions(self._session, self._versions, until)
         due = self._session.due_entries(until, DUE_LIMIT, ours) if ours != [] else []
         if len(due) == DUE_LIMIT:
             raise CrowdedError
         return due
 
-    def _ringing(self, messages: Sequence[Message], until: datetime) -> set[int]:
-        """The persons of timers that are due among messages; entries that are due by themselves come alone."""
+    def _ringing(
+        self, messages: Sequence[Message], until: datetime, subjects: Collection[str]
+    ) -> list[Timer]:
+        """The timers that are due; where nothing else is to do, only those that others are not at already."""
+        if not messages:
+            return self._session.take_due_timers(subjects, until, DUE_LIMIT) if subjects else []
         names = self._versions.index.timed.by_name
-        if not messages or not names:
-            return set()
-        due = self._session.due_timers(names, until, DUE_LIMIT)
+        due = self._session.due_timers(names, until, DUE_LIMIT) if names else []
         if len(due) == DUE_LIMIT:
             raise CrowdedError
-        return {each.person_key for each in due}
+        return due
 
     def _load_identifiers(
         self,
@@ -345,3 +348,13 @@ def _mentioned(
     mentioned = BatchKeys(messages, index)
     mentioned.pairs |= {(delivery.person, None) for delivery in reported.values()}
     return mentioned
+
+
+def _horizon(until: datetime, due: Sequence[Entry], timers: Sequence[Timer]) -> datetime:
+    """Up to when one transaction goes: if more is due than it takes, up to the last that it has, so that all is done in order."""
+    ends = [until]
+    if len(due) >= DUE_LIMIT and due[-1].due_at is not None:
+        ends.append(due[-1].due_at)
+    if len(timers) >= DUE_LIMIT:
+        ends.append(timers[-1].due_at)
+    return min(ends)

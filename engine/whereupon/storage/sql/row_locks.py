@@ -207,7 +207,7 @@ class RowLocks:
             until: microseconds since the epoch.
             limit: the most timers to return.
         """
-        self.reach(Rank.PERSONS)
+        self.reach(Rank.PERSONS)  # of those that are locked, none is waited for
         members = self._database.members(subjects)
         asked = {"subjects": members, "until": until, "limit": limit}
         while found := self._locks.lock_due_timers.fetch(self._connection, **asked):
