@@ -210,3 +210,48 @@ def test_between_two_changes_a_condition_asked_anew_gives_the_same(world: World)
     for at in samples(world, chain):
         expected = answers[bisect_right(chain, at) - 1]
         assert world.holds(at) is expected, (at, chain)
+
+
+ODD: Final[st.SearchStrategy[JsonValue]] = st.one_of(
+    st.sampled_from(
+        (
+            *(
+                "0001-01-01",
+                "9999-12-31T23:59:59.999999Z",
+                "0001-01-01T00:00:00+14:00",
+                "\0",
+                "\ud800",
+            ),
+            *(
+                1e300,
+                -1e300,
+                10**400,
+                True,
+                [],
+                [[]],
+                {},
+                {"at": []},
+                None,
+                "Etc/GMT+12",
+                "",
+                "../x",
+            ),
+        )
+    ),
+    st.recursive(st.text(max_size=5) | st.integers(), st.lists, max_leaves=3),
+)
+
+
+@given(data=st.data(), after=st.integers(-60_000 * 10**12, 250_000 * 10**12).map(from_micros))
+def test_no_data_makes_the_next_change_raise(data: st.DataObject, after: datetime) -> None:
+    """Whatever JSON stands where a date, a list or a timezone is meant, and at either end of the calendar."""
+    start = from_micros(0)
+    raw: JsonValue = {"any": data.draw(st.lists(leaves(start), min_size=1, max_size=3))}
+    condition, _ = parse_condition(raw, root="person", history_allowed=True, untied=None)
+    person: JsonValue = {name: data.draw(ODD) for name in ("a", "b", "list", "timezone")}
+    events = {(1, "x"): [HistoryEvent(after, encode({"properties": {"n": 1}}))]}
+    past = HistoryUntil(events, 1, after, {"n": 1})
+    zone = ZoneInfo(data.draw(ZONES))
+    root = data.draw(st.sampled_from((person, {}, [], None)))
+    moment = next_change(condition, {"person": root, "properties": {}}, past, zone, after)
+    assert moment is None or moment > after

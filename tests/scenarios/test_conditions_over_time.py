@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.rule_files import File, broadcast, campaign
+from tests.rule_files import File, broadcast, campaign, segment
 from tests.worlds import DAY, HOUR, after, world
 
 from whereupon.ports import Store
@@ -234,3 +234,23 @@ def test_exits_that_count_on_time_end_an_entry_at_the_exact_moment(home: Store) 
         states.append(explanation.state)
     assert states == ["active", "exited", "exited"]
     assert made.titles() == []
+
+
+def test_a_day_moves_with_the_persons_timezone(home: Store) -> None:
+    """A clock that is further east comes to the day earlier; one further west comes to it once more, and later."""
+    made = world(
+        segment("today", at={"on_day": "0d"}),
+        campaign("in", {"enters": "today"}, reentry={"once_per": "1s"}),
+        campaign("out", {"leaves": "today"}, reentry={"once_per": "1s"}),
+        store=home,
+    )
+    made.identify("ada", {"at": "2026-03-03", "timezone": "UTC"})
+    made.run(DAY)  # noon of the day before
+    made.identify("ada", {"timezone": "Pacific/Kiritimati"}, at=DAY)
+    made.identify("ada", {"timezone": "Etc/GMT+12"}, at=DAY + 1)
+    made.run(10 * DAY)
+    opened = [(d.rule, d.timestamp) for d in made.decided if d.reason is None]
+    begins = 2 * DAY
+    assert opened == [
+        ("in", after(DAY)), ("out", after(DAY + 1)), ("in", after(begins)), ("out", after(begins + DAY)),
+    ]  # fmt: skip

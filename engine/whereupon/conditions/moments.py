@@ -9,9 +9,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 from typing import Final, Protocol
 
 from whereupon.conditions.analysis import counts_on_time, is_time
@@ -34,6 +34,7 @@ from whereupon.messages.times import LAST_INSTANT, MICROSECOND, format_local, la
 MOST_TRIES: Final = 200
 """At so many instants a condition is asked; then the next change is no earlier than the last of them."""
 _TIME: Final = "timestamp"
+_NEVER: Final = LAST_INSTANT - timedelta(days=2)
 
 
 class Past(History, Protocol):
@@ -80,8 +81,8 @@ def next_change(
 
 
 def _once(moments: Iterable[datetime]) -> Iterator[datetime]:
-    """Instants in order, each once."""
-    return (moment for moment, _ in groupby(moments))
+    """Instants in order, each once, up to the end of the calendar on every clock."""
+    return (moment for moment, _ in groupby(takewhile(_NEVER.__gt__, moments)))
 
 
 def _holds(condition: Condition, data: Data, past: Past, zone: tzinfo, instant: datetime) -> bool:
