@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from tests.chaos import serving
+from tests.chaos import crowding, serving
 from tests.chaos.harness import Verdict, disturbed_and_not
 from tests.chaos.killing import PHASES, Victim
 from tests.servers import Server, mortal
@@ -20,6 +20,7 @@ _KILLED = {
     Victim.DELIVERY: "processes that deliver by mail and HTTP",
     Victim.JOURNEY: "processes that take people through journeys",
     Victim.DOOR: "servers under load",
+    Victim.CAP: "processes that send to the same people under caps",
 }
 
 
@@ -35,7 +36,7 @@ def main() -> int:
     databases = chosen.database or ["sqlite", "postgresql"]
     if chosen.victim == Victim.SERVER:
         databases = ["postgresql"]
-    run = _serve if chosen.victim == Victim.DOOR else _run
+    run = {Victim.DOOR: _serve, Victim.CAP: _crowd}.get(chosen.victim, _run)
     return max([run(database, chosen) for database in databases])
 
 
@@ -80,6 +81,29 @@ def _serve(database: str, chosen: argparse.Namespace) -> int:
         write(f"{line}\n")
     write(f"{len(served.faults)} faults\n" if served.faults else "nothing lost, nothing twice\n")
     return 1 if served.faults or served.kills.total() < chosen.kills else 0
+
+
+def _crowd(database: str, chosen: argparse.Namespace) -> int:
+    began, write = perf_counter(), sys.stdout.write
+    with (
+        TemporaryDirectory(prefix="whereupon-chaos-") as folder,
+        _stores(database, folder) as ((url, _), _),
+    ):
+        left = crowding.crowd(
+            url,
+            processes=chosen.workers,
+            threads=4,
+            most=20,
+            kills=chosen.kills,
+            seed=str(chosen.seed),
+        )
+    write(f"{database}, {chosen.workers} processes, seed {chosen.seed}, {_KILLED[Victim.CAP]}: ")
+    write(f"{left.kills} kills in {perf_counter() - began:.0f} s\n")
+    write(f"{left.sent} mails sent to {len(crowding.PEOPLE)} people, {left.held_back} held back\n")
+    for line in left.wrong[:_MOST_LINES]:
+        write(f"{line}\n")
+    write(f"{len(left.wrong)} faults\n" if left.wrong else "nobody got more than a cap allows\n")
+    return 1 if left.wrong or left.kills < chosen.kills else 0
 
 
 @contextmanager

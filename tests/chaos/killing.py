@@ -14,7 +14,7 @@ class Victim(StrEnum):
     """What is killed: one of our processes, or the database server under all of them.
 
     ``delivery`` is a process while it delivers to receivers over the network, ``journey`` is one that does due work
-    of journeys, ``door`` is ``whereupon serve`` under load.
+    of journeys, ``cap`` is one of several that send to the same few people under caps, ``door`` is ``whereupon serve`` under load.
     """
 
     PROCESS = "process"
@@ -22,6 +22,7 @@ class Victim(StrEnum):
     DELIVERY = "delivery"
     JOURNEY = "journey"
     DOOR = "door"
+    CAP = "cap"
 
 
 @dataclass(frozen=True, slots=True)
