@@ -41,7 +41,7 @@ _PATIENCE = 120.0
 """Seconds that a call may wait for others; only one that hangs ever takes so long."""
 _LATER = timedelta(hours=1)
 """After all of it: no lease of a killed process lasts so long."""
-_ROUNDS = 60
+_ROUNDS = 20
 
 
 def _mail(subject: str) -> File:
@@ -64,7 +64,6 @@ RULES = book_of(
     campaign("thanks", "buy", whereupon=[_mail("a"), _mail("b")]),
     campaign("later", "buy", whereupon=[{"wait": "1s"}, _mail("c")]),
     campaign("alarm", "buy", whereupon=[{"send": "push", "title": "d"}]),
-    campaign("dropped", "buy", exit="pay", whereupon=[_mail("e"), {"wait": "1h"}, _mail("f")]),
     campaign("receipt", "buy", whereupon=[_mail("g") | {"kind": "transactional"}]),
     broadcast("news", "api", whereupon=[_mail("h")]),
 )
@@ -128,8 +127,6 @@ def _call(engine: Engine, random: Random) -> None:
             engine.run_due()
         case 1:
             engine.trigger("news", key=str(random.random()))
-        case 2:
-            engine.ingest([_event("pay", random.choice(PEOPLE))])
         case _:
             people = random.sample(PEOPLE, random.choice((1, 1, 2, len(PEOPLE))))
             engine.ingest([_event("buy", person) for person in people])
@@ -192,8 +189,8 @@ def _checked(url: str, kills: int) -> Crowded:
     with _opened(url, clock) as engine:
         for _ in range(MAILS):
             engine.ingest([_event("buy", person) for person in PEOPLE])
-        clock.move_to(clock.now() + _LATER)
         for _ in range(_ROUNDS):
+            clock.move_to(clock.now() + _LATER)
             engine.run_due()
             if not engine.deliveries(DeliveryState.PENDING, limit=1):
                 break
@@ -203,11 +200,11 @@ def _checked(url: str, kills: int) -> Crowded:
     sent = Counter(d.person for d in mails if d.state is DeliveryState.SENT)
     left.sent = sent.total()
     left.held_back = sum(d.reason == "cap" for d in mails)
-    left.wrong += [
-        f"{person} was sent {sent[person]} mails, and not {MAILS}"
-        for person in PEOPLE
-        if sent[person] != MAILS
-    ]
+    for person in PEOPLE:
+        if sent[person] != MAILS:
+            theirs = [d for d in mails if d.person == person and d.reason != "cap"]
+            told = "; ".join(f"{d.rule} {d.state} {d.reason} {d.due_at}" for d in theirs)
+            left.wrong.append(f"{person} was sent {sent[person]} mails, and not {MAILS}: {told}")
     left.wrong += _windows(found)
     return left
 
