@@ -5,9 +5,12 @@ from datetime import timedelta
 
 import pytest
 from pydantic import JsonValue
-from tests.rule_files import campaign, segment
+from tests.rule_files import book_of, campaign, segment
 from tests.worlds import DAY, HOUR, World, after, world
 
+from whereupon.insight import profile
+from whereupon.pipeline.load import CLAIM_CHUNK
+from whereupon.pipeline.timer_rounds import ARMING_CHUNK
 from whereupon.ports import Store
 from whereupon.records import EndReason, Entry, TimeSkip
 
@@ -418,3 +421,86 @@ def test_explain_and_the_timeline_tell_that_time_did_it(home: Store) -> None:
     assert told.subject == "segment/lapsed"
     newest = made.engine.timeline("ada", limit=1)[0]
     assert (newest.message, newest.subject) == (None, "segment/lapsed")
+
+
+def test_a_profile_says_when_time_changes_a_segment_next(home: Store) -> None:
+    """For each rule that watches a segment which counts on time: when it opens next, in the rule's direction."""
+    made = lapsing(home, WELCOME_BACK, ACTIVE, campaign("bye", {"leaves": "active"}))
+    with made.home.session() as session:
+        found = profile(session, "ada", book_of(*made.files), after(DAY)).moments
+    assert [(each.rule, each.at) for each in found] == [
+        ("bye", after(SPAN)),
+        ("welcome-back", None),
+        ("win-back", after(SPAN)),
+    ]
+    assert "lets them enter the segment lapsed at" in found[2].sentence
+    assert found[1].sentence == "time alone does not let them leave the segment lapsed"
+
+
+# --- rules that are new -----------------------------------------------------------------------------
+
+
+def test_people_who_are_there_already_are_armed_when_a_rule_is_new(home: Store) -> None:
+    """Their moments count from then on; who is in the segment by then does not enter it."""
+    made = world(campaign("hello", "hello"), store=home)
+    made.track("login", "ada", at=0)
+    made.track("login", "ben", at=DAY)
+    made.run(SPAN)
+    made.change_rules(LAPSED, WIN_BACK)
+    made.run(SPAN + DAY)
+    assert opened(made) == [("win-back", SPAN + DAY)]
+
+
+def test_arming_goes_on_where_a_process_that_died_has_left_it(home: Store) -> None:
+    """Each step of due work is done by another process; everybody's moment comes, once."""
+    made = world(campaign("hello", "hello"), store=home)
+    people = ARMING_CHUNK + 100
+    made.engine.ingest(
+        [
+            {"type": "track", "event": "login", "userId": f"user-{n}", "timestamp": after(0).isoformat()}
+            for n in range(people)
+        ]
+    )  # fmt: skip
+    made.clock.move_to(after(SPAN - 1))
+    for _ in range(4):
+        made.change_rules(LAPSED, WIN_BACK)
+        working = made.engine.wake(after(SPAN - 1))
+        next(working, None)
+    made.run(SPAN)
+    entered = [decision.person for decision in made.decided if decision.reason is None]
+    assert len(entered) == len(set(entered)) == people
+    assert {decision.timestamp for decision in made.decided} == {after(SPAN)}
+
+
+def test_a_segment_that_is_changed_is_armed_anew(home: Store) -> None:
+    """The new condition has its own moments."""
+    made = lapsing(home)
+    made.run(DAY)
+    sooner = segment("lapsed", performed={"event": "login", "within": "30d", "never": True})
+    made.change_rules(sooner, WIN_BACK)
+    made.run(30 * DAY)
+    assert opened(made) == [("win-back", 30 * DAY)]
+
+
+def test_a_process_leaves_the_moments_alone_of_rules_that_it_lacks(home: Store) -> None:
+    """An older process in a rolling deploy, or a script without rules, uses up no moment."""
+    made = lapsing(home)
+    older = world(campaign("hello", "hello"), store=home)
+    older.track("visit", "ada", at=SPAN + 5)
+    older.run(SPAN + 10)
+    made.run(SPAN + 20)
+    (entry,) = entries(made)
+    assert (entry.rule, entry.timestamp) == ("win-back", after(SPAN))
+
+
+def test_a_claim_that_is_carried_out_in_chunks_moves_the_moment(home: Store) -> None:
+    """Whatever the chunks are, the last login that the claim brings counts."""
+    made = world(LAPSED, WIN_BACK, store=home)
+    made.track("visit", "ada", at=0)
+    for minute in range(CLAIM_CHUNK + 5):
+        made.track("login", None, anonymous="phone", at=10 + minute / 100)
+    made.identify("ada", {"city": "Oslo"}, anonymous="phone", at=HOUR)
+    made.run(2 * SPAN)
+    rule, at = opened(made)[-1]
+    assert (rule, round(at - SPAN, 2)) == ("win-back", 10 + (CLAIM_CHUNK + 4) / 100)
+    assert len(opened(made)) == 2

@@ -1,17 +1,31 @@
-"""When time lets a person into rules next, by a date or by silence; or why there is no such moment."""
+"""When time lets a person into rules next, by a date, by silence or by a segment; or why there is no such moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
+from whereupon.conditions.moments import next_change
 from whereupon.conditions.sentence import value_words
 from whereupon.decide.clocks import clock_of
+from whereupon.decide.history import HistoryUntil, events_of
+from whereupon.decide.memberships import data_of
 from whereupon.decide.timed.date_moments import next_moment, says_date
 from whereupon.decide.timed.dates import moment_after, value_of
-from whereupon.messages.times import earlier, format_instant, later
-from whereupon.ports import Session
+from whereupon.matching.timed_subjects import is_timed
+from whereupon.messages.times import FIRST_INSTANT, earlier, format_instant, later
+from whereupon.ports import HistoryNeed, Session
 from whereupon.records import Person
-from whereupon.rules.model import FolderSettings, OnDate, OnQuiet, Rule, Rulebook
+from whereupon.rules.model import (
+    Change,
+    FolderSettings,
+    OnDate,
+    OnQuiet,
+    OnSegment,
+    Rule,
+    Rulebook,
+    Segment,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,9 @@ def next_moments(
                     yield _of_date(rule, trigger, person, book.settings, now)
                 case OnQuiet():
                     yield _of_silence(session, rule, trigger, person, now)
+                case OnSegment() if (segment := book.segments.get(trigger.segment)) is not None:
+                    if is_timed(segment.who):
+                        yield _of_segment(session, rule, trigger, segment, person, now)
                 case _:
                     pass
 
@@ -74,3 +91,40 @@ def _of_silence(
         sentence = f"{trigger.in_words} is {format_instant(moment)}, if none comes before"
         return NextMoment(rule.id, moment, sentence)
     return NextMoment(rule.id, None, f"{trigger.in_words} is over, and the next one begins it anew")
+
+
+_MOST_CHANGES = 10
+"""So many changes of a segment are looked at for one in the right direction."""
+
+
+def _of_segment(
+    session: Session,
+    rule: Rule,
+    trigger: OnSegment,
+    segment: Segment,
+    person: Person,
+    now: datetime,
+) -> NextMoment:
+    needs = [
+        HistoryNeed(person.key, frozenset({asked.event}), FIRST_INSTANT)
+        for asked in segment.who.performed
+    ]
+    past = HistoryUntil(events_of(session.history(needs) if needs else ()), person.key, now)
+    data, moment = data_of(person, now), now
+    for _ in range(_MOST_CHANGES):
+        found = next_change(segment.who, data, past, UTC, moment)
+        if found is None:
+            break
+        moment = found
+        entered = segment.who.holds(data_of(person, moment), past.until(moment))
+        if entered is (trigger.change is Change.ENTERS):
+            sentence = (
+                f"time alone lets them {_WORDS[trigger.change]} the segment {segment.id} at "
+                f"{format_instant(moment)}, if nothing comes before"
+            )
+            return NextMoment(rule.id, moment, sentence)
+    sentence = f"time alone does not let them {_WORDS[trigger.change]} the segment {segment.id}"
+    return NextMoment(rule.id, None, sentence)
+
+
+_WORDS: Final[Mapping[Change, str]] = {Change.ENTERS: "enter", Change.LEAVES: "leave"}

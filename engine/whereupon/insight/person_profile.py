@@ -33,7 +33,7 @@ class Profile:
         devices: the last that was registered first.
         counts: how many rows the store has of them, by kind; entries without those that a holdout kept out.
         latest: when they did something last.
-        moments: when time lets them into rules next, by a date or by silence.
+        moments: when time lets them into rules next, by a date, by silence or by a segment.
     """
 
     person: str
