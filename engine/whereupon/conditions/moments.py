@@ -16,7 +16,6 @@ from typing import Final, Protocol
 
 from whereupon.conditions.analysis import counts_on_time, is_time
 from whereupon.conditions.clocks import beside
-from whereupon.conditions.compiler import evaluator_of
 from whereupon.conditions.condition import NO_HISTORY, Condition, History, Performed
 from whereupon.conditions.item_tests import ITEM_OPERATORS, OUTER
 from whereupon.conditions.items import outer_zone
@@ -183,5 +182,7 @@ class _Walk:
                 return follow(self.root, parts_of(str(operands[0])), None)
             if name == "var" and isinstance(operands[0], str):
                 return follow(data, parts_of(operands[0]), None)
+            from whereupon.conditions.compiler import evaluator_of  # noqa: PLC0415 - few conditions need it
+
             return bounded(evaluator_of(logic, questions={}))(data, NO_HISTORY)
         return logic
