@@ -712,6 +712,19 @@ def test_a_broadcast_is_previewed_and_its_run_paused_resumed_and_cancelled(api: 
     assert editor.get("/api/broadcasts/news/runs/nothing").status_code == 404
 
 
+def test_a_broadcast_is_started_for_recipients_and_unknown_ids_are_reported_by_their_place(
+    api: Api,
+) -> None:
+    """The answer names nobody, since answers are kept; a wrong list is refused."""
+    editor = api.caller("editor")
+    people = [{"user_id": "nobody"}, {"user_id": "ada", "title": "Yours"}]
+    said = editor.post("/api/broadcasts/news/trigger", json={"recipients": people, "key": "own"})
+    assert said.json()["recipients"] == {"let_in": 1, "unknown": [0], "excluded": []}
+    assert "ada" not in said.text
+    wrong = editor.post("/api/broadcasts/news/trigger", json={"recipients": [{"title": "Whose?"}]})
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "bad-recipient")
+
+
 def test_calls_that_only_read_keep_no_answer(api: Api) -> None:
     """Though they take a body: their answers may name people."""
     editor, headers = api.caller("editor"), {"Idempotency-Key": "k"}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from whereupon.api.parts import EngineParts
 from whereupon.operations.audience_preview import AudiencePreview
-from whereupon.operations.broadcasts import Triggered
+from whereupon.operations.broadcasts import Triggered, own_properties
 from whereupon.ports import HostTransaction
 
 
@@ -17,6 +17,7 @@ class BroadcastCalls(EngineParts):
         *,
         people: Iterable[str] | None = None,
         per_person: Mapping[str, Mapping[str, object]] | None = None,
+        recipients: Iterable[Mapping[str, object]] | None = None,
         properties: Mapping[str, object] | None = None,
         key: str | None = None,
         connection: HostTransaction | None = None,
@@ -31,6 +32,8 @@ class BroadcastCalls(EngineParts):
             people: user ids, at most 10,000. Two ids of one person count as one. Nobody is created.
             per_person: by user id, properties of one person's own, over those of all. Without ``people`` its
                 keys are the people.
+            recipients: the same in one list, instead of both: each has a ``user_id``, and beside it the properties of
+                that person's own.
             properties: what its templates and its `who` see as ``properties``.
             key: makes the call idempotent: one key starts the broadcast once, ever. A second call with people
                 answers with the deliveries of the first, as long as entries are kept.
@@ -39,8 +42,15 @@ class BroadcastCalls(EngineParts):
         Raises:
             UnknownNameError: there is no such broadcast, or it does not take ``api``.
             OperationError: with ``people``: there are none (``no-people``) or too many (``too-many-people``), the
-                broadcast is switched off (``inactive``) or paused (``paused``), or ``per_person`` has another person (``not-named``).
+                broadcast is switched off (``inactive``) or paused (``paused``), ``per_person`` has another person
+                (``not-named``), ``recipients`` has one without a ``user_id`` (``bad-recipient``) or one twice (``named-twice``), or there are more people than
+                the broadcast's `rate` lets in at once (``over-rate``).
         """
+        if recipients is not None:
+            if people is not None or per_person is not None:
+                message = "recipients names the people: leave out people and per_person"
+                raise TypeError(message)
+            per_person = own_properties(broadcast, recipients)
         named = _named(people, per_person)
         if named is None:
             return self.broadcasts.trigger(

@@ -136,6 +136,29 @@ class Broadcasts(BroadcastRuns):
         return triggered
 
 
+def own_properties(
+    broadcast: str, recipients: Iterable[Mapping[str, object]]
+) -> dict[str, dict[str, object]]:
+    """The properties of each person's own, by user id; see ``recipients`` of `Engine.trigger`.
+
+    Raises:
+        OperationError: one has no ``user_id`` (``bad-recipient``), or comes twice (``named-twice``).
+    """
+    found: dict[str, dict[str, object]] = {}
+    for place, each in enumerate(recipients):
+        user_id = each.get("user_id") if isinstance(each, Mapping) else None
+        if isinstance(user_id, int) and not isinstance(user_id, bool):
+            user_id = str(user_id)
+        if not isinstance(user_id, str) or not user_id:
+            reason = f"recipients[{place}] needs a user_id, a text or a whole number"
+            raise OperationError(code="bad-recipient", name=broadcast, reason=reason)
+        if user_id in found:
+            reason = f"recipients[{place}] names a person a second time"
+            raise OperationError(code="named-twice", name=broadcast, reason=reason)
+        found[user_id] = {name: value for name, value in each.items() if name != "user_id"}
+    return found
+
+
 def _broadcast(index: RuleIndex, name: str) -> Rule:
     """The broadcast of that name, whatever starts it."""
     known = [rule for rule in index.book.rules if rule.kind is RuleKind.BROADCAST]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -72,6 +73,42 @@ def test_each_person_may_have_properties_of_their_own(engine: Engine) -> None:
     done = engine.trigger("news", per_person={"ada": {"code": "A"}, "nobody": {}})
     assert [each.content["subject"] for each in done.deliveries["ada"]] == ["A"]
     assert done.unknown == ("nobody",)
+
+
+def test_recipients_carry_an_audience_and_per_person_data_and_unknown_ids_are_reported(
+    engine: Engine,
+) -> None:
+    """In one list; ids that nobody has are never created."""
+    people = [{"user_id": "ada", "code": "A1"}, {"user_id": "bob"}, {"user_id": "zoe", "code": "Z"}]
+    done = engine.trigger("news", recipients=people, properties={"code": "all"})
+    assert _subjects(engine) == {"ada": "A1", "bob": "all"}
+    assert done.unknown == ("zoe",)
+    with engine.store.session() as session:
+        assert session.identifiers(["zoe"], ()) == []
+
+
+@pytest.mark.parametrize(
+    ("recipients", "code"),
+    [
+        ([{"code": "A1"}], "bad-recipient"), ([{"user_id": ""}], "bad-recipient"), (["ada"], "bad-recipient"),
+        ([{"user_id": True}], "bad-recipient"), ([{"user_id": "ada"}, {"user_id": "ada"}], "named-twice"), ([], "no-people"),
+    ],
+)  # fmt: skip
+def test_recipients_that_are_wrong_start_nothing(recipients: list[Any], code: str) -> None:
+    """The error says which one it is."""
+    with _opened("memory://") as engine:
+        with pytest.raises(OperationError) as refused:
+            engine.trigger("news", recipients=recipients)
+        assert refused.value.code == code
+        assert engine.runs("news") == []
+        with pytest.raises(TypeError, match="leave out"):
+            engine.trigger("news", recipients=[{"user_id": "ada"}], people=["ada"])
+
+
+def test_a_recipient_may_have_a_number_for_an_id(engine: Engine) -> None:
+    """As in a message."""
+    engine.identify("1001")
+    assert set(engine.trigger("news", recipients=[{"user_id": 1001}]).deliveries) == {"1001"}
 
 
 def test_a_second_call_with_the_key_sends_nothing_and_answers_the_same(engine: Engine) -> None:

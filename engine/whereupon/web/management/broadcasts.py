@@ -9,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, JsonValue
 
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
+from whereupon.operations.broadcasts import MOST_PEOPLE, own_properties
+from whereupon.operations.broadcasts import Triggered as Done
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, Scope
 from whereupon.rules.model import OnCall, OnSchedule, Rule, RuleKind
 from whereupon.web.management.entries import OperationShown, operation_shown
@@ -279,6 +281,8 @@ class TriggerAsked(Form):
     Attributes:
         properties: what its templates and its ``who`` see as ``properties``.
         key: one key starts the broadcast once, ever; without it, the ``Idempotency-Key`` does for a day.
+        recipients: the people whom it goes to, as far as ``who`` admits them, at most 10,000; without them,
+            everyone. Each has a ``user_id``, and beside it properties of that person's own.
     """
 
     properties: dict[str, JsonValue] = Field(default={}, examples=[{"title": "Summer"}])
@@ -286,24 +290,55 @@ class TriggerAsked(Form):
         default=None, min_length=1, max_length=100, pattern=r"^[ -~]+$", examples=["june"]
     )
 
+    recipients: Annotated[list[dict[str, JsonValue]], Field(max_length=MOST_PEOPLE)] | None = Field(
+        default=None, examples=[[{"user_id": "ada", "discount": 10}]]
+    )
+
+
+class RecipientsReached(BaseModel):
+    """What became of the recipients of a call, by their places in its list, from 0. No person is created.
+
+    Attributes:
+        let_in: how many were let in.
+        unknown: the places of user ids that nobody has.
+        excluded: the places of people whom ``who`` does not admit.
+    """
+
+    let_in: int
+    unknown: list[int]
+    excluded: list[int]
+
 
 class Triggered(BaseModel):
     """A broadcast was started.
 
     Attributes:
         is_new: false if an earlier call with the same key started it.
+        recipients: null if the call named nobody.
     """
 
     run: str = Field(examples=["news:june"])
     is_new: bool
+    recipients: RecipientsReached | None = None
 
 
 @routes.post("/broadcasts/{rule}/trigger", **needs(Scope.EDITOR, 400, 404, 409))
 def trigger_broadcast(
     rule: RuleId, asked: TriggerAsked, engine: EngineGiven, caller: CallerGiven
 ) -> Triggered:
-    """Start a broadcast to everyone whom its ``who`` admits."""
-    done = engine.trigger(rule, properties=asked.properties, key=asked.key)
+    """Start a broadcast to everyone whom its ``who`` admits, or to the recipients among them."""
+    named = None if asked.recipients is None else own_properties(rule, asked.recipients)
+    done = engine.trigger(rule, per_person=named, properties=asked.properties, key=asked.key)
     if done.is_new:
         engine.audit.note("broadcast-triggered", by=caller.name, rule=rule)
-    return Triggered(run=done.run, is_new=done.is_new)
+    reached = None if named is None else _reached(done, list(named))
+    return Triggered(run=done.run, is_new=done.is_new, recipients=reached)
+
+
+def _reached(done: Done, named: list[str]) -> RecipientsReached:
+    places = {user_id: place for place, user_id in enumerate(named)}
+    return RecipientsReached(
+        let_in=len(done.deliveries),
+        unknown=[places[user_id] for user_id in done.unknown],
+        excluded=[places[user_id] for user_id in done.excluded],
+    )
