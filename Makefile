@@ -19,7 +19,7 @@ help:
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 	@echo "            (VICTIM=delivery kills them while they send mail and webhooks, VICTIM=server kills PostgreSQL,"
 	@echo "            VICTIM=journey kills them while people go through journeys, VICTIM=door kills whereupon serve under load,"
-	@echo "            VICTIM=cap kills processes that send to the same people under caps)"
+	@echo "            VICTIM=cap kills processes that send to the same people under caps, VICTIM=broadcast that send broadcasts)"
 	@echo "make journeys  hold the engine to a model of journeys, on JOURNEYS=10000 generated ones, killed now and then"
 	@echo "            (DATABASE=sqlite or postgres for stores of a database)"
 	@echo "make year  hold the engine to a model of time and people, over a year of PEOPLE=10000 households, day by day"

@@ -19,6 +19,7 @@ _KILLED = {
     Victim.SERVER: "its server",
     Victim.DELIVERY: "processes that deliver by mail and HTTP",
     Victim.JOURNEY: "processes that take people through journeys",
+    Victim.BROADCAST: "processes that send broadcasts at each person's own time and at a rate",
     Victim.DOOR: "servers under load",
     Victim.CAP: "processes that send to the same people under caps",
 }

@@ -29,6 +29,8 @@ _UNLIKE: Mapping[str, frozenset[str]] = {
     "request": frozenset({"key"}),
     "person": frozenset({"key"}),
     "name": frozenset({"id"}),
+    # When a run with a rate let people in is what the kills change; whom it let in is not.
+    "run": frozenset({"due_at", "let_in"}),
     # The audit log is one chain, and who writes first is not the same twice; what it says is.
     "audit": frozenset({"sequence", "request", "previous", "hash"}),
     "audit_head": frozenset({"hash", "seal"}),
@@ -57,6 +59,8 @@ def contents_of(url: str) -> Contents:
     def shown(column: str, value: object) -> object:
         if column == "message_key":
             return messages.get(value, "gone")
+        if column == "cursor":  # of a run: the key of a person
+            return "under way" if value else value
         if column == "name_id":
             return kinds[value]
         if column in _KEYS or (column.endswith("_key") and isinstance(value, int)):

@@ -31,6 +31,7 @@ _MOST_STEPS = 25  # of dispatching in one round, a lease each
 _AIMED_STEPS = 4  # of these; a kill in every one would let no delivery through
 _THE_END = timedelta(days=2)
 _MOST_ROUNDS = 2  # a kill
+_BOOKS = {Victim.JOURNEY: "journeys", Victim.BROADCAST: "broadcasts"}
 _FEWEST = 8  # rounds; a wait of an hour is over by then
 
 
@@ -253,11 +254,12 @@ def disturbed_and_not(
         seed: what everything follows from.
         server: what to kill instead of processes.
         at: what is killed. With ``delivery`` the channels call a mail server and an HTTP server of this process,
-            and the kills come while they do; with ``journey`` people go through journeys.
+            and the kills come while they do; with ``journey`` people go through journeys, with ``broadcast`` they
+            get broadcasts at their own time and at a rate.
     """
     place = urls[0], logs[0]
     over_the_network = at is Victim.DELIVERY
-    book = "journeys" if at is Victim.JOURNEY else "shop"
+    book = _BOOKS.get(at, "shop")
     through = islice(rounds(seed=seed, workers=workers), _FEWEST + kills * _MOST_ROUNDS)
     with closing(Nest()) as nest, ExitStack() as open_ones:
         servers = [open_ones.enter_context(receivers()) for _ in urls if over_the_network]

@@ -14,13 +14,15 @@ class Victim(StrEnum):
     """What is killed: one of our processes, or the database server under all of them.
 
     ``delivery`` is a process while it delivers to receivers over the network, ``journey`` is one that does due work
-    of journeys, ``cap`` is one of several that send to the same few people under caps, ``door`` is ``whereupon serve`` under load.
+    of journeys, ``broadcast`` one of broadcasts at their own time and at a rate, ``cap`` is one of several that send to the same few people under caps,
+    ``door`` is ``whereupon serve`` under load.
     """
 
     PROCESS = "process"
     SERVER = "server"
     DELIVERY = "delivery"
     JOURNEY = "journey"
+    BROADCAST = "broadcast"
     DOOR = "door"
     CAP = "cap"
 
@@ -55,7 +57,11 @@ _POINTS: Sequence[tuple[str, str, int]] = (
 )
 """The points of each order that are aimed at, and up to which time of reaching them."""
 
-_ORDERS = {Victim.DELIVERY: ("due",), Victim.JOURNEY: ("wake", "ingest")}
+_ORDERS = {
+    Victim.DELIVERY: ("due",),
+    Victim.JOURNEY: ("wake", "ingest"),
+    Victim.BROADCAST: ("wake",),
+}
 """The orders that are aimed at; all of them unless it says else."""
 
 _AHEAD = 2 * len(_POINTS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
+from zlib import crc32
 
 from pydantic import JsonValue
 from tests.rule_files import book_of
@@ -123,6 +124,26 @@ JOURNEYS = book_of(
 """Journeys that wait for what the messages of a run say, at the time of a round or many rounds later."""
 
 
+BROADCASTS = book_of(
+    thanks(campaign="order", when="Order Completed", reentry={"once_per": "3h"}),
+    news(
+        broadcast="digest",
+        when={"cron": "20 */4 * * *", "timezone": "person"},
+        who={"performed": {"event": "Product Added", "at_least": 1}},
+        whereupon=[{"send": "push", "title": "Yours"}, {"wait": "10m"}, {"track": "Read"}],
+    ),
+    news(broadcast="slowly", when="Launched", rate="3 per 10m"),
+    news(
+        broadcast="hourly", when={"cron": "0 * * * *"}, rate="10 per 20m", holdout=20, goal="Read"
+    ),
+)
+"""Broadcasts at each person's own time, and at a rate."""
+
+_ZONES = (
+    "Pacific/Kiritimati", "Asia/Kathmandu", "Europe/Paris", "UTC", "America/St_Johns", "Etc/GMT+12",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
     """A round: the batch of each worker, and its time."""
@@ -177,7 +198,9 @@ class _Sender:
                 event = _EVENTS[kind.removeprefix("anonymous ")]
                 return {**event, "anonymousId": device, "properties": _bought(name)}
             case "claim":
-                traits: JsonValue = {"plan": self._chance.choice(["free", "pro"])}
+                zone = _ZONES[crc32(name.encode()) % len(_ZONES)]
+                plan = self._chance.choice(["free", "pro"])
+                traits: JsonValue = {"plan": plan, "timezone": zone}
                 return _identify(person, {"anonymousId": device, "traits": traits})
             case "alias":
                 return {

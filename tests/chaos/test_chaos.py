@@ -121,6 +121,26 @@ def test_people_go_through_journeys_as_if_nobody_had_killed_the_processes(
     assert expired
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_broadcasts_reach_each_person_once_whatever_is_killed(
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """At each person's own time, at a rate, and beside a holdout: as if nobody had killed the processes."""
+    home = tmp_path_factory.mktemp("broadcasts")
+    with ExitStack() as stores:
+        if database == "sqlite":
+            urls = f"sqlite:///{home}/disturbed.db", f"sqlite:///{home}/undisturbed.db"
+        else:
+            server: Server = request.getfixturevalue("server")
+            urls = stores.enter_context(server.empty()), stores.enter_context(server.empty())
+        verdict = disturbed_and_not(5, urls, _logs(home), workers=1, seed=6, at=Victim.BROADCAST)
+    assert verdict.differences == []
+    assert verdict.figures.kills == 5
+    entries = verdict.contents["entry"]
+    for name in ("digest@", "slowly", "hourly@"):
+        assert len([entry for entry in entries if name in entry]) > 5, name
+
+
 @pytest.mark.parametrize(("database", "processes"), [("sqlite", 1), ("postgresql", 2)])
 def test_a_server_that_is_killed_under_load_loses_nothing_that_it_acknowledged(
     database: str, processes: int, request: pytest.FixtureRequest, tmp_path: Path

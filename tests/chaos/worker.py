@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Engine as Database
 from sqlalchemy import event
-from tests.chaos.script import JOURNEYS, POLICY, RULES
+from tests.chaos.script import BROADCASTS, JOURNEYS, POLICY, RULES
 
 from whereupon import Delivery, Engine, RetryLater, StoreError
 from whereupon.channels import Email, Webhook
@@ -31,7 +31,7 @@ from whereupon.scheduling.clocks import FrozenClock
 
 SECRET = "whsec_" + b64encode(bytes(32)).decode()  # of a receiver that checks nothing
 
-BOOKS = {"shop": RULES, "journeys": JOURNEYS}
+BOOKS = {"shop": RULES, "journeys": JOURNEYS, "broadcasts": BROADCASTS}
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "COPY")
 

@@ -335,9 +335,9 @@ def test_a_broadcast_is_started_once_under_a_key(api: Api) -> None:
     assert isinstance(clock, FrozenClock)
     clock.move_to(clock.now() + timedelta(days=1))
     first = editor.post("/api/broadcasts/news/trigger", json={"key": "july"}).json()
-    assert first == {"run": "news:july", "is_new": True}
+    assert first == {"run": "news:july", "is_new": True, "recipients": None}
     again = editor.post("/api/broadcasts/news/trigger", json={"key": "july"}).json()
-    assert again == {"run": "news:july", "is_new": False}
+    assert again == {"run": "news:july", "is_new": False, "recipients": None}
     runs = editor.get("/api/broadcasts/news/runs").json()["items"]
     assert [each["run"] for each in runs] == ["news:july", "news:june"]
     assert editor.post("/api/broadcasts/daily/trigger", json={}).status_code == 404
