@@ -16,7 +16,9 @@ from whereupon.errors import Diagnostic
 from whereupon.rules.files import FILES
 from whereupon.rules.model import (
     ExitOnCondition,
+    ExitOnEvent,
     ExitOnLeaving,
+    Guard,
     OnSegment,
     Rule,
     Segment,
@@ -114,14 +116,28 @@ def may_have_sides(value: object) -> bool:
             return any(map(_reads_time, _conditions_of(value)))
         case Segment():
             return _reads_time(value.who)
+        case Guard():
+            return any(map(_reads_time, value.protect))
         case _:
             return False
 
 
 def _conditions_of(rule: Rule) -> Iterable[Condition]:
     yield from (rule.where, rule.who, *rule.route.conditions)
-    yield from (each.condition for each in rule.exits if isinstance(each, ExitOnCondition))
+    for leave in rule.exits:
+        if isinstance(leave, ExitOnCondition):
+            yield leave.condition
+        elif isinstance(leave, ExitOnEvent):
+            yield leave.where
+    if rule.goal is not None:
+        yield rule.goal.where
+    if not rule.route.is_plain:
+        waits = (step.waits for step in rule.route.every_step() if isinstance(step, WaitFor))
+        yield from (arm.where for arms in waits for arm in arms)
 
 
 def _reads_time(condition: Condition) -> bool:
-    return any("timestamp" in each.variables for each in condition.conjuncts)
+    """Whether the condition, or a `where` over events that it counts, reads the time."""
+    return any("timestamp" in each.variables for each in condition.conjuncts) or any(
+        asked.where is not None and _reads_time(asked.where) for asked in condition.performed
+    )
