@@ -1,8 +1,10 @@
 """What is known of a person, and what happened to them, page by page."""
 
+from datetime import datetime
+
 import pytest
 from tests.rule_files import File
-from tests.worlds import DAY, NOON, after, world
+from tests.worlds import DAY, HOUR, NOON, World, after, world
 
 from whereupon.errors import UnknownNameError
 from whereupon.insight import TimelinePlace
@@ -85,3 +87,65 @@ def test_nobody_is_told_of_as_nobody() -> None:
         with pytest.raises(UnknownNameError):
             shop.engine.deliveries(person=name)
     assert TimelinePlace(NOON) < TimelinePlace(NOON, 1)
+
+
+RENEWAL: File = {
+    "campaign": "renewal",
+    "when": {"date": "person.renews_at", "before": "7d", "at": "09:00"},
+    "who": {"plan": "pro"},
+    "reentry": "every_time",
+    "whereupon": [{"send": "push", "title": "Soon"}],
+}
+BACK: File = {
+    "campaign": "back",
+    "when": {"quiet": "purchase", "for": "10d"},
+    "reentry": "every_time",
+    "whereupon": [{"send": "push", "title": "Come back"}],
+}
+
+
+def _moments(shop: World) -> list[tuple[str, datetime | None, str]]:
+    return [(m.rule, m.at, m.sentence) for m in shop.engine.profile("ada").moments]
+
+
+def test_a_profile_says_when_time_opens_rules_next_or_why_it_does_not() -> None:
+    """A date that is missing, no date, or past; a silence that is over."""
+    shop = world(RENEWAL, BACK)
+    shop.identify("ada", {"plan": "pro"}, at=0)
+    over = "no purchase for 10d"
+    silence = ("back", after(10 * DAY), f"{over} is 2026-03-11T12:00:00Z, if none comes before")
+    assert _moments(shop) == [silence, ("renewal", None, "renews_at is missing")]
+    shop.identify("ada", {"renews_at": "soon"}, at=1)
+    assert _moments(shop)[1] == ("renewal", None, "renews_at is soon, which is no date")
+    shop.identify("ada", {"renews_at": "2026-03-20"}, at=2)
+    named = "7d before person.renews_at at 09:00"
+    at = after(12 * DAY - 3 * HOUR)
+    said = f"{named} is 2026-03-13T09:00:00Z, for the date 2026-03-20"
+    assert _moments(shop)[1] == ("renewal", at, said)
+    shop.run(20 * DAY)
+    assert _moments(shop) == [
+        ("back", None, f"{over} is over, and the next one begins it anew"),
+        ("renewal", None, f"{named} was 2026-03-13T09:00:00Z"),
+    ]
+
+
+def test_explain_and_the_timeline_tell_that_time_opened_a_rule() -> None:
+    """By its date or the beginning of the silence; a skip as well."""
+    shop = world(RENEWAL, BACK)
+    for name, plan in (("ada", "pro"), ("ben", "free")):
+        shop.identify(name, {"renews_at": "2026-03-20", "plan": plan}, at=0)
+    shop.run(20 * DAY)
+    (entered,) = shop.engine.explain("ada", "renewal")
+    assert entered.sentence.startswith(
+        "ada entered renewal at 2026-03-13T09:00:00Z, when its date 2026-03-20 had come"
+    )
+    assert (entered.subject, entered.message_id) == ("when/renewal", "when/renewal@2026-03-20")
+    (skipped,) = shop.engine.explain("ben", "renewal")
+    assert skipped.sentence.startswith(
+        "ben did not enter renewal at 2026-03-13T09:00:00Z, when its date 2026-03-20 had come: "
+        "the rule asks that"
+    )
+    (missed,) = shop.engine.explain("ada", "back")
+    assert "after a silence since 2026-03-01T12:00:00Z" in missed.sentence
+    told = [each.subject for each in shop.engine.timeline("ada")]
+    assert told == ["when/renewal", "when/back", "identify"]
