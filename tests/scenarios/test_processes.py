@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
@@ -13,6 +14,7 @@ import pytest
 from fixtures.shop_stream import messages as shop_messages
 from tests.paths import ROOT
 from tests.scenarios.broadcast_process import RULES
+from tests.scenarios.timer_process import RULES as TIMED
 from tests.shop import NOON
 from tests.stores import tables_in
 from tests.stream_files import write_stream
@@ -128,3 +130,33 @@ def test_a_broadcast_goes_on_where_killed_processes_left_it(database: str) -> No
     assert {row[3] for row in tables["whereupon_entry"]} == persons.keys()
     assert len(tables["whereupon_entry"]) == len(tables["whereupon_message"]) == len(names)
     assert [row[5] for row in tables["whereupon_run"]] == [None]
+
+
+@pytest.mark.slow
+def test_what_came_due_in_a_standstill_happens_once_though_processes_are_killed(
+    database: str,
+) -> None:
+    """Each is killed amid a transaction, and then two work at once: each date and each silence opens one entry."""
+    names = [f"person-{number}" for number in range(1_300)]
+    clock = FrozenClock(NOON)
+    with Engine.open(database, rules=TIMED, clock=clock) as engine:
+        date = (NOON + timedelta(days=9)).date().isoformat()
+        for first in range(0, len(names), 650):
+            engine.ingest(
+                [
+                    {"type": "identify", "userId": name, "traits": {"renews_at": date}}
+                    for name in names[first : first + 650]
+                ]
+            )
+    for _ in range(2):
+        with _running("timer_process", database) as let_in:
+            next(let_in)
+    with _running("timer_process", database) as one, _running("timer_process", database) as two:
+        assert [*one, *two]
+    tables = tables_in(database)
+    persons = {row[0] for row in tables["whereupon_person"]}
+    entered = sorted((str(row[1]), row[3]) for row in tables["whereupon_entry"])
+    wanted = sorted((rule, key) for rule in ("back", "renewal") for key in persons)
+    assert entered == wanted
+    assert len(tables["whereupon_delivery"]) == 2 * len(names)
+    assert tables["whereupon_timer"] == []
