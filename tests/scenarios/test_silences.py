@@ -283,3 +283,22 @@ def test_the_outcome_does_not_depend_on_which_messages_share_a_batch(
         ("ben", "04-10 12:00"),
         ("ada", "04-20 12:00"),
     ]
+
+
+@pytest.mark.parametrize("size", [1, 9])
+def test_what_was_due_before_a_message_of_somebody_else_is_not_late_by_it(
+    home: Store, size: int
+) -> None:
+    """A batch without due work wakes each person with their own message, as of when the silence had lasted."""
+    steps: list[File] = [{"wait": "1d"}, {"send": "push", "title": "Hi"}]
+    made = world(_rule({"quiet": "Signed In", "for": "10d"}, whereupon=steps), store=home)
+    for name in ("ada", "ben"):
+        made.track("Signed In", name, at=0)
+    sent = [("ben", 5), ("ben", 12), ("ada", 13)]
+    told = [
+        message(f"m-{name}-{day}", name="Signed In", user=name, at=day * DAY) for name, day in sent
+    ]
+    for first in range(0, len(told), size):
+        made.engine.take(told[first : first + size])
+    made.run(14 * DAY)
+    assert [(d.person, d.due_at) for d in made.deliveries()] == [("ada", after(11 * DAY))]

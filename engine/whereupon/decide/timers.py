@@ -72,8 +72,11 @@ class Timers:
         self._arm, self._ring = _nothing, _no_ring  # or the batch would refer to itself
 
     def pass_to(self, now: datetime) -> None:
-        """Let the clock go on to an instant, at which something arrives or is done; it never goes back."""
-        if now > self.now:
+        """Let the clock be at an instant, at which something arrives or is done.
+
+        It may go back: what is due of one person may be done behind a later message of another.
+        """
+        if now != self.now:
             if self._touched:
                 self._arm()
             self.now = now
