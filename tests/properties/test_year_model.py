@@ -15,8 +15,9 @@ from tests.properties.year_rules import Rules
 from tests.properties.year_runs import World, by_the_model, compared
 from tests.properties.year_words import Said
 
-_PEOPLE = examples(150).max_examples
+_PEOPLE = examples(60).max_examples
 """Some households; more with ``--hypothesis-profile=deep``."""
+_FOLDER = Path(__file__).parent / "year_folder"
 _PARIS = ZoneInfo("Europe/Paris")
 
 
@@ -25,6 +26,18 @@ def test_a_year_of_people_agrees_with_the_model_day_by_day() -> None:
     counts, differences = compared(World(RULES, 1, 365, deleted=29), _PEOPLE)
     assert differences == []
     assert {rule for _, rule, _ in counts} >= {rule.id for rule in Rules(RULES).every}
+
+
+def test_everything_that_time_does_agrees_with_the_model_day_by_day() -> None:
+    """Dates, silences, segments and exits by time, waits, quiet hours, caps, priorities and calendar re-entry.
+
+    The folder has them closer together than rules that are good for something.
+    """
+    world = World(_FOLDER, 3, 365, deleted=29)
+    counts, differences = compared(world, _PEOPLE)
+    assert differences == []
+    assert {rule for _, rule, _ in counts} >= {rule.id for rule in world.rules.every}
+    assert {"send push cap", "end segment", "end who"} <= {outcome for _, _, outcome in counts}
 
 
 # --- what is compared is not the same for other reasons -----------------------------------------------

@@ -76,14 +76,14 @@ class Steps(Sends):
     def end(self, entry: Entry, reason: str, now: int) -> None:
         """End an entry once; if it leaves early, what is still pending is withdrawn."""
         if entry.ended is None:
-            entry.ended, entry.due, entry.reached, entry.stood_since = (
-                (reason, now),
-                None,
-                None,
-                None,
-            )
-            for each in entry.sends if reason in _EARLY else ():
-                each.state = "withdrawn" if each.state == "pending" else each.state
+            entry.ended, entry.for_place = (reason, now), False
+            entry.due = entry.reached = entry.stood_since = None
+            taken_back = [each for each in entry.sends if each.state == "pending"]
+            for each in taken_back if reason in _EARLY else ():
+                each.state = "withdrawn"
+            if taken_back and reason in _EARLY:
+                for other in entry.person.entries:
+                    other.due = now if other.for_place else other.due
 
     def leaves(self, entry: Entry, heard: list[Said], now: int, left: frozenset[str]) -> None:
         """End the entry if an exit holds: by a message since the opening one, a segment left, or the person."""

@@ -178,8 +178,11 @@ class Household(Gates):
             return
         message.owner, before = person, set(person.inside)
         if message.kind == "alias":
-            self._merge(person, self.people.named(message.data["previousId"]), now)
-            before = self._memberships(person, now)  # to become one is no change of either
+            other = self.people.named(message.data["previousId"])
+            before |= (
+                other.inside if other else set()
+            )  # what either was in, the one who is left was in
+            self._merge(person, other, now)
         if message.kind == "identify":
             person.tell(message.data, message.at)
         change = self._changed(person, now, before)
@@ -336,8 +339,9 @@ def _years_of(value: Any, now: int, zone: Any) -> list[str]:
     if moment is None:
         return []
     born, year = local(moment, zone), local(now, zone).year
+    clock = "" if len(str(value)) == len("2026-01-31") else f"T{born.time().isoformat()}"
     return [
-        str(value).replace(str(born.date()), str(in_year(born.date(), y)))
+        f"{in_year(born.date(), y)}{clock}"
         for y in (year - 1, year, year + 1, year + 2)
-        if y >= born.year
+        if y > born.year
     ]

@@ -34,7 +34,8 @@ class Entry:
         at: when they entered.
         ended: the reason and the time.
         reached: when the wait was reached that the entry stands at; None if it stands at none.
-        quiet_since: when the send was reached that the entry stands at, for the sake of quiet hours or a cap.
+        stood_since: when the send was reached that the entry stands at, for the sake of quiet hours or a cap.
+        for_place: whether it stands there for a place under a cap.
         passed: by the number of a wait, the messages that it was passed by.
     """
 
@@ -48,6 +49,7 @@ class Entry:
     due: int | None = None
     reached: int | None = None
     stood_since: int | None = None
+    for_place: bool = False
     passed: dict[int, list[Said | None]] = field(default_factory=dict)
     converted: bool = False
     sends: list[Send] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Sends:
         state = "pending"
         if kind == "marketing":
             until = self._quiet_until(entry, channel, now)
+            entry.for_place = until is None
             if until is None:
                 state = _refusal(step, entry.person.values) or state
                 if state == "pending" and (over := self._over_cap(entry, channel, now)) is not None:
@@ -73,7 +76,7 @@ class Sends:
                 entry.due = until
                 return False
         del entry.todo[0]
-        entry.stood_since = None
+        entry.stood_since, entry.for_place = None, False
         entry.sends.append(Send(channel, kind, now, state))
         return True
 
