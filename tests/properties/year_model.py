@@ -334,7 +334,7 @@ def _is_among(asked: Any, message: Said) -> bool:
 
 
 def _years_of(value: Any, now: int, zone: Any) -> list[str]:
-    """The birthdays of this year and the years beside it."""
+    """The day itself and its anniversaries, of this year and the years beside it."""
     moment = moment_of(value, zone)
     if moment is None:
         return []
@@ -343,5 +343,5 @@ def _years_of(value: Any, now: int, zone: Any) -> list[str]:
     return [
         f"{in_year(born.date(), y)}{clock}"
         for y in (year - 1, year, year + 1, year + 2)
-        if y > born.year
+        if y >= born.year
     ]
