@@ -242,3 +242,47 @@ def test_it_is_so_in_every_store(opener: Opener, done: list[Act]) -> None:
     note(f"{[tuple(act) for act in done]}")
     with opener() as store:
         play(store, done)
+
+
+def wired(done: list[Act]) -> list[list[tuple[float, File]]]:
+    """The messages of the acts as they are sent, those that arrive at one instant together."""
+    groups: list[list[tuple[float, File]]] = []
+    now = 0.0
+    for number, act in enumerate(done):
+        now += act.wait
+        if act.kind not in MESSAGES:
+            continue
+        type_, user, body, extra = MESSAGES[act.kind](act, now)
+        wire: File = {"type": type_, "userId": user, "anonymousId": extra.get("anonymous"), **body}
+        wire |= {"messageId": f"m-{number}", "timestamp": after(extra["at"]).isoformat()}
+        if groups and groups[-1][0][0] == now:
+            groups[-1].append((now, wire))
+        else:
+            groups.append([(now, wire)])
+    return groups
+
+
+def decided_in(groups: list[list[tuple[float, File]]], store: Store, size: int) -> list[str]:
+    """What is decided if so many messages that arrive together are a batch; in the order of each person."""
+    made = world(*FILES, store=store)
+    for group in groups:
+        made.clock.move_to(after(group[0][0]))
+        for place in range(0, len(group), size):
+            taken = made.engine.ingest([wire for _, wire in group[place : place + size]])
+            made.decided += taken.decisions
+    made.run(10_000)
+    told = sorted(made.decided, key=lambda decision: decision.person or "")
+    return [
+        f"{d.person} {d.rule} {d.reason} {d.message_id} {d.timestamp:%d %H:%M} {d.decided_at:%d %H:%M}"
+        for d in told
+    ]
+
+
+@given(acts)
+@examples(60)
+def test_batches_decide_what_single_messages_decide(done: list[Act]) -> None:
+    """However the messages that arrive together are divided into batches, time changes the same."""
+    note(f"{[tuple(act) for act in done]}")
+    groups = wired(done)
+    alone, together = (decided_in(groups, world().home, size) for size in (1, 99))
+    assert alone == together
