@@ -251,7 +251,8 @@ def asked_inside(rule: Rule, segments: Mapping[str, Segment]) -> list[Condition]
 
 def is_timed(condition: Condition) -> bool:
     """Whether time alone may change the condition."""
-    return turns_by_time(condition.logic, to=True) or turns_by_time(condition.logic, to=False)
+    logics = [conjunct.meaning for conjunct in condition.conjuncts]
+    return turns_by_time(logics, to=True) or turns_by_time(logics, to=False)
 
 
 class _Asked(NamedTuple):
