@@ -86,7 +86,7 @@ class _Tests:
             checks.checked(read_test_file(path, read.plan)) for path in find_test_files(folder)
         ]
         coverages = {
-            file.subject: Coverage(subject, read.files[subject.id])
+            file.subject: Coverage(subject, read.files[subject.id], read.book.segments)
             for file in files
             if not file.is_broken and isinstance(subject := subjects.get(file.subject), Rule)
         }

@@ -225,6 +225,18 @@ reentry: once
 max_age: 2h
 whereupon: [exit]
 """
+LAPSED = """
+segment: lapsed
+description: Nobody has signed in.
+who: {performed: {event: Signed In, never: true, within: 7d}}
+"""
+SEGMENTED = """
+campaign: offer
+description: Of a segment.
+when: {enters: lapsed}
+reentry: once
+whereupon: [exit]
+"""
 SILENT = """
 campaign: offer
 description: After a silence.
@@ -251,6 +263,16 @@ def test_coverage_counts_that_a_date_comes_and_moves(tmp_path: Path) -> None:
     yearly = DATED.replace("before: 7d", "every: year")
     again = "no test waits until this moment comes again: when: person.renews_at, every year"
     assert f"3: offer: {again}" in _uncovered(tmp_path, yearly, told)
+
+
+def test_coverage_counts_that_time_leads_into_a_segment(tmp_path: Path) -> None:
+    """A segment that only a message leads out of has no moment that a test could wait for."""
+    (tmp_path / "lapsed.yaml").write_text(LAPSED)
+    came = "3: offer: no test waits until this moment comes: when: enters lapsed by time"
+    assert came in _uncovered(tmp_path, SEGMENTED, f"- {BUY}")
+    assert came not in _uncovered(tmp_path, SEGMENTED, f"- {IN}")
+    leaving = SEGMENTED.replace("enters", "leaves")
+    assert not [each for each in _uncovered(tmp_path, leaving, "") if "moment" in each]
 
 
 def test_coverage_counts_that_a_silence_lasts_and_is_broken(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """What the tests of one rule have seen of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import Final
 
 from whereupon.decide import Ended
@@ -23,6 +24,7 @@ from whereupon.rules.model import (
     OnQuiet,
     Rule,
     RuleKind,
+    Segment,
 )
 from whereupon.testing.coverage.condition_probes import BOTH, WINDOW, noted, see_window
 from whereupon.testing.coverage.goal_probes import GoalProbes
@@ -40,21 +42,27 @@ _END_OF: Final = {
 }
 
 
+NO_SEGMENTS: Final[Mapping[str, Segment]] = MappingProxyType({})
+
+
 class Coverage:
     """Notes what tests see of a rule while `rule`, an instrumented copy of it, is run.
 
     Args:
         file: the rule's file.
+        segments: of the folder, by id.
 
     Attributes:
         probes: of every part of the rule, with what has been seen.
     """
 
-    def __init__(self, rule: Rule, file: str) -> None:
+    def __init__(
+        self, rule: Rule, file: str, segments: Mapping[str, Segment] = NO_SEGMENTS
+    ) -> None:
         self._file = file
         self.probes: list[Probe] = []
         self._entering = self._probe(ENTERING, BOTH, ())
-        self._time = TimeProbes(rule, self.probes)
+        self._time = TimeProbes(rule, self.probes, segments)
         where = noted(rule.where, "where", ("where",), self.probes)
         who = noted(rule.who, "who", ("who",), self.probes)
         self._exits: list[tuple[Exit, Probe]] = []

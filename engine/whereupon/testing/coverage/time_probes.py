@@ -1,15 +1,16 @@
 """The probe of a trigger by time: that it comes, that it moves or is broken, and that it comes again."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from whereupon.conditions.analysis import turns_by_time
 from whereupon.conditions.paths import follow
 from whereupon.decide.decisions import Decision
 from whereupon.matching import SubjectKind
 from whereupon.messages.model import MessageType
 from whereupon.records import StoredMessage
-from whereupon.rules.model import OnDate, OnQuiet, Rule
+from whereupon.rules.model import Change, OnDate, OnQuiet, OnSegment, Rule, Segment
 from whereupon.testing.coverage.probe import Probe
 from whereupon.testing.reports import Seen
 from whereupon.testing.simulation import Happened
@@ -18,23 +19,27 @@ from whereupon.testing.simulation import Happened
 class TimeProbes:
     """The probe of a rule's `when`, if time opens the rule."""
 
-    def __init__(self, rule: Rule, probes: list[Probe]) -> None:
+    def __init__(self, rule: Rule, probes: list[Probe], segments: Mapping[str, Segment]) -> None:
         trigger = rule.triggers[0]
-        self._trigger = trigger
+        self._trigger, self._rule = trigger, rule.id
         self._subject = f"{SubjectKind.WHEN.named(rule.id)}@"
         self._probe: Probe | None = None
-        if isinstance(trigger, OnDate | OnQuiet):
-            self._probe = Probe(f"when: {trigger.in_words}", _wanted(trigger), ("when",))
-            probes.append(self._probe)
+        match trigger:
+            case OnDate() | OnQuiet():
+                self._probe = Probe(f"when: {trigger.in_words}", _wanted(trigger), ("when",))
+            case OnSegment(name, change) if _is_led_by_time(segments.get(name), change):
+                self._subject = f"{SubjectKind.SEGMENT.named(name)}@"
+                part = f"when: {change} {name} by time"
+                self._probe = Probe(part, (Seen.CAME,), ("when", change.value))
+            case _:
+                return
+        probes.append(self._probe)
 
     def note(self, happened: Happened) -> None:
         """Note whose moment came, and whose moved."""
         if self._probe is None:
             return
-        came: dict[str | None, set[str]] = defaultdict(set)
-        for record in happened.records:
-            if isinstance(record, Decision) and record.message_id.startswith(self._subject):
-                came[record.person].add(record.message_id)
+        came = self._came(happened)
         for moments in came.values():
             self._probe.see(Seen.CAME)
             if len(moments) > 1:
@@ -47,6 +52,24 @@ class TimeProbes:
                 self._probe.see(Seen.BROKEN)
             case _:
                 pass
+
+    def _came(self, happened: Happened) -> Mapping[str | None, set[str]]:
+        """By person, the moments at which the rule was asked."""
+        came: dict[str | None, set[str]] = defaultdict(set)
+        for record in happened.records:
+            if not isinstance(record, Decision) or record.rule != self._rule:
+                continue
+            if record.message_id.startswith(self._subject):
+                came[record.person].add(record.message_id)
+        return came
+
+
+def _is_led_by_time(segment: Segment | None, change: Change) -> bool:
+    """Whether time alone may lead people into a segment, or out of it."""
+    if segment is None:
+        return False
+    logics = [conjunct.meaning for conjunct in segment.who.conjuncts]
+    return turns_by_time(logics, to=change is Change.ENTERS)
 
 
 def _wanted(trigger: OnDate | OnQuiet) -> Sequence[Seen]:
