@@ -108,7 +108,7 @@ class SettingsForm(FileForm):
 
     timezone: AnyClockForm = Field(
         default=None,
-        description="Whose clock times of day and texts go by: a timezone, or the attribute of a person that "
+        description="Whose clock times of day, calendar days and texts go by: a timezone, or the attribute of a person that "
         "names it.",
         examples=[{"attribute": "timezone", "else": "Europe/Paris"}, "Europe/Paris"],
     )

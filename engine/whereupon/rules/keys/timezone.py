@@ -86,7 +86,7 @@ TIMEZONE = Key(
     field=Field(
         default=None,
         description=(
-            "Whose clock the times of day and the texts of this rule go by, instead of what the settings "
+            "Whose clock times of day, calendar days and the texts of this rule go by, instead of what the settings "
             "say: a timezone, or the attribute that names a person's own."
         ),
         examples=["Europe/Paris", {"attribute": "timezone", "else": "Europe/Paris"}],
