@@ -4,6 +4,7 @@ A segment that time may change is asked as of now: as of the arrival of a messag
 engine has said of a person is at any time what asking anew gives. Any other segment is asked as of the message.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -18,8 +19,7 @@ from whereupon.rules.model import Segment
 
 def is_in(work: BatchState, segment: Segment, person: Person, at: datetime) -> bool:
     """Whether a person, with the attributes of now, is in a segment at an instant."""
-    history = HistoryUntil(work.history, person.key, at, attributes=person.attributes)
-    return segment.who.holds(data_of(person, at), history)
+    return bool(_those_in(work, (segment,), person, at))
 
 
 def data_of(person: Person, at: datetime) -> dict[str, JsonValue]:
@@ -28,6 +28,15 @@ def data_of(person: Person, at: datetime) -> dict[str, JsonValue]:
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_instant(at),
     }
+
+
+def _those_in(
+    work: BatchState, segments: Sequence[Segment], person: Person, at: datetime
+) -> frozenset[str]:
+    if not segments:
+        return frozenset()
+    data, history = data_of(person, at), HistoryUntil(work.history, person.key, at)
+    return frozenset(segment.id for segment in segments if segment.who.holds(data, history))
 
 
 def memberships(
@@ -39,11 +48,18 @@ def memberships(
         moment: as of when segments are asked that time does not change.
         now: as of when the others are.
     """
-    timed = work.index.timed_segments
-    return frozenset(
-        segment.id
-        for segment in work.index.watched_segments
-        if is_in(work, segment, person, now if segment.id in timed else moment)
+    timed, others = _apart(work)
+    return _those_in(work, others, person, moment) | _those_in(work, timed, person, now)
+
+
+def _apart(work: BatchState) -> tuple[Sequence[Segment], Sequence[Segment]]:
+    """The watched segments that time may change, and those that it does not."""
+    watched, timed = work.index.watched_segments, work.index.timed_segments
+    if not timed:
+        return (), watched
+    return (
+        [segment for segment in watched if segment.id in timed],
+        [segment for segment in watched if segment.id not in timed],
     )
 
 
@@ -61,14 +77,12 @@ def memberships_before(
     At the very instant of a change by time a message comes first: the segment is asked as of just before, and the
     timer is computed anew behind the message.
     """
-    timed = work.index.timed_segments
-    found = set()
-    for segment in work.index.watched_segments:
-        at = moment
-        if segment.id in timed:
-            subject = SubjectKind.SEGMENT.named(segment.id)
-            is_tied = work.clocked.take(person.key, subject, now)
-            at = earlier(now, MICROSECOND) if is_tied else now
-        if is_in(work, segment, person, at):
-            found.add(segment.id)
-    return frozenset(found)
+    timed, others = _apart(work)
+    tied = [
+        segment
+        for segment in timed
+        if work.clocked.take(person.key, SubjectKind.SEGMENT.named(segment.id), now)
+    ]
+    found = _those_in(work, others, person, moment)
+    found |= _those_in(work, [s for s in timed if s not in tied], person, now)
+    return found | _those_in(work, tied, person, earlier(now, MICROSECOND))
