@@ -212,7 +212,7 @@ def check_timed(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
     if not isinstance(raw, dict):
         return
     if isinstance(date := raw.get("date"), str) and date.startswith("person."):
-        yield from checker.value(parts_of(date), ("when", "date"))
+        yield from checker.date(parts_of(date), ("when", "date"))
         clock = raw.get("timezone")
         attribute = clock.get("attribute") if isinstance(clock, dict) else None
         if isinstance(attribute, str):

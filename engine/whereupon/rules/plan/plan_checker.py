@@ -34,6 +34,9 @@ from whereupon.templates import is_template, secret_names
 _LOOKED_INTO: Final = ("properties", "person", "context")
 
 
+_WITHOUT_DATES: Final = ("boolean", "array", "object", "null")
+
+
 @dataclass(frozen=True, slots=True)
 class PlanChecker:
     """Checks the parts of one file.
@@ -68,6 +71,17 @@ class PlanChecker:
     def value(self, name: tuple[str, ...], path: Path) -> Iterator[Diagnostic]:
         """The path of a value of the message or the person, its root first."""
         yield from self._value(name, path, self.opening)
+
+    def date(self, name: tuple[str, ...], path: Path) -> Iterator[Diagnostic]:
+        """The path of a value that holds a date, its root first."""
+        unknown = [*self.value(name, path)]
+        yield from unknown
+        schema = None if unknown else self._schema(name, None)
+        type_ = schema.get("type") if isinstance(schema, dict) else None
+        if type_ in _WITHOUT_DATES:
+            label = ".".join(name[1:])
+            message = f"the settings say that {label} is of type {type_}, which holds no date: this never comes"
+            yield Diagnostic.warning_at(path, "type-mismatch", message)
 
     def same(self, raw: JsonValue, path: Path, event: str) -> Iterator[Diagnostic]:
         """The names in a `same`: properties of the event, and of those that open an entry."""
