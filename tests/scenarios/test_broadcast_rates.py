@@ -59,6 +59,7 @@ def test_the_next_interval_is_due_work_at_its_own_moment(
     engine.run_due()
     progress = engine.broadcasts.show("news", "news:june")
     assert (progress.run.admitted, progress.run.due_at) == (10, NOON + MINUTE)
+    assert progress.ahead == 15
     assert progress.run.state_at(clock.now()) == "running"
     assert engine.waiting().work_due == NOON + MINUTE
 

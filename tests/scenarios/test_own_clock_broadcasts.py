@@ -207,6 +207,13 @@ def test_who_is_later_than_late_does_not_get_it_and_that_is_recorded_with_its_re
         )
 
 
+def test_a_run_says_how_far_it_is(earth: Earth) -> None:
+    """How many have entered, and whose turn is still to come."""
+    earth.until(OPENING + 6 * HOUR)
+    progress = earth.engine.broadcasts.show("news", "news@2026-06-01T09:00")
+    assert (progress.run.admitted, progress.ahead) == (2, 4)
+
+
 def test_explain_says_when_a_persons_turn_comes(earth: Earth) -> None:
     """And of one whose turn was, that they were in the audience, at their own time."""
     earth.until(OPENING + 6 * HOUR)

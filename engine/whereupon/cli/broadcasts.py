@@ -103,12 +103,16 @@ def _runs(
 ) -> None:
     if broadcast is not None and run is not None:
         found = engine.broadcasts.show(broadcast, run)
-        _print_runs(engine, [found.run], found.waiting, as_json=as_json)
+        now = engine.clock.now()
+        if as_json:
+            print_objects(run_object(found.run, now, found.waiting, found.ahead))
+        else:
+            print_lines([run_line(found.run, now, found.waiting, found.ahead)])
         return
     runs = engine.broadcasts.list(broadcast, limit=limit).runs
     if not runs and broadcast is not None:
         _check(engine, broadcast)
-    _print_runs(engine, runs, None, as_json=as_json)
+    _print_runs(engine, runs, as_json=as_json)
 
 
 def _check(engine: Engine, broadcast: str) -> None:
@@ -117,14 +121,12 @@ def _check(engine: Engine, broadcast: str) -> None:
         raise UnknownNameError(kind="broadcast", name=broadcast, known=tuple(known))
 
 
-def _print_runs(
-    engine: Engine, runs: list[BroadcastRun], waiting: int | None, *, as_json: bool
-) -> None:
+def _print_runs(engine: Engine, runs: list[BroadcastRun], *, as_json: bool) -> None:
     now = engine.clock.now()
     if as_json:
-        print_objects(*(run_object(each, now, waiting) for each in runs))
+        print_objects(*(run_object(each, now) for each in runs))
     else:
-        print_lines([run_line(each, now, waiting) for each in runs] or ["There are no runs."])
+        print_lines([run_line(each, now) for each in runs] or ["There are no runs."])
 
 
 def _preview(engine: Engine, broadcast: str | None, sample: int, *, as_json: bool) -> None:
@@ -158,4 +160,4 @@ def _decide(
         RunAction.RESUME: broadcasts.resume,
         RunAction.CANCEL: broadcasts.cancel,
     }[action]
-    _print_runs(engine, [decide(broadcast, by=by, run=run)], None, as_json=as_json)
+    _print_runs(engine, [decide(broadcast, by=by, run=run)], as_json=as_json)

@@ -52,10 +52,12 @@ class RunProgress(NamedTuple):
 
     Attributes:
         waiting: how many of its deliveries are pending, held or paused.
+        ahead: to how many people it has not come yet, whether or not they will be let in.
     """
 
     run: BroadcastRun
     waiting: int
+    ahead: int = 0
 
 
 class BroadcastRuns:
@@ -105,7 +107,8 @@ class BroadcastRuns:
             found = session.run(broadcast, run)
             if found is None:
                 raise _unknown(broadcast, run)
-            return RunProgress(found, session.count_waiting_of_run(broadcast, run))
+            waiting = session.count_waiting_of_run(broadcast, run)
+            return RunProgress(found, waiting, session.count_ahead(found))
 
     # --- deciding ---------------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ from whereupon.records import (
     Skips,
     SkipSearch,
     StoredMessage,
+    Timer,
     TimeSkip,
     email_of,
     prune_action,
@@ -167,6 +168,14 @@ class Questions(GuardQuestions, FigureQuestions, Protocol):
         """How many deliveries of a run are pending, held or paused."""
         found = (d for d in self.scan(Delivery) if (d.rule, d.occasion) == (rule, occasion))
         return sum(delivery.state in WAITING for delivery in found)
+
+    def count_ahead(self, run: BroadcastRun) -> int:
+        """To how many people a run has not come yet: whose turn is still to come, or whose key is behind its cursor."""
+        if run.is_open:
+            return sum(timer.subject == run.subject for timer in self.scan(Timer))
+        if run.cursor is None:
+            return 0
+        return sum(person.key > run.cursor for person in self.scan(Person))
 
     # --- people -------------------------------------------------------------------------------------
 

@@ -196,17 +196,23 @@ def moved_objects(moved: Moved, *, dry_run: bool) -> list[JsonObject]:
 # --- broadcasts ---------------------------------------------------------------------------------------
 
 
-def run_line(run: BroadcastRun, now: datetime, waiting: int | None = None) -> str:
-    """One run: its occasion, state, time, and how many were let in."""
+def run_line(
+    run: BroadcastRun, now: datetime, waiting: int | None = None, ahead: int | None = None
+) -> str:
+    """One run: its occasion, state, time, and how many were let in, and how many are ahead of it."""
     parts = [clean(id_in_ref(run.occasion)), f"{run.state_at(now)}"]
     parts.append(f"due {format_instant(run.due_at)}")
     parts.append(f"{counted(run.admitted, 'person', 'people')} let in")
+    if ahead:
+        parts.append(f"{counted(ahead, 'person', 'people')} ahead")
     if waiting is not None:
         parts.append(f"{counted(waiting, 'delivery waits', 'deliveries wait')}")
     return "  ".join([*parts, *_operation_words(run.operations)])
 
 
-def run_object(run: BroadcastRun, now: datetime, waiting: int | None = None) -> JsonObject:
+def run_object(
+    run: BroadcastRun, now: datetime, waiting: int | None = None, ahead: int | None = None
+) -> JsonObject:
     """The same as JSON."""
     shown: JsonObject = {
         "kind": "run",
@@ -218,7 +224,7 @@ def run_object(run: BroadcastRun, now: datetime, waiting: int | None = None) -> 
         "reason": run.reason,
         "operations": operation_objects(run.operations),
     }
-    return shown if waiting is None else {**shown, "waiting": waiting}
+    return shown if waiting is None else {**shown, "waiting": waiting, "ahead": ahead}
 
 
 def preview_lines(preview: AudiencePreview) -> list[str]:

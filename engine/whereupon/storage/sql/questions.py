@@ -180,6 +180,17 @@ class SqlQuestions(SqlGuardQuestions, SqlFigureQuestions, Questions):
         (numbers,) = self._queries.count_waiting_of_run.fetch(self._connection, **asked)
         return sum(map(int, numbers))
 
+    def count_ahead(self, run: BroadcastRun) -> int:
+        """Timers of a run, or persons behind its cursor."""
+        if run.is_open:
+            found = self._queries.count_timers.fetch(self._connection, subject=run.subject)
+        elif run.cursor is not None:
+            found = self._queries.count_persons_after.fetch(self._connection, after=run.cursor)
+        else:
+            return 0
+        ((number,),) = found
+        return int(number)
+
     def entries_after(
         self, which: EntryFilter, after: int, limit: int, reach: int
     ) -> tuple[list[Entry], int | None]:

@@ -259,6 +259,18 @@ class OperationsContract:
             assert len(session.deliveries_of_run(*of, WAITING, 2)) == 2
             assert session.count_waiting_of_run(*of) == 3
 
+    def test_the_people_ahead_of_a_run_are_counted(self, store: Store) -> None:
+        """Those behind its cursor; of one that is open on each person's clock those whose turn is to come."""
+        people = {key: person(key) for key in (ADA, BOB, BOB + 1)}
+        own = replace(run("news@2026-06-01T09:00", cursor=BOB), closes_at=NOON)
+        timers = {(ADA, own.subject): after(1), (BOB, own.subject): after(2), (BOB, "other"): NOON}
+        save(store, Changes(persons=dict(people), timers=dict(timers)))
+        with store.session() as session:
+            assert session.count_ahead(run("news:june", cursor=0)) == 3
+            assert session.count_ahead(run("news:june", cursor=BOB)) == 1
+            assert session.count_ahead(run("news:june", cursor=None)) == 0
+            assert session.count_ahead(own) == 2
+
     def test_a_run_begins_once(self, store: Store) -> None:
         """Whoever asks first begins it; what is recorded is not begun again."""
         with store.session() as session:

@@ -57,9 +57,15 @@ class RunShown(BaseModel):
 
 
 class RunProgressShown(RunShown):
-    """A run, and how many of its deliveries wait."""
+    """A run, and how far it is.
+
+    Attributes:
+        waiting: how many of its deliveries wait.
+        ahead: to how many people it has not come yet, whether or not they will be let in.
+    """
 
     waiting: int
+    ahead: int
 
 
 class BroadcastShown(BaseModel):
@@ -179,7 +185,7 @@ def _place(run: BroadcastRun) -> str:
 def get_run(rule: RuleId, run: RunName, engine: EngineGiven) -> RunProgressShown:
     """One run, and how far it is."""
     found = engine.broadcasts.show(rule, run)
-    facts = {**_run_facts(engine, found.run), "waiting": found.waiting}
+    facts = {**_run_facts(engine, found.run), "waiting": found.waiting, "ahead": found.ahead}
     return RunProgressShown.model_validate(facts)
 
 

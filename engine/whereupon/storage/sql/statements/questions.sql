@@ -136,6 +136,12 @@ SELECT
     (SELECT count(*) FROM whereupon_delivery
         WHERE state = 'paused' AND rule = :rule AND message_id = :occasion)
 
+-- name: count_timers
+SELECT count(*) FROM whereupon_timer WHERE subject = :subject
+
+-- name: count_persons_after
+SELECT count(*) FROM whereupon_person WHERE key > :after
+
 -- name: set_aside
 SELECT whereupon_set_aside.* FROM whereupon_set_aside
 WHERE NOT EXISTS (
