@@ -1,18 +1,24 @@
 """Segments, exits and waits that time alone changes, each at its own moment."""
 
+import json
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
 from tests.rule_files import book_of, campaign, segment
+from tests.scenarios.commands import whereupon
 from tests.worlds import DAY, HOUR, World, after, world
 
 from whereupon.insight import profile
+from whereupon.messages.times import format_instant
 from whereupon.pipeline.load import CLAIM_CHUNK
 from whereupon.pipeline.timer_rounds import ARMING_CHUNK
 from whereupon.ports import Store
 from whereupon.records import EndReason, Entry, TimeSkip
+from whereupon.storage import open_store
 
 ACTIVE = segment("active", performed={"event": "login", "within": "60d"})
 LAPSED = segment("lapsed", performed={"event": "login", "within": "60d", "never": True})
@@ -504,3 +510,23 @@ def test_a_claim_that_is_carried_out_in_chunks_moves_the_moment(home: Store) -> 
     rule, at = opened(made)[-1]
     assert (rule, round(at - SPAN, 2)) == ("win-back", 10 + (CLAIM_CHUNK + 4) / 100)
     assert len(opened(made)) == 2
+
+
+def test_the_status_counts_the_moments_that_are_due(tmp_path: Path) -> None:
+    """Of each subject, with the first; nothing is said where none is due."""
+    store = f"sqlite:///{tmp_path}/shop.db"
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    for file in (LAPSED, WIN_BACK):
+        name = file.get("segment") or file["campaign"]
+        (rules / f"{name}.json").write_text(json.dumps(file))
+    with closing(open_store(store)) as home:
+        lapsing(home).track("login", "ben", at=DAY)
+    where = "--store", store, "--rules", str(rules)
+    line = f"segment/lapsed  2 moments are due, the first since {format_instant(after(SPAN))}"
+    assert line in whereupon("status", *where).stdout
+    (shown,) = whereupon("status", *where, "--json").of_kind("due-moments")
+    assert (shown["subject"], shown["moments"]) == ("segment/lapsed", 2)
+    with closing(open_store(store)) as home:
+        world(LAPSED, WIN_BACK, store=home).run(2 * SPAN)
+    assert "due" not in whereupon("status", *where).stdout
