@@ -95,11 +95,13 @@ SAME_SCHEMA: Final[dict[str, JsonValue]] = {
     ],
 }
 """The JSON Schema of ``same``; it refers to `SAME_NAME_SCHEMA` as ``SameName``."""
+_EMPTY_NAME: Final = r"(^|(?<!\\)(?:\\\\)*\.)(\.|(?![\s\S]))"
+"""A pattern: an end of the path, or a dot that separates names, beside another one."""
 SAME_NAME_SCHEMA: Final[dict[str, JsonValue]] = {
     "type": "string",
     "description": "The path of a property; a dot in a name has a backslash before it.",
     "minLength": 1,
-    "not": {"pattern": r"^(properties|person|context|event)\.|\{\{|\{%"},
+    "not": {"pattern": rf"^(properties|person|context|event)\.|\{{\{{|\{{%|{_EMPTY_NAME}"},
 }
 _ROOTS: Final = frozenset({"properties", "person", "context", "event"})
 

@@ -3,9 +3,17 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from whereupon.conditions.same import Pair, Same, read_same, same_faults, same_key
+from whereupon.conditions.same import (
+    SAME_NAME_SCHEMA,
+    Pair,
+    Same,
+    read_same,
+    same_faults,
+    same_key,
+)
 
 ORDER = Same((Pair(("order_id",), ("order_id",)),))
 
@@ -84,3 +92,10 @@ def test_each_fault_of_a_same_has_its_place(
     ((found, (name, sentence)),) = same_faults(raw)
     assert (found, name) == (place, code)
     assert sentence
+
+
+@given(st.text(st.sampled_from("a.\\\n{%"), max_size=6) | st.sampled_from(("person.a", "event")))
+def test_an_editor_refuses_the_names_that_the_reader_refuses(name: str) -> None:
+    """A path has no empty name: no dot at an end, and no two beside each other."""
+    accepts = Draft202012Validator(SAME_NAME_SCHEMA).is_valid(name)
+    assert accepts is (not any(True for _ in same_faults([name])))
