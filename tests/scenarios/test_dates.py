@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.rule_files import File, campaign
+from tests.rule_files import File, broadcast, campaign
 from tests.worlds import DAY, HOUR, World, message, world
 
 from whereupon.messages.model import MessageType
@@ -314,3 +314,22 @@ def test_the_outcome_does_not_depend_on_which_messages_share_a_batch(
     made.run(60 * DAY)
     found = [date for _, date, _ in _moments(made)]
     assert found == ["03-03 00:00", "03-05 00:00", "03-30 00:00"]
+
+
+def test_a_date_that_a_rules_own_step_sets_opens_a_rule(home: Store) -> None:
+    """As one that a message brings."""
+    trial = campaign("trial", "Signed Up", whereupon=[{"set": {"renews_at": "2026-03-20"}}])
+    made = world(_rule(), trial, store=home)
+    made.track("Signed Up", "ada")
+    made.run(60 * DAY)
+    assert made.verdicts == [("ada", "trial", "entered"), ("ada", "renewal", "entered")]
+
+
+def test_what_a_browser_dated_starts_no_broadcast(home: Store) -> None:
+    """Nothing that a browser sends may, now or later."""
+    rule = _rule({"date": "person.renews_at"}, whereupon=[{"track": "Sale Started"}])
+    made = world(rule, broadcast("sale", "Sale Started"), store=home)
+    made.identify("ada", {"renews_at": "2026-03-05"}, source="client")
+    made.run(60 * DAY)
+    assert made.verdicts == [("ada", "renewal", "entered"), ("ada", "sale", "source")]
+    assert made.titles() == []

@@ -302,3 +302,47 @@ def test_what_was_due_before_a_message_of_somebody_else_is_not_late_by_it(
         made.engine.take(told[first : first + size])
     made.run(14 * DAY)
     assert [(d.person, d.due_at) for d in made.deliveries()] == [("ada", after(11 * DAY))]
+
+
+def test_a_claim_that_is_carried_out_in_chunks_moves_the_timer(made: World) -> None:
+    """What it brings that is too old begins no silence that would be over already."""
+    made.identify("ada", {})
+    made.run(61 * DAY)
+    for start in range(0, 700, 100):
+        made.engine.ingest(
+            [
+                {
+                    "type": "track",
+                    "event": "Signed In" if number % 2 else "Seen",
+                    "anonymousId": "anon-1",
+                    "messageId": f"m-{number}",
+                    "timestamp": after(40 * DAY + number).isoformat(),
+                }
+                for number in range(start, start + 100)
+            ]
+        )
+    made.identify("ada", {"x": 1}, anonymous="anon-1", at=61 * DAY)
+    made.run(300 * DAY)
+    assert _moments(made) == [("ada", "04-30 12:00", "entered"), ("ada", "06-09 23:39", "entered")]
+
+
+def test_claimed_messages_whose_silence_would_be_over_already_open_nothing(made: World) -> None:
+    """Also where the claim is carried out in chunks."""
+    made.identify("ada", {})
+    made.track("Signed In", "ada", at=30 * DAY)
+    made.run(91 * DAY)
+    made.engine.ingest(
+        [
+            {
+                "type": "track",
+                "event": "Signed In",
+                "anonymousId": "anon-1",
+                "messageId": f"m-{number}",
+                "timestamp": after(30 * DAY + number).isoformat(),
+            }
+            for number in range(400)
+        ]
+    )
+    made.identify("ada", {"x": 1}, anonymous="anon-1", at=91 * DAY)
+    made.run(300 * DAY)
+    assert _moments(made) == [("ada", "05-30 12:00", "entered")]

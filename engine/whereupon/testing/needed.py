@@ -12,7 +12,7 @@ class NeededRules:
     """Says which rules the tests of a rule are run with.
 
     A step sets off a rule if it sends a message by which people enter it, or if it may move a person into
-    the rule's segment or out of it. Segments, guards, events and settings are always there.
+    the rule's segment or out of it, or if it may set the date that the rule goes by. Segments, guards, events and settings are always there.
     """
 
     def __init__(self, book: Rulebook) -> None:
@@ -43,9 +43,8 @@ class NeededRules:
     def _set_off_by(self, rule: Rule) -> Iterator[Rule]:
         for message in rule.messages_sent:
             yield from self._index.triggered_by(*message)
-        changed = {
-            f"person.{name}" for step in rule.route.every_step() for name in step.attributes_set
-        }
+        names = {name for step in rule.route.every_step() for name in step.attributes_set}
+        changed = {f"person.{name}" for name in names}
         sent = {name for type_, name in rule.messages_sent if type_ is MessageType.TRACK}
         for each in self._index.on_segment:
             if any(
@@ -53,6 +52,9 @@ class NeededRules:
                 for trigger in each.triggers
             ):
                 yield each
+        for subject in self._index.timed.triggers:
+            if subject.reads(names):
+                yield from subject.rules
 
     def _moves(self, segment: str, changed: set[str], sent: set[str]) -> bool:
         """Whether a change of these attributes, or one of these events, may change who is in the segment."""
