@@ -302,7 +302,6 @@ def ordered_answers(session: Session) -> list[object]:
         sorted(session.count_entries([f"d-{rule}" for rule in RULES]).items()),
         session.next_claim_due(),
         session.waiting_channels(),
-        session.due_runs(NOON),
         session.waiting_runs(),
         session.has_tombstones(),
         session.rule_version("d1"),

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 import pytest
@@ -147,3 +149,21 @@ def test_a_time_that_comes_while_the_run_before_lets_people_in_is_recorded_with_
         assert runs["02"].state_at(clock.now()) == "missed"
         reasons = {each.reason for each in engine.explain("person-00", "news")}
         assert "still-running" in reasons
+
+
+def test_processes_that_send_at_once_let_no_more_in_than_the_rate_and_each_person_once(
+    database: str,
+) -> None:
+    """Whoever comes first holds the run's row, and the others find its count."""
+    clock = FrozenClock(NOON)
+    with ExitStack() as open_ones:
+        engines = [open_ones.enter_context(_opened(database, clock)) for _ in range(3)]
+        engines[0].ingest([{"type": "identify", "userId": name} for name in _PEOPLE])
+        engines[0].trigger("news", key="june")
+        for minutes in range(4):
+            clock.move_to(NOON + minutes * MINUTE)
+            with ThreadPoolExecutor(len(engines)) as threads:
+                for ran in [threads.submit(each.run_due) for each in engines]:
+                    ran.result()
+            assert sum(_times(engines[0]).values()) == min(25, 10 * (minutes + 1))
+        assert sorted(each.person for each in engines[0].deliveries(limit=1000)) == _PEOPLE

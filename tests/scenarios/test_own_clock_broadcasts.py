@@ -1,6 +1,8 @@
 """`{cron: "0 9 * * MON", timezone: person}`: a broadcast at each person's own nine o'clock."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -293,3 +295,21 @@ def test_two_persons_who_become_one_get_it_once(earth: Earth, hours: int) -> Non
     earth.until(OPENING + 27 * HOUR)
     made = earth.engine.deliveries(limit=1000)
     assert len([each for each in made if each.person in {"paul", "tomo"}]) == 1 + (hours == 14)
+
+
+def test_processes_that_work_at_once_let_each_person_in_once_at_their_own_time(
+    database: str,
+) -> None:
+    """The run's row is held by one of them at a time, and its count is exact."""
+    earth = Earth(database)
+    with ExitStack() as open_ones:
+        opened = (Engine.open(database, rules=earth.rules, clock=earth.clock) for _ in range(2))
+        engines = [earth.engine, *map(open_ones.enter_context, opened)]
+        open_ones.enter_context(earth.engine)
+        while earth.clock.now() < OPENING + 27 * HOUR:
+            earth.clock.move_to(earth.clock.now() + HOUR)
+            with ThreadPoolExecutor(len(engines)) as threads:
+                for ran in [threads.submit(each.run_due) for each in engines]:
+                    ran.result()
+        assert earth.sent() == _TIMES
+        assert (earth.run().admitted, earth.run().state_at(earth.clock.now())) == (6, "done")

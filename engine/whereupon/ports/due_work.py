@@ -130,10 +130,6 @@ class DueWork(Reads, Writes, Protocol):
 
     # --- broadcasts ---------------------------------------------------------------------------------
 
-    def due_runs(self, until: datetime) -> list[BroadcastRun]:
-        """Broadcast runs that are not done, due at ``until`` or before, by due time."""
-        return [run for run in self.waiting_runs() if run.due_at <= until]
-
     def waiting_runs(self) -> list[BroadcastRun]:
         """Every broadcast run that is not done, by due time."""
         runs = [run for run in self.scan(BroadcastRun) if run.cursor is not None]

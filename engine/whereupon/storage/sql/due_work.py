@@ -139,11 +139,6 @@ class SqlDueWork(SqlReads, DueWork):
         )
         return list(map(rows.claim_job_from, found))
 
-    def due_runs(self, until: datetime) -> list[BroadcastRun]:
-        """Broadcast runs that are due."""
-        found = self._queries.due_runs.fetch(self._connection, until=as_micros(until))
-        return list(map(run_rows.run_from, found))
-
     def waiting_runs(self) -> list[BroadcastRun]:
         """Broadcast runs that are not done."""
         return list(map(run_rows.run_from, self._queries.waiting_runs.fetch(self._connection)))

@@ -14,6 +14,7 @@ from whereupon.records import (
     ChannelState,
     DeliveryState,
     EntryState,
+    LetIn,
     Person,
     PruneStep,
     RequestOutcome,
@@ -309,16 +310,17 @@ class DueWorkContract:
                 2: LeasedNow(pending, after(60), None, None),
             }
 
-    def test_unfinished_runs_are_due(self, store: Store) -> None:
+    def test_unfinished_runs_wait(self, store: Store) -> None:
         """By due time; a run that is rewritten is the same run."""
-        runs = [replace(run("b", at=after(1)), facts=ODD, depth=1, message_key=7), run("a")]
-        done, later = run("c", cursor=None), run("d", at=after(9))
-        save(store, Changes(runs={(r.rule, r.occasion): r for r in (*runs, done, later)}))
+        odd = replace(run("b", at=after(1)), facts=ODD, depth=1, message_key=7)
+        runs = [replace(odd, let_in=(LetIn(NOON, 3),), closes_at=after(9)), run("a")]
+        done = run("c", cursor=None)
+        save(store, Changes(runs={(r.rule, r.occasion): r for r in (*runs, done)}))
         with store.session() as session:
-            assert session.due_runs(after(1)) == runs[::-1]
+            assert session.waiting_runs() == runs[::-1]
         save(store, Changes(runs={("news", "a"): run("a", cursor=None)}))
         with store.session() as session:
-            assert session.due_runs(after(1)) == runs[:1]
+            assert session.waiting_runs() == runs[:1]
 
     def test_waiting_runs_are_those_not_done(self, store: Store) -> None:
         """Whenever they are due; a run that is done is still known by its occasion."""

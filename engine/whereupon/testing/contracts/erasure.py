@@ -160,7 +160,7 @@ class ErasureContract:
         save(store, Changes(runs={("news", "m-10"): opened}))
         save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
-            (blank,) = session.due_runs(NOON)
+            (blank,) = session.waiting_runs()
         assert blank == replace(opened, facts={}, occasion=blank.occasion)
         assert "m-10" not in blank.occasion
 
@@ -174,7 +174,7 @@ class ErasureContract:
             save(store, Changes(runs={("news", "m-10"): opened}))
             save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
-            (blank,) = session.due_runs(NOON)
+            (blank,) = session.waiting_runs()
         assert blank.occasion == erased_name("m-10")
 
     @pytest.mark.parametrize("state", WAITING)

@@ -97,11 +97,6 @@ WHERE due_at <= :until
 ORDER BY due_at, anonymous_key
 LIMIT :limit
 
--- name: due_runs
-SELECT whereupon_run.* FROM whereupon_run
-WHERE cursor IS NOT NULL AND due_at <= :until
-ORDER BY due_at, rule, occasion
-
 -- name: waiting_runs
 SELECT whereupon_run.* FROM whereupon_run
 WHERE cursor IS NOT NULL
