@@ -18,6 +18,7 @@ from whereupon.pipeline.load import CLAIM_CHUNK
 from whereupon.pipeline.timer_rounds import ARMING_CHUNK
 from whereupon.ports import Store
 from whereupon.records import EndReason, Entry, TimeSkip
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 
 ACTIVE = segment("active", performed={"event": "login", "within": "60d"})
@@ -530,3 +531,14 @@ def test_the_status_counts_the_moments_that_are_due(tmp_path: Path) -> None:
     with closing(open_store(store)) as home:
         world(LAPSED, WIN_BACK, store=home).run(2 * SPAN)
     assert "due" not in whereupon("status", *where).stdout
+
+
+def test_two_processes_whose_clocks_differ_let_a_person_in_once(home: Store) -> None:
+    """A message that arrives just before the moment, by a clock that is behind, does not bring it again."""
+    made = lapsing(home)
+    made.run(SPAN)
+    behind = World([LAPSED, WIN_BACK], home, FrozenClock(after(SPAN - 0.01)))
+    behind.track("login", "ada", {"again": True}, at=0, arrives=SPAN - 0.01)
+    behind.run(SPAN + 1)
+    made.run(SPAN + 2)
+    assert len(entries(made)) == 1

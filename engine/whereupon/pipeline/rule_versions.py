@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Mapping
 
 from whereupon.conditions.clocks import Clock
-from whereupon.matching import RuleIndex, SubjectKind, TimedSubject
+from whereupon.matching import RuleIndex, SubjectKind
 from whereupon.messages.codec import decode
 from whereupon.ports import Session
 from whereupon.rules.model import ExitOnLeaving, Rule, Segment
@@ -43,14 +43,16 @@ class RuleVersions:
                     self.rule_of(session, version.digest)
             self._has_read_followed = True
 
-    def goes_on(self, subject: TimedSubject, paused: Collection[str]) -> bool:
-        """Whether the subject's timers ring: those of people inside a rule wait while the rule stands still.
+    def rings(self, name: str, paused: Collection[str]) -> bool:
+        """Whether timers of a subject ring here: those of people inside a rule wait while the rule stands still.
 
         Args:
+            name: of the subject.
             paused: ids of the rules that operators have paused.
         """
-        if subject.kind is not SubjectKind.INSIDE:
-            return True
+        subject = self.index.timed.by_name.get(name)
+        if subject is None or subject.kind is not SubjectKind.INSIDE:
+            return subject is not None
         rule = self.index.by_id.get(subject.of)
         return rule is not None and rule.active.on and rule.id not in paused
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from whereupon.conditions.moments import next_change
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import Reason
+from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.history import HistoryUntil
 from whereupon.decide.memberships import data_of, is_in
@@ -41,15 +42,22 @@ def fire(
         return  # it could not be said exactly beforehand when it changes
     change = Change.ENTERS if entered else Change.LEAVES
     rules = [rule for rule in subject.rules if _watches(rule, segment.id, change)]
+    moment = opening(subject, person, at, now)
+    rules = [rule for rule in rules if not _has_opened(work, rule, moment)]
     if not rules:
         return
     is_back = now > at and is_in(work, segment, person, now) is not entered
-    reason = Reason.CHANGED_BACK if is_back else None
-    moment = opening(subject, person, at, now, reason=reason)
+    moment.reason = Reason.CHANGED_BACK if is_back else None
     evaluate(work, moment, _NO_RULES.and_besides(rules))
 
 
 _NO_RULES = RuleSelection(RuleList())
+
+
+def _has_opened(work: BatchState, rule: Rule, moment: Evaluation) -> bool:
+    """Whether the rule let the person in at this very moment before, by another process's clock."""
+    earlier_ones = work.entries_in(rule, moment.person_key)
+    return any(past.occasion == moment.ref for past in earlier_ones)
 
 
 def _watches(rule: Rule, segment: str, change: Change) -> bool:

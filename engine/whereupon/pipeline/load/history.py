@@ -280,14 +280,12 @@ class Past:
         if not subjects or load_plan.until is None:
             return
         found = self._session.timers(load_plan.person_keys, load_plan.until)
-        known = subjects.by_name
-        loaded.timers = [
-            each
-            for each in found
-            if each.subject in known and self._versions.goes_on(known[each.subject], loaded.paused)
-        ]
+        rings = self._versions.rings
+        loaded.timers = [each for each in found if rings(each.subject, loaded.paused)]
         for timer in loaded.timers:
-            subject = known[timer.subject]
+            subject = subjects.by_name[timer.subject]
+            for rule in subject.rules:  # of the very moment: clocks of processes may differ
+                load_plan.spans.setdefault(rule.id, ZERO)
             leading = self._versions.index.opened_by(subject)
             load_plan.look_back(leading.entry_window)
             windows = (subject.history_window, leading.history_window)
