@@ -338,7 +338,9 @@ def _performed(raw: JsonValue, path: Path, context: ParseContext) -> list[Conjun
         )
         context.warn((*path, "event"), "wrong-value", text)
     logic: JsonValue = {PERFORMED: [question(ask)]}
-    return [conjunct_of(logic, performed_words(ask), variables=(), performed=(ask,))]
+    paths = () if ask.where is None else sorted(ask.where.variables)
+    of_person = [path for path in paths if root_of(path) == "person"]  # the rest is the event's
+    return [conjunct_of(logic, performed_words(ask), variables=of_person, performed=(ask,))]
 
 
 _REFERRING: Final = MappingProxyType[

@@ -247,6 +247,12 @@ def test_they_stand_in_where_and_inside_of_items_too() -> None:
     assert not condition.holds(data, NO_HISTORY)
 
 
+def test_a_question_to_the_history_reads_the_clock_that_its_days_go_by() -> None:
+    """So a timezone that changes is known to change the answer; the event's own time is no value of the message."""
+    asked: JsonValue = {"event": "Booked", "where": {"check_in": {"on_day": "+1d"}, "price": 5}}
+    assert who({"performed": asked}).variables == {"person.timezone"}
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_a_prefilter_lets_everybody_pass_because_days_are_each_persons_own(name: str) -> None:
     """The condition itself is asked of each."""
