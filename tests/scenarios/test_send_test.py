@@ -183,3 +183,35 @@ def test_a_test_mail_arrives_at_a_mail_server(shop: Shop) -> None:
         examined = whereupon("doctor", "--config", config, "--rules", shop.folder / "rules")
         assert "channels: email: " in examined.stdout
         assert "ERROR   channels" not in examined.stdout
+
+
+RENEWAL = """\
+campaign: renewal
+description: Remind of a renewal.
+when: {date: person.renews_at, before: 7d}
+reentry: every_time
+whereupon: [{send: email, subject: "It is {{ properties.date }}", text: "{{ properties.attribute }}"}]
+"""
+BACK = """\
+campaign: renewal
+description: Ask people back.
+when: {quiet: purchase, for: 60d}
+reentry: every_time
+whereupon: [{send: email, subject: "Since {{ properties.last_event }}", text: "{{ properties.quiet_since }}"}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "subject"), [(RENEWAL, "It is 2031-04-01"), (BACK, "Since purchase")]
+)
+def test_a_rule_that_time_opens_is_rendered_as_of_the_persons_next_moment(
+    shop: Shop, rule: str, subject: str
+) -> None:
+    """No message of theirs triggers it."""
+    (shop.folder / "rules" / "renewal.yaml").write_text(rule)
+    with Engine.open(shop.url, rules=shop.folder / "rules") as engine:
+        engine.identify("ada", traits={"renews_at": "2031-04-01"})
+    config = shop.folder / "whereupon.toml"
+    asked = ("--channel", "email", "--dry-run", "--config", config)
+    shown = whereupon("send-test", "renewal", "ada", *asked)
+    assert f"subject: [test] {subject}" in shown.stdout

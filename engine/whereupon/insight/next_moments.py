@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from pydantic import JsonValue
+
 from whereupon.conditions.moments import next_change
 from whereupon.conditions.sentence import value_words
 from whereupon.decide.clocks import clock_of
@@ -128,3 +130,28 @@ def _of_segment(
 
 
 _WORDS: Final[Mapping[Change, str]] = {Change.ENTERS: "enter", Change.LEAVES: "leave"}
+
+
+def said_by_time(
+    session: Session, rule: Rule, person: Person, settings: FolderSettings, now: datetime
+) -> dict[str, JsonValue] | None:
+    """What templates of a rule that time opens would read of the person's next moment, or the last; None without one."""
+    properties: dict[str, JsonValue] = {}
+    match rule.triggers[0]:
+        case OnDate() as trigger:
+            zone = clock_of(person.attributes, settings, trigger.clock or rule.clock)
+            value = value_of(trigger, person)
+            found = next_moment(trigger, value, zone, now) or next_moment(trigger, value, zone)
+            if found is None:
+                return None
+            properties = {"date": found.date, "attribute": trigger.attribute}
+        case OnQuiet() as trigger:
+            last = session.last_messages(trigger.breaking, {person.key: person.created_at}).get(
+                person.key
+            )
+            began = person.created_at if last is None else last.timestamp
+            name = None if last is None else last.name or None
+            properties = {"quiet_since": format_instant(began), "last_event": name}
+        case _:
+            return None
+    return {"properties": properties, "context": {}}

@@ -11,6 +11,7 @@ from whereupon.decide.clocks import addressee_of, locale_of
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.steps.context import template_data
 from whereupon.errors import UnknownNameError, WhereuponError
+from whereupon.insight.next_moments import said_by_time
 from whereupon.messages.times import EPOCH
 from whereupon.ports import Session
 from whereupon.records import Delivery, Person, SendKind, StoredMessage
@@ -70,7 +71,7 @@ def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
         channel: which step is meant, unless ``step`` says it.
         step: the address of the step.
         event: the data of a message: ``properties`` and ``context``; by default those of the person's last
-            message that triggers the rule.
+            message that triggers the rule, or of the next moment of a rule that time opens.
         settings: of the folder, for the person's timezone and language.
 
     Raises:
@@ -84,6 +85,8 @@ def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
     known = persons[0]
     address, chosen = _step(rule, channel, step)
     message = _last_message(session, rule, known) if event is None else None
+    if message is None and event is None:
+        event = said_by_time(session, rule, known, settings, now)
     languages = chosen.languages if isinstance(chosen, Send) else None
     addressee = addressee_of(known.attributes, settings, rule, languages)
     data = template_data(_facts(message, event, known, now), known, now, addressee.zone)

@@ -9,7 +9,9 @@ from whereupon.rules.model import (
     OncePer,
     OncePerCalendar,
     OncePerKey,
+    OnDate,
     OnKnown,
+    OnQuiet,
     OnSegment,
     Rule,
 )
@@ -63,5 +65,7 @@ def _path_in_message(rule: Rule) -> tuple[str, ...] | None:
     reentry = rule.reentry
     if not isinstance(reentry, OncePerKey) or reentry.path[0] not in _IN_MESSAGE:
         return None
-    of_state = any(isinstance(trigger, OnSegment | OnKnown) for trigger in rule.triggers)
+    of_state = any(
+        isinstance(trigger, OnSegment | OnKnown | OnDate | OnQuiet) for trigger in rule.triggers
+    )
     return None if of_state else reentry.path
