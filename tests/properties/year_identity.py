@@ -5,7 +5,6 @@ from operator import attrgetter
 from typing import Any
 
 from tests.properties.year_clock import DAY, SECOND
-from tests.properties.year_rules import Rule
 from tests.properties.year_sends import Entry
 from tests.properties.year_words import Data, Said
 
@@ -22,7 +21,6 @@ class Person:
         past: their own messages that have been applied, in the order in which they happened.
         ahead: those that a claim has brought, and that are applied next.
         fired: what time has opened already, by rule and occasion.
-        runs: broadcasts at the person's own time: moment, rule and occasion.
         asked: up to when everything that time alone does is done.
         next: when time alone may change something next; None if that is to be computed.
     """
@@ -35,7 +33,6 @@ class Person:
     ahead: list[Said] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     fired: set[tuple[str, str]] = field(default_factory=set)
-    runs: list[tuple[int, Rule, str]] = field(default_factory=list)
     asked: int = 0
     next: int | None = None
 

@@ -6,13 +6,22 @@ others but broadcasts. Instants are whole microseconds since 1970.
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from tests.properties.year_clock import DAY, date_moment, in_year, local, moment_of, span
+from tests.properties.year_clock import (
+    DAY,
+    cron_times,
+    date_moment,
+    in_year,
+    local,
+    moment_of,
+    span,
+)
 from tests.properties.year_gates import Gates
 from tests.properties.year_identity import People, Person
-from tests.properties.year_rules import Rule, Rules, fits, listed
+from tests.properties.year_rules import Rule, Rules, fits, listed, own_times
 from tests.properties.year_sends import Entry
 from tests.properties.year_words import Said, found, holds, next_turn
 
@@ -62,7 +71,7 @@ class Household(Gates):
                 ((self._next(p), n) for n, p in enumerate(self.people.everybody)),
                 default=(until + 1, 0),
             )
-            if self._coming and self._coming[0][0] <= min(at, until):
+            if self._coming and self._coming[0][0] < min(at, until + 1):
                 self._begin(*self._coming.pop(0))
             elif at <= until:
                 self._wake_person(self.people.everybody[who], at)
@@ -87,7 +96,6 @@ class Household(Gates):
             yield from () if at is None else (at,)
         for rule in self.rules.by_time:
             yield from (at for at, _ in self._openings(rule, person))
-        yield from (at for at, _, _ in person.runs)
 
     def _wake_person(self, person: Person, at: int) -> None:
         """Of one moment: exits, then steps, then what time opens."""
@@ -102,12 +110,10 @@ class Household(Gates):
             for moment, opening in [*self._openings(rule, person)]:
                 if moment == at and (rule.id, opening.id) not in person.fired:
                     person.fired.add((rule.id, opening.id))
-                    self.decide(rule, person, opening, at)
-        for run in [run for run in person.runs if run[0] <= at]:
-            person.runs.remove(run)
-            moment, rule, occasion = run
-            opening = Said(occasion, "", "", None, None, {}, moment, at, person)
-            self._admit(rule, person, opening, at)
+                    if rule.kind == "broadcast":
+                        self._admit(rule, person, opening, at)
+                    else:
+                        self.decide(rule, person, opening, at)
         person.asked, person.next = at, None
 
     def _ask_arms(self, entry: Entry, at: int) -> None:
@@ -120,6 +126,11 @@ class Household(Gates):
     def _openings(self, rule: Rule, person: Person) -> Iterator[tuple[int, Said]]:
         """The moments at which time opens a rule for a person, as they are now, with what names each."""
         zone = self.rules.clock(rule, person.values)
+        for cron in own_times(rule):
+            around = person.asked // (7 * DAY) * 7 * DAY
+            for at in _own_times(cron, zone, around):
+                name = f"{local(at, zone).date()} {local(at, zone).hour}"
+                yield at, Said(name, "", "", None, None, {}, at, at, person)
         for kind, said in rule.of_kind("date", "quiet"):
             if kind == "quiet":
                 spoke = [m.at for m in person.past if _is_among(said["quiet"], m)]
@@ -146,13 +157,9 @@ class Household(Gates):
     # --- broadcasts -------------------------------------------------------------------------------
 
     def _begin(self, at: int, rule: Rule, opening: Said) -> None:
-        """Ask everybody who is known, or note the person's own time."""
+        """Ask everybody who is known."""
         for person in list(self.people.everybody):
-            own = next(
-                (said for _, said in rule.of_kind("cron") if said.get("timezone") == "person"), None
-            )
-            if own is None:
-                self._admit(rule, person, opening, at)
+            self._admit(rule, person, opening, at)
 
     def _admit(self, rule: Rule, person: Person, opening: Said, at: int) -> None:
         if holds(rule.data.get("who"), self.look(person, opening.at, rule, opening)):
@@ -331,6 +338,12 @@ def _is_among(asked: Any, message: Said) -> bool:
         and bool(message.id)
         and any(fits(each, message.name) for each in listed(asked))
     )
+
+
+@lru_cache(maxsize=4096)
+def _own_times(cron: str, zone: Any, around: int) -> list[int]:
+    """The instants of a crontab expression on a person's clock, for some weeks."""
+    return cron_times(cron, zone, around, around + 40 * DAY)
 
 
 def _years_of(value: Any, now: int, zone: Any) -> list[str]:

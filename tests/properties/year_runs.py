@@ -25,7 +25,7 @@ from time import monotonic
 from tests.properties.year_clock import DAY, cron_times
 from tests.properties.year_model import Household
 from tests.properties.year_people import START, Author
-from tests.properties.year_rules import Rule, Rules
+from tests.properties.year_rules import Rule, Rules, own_times
 from tests.properties.year_words import Look, Said, holds
 
 from whereupon.decide.decisions import Decision
@@ -75,7 +75,7 @@ class World:
         for rule in self.rules.every:
             if rule.kind != "broadcast":
                 continue
-            for _, said in rule.of_kind("cron"):
+            for _, said in () if own_times(rule) else rule.of_kind("cron"):
                 zone = self.rules.clock(
                     Rule("", "", 0, {"timezone": said.get("timezone", "UTC")}, ()), {}
                 )
@@ -169,7 +169,7 @@ def _count(counts: Counts, decisions: Iterable[Decision]) -> None:
         counts[day, each.rule, str(each.reason or "entered")] += 1
 
 
-_STATE = "CASE WHEN reason LIKE 'withdrawn%' THEN 'withdrawn' ELSE coalesce(reason, state) END"
+_STATE = "CASE WHEN reason LIKE 'withdrawn%' OR reason = 'merged' THEN 'withdrawn' ELSE coalesce(reason, state) END"
 
 
 def _ends(connection: sqlite3.Connection) -> Counts:
