@@ -168,6 +168,25 @@ def _by_person(made: World) -> dict[str, list[JsonValue]]:
     return found
 
 
+def test_dates_that_open_rules_at_one_instant_go_by_priority(home: Store) -> None:
+    """A cap leaves room for one of them."""
+    limit: File = {"settings": "settings", "cap": [{"at_most": 1, "per": "1d"}]}
+    rules = [
+        campaign(
+            name,
+            {"date": "person.renews_at", "before": "1d"},
+            priority=priority,
+            whereupon=[{"send": "push", "title": name}],
+        )
+        for name, priority in (("a", 0), ("b", 2), ("c", 1))
+    ]
+    made = world(limit, *rules, store=home)
+    made.identify("ada", {"renews_at": after(2 * DAY).isoformat()}, at=0)
+    made.run(3 * DAY)
+    assert [each.reason for each in made.deliveries()] == [None, "cap", "cap"]
+    assert [each.rule for each in made.deliveries()] == ["b", "c", "a"]
+
+
 def test_runs_of_broadcasts_that_are_due_together_go_by_priority(home: Store) -> None:
     """The whole run of the more important one comes first."""
     nine: JsonValue = {"cron": "0 21 * * *"}

@@ -68,7 +68,7 @@ class BatchState:
         self.index, self.settings = index, settings
         self.out = BatchResult()
         self.changes = self.out.changes
-        self.clocked = Timers(loaded.timers, self.changes, opens=loaded.opens)
+        self.clocked = Timers(loaded.timers, self.changes, index.timed.order, opens=loaded.opens)
         self.timed_past = TimedPast(loaded, index, self.clocked)
         self.seen: dict[str, Twin | Message | None] = {
             ref: loaded.twins.get(ref) for ref in loaded.known

@@ -1,10 +1,11 @@
 """The timers of the persons of one batch: which are due, and which have to be computed anew."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from heapq import heappop, heappush
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from whereupon.matching import SubjectKind, TimedSubjects
 from whereupon.messages.times import FIRST_INSTANT
@@ -16,13 +17,17 @@ class Due(NamedTuple):
 
     Attributes:
         rank: what comes first at one instant (see `rank_of`).
+        order: less than others if what it opens has a higher priority.
     """
 
     at: datetime
     rank: int
+    order: int
     person_key: int
     subject: str
 
+
+NO_ORDER: Final[Mapping[str, int]] = MappingProxyType({})
 
 _FIRST = "inside/"
 """What may end an entry comes before the steps of entries that are due at that instant; all else after them."""
@@ -45,13 +50,21 @@ class Timers:
         loaded: those of the batch's persons that are due by its end.
         changes: gets what is to be written.
         opens: whether time alone may let people into rules; otherwise only timers about those inside ring.
+        order: see `TimedSubjects.order`.
 
     Attributes:
         now: when the batch's present message arrived, or when the present work is done. Moments after it are armed.
     """
 
-    def __init__(self, loaded: Iterable[Timer], changes: Changes, *, opens: bool = True) -> None:
-        self._changes, self._opens = changes, opens
+    def __init__(
+        self,
+        loaded: Iterable[Timer],
+        changes: Changes,
+        order: Mapping[str, int] = NO_ORDER,
+        *,
+        opens: bool = True,
+    ) -> None:
+        self._changes, self._opens, self._order = changes, opens, order
         self._due: dict[int, dict[str, datetime]] = defaultdict(dict)
         self._heap: list[Due] = []
         self._touched: dict[int, dict[str, datetime]] = {}
@@ -102,7 +115,7 @@ class Timers:
         if self._touched:
             self._arm()
         found = (
-            Due(at, rank_of(subject), person, subject)
+            self._due_of(at, person, subject)
             for person in persons
             for subject, at in self._due.get(person, {}).items()
             if self._rings(subject)
@@ -155,7 +168,7 @@ class Timers:
         while (at := self.due_at(person_key, subject)) is not None:
             if at > now or not self._rings(subject):
                 return
-            self.ring(Due(at, rank_of(subject), person_key, subject))
+            self.ring(self._due_of(at, person_key, subject))
 
     def put(self, person_key: int, subject: str, at: datetime | None) -> None:
         """Set a timer that has rung to its next time; None if there is none."""
@@ -167,10 +180,13 @@ class Timers:
         else:
             self._set(person_key, subject, at)
 
+    def _due_of(self, at: datetime, person_key: int, subject: str) -> Due:
+        return Due(at, rank_of(subject), self._order.get(subject, 0), person_key, subject)
+
     def _set(self, person_key: int, subject: str, at: datetime) -> None:
         self._due[person_key][subject] = at
         if self._rings(subject):
-            heappush(self._heap, Due(at, rank_of(subject), person_key, subject))
+            heappush(self._heap, self._due_of(at, person_key, subject))
 
     # --- what is to be computed anew ------------------------------------------------------------
 

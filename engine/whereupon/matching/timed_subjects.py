@@ -93,6 +93,8 @@ class TimedSubjects:
     Attributes:
         of_everybody: those that concern people who are inside no rule.
         triggers: those that are a rule's trigger.
+        order: of those that are due at one instant the one with the smaller number rings first; 0 where nothing says.
+            It is the highest priority of what may open, with the other sign.
         clock_names: the attributes by which broadcasts on each person's clock go; None without such a broadcast.
     """
 
@@ -106,6 +108,11 @@ class TimedSubjects:
             each for each in self.by_name.values() if each.kind is not SubjectKind.INSIDE
         )
         self.triggers = tuple(each for each in self.by_name.values() if each.trigger is not None)
+        orders = {
+            each.name: min((-r.priority for r in each.rules), default=0)
+            for each in self.by_name.values()
+        }
+        self.order = {name: order for name, order in orders.items() if order}
 
     def __bool__(self) -> bool:
         return bool(self.by_name)
