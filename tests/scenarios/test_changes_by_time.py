@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
-from tests.rule_files import book_of, campaign, segment
+from tests.rule_files import book_of, broadcast, campaign, segment
 from tests.scenarios.commands import whereupon
 from tests.worlds import DAY, HOUR, World, after, world
 
@@ -542,3 +542,36 @@ def test_two_processes_whose_clocks_differ_let_a_person_in_once(home: Store) -> 
     behind.run(SPAN + 1)
     made.run(SPAN + 2)
     assert len(entries(made)) == 1
+
+
+def test_who_is_moved_to_another_version_goes_by_its_exits(home: Store) -> None:
+    """The version that an entry is moved to ends it at its own moment, or at once if that is over."""
+    leave: JsonValue = {"performed": {"event": "visit", "within": "2h", "never": True}}
+    made = world(campaign("cart", "cart", whereupon=WAITING), store=home)
+    for person, at in (("ada", 0), ("ben", 3 * HOUR)):
+        made.track("visit", person, at=at)
+        made.track("cart", person, at=at + 1)
+    made.change_rules(campaign("cart", "cart", exit=leave, whereupon=WAITING))
+    made.run(4 * HOUR)
+    made.engine.entries.move("cart", by="olga")
+    made.run(DAY)
+    ends = sorted(entry.ended.at for entry in entries(made) if entry.ended is not None)
+    assert ends == [after(4 * HOUR), after(5 * HOUR)]
+
+
+def test_who_stands_still_in_a_run_of_a_broadcast_is_asked_when_it_goes_on(home: Store) -> None:
+    """A run that an operator pauses and resumes ends nobody by time meanwhile."""
+    leave: JsonValue = {"performed": {"event": "visit", "within": "2h", "never": True}}
+    news = broadcast("news", "api", exit=leave, whereupon=WAITING)
+    made = world(news, store=home)
+    made.track("visit", "ada", at=0)
+    made.engine.trigger("news", key="june")
+    made.run(1)
+    made.engine.broadcasts.pause("news", by="olga")
+    made.run(3 * HOUR)
+    (entry,) = entries(made)
+    assert entry.ended is None
+    made.engine.broadcasts.resume("news", by="olga")
+    made.run(4 * HOUR)
+    (entry,) = entries(made)
+    assert entry.ended is not None

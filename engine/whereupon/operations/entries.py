@@ -136,9 +136,8 @@ class Entries(EntryQuestions):
         changes.records.append(operator_record(kind, done.by, done.at, rule=entry.rule, entry=key))
         halt = state is EntryState.PAUSED
         changes.halted = dict.fromkeys(self._keys(session, [entry]), halt)
-        subject = SubjectKind.INSIDE.named(entry.rule)
-        if not halt and subject in self._current.pipeline.index.timed.by_name:
-            changes.armed[entry.person_key, subject] = done.at  # time may have changed something
+        if not halt:
+            self._ask_at(done.at, changes)  # time may have changed something
         self._write(session, changes)
         return turned
 
@@ -257,6 +256,7 @@ class Entries(EntryQuestions):
         def move(session: Session, found: EntryList) -> MoveList:
             judged = moves.judged(session, found)
             changes = moves.changes(judged, done)
+            self._ask_at(now, changes)  # the version has exits of its own
             if changes.entries and not dry_run:
                 self._write(session, changes)
             return judged
@@ -323,6 +323,14 @@ class Entries(EntryQuestions):
                 possible_addresses(version_of(session, e.digest), e.address),
             )
         ]
+
+    def _ask_at(self, instant: datetime, changes: Changes) -> None:
+        """Have it asked at an instant what time has changed for the entries that change."""
+        timed = self._current.pipeline.index.timed.by_name
+        for entry in changes.entries.values():
+            subject = SubjectKind.INSIDE.named(entry.rule)
+            if subject in timed:
+                changes.armed[entry.person_key, subject] = instant
 
     def _held(self, session: Session, key: int) -> Entry:
         """An entry that has not ended; nobody else changes it, or its person, any more."""

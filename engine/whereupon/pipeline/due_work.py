@@ -75,7 +75,8 @@ def _kept_up(
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
         return BatchResult()  # a step of its own, since runs are locked before anything else
     wakes = lets_wait(pipeline.index.book.settings)
-    if any(sweep(session, run, wakes=wakes) for run in swept_runs(session)):
+    timed = pipeline.index.timed.by_name
+    if any(sweep(session, run, wakes=wakes, timed=timed) for run in swept_runs(session)):
         return BatchResult()
     for pause in session.resumed_rules():
         release(session, pause)

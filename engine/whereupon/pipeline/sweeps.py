@@ -6,10 +6,11 @@ in a resumption they come last, so that what they make leaves behind what they m
 resumed lets its deliveries wait again before its entries go on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from whereupon.matching import SubjectKind
 from whereupon.messages.times import LAST_INSTANT
 from whereupon.pipeline.freed_places import wake_by_withdrawals
 from whereupon.ports import Session
@@ -68,11 +69,14 @@ def release(session: Session, pause: RulePause) -> None:
     session.flush(changes)
 
 
-def sweep(session: Session, run: BroadcastRun, *, wakes: bool = False) -> bool:
+def sweep(
+    session: Session, run: BroadcastRun, *, wakes: bool = False, timed: Collection[str] = ()
+) -> bool:
     """Do the next chunk of a run's sweep; False if another process is at it, or has done it.
 
     Args:
         wakes: whether a send may wait for a place under a cap that a withdrawn delivery gives back.
+        timed: the subjects that time may change.
     """
     taken = session.take_swept_run(run)
     if taken is None or taken.sweep is None or taken.sweep is Sweep.PAUSED:
@@ -86,6 +90,10 @@ def sweep(session: Session, run: BroadcastRun, *, wakes: bool = False) -> bool:
         end = Sweep.PAUSED if taken.sweep is Sweep.PAUSE else None
         done = replace(taken, sweep=end)
         changes = Changes(operated_runs={(taken.rule, taken.occasion): done})
+    if taken.sweep is Sweep.RESUME and taken.operations:  # time may have changed something
+        subject, at = SubjectKind.INSIDE.named(taken.rule), taken.operations[-1].at
+        persons = {each.person_key for each in changes.entries.values() if subject in timed}
+        changes.armed.update({(person, subject): at for person in persons})
     if wakes and changes.withdrawn and taken.operations:
         wake_by_withdrawals(session, changes, taken.operations[-1].at)
     session.flush(changes)
