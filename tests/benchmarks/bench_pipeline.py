@@ -9,7 +9,8 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tests.servers import Server
 
 from whereupon.engine import Engine
 from whereupon.messages.codec import decode
-from whereupon.rules.model import Rule, Rulebook
+from whereupon.rules.model import Cap, FolderSettings, Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
@@ -46,6 +47,13 @@ def book() -> Rulebook:
 
 
 @cache
+def capped_book() -> Rulebook:
+    """The same rules in a folder with a cap."""
+    caps = (Cap(at_most=3, per=timedelta(days=7), channels=("push",)),)
+    return replace(book(), settings=FolderSettings(caps=caps))
+
+
+@cache
 def batches(size: int) -> list[list[bytes]]:
     """The stream, in batches."""
     texts = list(messages(COUNT))
@@ -60,10 +68,12 @@ def ingest(engine: Engine, clock: FrozenClock, size: int) -> None:
         assert taken.accepted == len(batch)
 
 
-def opened(url: str, stack: ExitStack) -> tuple[Engine, FrozenClock]:
+def opened(
+    url: str, stack: ExitStack, rulebook: Callable[[], Rulebook] = book
+) -> tuple[Engine, FrozenClock]:
     """An engine on an empty store."""
     clock = FrozenClock(START)
-    return stack.enter_context(Engine.open(url, rules=book(), clock=clock)), clock
+    return stack.enter_context(Engine.open(url, rules=rulebook(), clock=clock)), clock
 
 
 def insert(
@@ -120,6 +130,18 @@ def test_sqlite(benchmark: BenchmarkFixture, tmp_path: Path, stack: ExitStack, s
     measure(benchmark, prepare)
 
 
+def test_sqlite_capped(benchmark: BenchmarkFixture, tmp_path: Path, stack: ExitStack) -> None:
+    """Whereupon on SQLite, in a folder with a cap."""
+    files = iter(range(1_000))
+
+    def prepare() -> Work:
+        stack.close()
+        engine, clock = opened(f"sqlite:///{tmp_path}/{next(files)}.db", stack, capped_book)
+        return lambda: ingest(engine, clock, 900)
+
+    measure(benchmark, prepare)
+
+
 @pytest.mark.parametrize("size", [900, 100])
 def test_sqlite_reference(
     benchmark: BenchmarkFixture, tmp_path: Path, stack: ExitStack, size: int
@@ -146,6 +168,17 @@ def test_postgres(benchmark: BenchmarkFixture, server: Server, stack: ExitStack)
     def prepare() -> Work:
         stack.close()
         engine, clock = opened(stack.enter_context(server.clean()), stack)
+        return lambda: ingest(engine, clock, 900)
+
+    measure(benchmark, prepare)
+
+
+def test_postgres_capped(benchmark: BenchmarkFixture, server: Server, stack: ExitStack) -> None:
+    """Whereupon on PostgreSQL, in a folder with a cap."""
+
+    def prepare() -> Work:
+        stack.close()
+        engine, clock = opened(stack.enter_context(server.clean()), stack, capped_book)
         return lambda: ingest(engine, clock, 900)
 
     measure(benchmark, prepare)

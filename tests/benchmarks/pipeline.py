@@ -30,6 +30,8 @@ FIGURES = (
     _Figure("SQLite, batches of 900", "test_sqlite[900]", "test_sqlite_reference[900]", 0.5, "messages alone"),
     _Figure("SQLite, batches of 100", "test_sqlite[100]", "test_sqlite_reference[100]", 1 / 3, "messages alone"),
     _Figure("PostgreSQL, batches of 900", "test_postgres", "test_postgres_reference", 0.5, "messages alone"),
+    _Figure("a cap, SQLite", "test_sqlite_capped", "test_sqlite[900]", 0.8, "no cap"),
+    _Figure("a cap, PostgreSQL", "test_postgres_capped", "test_postgres", 0.8, "no cap"),
     _Figure("in memory", "test_memory", "test_sqlite[900]", 2, "ours on SQLite"),
 )  # fmt: skip
 

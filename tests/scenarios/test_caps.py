@@ -265,3 +265,76 @@ def test_who_waits_is_told(home: Store) -> None:
     over = made.engine.explain("ada", "offer")[0].sentence
     assert "the entry waited with step 0, which sends" in over
     assert "since they had been sent as much as the cap allows" in over
+
+
+def test_a_claim_counts_what_it_sends_in_all_of_its_chunks(home: Store) -> None:
+    """What an anonymous visitor did is sent for in the order in which it happened, as far as there are places."""
+    made = capped(home, campaign("offer", "buy", whereupon=[mail("{{ properties.n }}")]))
+    made.engine.pipeline.claim_chunk = 2
+    for n in range(5):
+        made.track("buy", None, {"n": n}, at=1 + n, anonymous="device")
+    made.identify("ada", {}, at=10, anonymous="device")
+    made.run(11)
+    found = [d for d in made.deliveries() if d.reason is None]
+    assert [each.content["subject"] for each in found] == ["0"]
+    assert states(made).count(LEFT_OUT) == 4
+
+
+def test_broadcasts_count_what_was_sent_before(home: Store) -> None:
+    """A run leaves out the send to those who have had their share."""
+    news = broadcast("news", {"cron": "0 13 * * *"}, whereupon=[mail("News")])
+    made = capped(home, campaign("offer", "buy", whereupon=[mail()]), news)
+    made.run(1)
+    made.identify("bob", {}, at=2)
+    made.track("buy", "ada", at=3)
+    made.run(61)
+    made.run(DAY + 61)
+    told = [(each.person, each.rule, each.reason) for each in made.deliveries()]
+    assert told == [
+        ("ada", "offer", None),
+        ("ada", "news", "cap"),
+        ("bob", "news", None),
+        ("ada", "news", "cap"),
+        ("bob", "news", "cap"),
+    ]
+
+
+def test_a_steps_if_and_consent_are_asked_when_the_send_goes_on(home: Store) -> None:
+    """Whoever has unsubscribed while the send waited is not sent it; nor is one whom its `if` leaves out."""
+    asked = mail() | {"if": {"plan": "free"}}
+    made = capped(home, campaign("offer", "buy", whereupon=[asked]), caps=[WAITS])
+    made.identify("ada", {"plan": "free"}, at=0)
+    made.track("buy", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    made.identify("ada", {"plan": "pro"}, at=3)
+    made.run(7 * DAY + 1)
+    assert states(made) == [SENT]
+    made.identify("ada", {"plan": "free"}, at=7 * DAY + 2)
+    made.track("buy", "ada", at=7 * DAY + 3)
+    made.track("buy", "ada", at=7 * DAY + 4)
+    made.identify("ada", {"unsubscribed": True}, at=7 * DAY + 5)
+    made.run(15 * DAY)
+    assert states(made) == [SENT, SENT, ("withheld", "unsubscribed")]
+
+
+def test_quiet_hours_come_before_caps(home: Store) -> None:
+    """What waits for their end takes no place; it is asked when they are over."""
+    quiet: File = {"from": "12:00", "until": "14:00", "channels": ["email"]}
+    settings: File = {"settings": "settings", "cap": [ONE_A_WEEK], "quiet_hours": quiet}
+    urgent = campaign("urgent", "alarm", quiet_hours="off", whereupon=[mail("Alarm")])
+    made = world(settings, campaign("offer", "buy", whereupon=[mail()]), urgent, store=home)
+    made.track("buy", "ada", at=1)
+    made.track("alarm", "ada", at=2)
+    made.run(121)
+    told = [(each.rule, each.reason) for each in made.deliveries()]
+    assert told == [("urgent", None), ("offer", "cap")]
+
+
+def test_nothing_that_counts_is_left_of_an_erased_person(home: Store) -> None:
+    """Somebody who comes with the same id later is somebody new."""
+    made = capped(home, campaign("offer", "buy", whereupon=[mail()]))
+    made.track("buy", "ada", at=1)
+    made.track("Delete Person", "ada", at=2)
+    made.track("Unsuppress Person", "ada", at=3)
+    made.track("buy", "ada", at=4)
+    assert states(made) == [SENT]
