@@ -106,8 +106,14 @@ def _next_turn(
     for turn in sorted(due, key=order):
         if (scheduled or turn.run.message_key) and pipeline.is_ours(session, turn.run):
             taken = session.take_run(turn.run)
-            if taken is not None and taken.paused is None:
-                return turn._replace(run=taken)
+            if taken is None or taken.paused is not None:
+                continue
+            if (
+                taken != turn.run
+            ):  # another process has gone on with it, and it may be due later now
+                (turn,) = turns_of(session, [taken])  # noqa: PLW2901 - as it is now
+            if turn.at <= until:
+                return turn
     return None
 
 
