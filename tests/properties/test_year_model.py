@@ -29,11 +29,11 @@ def test_a_year_of_people_agrees_with_the_model_day_by_day() -> None:
 
 
 def test_everything_that_time_does_agrees_with_the_model_day_by_day() -> None:
-    """Dates, silences, segments and exits by time, waits, quiet hours, caps, priorities and calendar re-entry.
+    """Dates, silences, segments and exits by time, waits, quiet hours, caps, priorities, calendar re-entry, own times.
 
     The folder has them closer together than rules that are good for something.
     """
-    world = World(_FOLDER, 3, 365, deleted=29)
+    world = World(_FOLDER, 3, 120, deleted=29)
     counts, differences = compared(world, _PEOPLE)
     assert differences == []
     assert {rule for _, rule, _ in counts} >= {rule.id for rule in world.rules.every}

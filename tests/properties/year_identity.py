@@ -5,10 +5,24 @@ from operator import attrgetter
 from typing import Any
 
 from tests.properties.year_clock import DAY, SECOND
+from tests.properties.year_rules import Rule
 from tests.properties.year_sends import Entry
 from tests.properties.year_words import Data, Said
 
 _LATE_WINDOW, _RETENTION = 300 * SECOND, 30 * DAY
+
+
+@dataclass(frozen=True)
+class OwnRun:
+    """A broadcast's run at each person's own time: the time on the wall, and until when the run is open."""
+
+    rule: Rule
+    occasion: str
+    wall: str
+    closes: int
+
+    def __hash__(self) -> int:
+        return hash(self.occasion)
 
 
 @dataclass(eq=False)
@@ -21,6 +35,8 @@ class Person:
         past: their own messages that have been applied, in the order in which they happened.
         ahead: those that a claim has brought, and that are applied next.
         fired: what time has opened already, by rule and occasion.
+        runs: when their turn is in the runs at each person's own time.
+        had: the occasions of those whose turn has come.
         asked: up to when everything that time alone does is done.
         next: when time alone may change something next; None if that is to be computed.
     """
@@ -33,6 +49,8 @@ class Person:
     ahead: list[Said] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     fired: set[tuple[str, str]] = field(default_factory=set)
+    runs: dict[OwnRun, int] = field(default_factory=dict)
+    had: set[str] = field(default_factory=set)
     asked: int = 0
     next: int | None = None
 
@@ -93,6 +111,12 @@ class People:
             newer = name == "unsubscribed" and at > mine[1]
             if value not in (None, "") and (newer or mine[0] in (None, "")):
                 survivor.traits[name] = (value, at)
+        survivor.had |= loser.had
+        for run, moment in loser.runs.items():
+            survivor.runs[run] = min(moment, survivor.runs.get(run, moment))
+        survivor.runs = {
+            run: at for run, at in survivor.runs.items() if run.occasion not in survivor.had
+        }
         survivor.ids += loser.ids
         survivor.known_at = min(survivor.known_at, loser.known_at)
         survivor.past = sorted(survivor.past + loser.past, key=attrgetter("at"))

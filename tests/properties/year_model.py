@@ -6,25 +6,27 @@ others but broadcasts. Instants are whole microseconds since 1970.
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
 from tests.properties.year_clock import (
     DAY,
-    cron_times,
+    SECOND,
     date_moment,
     in_year,
     local,
     moment_of,
+    on_clock,
     span,
 )
 from tests.properties.year_gates import Gates
-from tests.properties.year_identity import People, Person
-from tests.properties.year_rules import Rule, Rules, fits, listed, own_times
+from tests.properties.year_identity import OwnRun, People, Person
+from tests.properties.year_rules import Rule, Rules, fits, listed
 from tests.properties.year_sends import Entry
 from tests.properties.year_words import Said, found, holds, next_turn
 
+_STAYS_OPEN = 26 * 3600 * SECOND
 Coming = tuple[int, Rule, Said]
 """A broadcast's run: when, and the message or the time that opened it."""
 
@@ -40,7 +42,7 @@ class Household(Gates):
     def __init__(self, rules: Rules, runs: list[Coming]) -> None:
         self.rules, self.counts = rules, Counter[tuple[int, str, str]]()
         self.admitted = Counter[tuple[int, str]]()
-        self._coming = list(runs)
+        self._coming, self._open = list(runs), list[OwnRun]()
         self.people = People()
         self.depth = 0
 
@@ -71,7 +73,7 @@ class Household(Gates):
                 ((self._next(p), n) for n, p in enumerate(self.people.everybody)),
                 default=(until + 1, 0),
             )
-            if self._coming and self._coming[0][0] < min(at, until + 1):
+            if self._coming and self._coming[0][0] <= min(at, until):
                 self._begin(*self._coming.pop(0))
             elif at <= until:
                 self._wake_person(self.people.everybody[who], at)
@@ -96,6 +98,7 @@ class Household(Gates):
             yield from () if at is None else (at,)
         for rule in self.rules.by_time:
             yield from (at for at, _ in self._openings(rule, person))
+        yield from person.runs.values()
 
     def _wake_person(self, person: Person, at: int) -> None:
         """Of one moment: exits, then steps, then what time opens."""
@@ -110,10 +113,9 @@ class Household(Gates):
             for moment, opening in [*self._openings(rule, person)]:
                 if moment == at and (rule.id, opening.id) not in person.fired:
                     person.fired.add((rule.id, opening.id))
-                    if rule.kind == "broadcast":
-                        self._admit(rule, person, opening, at)
-                    else:
-                        self.decide(rule, person, opening, at)
+                    self.decide(rule, person, opening, at)
+        for run in [run for run, moment in person.runs.items() if moment <= at]:
+            self._take_turn(run, person, at)
         person.asked, person.next = at, None
 
     def _ask_arms(self, entry: Entry, at: int) -> None:
@@ -126,11 +128,6 @@ class Household(Gates):
     def _openings(self, rule: Rule, person: Person) -> Iterator[tuple[int, Said]]:
         """The moments at which time opens a rule for a person, as they are now, with what names each."""
         zone = self.rules.clock(rule, person.values)
-        for cron in own_times(rule):
-            around = person.asked // (7 * DAY) * 7 * DAY
-            for at in _own_times(cron, zone, around):
-                name = f"{local(at, zone).date()} {local(at, zone).hour}"
-                yield at, Said(name, "", "", None, None, {}, at, at, person)
         for kind, said in rule.of_kind("date", "quiet"):
             if kind == "quiet":
                 spoke = [m.at for m in person.past if _is_among(said["quiet"], m)]
@@ -157,9 +154,38 @@ class Household(Gates):
     # --- broadcasts -------------------------------------------------------------------------------
 
     def _begin(self, at: int, rule: Rule, opening: Said) -> None:
-        """Ask everybody who is known."""
-        for person in list(self.people.everybody):
-            self._admit(rule, person, opening, at)
+        """Ask everybody who is known, or let the run be open for each person's own time."""
+        if opening.kind == "own":
+            self._open = [run for run in self._open if at < run.closes]
+            self._open.append(OwnRun(rule, opening.id, opening.data["wall"], at + _STAYS_OPEN))
+            for person in self.people.everybody:
+                self._join(person, at - 1)
+        else:
+            for person in list(self.people.everybody):
+                self._admit(rule, person, opening, at)
+
+    def _join(self, person: Person, now: int) -> None:
+        """Note when a person's own time is in the runs that are open, as far as it is still to come or comes sooner."""
+        for run in self._open:
+            moment, known = self._own_time(run, person), person.runs.get(run)
+            is_first = known is None and run.occasion not in person.had
+            if now < moment and (is_first or (known is not None and moment < known)):
+                person.runs[run], person.next = moment, None
+
+    def _own_time(self, run: OwnRun, person: Person) -> int:
+        wall = datetime.fromisoformat(run.wall)
+        return on_clock(wall.date(), wall.time(), self.rules.clock(run.rule, person.values))
+
+    def _take_turn(self, run: OwnRun, person: Person, at: int) -> None:
+        """Let a person in at their time, unless their clock says a later one by now."""
+        moment = self._own_time(run, person)
+        if moment > at:
+            person.runs[run] = moment
+            return
+        del person.runs[run]
+        person.had.add(run.occasion)
+        opening = Said(run.occasion, "", "", None, None, {}, at, at, person)
+        self._admit(run.rule, person, opening, at)
 
     def _admit(self, rule: Rule, person: Person, opening: Said, at: int) -> None:
         if holds(rule.data.get("who"), self.look(person, opening.at, rule, opening)):
@@ -195,6 +221,7 @@ class Household(Gates):
         change = self._changed(person, now, before)
         claimed = self.people.claim(person, message)
         self._apply(person, message, claimed, now, change, is_new=is_new)
+        self._join(person, now)
         person.asked, person.next = max(person.asked, now), None
 
     def _apply(
@@ -338,12 +365,6 @@ def _is_among(asked: Any, message: Said) -> bool:
         and bool(message.id)
         and any(fits(each, message.name) for each in listed(asked))
     )
-
-
-@lru_cache(maxsize=4096)
-def _own_times(cron: str, zone: Any, around: int) -> list[int]:
-    """The instants of a crontab expression on a person's clock, for some weeks."""
-    return cron_times(cron, zone, around, around + 40 * DAY)
 
 
 def _years_of(value: Any, now: int, zone: Any) -> list[str]:

@@ -21,11 +21,12 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from tempfile import TemporaryDirectory
 from time import monotonic
+from zoneinfo import ZoneInfo
 
-from tests.properties.year_clock import DAY, cron_times
+from tests.properties.year_clock import DAY, cron_times, local, on_clock
 from tests.properties.year_model import Household
-from tests.properties.year_people import START, Author
-from tests.properties.year_rules import Rule, Rules, own_times
+from tests.properties.year_people import START, ZONES, Author
+from tests.properties.year_rules import Rule, Rules
 from tests.properties.year_words import Look, Said, holds
 
 from whereupon.decide.decisions import Decision
@@ -36,6 +37,8 @@ from whereupon.scheduling.clocks import FrozenClock
 
 Counts = Counter[tuple[int, str, str]]
 """How many, by day, rule and outcome."""
+_FIRST_CLOCK = ZoneInfo("Etc/GMT-14")
+"""The first clock on earth."""
 _BATCH = 2_000
 _AT_ONCE = 500
 """Households whose messages are written together."""
@@ -71,16 +74,22 @@ class World:
         """The instant after the last day."""
         return START + self.days * DAY
 
+    def cuts(self) -> set[int]:
+        """When a broadcast asks people: what comes before is in the store by then, and what comes after is not."""
+        found = {at for at, _, _ in self.runs}
+        for _, rule, opening in self.runs:
+            if opening.kind == "own":
+                wall = datetime.fromisoformat(opening.data["wall"])
+                clocks = {self.rules.clock(rule, {"timezone": name}) for name in ZONES}
+                found |= {on_clock(wall.date(), wall.time(), zone) for zone in clocks}
+        return found
+
     def _runs(self) -> Iterator[tuple[int, Rule, Said]]:
         for rule in self.rules.every:
             if rule.kind != "broadcast":
                 continue
-            for _, said in () if own_times(rule) else rule.of_kind("cron"):
-                zone = self.rules.clock(
-                    Rule("", "", 0, {"timezone": said.get("timezone", "UTC")}, ()), {}
-                )
-                for at in cron_times(said["cron"], zone, START + 1, self.end):
-                    yield at, rule, Said(f"{rule.id}@{at}", "", "", None, None, {}, at, at)
+            for _, said in rule.of_kind("cron"):
+                yield from self._scheduled(rule, said["cron"], said.get("timezone", "UTC"))
             for message in filter(rule.names, self.catalogue):
                 seen = {"properties": message.data}
                 look = Look(message.data, seen, message.at, self.rules.clock(rule, {}))
@@ -88,6 +97,19 @@ class World:
                     yield message.at, rule, message
                 else:
                     self.counts[message.at // DAY, rule.id, "where"] += 1
+
+    def _scheduled(self, rule: Rule, cron: str, clock: str) -> Iterator[tuple[int, Rule, Said]]:
+        """The runs at the times of a schedule; at each person's own time from when the first clock shows it."""
+        is_own = clock == "person"
+        zone = (
+            _FIRST_CLOCK
+            if is_own
+            else self.rules.clock(Rule("", "", 0, {"timezone": clock}, ()), {})
+        )
+        for at in cron_times(cron, zone, START + 1, self.end):
+            wall = local(at, zone).replace(tzinfo=None).isoformat()
+            kind, data = ("own", {"wall": wall}) if is_own else ("", {})
+            yield at, rule, Said(f"{rule.id}@{wall}", kind, "", None, None, data, at, at)
 
 
 # --- the model ------------------------------------------------------------------------------------
@@ -108,8 +130,8 @@ def by_the_model(world: World, people: int, spool: Path) -> Counts:
             admitted.update(household.admitted)
         _write(spool, together)
         _progress(f"model: {min(people, first + _AT_ONCE)} of {people} households")
-    for at, rule, _ in world.runs:
-        if not admitted[at, rule.id]:
+    for at, rule, opening in world.runs:
+        if opening.kind != "own" and not admitted[at, rule.id]:
             counts[at // DAY, rule.id, "who"] += 1
     return counts
 
@@ -139,7 +161,7 @@ def by_the_engine(world: World, spool: Path, database: Path) -> Counts:
     """What the engine makes of the messages in the spool."""
     clock = FrozenClock(_instant(START))
     counts: Counts = Counter()
-    cuts = sorted({at for at, _, _ in world.runs})
+    cuts = sorted(world.cuts())
     store = f"sqlite:///{database}?synchronous=OFF"
     with Engine.open(store, rules=world.folder, clock=clock) as engine:
         for _ in engine.wake(clock.now()):  # makes the timers of nobody, since nobody is there yet
@@ -169,7 +191,7 @@ def _count(counts: Counts, decisions: Iterable[Decision]) -> None:
         counts[day, each.rule, str(each.reason or "entered")] += 1
 
 
-_STATE = "CASE WHEN reason LIKE 'withdrawn%' OR reason = 'merged' THEN 'withdrawn' ELSE coalesce(reason, state) END"
+_STATE = "CASE WHEN reason LIKE 'withdrawn%' THEN 'withdrawn' ELSE coalesce(reason, state) END"
 
 
 def _ends(connection: sqlite3.Connection) -> Counts:
