@@ -127,3 +127,22 @@ def test_a_claim_that_brings_another_order_ends_nothing(home: Store) -> None:
     made.track("order", None, {"id": 2}, anonymous="a", at=5)
     made.identify("ada", {}, anonymous="a", at=9)
     assert made.titles() == ["1"]
+
+
+def test_a_merge_that_leads_out_of_a_segment_ends_the_entry(home: Store) -> None:
+    """One of the two was in it, and both together are not, since the survivor's word counts."""
+    rule = campaign(
+        "offer",
+        {"enters": "pros"},
+        exit={"leaves": "pros"},
+        whereupon=[{"wait": "1d"}, {"send": "push", "title": "Hi"}],
+    )
+    made = world(segment("pros", plan="pro"), rule, store=home)
+    made.identify("ada", {"plan": "free"}, at=0)
+    made.identify("ben", {"plan": "pro"}, at=1)
+    made.alias("ada", "ben", at=2)
+    made.run(2 * 24 * 60)
+    assert made.titles() == []
+    (told,) = made.engine.explain("ada", "offer")
+    assert told.ended is not None
+    assert told.ended.reason == "segment"

@@ -259,9 +259,13 @@ def end_by_change(work: BatchState, evaluation: Evaluation, left: Iterable[str])
                 break
 
 
-def end_by_merge(work: BatchState, evaluation: Evaluation) -> None:
-    """End the entries for whose exits what the person has inherited holds: attributes, and events since they began."""
-    end_by_change(work, evaluation, ())
+def end_by_merge(work: BatchState, evaluation: Evaluation, left: Iterable[str]) -> None:
+    """End the entries for whose exits what the person has inherited holds: attributes, and events since they began.
+
+    Args:
+        left: the segments that one of the two was in, and that both together are not.
+    """
+    end_by_change(work, evaluation, left)
     for entry in list(work.active.get(evaluation.person_key, {}).values()):
         rule = work.rule_of(entry)
         events = () if rule is None else (e for e in rule.exits if isinstance(e, ExitOnEvent))

@@ -106,7 +106,7 @@ def _applied(
         end_by_change(work, evaluation, change.left)
         pass_by_change(work, evaluation)
     elif evaluation.type is MessageType.ALIAS:
-        end_by_merge(work, evaluation)
+        end_by_merge(work, evaluation, change.left)
         meet_by_merge(work, evaluation)
         pass_by_merge(work, evaluation)
     elif evaluation.type is MessageType.GROUP:
