@@ -73,7 +73,7 @@ class Household(Gates):
                 ((self._next(p), n) for n, p in enumerate(self.people.everybody)),
                 default=(until + 1, 0),
             )
-            if self._coming and self._coming[0][0] <= min(at, until):
+            if self._coming and self._coming[0][0] < min(at, until + 1):
                 self._begin(*self._coming.pop(0))
             elif at <= until:
                 self._wake_person(self.people.everybody[who], at)
@@ -86,8 +86,8 @@ class Household(Gates):
             person.next = min(
                 (at for at in self._moments(person) if at > person.asked), default=never
             )
-        due = min((e.due for e in person.entries if e.due is not None), default=person.next)
-        return min(due, person.next)
+        due = [entry.due for entry in person.entries if entry.due is not None]
+        return min([person.next, *due, *person.runs.values()])
 
     def _moments(self, person: Person) -> Iterator[int]:
         for entry in person.entries:
@@ -98,7 +98,6 @@ class Household(Gates):
             yield from () if at is None else (at,)
         for rule in self.rules.by_time:
             yield from (at for at, _ in self._openings(rule, person))
-        yield from person.runs.values()
 
     def _wake_person(self, person: Person, at: int) -> None:
         """Of one moment: exits, then steps, then what time opens."""

@@ -87,9 +87,7 @@ class Rules:
         self.watched = self._watched()
         timed = (name for name in self.watched if is_timed(self.segments[name], self.segments))
         self.timed_segments = tuple(timed)
-        self.by_time = [
-            rule for rule in self.every if any(rule.of_kind("date", "quiet")) or own_times(rule)
-        ]
+        self.by_time = [rule for rule in self.every if any(rule.of_kind("date", "quiet"))]
 
     def _watched(self) -> tuple[str, ...]:
         found = {name for rule in self.every for _, name in rule.of_kind("enters", "leaves")}
@@ -116,11 +114,6 @@ class Rules:
     def steps_of(self, rule: Rule) -> Iterator[Data]:
         """Every step of a rule, also those in arms."""
         yield from _steps(rule.data["whereupon"])
-
-
-def own_times(rule: Rule) -> list[str]:
-    """The crontab expressions of a rule whose times are on each person's clock."""
-    return [said["cron"] for _, said in rule.of_kind("cron") if said.get("timezone") == "person"]
 
 
 def _steps(value: Any) -> Iterator[Data]:

@@ -191,7 +191,7 @@ def _count(counts: Counts, decisions: Iterable[Decision]) -> None:
         counts[day, each.rule, str(each.reason or "entered")] += 1
 
 
-_STATE = "CASE WHEN reason LIKE 'withdrawn%' THEN 'withdrawn' ELSE coalesce(reason, state) END"
+_STATE = "CASE WHEN reason LIKE 'withdrawn%' OR reason = 'merged' THEN 'withdrawn' ELSE coalesce(reason, state) END"
 
 
 def _ends(connection: sqlite3.Connection) -> Counts:
