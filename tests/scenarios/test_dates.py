@@ -85,13 +85,19 @@ def test_the_rules_timezone_comes_before_the_settings_and_the_persons(home: Stor
             campaign("a", at_nine),
             campaign("b", at_nine, timezone="Europe/Paris"),
             campaign("c", {**at_nine, "timezone": "UTC"}, timezone="Europe/Paris"),
+            campaign("d", {**at_nine, "timezone": "person"}, timezone="Europe/Paris"),
         ],
         home,
     )
     made.identify("ada", {"renews_at": "2026-04-01", "timezone": "America/New_York"})
     made.run(60 * DAY)
     found = [(d.rule, f"{d.timestamp:%m-%d %H:%M}") for d in made.decided]
-    assert found == [("a", "04-01 00:00"), ("b", "04-01 07:00"), ("c", "04-01 09:00")]
+    assert found == [
+        ("a", "04-01 00:00"),
+        ("b", "04-01 07:00"),
+        ("c", "04-01 09:00"),
+        ("d", "04-01 13:00"),
+    ]
 
 
 def test_no_at_with_a_date_time_is_that_instant(home: Store) -> None:

@@ -112,6 +112,14 @@ _PersonPath = Annotated[
 ]
 
 
+PERSON = "person"
+"""The timezone of a trigger that goes by each person's own."""
+
+
+def _own(raw: object) -> object:
+    return {"attribute": "timezone"} if raw == PERSON else raw
+
+
 class DateForm(Form):
     """A date that the person has."""
 
@@ -136,11 +144,11 @@ class DateForm(Form):
         description="The time of day; without it the date's own, which is 00:00 for a date alone.",
         examples=["09:00"],
     )
-    timezone: AnyClockForm = Field(
+    timezone: Annotated[AnyClockForm, BeforeValidator(_own)] = Field(
         default=None,
-        description="Whose clock the date is on: a timezone, or the attribute that names a person's own. "
-        "Without it the rule's or the settings' timezone.",
-        examples=["Europe/Paris", {"attribute": "timezone", "else": "Europe/Paris"}],
+        description="Whose clock the date is on: a timezone, person, or the attribute that names a person's "
+        "own. Without it the rule's or the settings' timezone.",
+        examples=["Europe/Paris", PERSON, {"attribute": "timezone", "else": "Europe/Paris"}],
     )
     every: Annotated[Literal["year"] | None, BeforeValidator(there)] = Field(
         default=None,
