@@ -111,9 +111,8 @@ class People:
             newer = name == "unsubscribed" and at > mine[1]
             if value not in (None, "") and (newer or mine[0] in (None, "")):
                 survivor.traits[name] = (value, at)
-        survivor.had |= loser.had & {
-            entry.opening.id for entry in both
-        }  # whom it has not let in may be
+        let_in = {entry.opening.id for entry in both}
+        survivor.had = (survivor.had | loser.had) & let_in  # whom a run has not let in it may
         for run, moment in loser.runs.items():
             survivor.runs[run] = min(moment, survivor.runs.get(run, moment))
         survivor.runs = {
