@@ -489,6 +489,31 @@ def test_a_segment_that_is_changed_is_armed_anew(home: Store) -> None:
     assert opened(made) == [("win-back", 30 * DAY)]
 
 
+def test_a_segment_that_comes_back_unchanged_is_armed_anew(home: Store) -> None:
+    """Who came while no process had it is not missed."""
+    made = lapsing(home)
+    made.run(DAY)
+    made.change_rules(campaign("hello", "hello"))
+    made.track("login", "ben", at=2 * DAY)
+    made.run(3 * DAY)
+    made.change_rules(LAPSED, WIN_BACK)
+    made.run(2 * DAY + SPAN)
+    assert opened(made) == [("win-back", SPAN), ("win-back", 2 * DAY + SPAN)]
+
+
+def test_what_a_message_changes_while_a_new_segment_is_armed_changes_once(home: Store) -> None:
+    """The engine that took the message has opened the rules; the timer that is made then does not open them again."""
+    made = world(campaign("hello", "hello"), store=home)
+    made.track("visit", "ada", at=0)
+    regular = segment("regular", performed={"event": "login", "within": "30d"})
+    made.change_rules(regular, campaign("regulars", {"enters": "regular"}))
+    made.clock.move_to(after(1))
+    next(made.engine.wake(after(1)))  # the arming has begun, and nobody is armed yet
+    made.track("login", "ada", at=2)
+    made.run(HOUR)
+    assert opened(made) == [("regulars", 2)]
+
+
 def test_a_process_leaves_the_moments_alone_of_rules_that_it_lacks(home: Store) -> None:
     """An older process in a rolling deploy, or a script without rules, uses up no moment."""
     made = lapsing(home)

@@ -86,6 +86,7 @@ class Snapshot:
         timed_past: by person and subject, of whom all entries in the rule are loaded that time opens, and what last
             broke the silence; None if nothing did, as far back as matters.
         opens: whether time alone may let people into rules.
+        arrived: by person, when the last of the messages arrived that came since a subject is armed.
         open_runs: the runs on each person's clock that have opened, if a message may bring somebody's turn nearer.
         until: up to when what is due is done, where that is earlier than what was asked for; None if it is not.
         ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
@@ -122,6 +123,7 @@ class Snapshot:
     timers: list[Timer] = field(default_factory=list)
     timed_past: dict[tuple[int, str], LastMessage | None] = field(default_factory=dict)
     opens: bool = True
+    arrived: dict[int, datetime] = field(default_factory=dict)
     open_runs: list[BroadcastRun] = field(default_factory=list)
     until: datetime | None = None
     ahead: list[PastEvent] = field(default_factory=list)

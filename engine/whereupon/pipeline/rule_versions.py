@@ -20,12 +20,13 @@ class RuleVersions:
     Attributes:
         index: the rulebook's index, which also considers every version that was read so far. Reading a version puts
             another index in its place.
+        has_begun_to_arm: whether this process has dropped what was noted of subjects that the book lacks.
     """
 
     def __init__(self, index: RuleIndex) -> None:
         self.index = index
         self._older: dict[str, Rule | None] = {}
-        self._has_read_watched = self._has_read_followed = False
+        self._has_read_watched = self._has_read_followed = self.has_begun_to_arm = False
         self._lock = ProcessLock()
 
     def read_watched(self, session: Session) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from whereupon.conditions.prefilter import EVERYBODY
 from whereupon.decide import BatchResult, armed
-from whereupon.matching import TimedSubject
+from whereupon.matching import SubjectKind, TimedSubject
 from whereupon.pipeline.decision_rounds import DecisionRounds
 from whereupon.ports import Session
 from whereupon.records import Arming, Changes
@@ -17,14 +17,26 @@ class TimerRounds(DecisionRounds):
     """Makes the timers of new subjects, chunk by chunk."""
 
     def begin_armings(self, session: Session, now: datetime) -> bool:
-        """Note each subject that is new or has changed as one to be armed; whether there was any."""
+        """Note each subject that is new or has changed as one to be armed; whether there was any.
+
+        As a process begins with a rulebook, what is noted of other subjects goes: if one of them comes back, what
+        people have done meanwhile has not moved its timers, so that it is to be armed anew.
+        """
         subjects = self.index.timed.by_name.values()
-        known = {arming.place for arming in session.armings()} if subjects else set()
+        begins = bool(self.index.book.rules) and not self._versions.has_begun_to_arm
+        if not subjects and not begins:
+            return False
+        known = {arming.place for arming in session.armings()}
         new = [Arming(each.name, each.digest, now, 0) for each in subjects]
-        begun = {each.place: each for each in new if each.place not in known}
-        if begun:
-            session.flush(Changes(armings=begun))
-        return bool(begun)
+        changes: dict[tuple[str, str], Arming | None]
+        changes = {each.place: each for each in new if each.place not in known}
+        if begins:
+            others = {*filter(_is_of_everybody, known)} - {each.place for each in new}
+            changes |= dict.fromkeys(others)
+            self._versions.has_begun_to_arm = not others
+        if changes:
+            session.flush(Changes(armings=changes))
+        return bool(changes)
 
     def carry_on_arming(self, session: Session) -> BatchResult | None:
         """Make the timers of one subject for the next persons; None if nothing is left that this engine could do."""
@@ -52,3 +64,8 @@ class TimerRounds(DecisionRounds):
             return result
 
         return self._decide_and_write(session, snapshot, 1, attempt)
+
+
+def _is_of_everybody(place: tuple[str, str]) -> bool:
+    """Whether the subject is not about the people inside a rule, who arm it themselves."""
+    return not place[0].startswith(SubjectKind.INSIDE.named(""))

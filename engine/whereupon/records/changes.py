@@ -58,7 +58,7 @@ class Changes:
         open_skips: by the message's key and the rule's id; None closes one.
         timers: by (person's key, subject), when timers that were loaded are due from now on; None removes one.
         armed: by the same, when timers are due that were not loaded; one that is there and earlier stays.
-        armings: by (subject, digest).
+        armings: by (subject, digest); None drops one, so that the subject is armed anew.
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 
@@ -102,7 +102,7 @@ class Changes:
     rule_versions: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     timers: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
     armed: dict[tuple[int, str], datetime] = field(default_factory=dict)
-    armings: dict[tuple[str, str], Arming] = field(default_factory=dict)
+    armings: dict[tuple[str, str], Arming | None] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)
     inbox: dict[str, InboxItem | None] = field(default_factory=dict)

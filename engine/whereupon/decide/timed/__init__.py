@@ -104,12 +104,14 @@ def armed(
 
     Args:
         loaded: has the persons, and what the subject asks of their past.
-        since: moments after it count.
+        since: moments after it count. Of a person of whom something arrived since, those after that arrival
+            count: the engine that took it has looked at the moments before.
     """
     work = BatchState(loaded, index, settings)
     bind(work)
-    work.clocked.pass_to(since)
-    for person_key in loaded.persons:
+    begins = {person_key: loaded.arrived.get(person_key, since) for person_key in loaded.persons}
+    for person_key in sorted(begins, key=lambda key: begins[key]):
+        work.clocked.pass_to(begins[person_key])
         work.clocked.touch(person_key, (subject.name,))
     return work.close()
 

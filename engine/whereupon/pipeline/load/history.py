@@ -10,6 +10,7 @@ from whereupon.decide.reentry import slot_at
 from whereupon.matching import EntryWindow, SubjectKind, TimedSubject
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import FIRST_INSTANT, ZERO, earlier
+from whereupon.pipeline.load.arrivals import arrivals_since
 from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.rule_versions import RuleVersions
@@ -39,9 +40,8 @@ class Past:
 
     def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Snapshot:
         """What a broadcast's `who` may ask of these persons."""
-        loaded = Snapshot(0, 0)
+        loaded, load_plan = Snapshot(0, 0), LoadPlan()
         loaded.persons = {person.key: person for person in persons}
-        load_plan = LoadPlan()
         watch = self._versions.index.history_window_of([rule]) if rule.who.performed else {}
         for key in loaded.persons if watch else ():
             load_plan.ask(key, watch, moment)
@@ -51,9 +51,10 @@ class Past:
     def for_arming(
         self, persons: Sequence[Person], subject: TimedSubject, moment: datetime
     ) -> Snapshot:
-        """What a subject that time changes may ask of these persons."""
+        """What a subject that time changes may ask of these persons, and what arrived of them after a moment."""
         loaded, load_plan = Snapshot(0, 0), LoadPlan({person.key for person in persons})
         loaded.persons = {person.key: person for person in persons}
+        loaded.arrived = arrivals_since(self._session, load_plan.person_keys, moment)
         if subject.kind is SubjectKind.INSIDE:
             self.load(loaded, load_plan)
             return loaded

@@ -178,6 +178,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "put_timer": _puts(TimerRow),
         "drop_timer": _drops(TimerRow),
         "put_arming": _puts(ArmingRow),
+        "drop_arming": _drops(ArmingRow),
         "add_time_skip": _adds(TimeSkipRow),
     }
 )

@@ -193,7 +193,9 @@ class SqlWrites:
         self._many(queries.put_timer, kept, _FIRST_TWO)
         rows = ((*place, as_micros(at)) for place, at in armed.items())
         self._many(queries.arm_timer, rows, _FIRST_TWO)
-        advanced = ((*p, as_micros(a.begun_at), a.cursor) for p, a in changes.armings.items())
+        armings = changes.armings.items()
+        self._many(queries.drop_arming, (place for place, a in armings if a is None), _FIRST_TWO)
+        advanced = ((*p, as_micros(a.begun_at), a.cursor) for p, a in armings if a is not None)
         self._many(queries.put_arming, advanced, _FIRST_TWO)
 
     def _objects(self, changes: Changes) -> None:
