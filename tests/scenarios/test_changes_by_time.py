@@ -514,6 +514,15 @@ def test_what_a_message_changes_while_a_new_segment_is_armed_changes_once(home: 
     assert opened(made) == [("regulars", 2)]
 
 
+def test_a_late_message_changes_a_segment_that_time_does_not_change(home: Store) -> None:
+    """The second order leads into the segment, though it happened before the first that came."""
+    twice = segment("twice", performed={"event": "order", "at_least": 2})
+    made = world(twice, campaign("again", {"enters": "twice"}), store=home)
+    made.track("order", "ada", at=DAY)
+    made.track("order", "ada", at=0, arrives=DAY + 1)
+    assert [rule for rule, _ in opened(made)] == ["again"]
+
+
 def test_a_process_leaves_the_moments_alone_of_rules_that_it_lacks(home: Store) -> None:
     """An older process in a rolling deploy, or a script without rules, uses up no moment."""
     made = lapsing(home)

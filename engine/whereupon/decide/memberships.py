@@ -1,7 +1,7 @@
 """Which segments a person is in, of those that rules watch.
 
-A segment that time may change is asked as of now: as of the arrival of a message, not as of its own time. So what the
-engine has said of a person is at any time what asking anew gives. Any other segment is asked as of the message.
+They are asked as of now: as of the arrival of a message, not as of its own time. So what the engine has said of a person
+is at any time what asking anew gives. A segment that time does not change counts a message that is ahead of its time, too.
 """
 
 from collections.abc import Sequence
@@ -45,11 +45,12 @@ def memberships(
     """The segments that a rule watches and the person is in.
 
     Args:
-        moment: as of when segments are asked that time does not change.
-        now: as of when the others are.
+        moment: when the message happened, which may be after it arrived.
+        now: when it arrived.
     """
     timed, others = _apart(work)
-    return _those_in(work, others, person, moment) | _those_in(work, timed, person, now)
+    latest = max(moment, now)
+    return _those_in(work, others, person, latest) | _those_in(work, timed, person, now)
 
 
 def _apart(work: BatchState) -> tuple[Sequence[Segment], Sequence[Segment]]:
@@ -83,6 +84,6 @@ def memberships_before(
         for segment in timed
         if work.clocked.take(person.key, SubjectKind.SEGMENT.named(segment.id), now)
     ]
-    found = _those_in(work, others, person, moment)
+    found = _those_in(work, others, person, max(moment, now))
     found |= _those_in(work, [s for s in timed if s not in tied], person, now)
     return found | _those_in(work, tied, person, earlier(now, MICROSECOND))
