@@ -10,9 +10,9 @@ from pydantic import JsonValue
 from whereupon.conditions.moments import next_change
 from whereupon.conditions.sentence import value_words
 from whereupon.decide.clocks import clock_of
+from whereupon.decide.date_moments import next_moment, says_date
 from whereupon.decide.history import HistoryUntil, events_of
 from whereupon.decide.memberships import data_of
-from whereupon.decide.timed.date_moments import next_moment, says_date
 from whereupon.decide.timed.dates import moment_after, value_of
 from whereupon.matching.timed_subjects import is_timed
 from whereupon.messages.times import FIRST_INSTANT, earlier, format_instant, later

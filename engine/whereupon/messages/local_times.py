@@ -32,12 +32,6 @@ def next_time_of_day(
     return LAST_INSTANT
 
 
-def time_of_day_on(date: datetime, zone: tzinfo, at: time) -> datetime:
-    """The moment at which a clock shows a time of day, on the day on which it shows an instant, in UTC."""
-    moment = moment_shown(datetime.combine(date.astimezone(zone).date(), at), zone)
-    return LAST_INSTANT if moment is None else moment
-
-
 def day_on(moment: datetime, zone: tzinfo) -> date:
     """The day that a clock shows at an instant; at the ends of the calendar the day in UTC."""
     try:

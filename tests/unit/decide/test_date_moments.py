@@ -1,6 +1,6 @@
 """The moments of a date that a person has, on clocks of all timezones."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from whereupon.decide.timed.date_moments import next_moment, says_date
-from whereupon.messages.times import parse_instant
-from whereupon.rules.model import OnDate
+from whereupon.decide.date_moments import moment_of, next_moment, says_date
+from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT, parse_instant
+from whereupon.rules.model import OnDate, UntilDate
 
 PARIS, NEW_YORK = ZoneInfo("Europe/Paris"), ZoneInfo("America/New_York")
 ZONES = st.sampled_from(sorted(available_timezones())).map(ZoneInfo)
@@ -52,6 +52,25 @@ def test_before_and_after_are_days_of_the_calendar_at_a_time_on_the_clock(
     found = next_moment(trigger, value, PARIS)
     assert found is not None
     assert found.at == _instant(at)
+    assert moment_of(UntilDate(trigger.path, trigger.offset, trigger.at), value, PARIS) == found.at
+
+
+@pytest.mark.parametrize(
+    ("value", "days", "at"),
+    [
+        ("0001-01-01", -3, FIRST_INSTANT),
+        ("0001-01-01T00:00:00Z", 0, FIRST_INSTANT),
+        ("9999-12-31T23:59:59.999999Z", 0, LAST_INSTANT),
+        ("9999-12-31", 3, LAST_INSTANT),
+        ("soon", 3, None),
+    ],
+)
+@pytest.mark.parametrize("zone", [UTC, PARIS, NEW_YORK])
+def test_a_wait_until_the_ends_of_the_calendar_is_over_at_once_or_never(
+    value: str, days: int, at: datetime | None, zone: tzinfo
+) -> None:
+    """As other systems write a date that is not known, or has no end."""
+    assert moment_of(UntilDate(("ends",), timedelta(days=days), None), value, zone) == at
 
 
 @pytest.mark.parametrize(

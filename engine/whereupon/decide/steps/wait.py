@@ -1,10 +1,11 @@
 """The step `wait`: let time pass."""
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 
+from whereupon.decide import date_moments
 from whereupon.decide.steps.context import StepContext, StepResult
-from whereupon.messages.local_times import next_time_of_day, time_of_day_on
-from whereupon.messages.times import later, parse_instant, parse_local
+from whereupon.messages.local_times import next_time_of_day
+from whereupon.messages.times import later
 from whereupon.records import EndReason, EntryEnd, MarkKind, mark_at
 from whereupon.rules.model import UntilDate, UntilTime, Wait
 
@@ -38,13 +39,4 @@ def moment_of(until: UntilDate, context: StepContext) -> datetime | None:
     value: object = context.person.attributes
     for name in until.path:
         value = value.get(name) if isinstance(value, dict) else None
-    date = _instant(value, context.clock())
-    if date is None:
-        return None
-    moved = later(date, until.offset)
-    return moved if until.at is None else time_of_day_on(moved, context.clock(), until.at)
-
-
-def _instant(value: object, clock: tzinfo) -> datetime | None:
-    """A date that a person has; without an offset it is on the person's clock."""
-    return parse_local(value, clock) if isinstance(value, str) else parse_instant(value)
+    return date_moments.moment_of(until, value, context.clock())

@@ -8,8 +8,8 @@ from pydantic import JsonValue
 from whereupon.conditions.paths import follow
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.clocks import clock_of
+from whereupon.decide.date_moments import Moment, next_moment
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.timed.date_moments import Moment, next_moment
 from whereupon.decide.timed.openings import opening
 from whereupon.matching import TimedSubject
 from whereupon.messages.times import earlier

@@ -10,9 +10,10 @@ from whereupon.messages.times import (
     format_instant,
     format_local,
     is_local,
+    later,
     parse_instant,
 )
-from whereupon.rules.model import OnDate
+from whereupon.rules.model import OnDate, UntilDate
 
 _DAY = timedelta(days=1)
 _MIDNIGHT = datetime.min.time()
@@ -71,6 +72,26 @@ def next_moment(
     return next((m for m in found if m is not None and (after is None or m.at > after)), None)
 
 
+def moment_of(until: UntilDate, value: object, zone: tzinfo) -> datetime | None:
+    """When a wait until a date is over, by the same calendar as `next_moment`; None if there is no date.
+
+    Args:
+        value: as for `next_moment`.
+        zone: of the clock.
+    """
+    instant, date = parse_instant(value), _date(value, zone)
+    if instant is None:
+        return None
+    try:
+        moment = None if date is None else _moved(until, date.wall, date.instant, zone)
+    except OverflowError:
+        moment = None
+    if moment is not None:
+        return moment
+    is_before = until.offset < timedelta()  # at the ends of the calendar
+    return earlier(instant, -until.offset) if is_before else later(instant, until.offset)
+
+
 def says_date(value: object) -> bool:
     """Whether an attribute holds a date, or a time."""
     return _date(value, UTC) is not None
@@ -119,24 +140,24 @@ def _in_year(wall: datetime, year: int) -> datetime:
 
 
 def _moved(
-    trigger: OnDate, wall: datetime, instant: datetime | None, zone: tzinfo
+    said: OnDate | UntilDate, wall: datetime, instant: datetime | None, zone: tzinfo
 ) -> datetime | None:
     """The moment: moved by the offset, then set to the time of day.
 
     Whole days move the day on the clock, whatever the clock does in between; anything else moves the instant.
     """
-    whole_days = not trigger.offset % _DAY
-    if not whole_days or (trigger.at is None and not trigger.offset):
+    whole_days = not said.offset % _DAY
+    if not whole_days or (said.at is None and not said.offset):
         start = moment_shown(wall, zone) if instant is None else instant
         if start is None:
             return None
-        moved = start + trigger.offset
-        if trigger.at is None:
+        moved = start + said.offset
+        if said.at is None:
             return moved
         day = moved.astimezone(zone).replace(tzinfo=None)
     else:
-        day = wall + trigger.offset
-    return moment_shown(day if trigger.at is None else datetime.combine(day, trigger.at), zone)
+        day = wall + said.offset
+    return moment_shown(day if said.at is None else datetime.combine(day, said.at), zone)
 
 
 def _shown(wall: datetime, date: _Date, zone: tzinfo) -> str:
