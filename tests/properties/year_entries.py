@@ -169,8 +169,7 @@ class Steps(Sends):
         """Do the next step; False if the entry waits at it, or ended."""
         step = entry.todo[0]
         step = {step: True} if isinstance(step, str) else step
-        stands = entry.reached is not None or entry.stood_since is not None
-        if not stands and not holds(step.get("if"), self.inside_look(entry, now)):
+        if entry.reached is None and not holds(step.get("if"), self.inside_look(entry, now)):
             del entry.todo[0]
             return True
         if "wait_for" in step:
