@@ -3,7 +3,7 @@
 import re
 from calendar import isleap
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,8 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_few = lru_cache(maxsize=1 << 16)
+"""Keeps the answers of a year's people, and no more of them than memory should hold."""
 
 
 def instant_of(moment: datetime) -> int:
@@ -45,6 +47,7 @@ def zone_named(name: str) -> ZoneInfo | None:
         return None
 
 
+@_few
 def on_clock(day: date, at: time, zone: ZoneInfo) -> int:
     """The instant of a local time: of two the first, and of none the first moment after the gap."""
     wanted = datetime.combine(day, at, zone)
@@ -85,8 +88,11 @@ def days_named(on: Any) -> list[str]:
 
 def moment_of(value: Any, zone: ZoneInfo) -> int | None:
     """A date or a time in a text as an instant; a date is its first moment on the clock."""
-    if not isinstance(value, str):
-        return None
+    return _moment_said(value, zone) if isinstance(value, str) else None
+
+
+@_few
+def _moment_said(value: str, zone: ZoneInfo) -> int | None:
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
             return on_clock(date.fromisoformat(value), time(0), zone)
@@ -116,10 +122,15 @@ def date_moment(value: Any, moved: dict[str, Any], zone: ZoneInfo) -> int | None
     if moment is None:
         return None
     offset = span(moved.get("after", "0s")) - span(moved.get("before", "0s"))
+    return _moved(moment, offset, moved.get("at"), zone)
+
+
+@_few
+def _moved(moment: int, offset: int, shown: str | None, zone: ZoneInfo) -> int:
     whole, rest = divmod(offset, DAY)
     at = local(moment, zone)
-    if "at" in moved:
-        return on_clock((at + timedelta(days=whole)).date(), clock_time(moved["at"]), zone)
+    if shown is not None:
+        return on_clock((at + timedelta(days=whole)).date(), clock_time(shown), zone)
     if rest:
         return moment + offset
     return on_clock(at.date() + timedelta(days=whole), at.time(), zone) if whole else moment

@@ -31,6 +31,7 @@ class Person:
 
     Attributes:
         traits: a value and when it was said.
+        told: their values; None if they are to be looked up anew.
         inside: the watched segments that the person is in.
         past: their own messages that have been applied, in the order in which they happened.
         ahead: those that a claim has brought, and that are applied next.
@@ -44,6 +45,7 @@ class Person:
     ids: list[str]
     known_at: int
     traits: dict[str, tuple[Any, int]] = field(default_factory=dict)
+    told: Data | None = None
     inside: set[str] = field(default_factory=set)
     past: list[Said] = field(default_factory=list)
     ahead: list[Said] = field(default_factory=list)
@@ -57,7 +59,11 @@ class Person:
     @property
     def values(self) -> Data:
         """The attributes as they are now."""
-        return {name: value for name, (value, _) in self.traits.items() if value is not None}
+        if self.told is None:
+            self.told = {
+                name: value for name, (value, _) in self.traits.items() if value is not None
+            }
+        return self.told
 
     @property
     def evidence(self) -> list[Said]:
@@ -66,6 +72,7 @@ class Person:
 
     def tell(self, data: Data, at: int) -> None:
         """Set attributes; the newest word on each counts."""
+        self.told = None
         for name, value in data.items():
             if name not in self.traits or self.traits[name][1] <= at:
                 self.traits[name] = (value, at)
@@ -106,6 +113,7 @@ class People:
 
     def merge(self, survivor: Person, loser: Person, both: list[Entry]) -> None:
         """Two become one, with the entries of both."""
+        survivor.told = None
         for name, (value, at) in loser.traits.items():
             mine = survivor.traits.get(name, ("", 0))
             newer = name == "unsubscribed" and at > mine[1]

@@ -26,7 +26,8 @@ from tests.properties.year_rules import Rule, Rules, fits, listed
 from tests.properties.year_sends import Entry
 from tests.properties.year_words import Said, found, holds, next_turn
 
-_STAYS_OPEN = 26 * 3600 * SECOND
+STAYS_OPEN = 26 * 3600 * SECOND
+"""How long a run at each person's own time is open."""
 Coming = tuple[int, Rule, Said]
 """A broadcast's run: when, and the message or the time that opened it."""
 
@@ -41,7 +42,7 @@ class Household(Gates):
 
     def __init__(self, rules: Rules, runs: list[Coming]) -> None:
         self.rules, self.counts = rules, Counter[tuple[int, str, str]]()
-        self.admitted = Counter[tuple[int, str]]()
+        self.admitted = Counter[tuple[str, str]]()
         self._coming, self._open = list(runs), list[OwnRun]()
         self.people = People()
         self.depth = 0
@@ -156,7 +157,7 @@ class Household(Gates):
         """Ask everybody who is known, or let the run be open for each person's own time."""
         if opening.kind == "own":
             self._open = [run for run in self._open if at < run.closes]
-            self._open.append(OwnRun(rule, opening.id, opening.data["wall"], at + _STAYS_OPEN))
+            self._open.append(OwnRun(rule, opening.id, opening.data["wall"], at + STAYS_OPEN))
             for person in self.people.everybody:
                 self._join(person, at - 1)
         else:
@@ -188,7 +189,7 @@ class Household(Gates):
 
     def _admit(self, rule: Rule, person: Person, opening: Said, at: int) -> None:
         if holds(rule.data.get("who"), self.look(person, opening.at, rule, opening)):
-            self.admitted[at, rule.id] += 1
+            self.admitted[rule.id, opening.id] += 1
             self.enter(rule, person, opening, at)
             person.next = None
 

@@ -24,7 +24,7 @@ from time import monotonic
 from zoneinfo import ZoneInfo
 
 from tests.properties.year_clock import DAY, cron_times, local, on_clock
-from tests.properties.year_model import Household
+from tests.properties.year_model import STAYS_OPEN, Household
 from tests.properties.year_people import START, ZONES, Author
 from tests.properties.year_rules import Rule, Rules
 from tests.properties.year_words import Look, Said, holds
@@ -117,7 +117,7 @@ class World:
 
 def by_the_model(world: World, people: int, spool: Path) -> Counts:
     """What the model says becomes of so many households; their messages are written to the spool."""
-    counts, admitted = Counter(world.counts), Counter[tuple[int, str]]()
+    counts, admitted = Counter(world.counts), Counter[tuple[str, str]]()
     _write(spool, world.catalogue)
     for first in range(0, people, _AT_ONCE):
         together: list[Said] = []
@@ -131,8 +131,9 @@ def by_the_model(world: World, people: int, spool: Path) -> Counts:
         _write(spool, together)
         _progress(f"model: {min(people, first + _AT_ONCE)} of {people} households")
     for at, rule, opening in world.runs:
-        if opening.kind != "own" and not admitted[at, rule.id]:
-            counts[at // DAY, rule.id, "who"] += 1
+        over = at + STAYS_OPEN if opening.kind == "own" else at
+        if over < world.end and not admitted[rule.id, opening.id]:
+            counts[over // DAY, rule.id, "who"] += 1
     return counts
 
 
