@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 from tests.rule_files import File, broadcast, campaign
-from tests.worlds import DAY, World, after, world
+from tests.worlds import DAY, World, after, message, world
 
 from whereupon.pipeline.capped import capped as capped_persons
 from whereupon.ports import Store
@@ -215,6 +215,20 @@ def test_exits_are_asked_when_the_send_goes_on(home: Store) -> None:
     made.identify("ada", {"plan": "pro"}, at=6)
     made.run(30 * DAY)
     assert states(made) == [SENT]
+
+
+def test_a_place_is_free_at_once_whoever_else_is_in_the_batch(home: Store) -> None:
+    """When Ben's journey ends says nothing of the place that Ada's has given back."""
+    trial = campaign("trial", "try", exit="pay", whereupon=[mail("a"), {"wait": "9d"}, mail("b")])
+    made = capped(home, trial, campaign("offer", "buy", whereupon=[mail("c")]), caps=[WAITS])
+    for user in ("ada", "ben"):
+        made.track("try", user, at=1)
+    made.track("buy", "ada", at=2)
+    paid = [message(user, name="pay", user=user, at=at) for user, at in (("ada", 10), ("ben", 50))]
+    made.engine.take(paid)
+    made.run(60)
+    assert states(made) == [("withheld", "withdrawn: event")] * 2 + [SENT]
+    assert made.deliveries()[-1].due_at == after(10)
 
 
 def test_several_full_caps_wait_for_the_last_of_them_or_leave_the_send_out(home: Store) -> None:

@@ -29,11 +29,8 @@ def wake_by_withdrawals(session: Session, changes: Changes, at: datetime | None 
     Args:
         session: holds the persons of what is withdrawn, or will.
         changes: before they are written; they get the entries.
-        at: when it is withdrawn; None if that is when the entries among the changes end.
+        at: when it is withdrawn; None if that is when the person's entries among the changes end.
     """
-    if at is None:
-        ends = (e.ended.at for e in changes.entries.values() if e.ended is not None)
-        at = max(ends, default=LAST_INSTANT)
     stored = session.deliveries_by_key(changes.withdrawn)
     while session.lock({delivery.person_key for delivery in stored}, ()):
         stored = session.deliveries_by_key(changes.withdrawn)
@@ -41,13 +38,28 @@ def wake_by_withdrawals(session: Session, changes: Changes, at: datetime | None 
     moved = {merge.loser_key: merge.survivor_key for merge in changes.merges}
     persons = {delivery.person_key for delivery in (*stored, *made) if _counts(delivery)}
     persons |= {moved[key] for key in persons & moved.keys()}
-    stored_entries = {was.key: was for was in _waiting(session, persons, at)}
+    ends = {moved.get(key, key): end for key, end in _last_ends(changes).items()}
+    last = max(ends.values(), default=LAST_INSTANT)
+    active = session.active_entries(persons) if persons else []
+    stored_entries = {was.key: was for was in active}
     theirs = {e.key: e for e in changes.entries.values() if e.person_key in persons}
     for key, entry in {**stored_entries, **theirs}.items():
-        if _waits(entry, at):
-            changes.entries[key] = entry._replace(due_at=at)
+        person = moved.get(entry.person_key, entry.person_key)
+        freed_at = at or ends.get(person, last)
+        if _waits(entry, freed_at):
+            changes.entries[key] = entry._replace(due_at=freed_at)
             if key in stored_entries:
                 changes.before.setdefault(key, stored_entries[key])
+
+
+def _last_ends(changes: Changes) -> dict[int, datetime]:
+    """When the last entry of each person ends, by the person's key; others of the batch may end later."""
+    ends: dict[int, datetime] = {}
+    for entry in changes.entries.values():
+        if entry.ended is not None:
+            at = entry.ended.at
+            ends[entry.person_key] = max(at, ends.get(entry.person_key, at))
+    return ends
 
 
 def wake_by_ends(session: Session, deliveries: Collection[Delivery], at: datetime) -> int:
