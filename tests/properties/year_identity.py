@@ -10,6 +10,8 @@ from tests.properties.year_sends import Entry
 from tests.properties.year_words import Data, Said
 
 _LATE_WINDOW, _RETENTION = 300 * SECOND, 30 * DAY
+_CONSENT = {"unsubscribed", "topics"}
+"""Of these the newer word counts, when two become one."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class People:
         survivor.told = None
         for name, (value, at) in loser.traits.items():
             mine = survivor.traits.get(name, ("", 0))
-            newer = name == "unsubscribed" and at > mine[1]
+            newer = name in _CONSENT and at > mine[1]
             if value not in (None, "") and (newer or mine[0] in (None, "")):
                 survivor.traits[name] = (value, at)
         let_in = {entry.opening.id for entry in both}

@@ -48,11 +48,11 @@ class Household(Gates):
         self.depth = 0
 
     def live(self, year: list[Said], end: int) -> None:
-        """Let everything happen, up to an instant."""
+        """Let everything happen before an instant."""
         for message in sorted(year, key=attrgetter("arrives")):
             self.wake(message.arrives - 1)
             self._take(message)
-        self.wake(end)
+        self.wake(end - 1)
         for entry in (entry for person in self.people.everybody for entry in person.entries):
             reason, at = entry.ended or ("inside", entry.at)
             self.count(at, entry.rule, f"end {reason}")
