@@ -34,7 +34,7 @@ def test_what_the_page_shows_is_what_is_answered(tmp_path: Path) -> None:
     examples = _examples()
     assert len(examples) >= 7
     with shop_with_api(tmp_path, f"sqlite:///{tmp_path}/shop.db") as api:
-        api.engine.identify("lin")
+        api.engine.identify("lin", traits={"plan": "pro"})
         with Server(api.engine, ServerOptions(port=0), management=True, rules=api.rules) as server:
             site = f"http://127.0.0.1:{server.port}"
             python = f'python() {{ "{sys.executable}" "$@"; }}\n'

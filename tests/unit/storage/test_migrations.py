@@ -32,6 +32,8 @@ SCHEMAS = Path(__file__).parents[3] / "fixtures" / "schemas"
 NEWEST = revisions()[-1]
 THEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """When the older databases were last used."""
+PLANNED_NOW = "weekly-digest"
+"""A scheduled broadcast that `rules/` has today, so that the engine plans its first run as it opens."""
 
 
 @contextmanager
@@ -118,7 +120,8 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
         tables = ("request", "entry", "delivery", "run", "person")
         for wider in (f"whereupon_{each}" for each in tables):
             earlier = expected.pop(wider)
-            found = [row[: len(earlier[0])] for row in after.pop(wider)]
+            rows = [row for row in after.pop(wider) if row[0] != PLANNED_NOW]
+            found = [row[: len(earlier[0])] for row in rows]
             assert list(map(_of_any_version, found)) == list(map(_of_any_version, earlier))
         versions = expected.pop("whereupon_wording")
         assert set(versions) <= set(after.pop("whereupon_wording"))  # and those in use now
