@@ -1,6 +1,7 @@
 """The management API, as its callers use it: access, lists, writes, and every error as a problem."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -523,7 +524,7 @@ def test_kept_answers_hold_neither_a_secret_nor_a_person(api: Api) -> None:
     assert len(kept) == 6
     written = json.dumps([list(map(str, each)) for each in kept])
     for text in ("ada", "lin", "example.com", made["secret"]):
-        assert text not in written
+        assert not re.search(rf"(?<![0-9a-f]){re.escape(text)}(?![0-9a-f])", written)  # no digest
     assert all(decode(each.answer or "") for each in kept)
 
 
