@@ -77,7 +77,7 @@ class Steps(Sends):
         """End an entry once; if it leaves early, what is still pending is withdrawn."""
         if entry.ended is None:
             entry.ended, entry.for_place = (reason, now), False
-            entry.due = entry.reached = entry.stood_since = None
+            entry.due = entry.reached = entry.capped_since = None
             taken_back = [each for each in entry.sends if each.state == "pending"]
             for each in taken_back if reason in _EARLY else ():
                 each.state = "withdrawn"
@@ -163,7 +163,8 @@ class Steps(Sends):
                 self.end(entry, "completed", now)
             if entry.ended is not None or not self._step(entry, now, message):
                 return
-            entry.due = entry.reached = message = None
+            entry.due = entry.reached = entry.capped_since = message = None
+            entry.for_place = False
 
     def _step(self, entry: Entry, now: int, message: Said | None) -> bool:
         """Do the next step; False if the entry waits at it, or ended."""

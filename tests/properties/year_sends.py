@@ -34,7 +34,7 @@ class Entry:
         at: when they entered.
         ended: the reason and the time.
         reached: when the wait was reached that the entry stands at; None if it stands at none.
-        stood_since: when the send was reached that the entry stands at, for the sake of quiet hours or a cap.
+        capped_since: since when the entry stands at a send for the sake of a cap; quiet hours before do not count.
         for_place: whether it stands there for a place under a cap.
         passed: by the number of a wait, the messages that it was passed by.
     """
@@ -48,7 +48,7 @@ class Entry:
     ended: tuple[str, int] | None = None
     due: int | None = None
     reached: int | None = None
-    stood_since: int | None = None
+    capped_since: int | None = None
     for_place: bool = False
     passed: dict[int, list[Said | None]] = field(default_factory=dict)
     converted: bool = False
@@ -71,12 +71,12 @@ class Sends:
                 state = _refusal(step, entry.person.values) or state
                 if state == "pending" and (over := self._over_cap(entry, channel, now)) is not None:
                     until, state = (None, "cap") if over <= now else (over, "")
+                    is_first = until is not None and entry.capped_since is None
+                    entry.capped_since = now if is_first else entry.capped_since
             if until is not None:
-                entry.stood_since = now if entry.stood_since is None else entry.stood_since
                 entry.due = until
                 return False
         del entry.todo[0]
-        entry.stood_since, entry.for_place = None, False
         entry.sends.append(Send(channel, kind, now, state))
         return True
 
@@ -108,7 +108,7 @@ class Sends:
                 cap["otherwise"]["wait_up_to"] if isinstance(cap.get("otherwise"), dict) else None
             )
             free = sorted(counted)[-cap["at_most"]] + span(cap["per"])
-            since = now if entry.stood_since is None else entry.stood_since
+            since = now if entry.capped_since is None else entry.capped_since
             if wait is None or now - since >= span(wait):
                 return now
             until = max(until or 0, min(free, since + span(wait)))
