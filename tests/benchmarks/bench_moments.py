@@ -82,7 +82,7 @@ def _populate(url: str, people: int) -> str:
                 session.flush(_chunk(session.allocate(2 * len(part)), part))
         subjects = engine.pipeline.index.timed.by_name.values()
         done = (Arming(each.name, each.digest, TODAY - SPAN, None) for each in subjects)
-        armings = {each.place: each for each in done}
+        armings: dict[tuple[str, str], Arming | None] = {each.place: each for each in done}
         engine.store.transact(lambda session: session.flush(Changes(armings=armings)))
     return url
 

@@ -120,8 +120,8 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
         tables = ("request", "entry", "delivery", "run", "person")
         for wider in (f"whereupon_{each}" for each in tables):
             earlier = expected.pop(wider)
-            rows = [row for row in after.pop(wider) if row[0] != PLANNED_NOW]
-            found = [row[: len(earlier[0])] for row in rows]
+            now = [row for row in after.pop(wider) if row[0] != PLANNED_NOW]
+            found = [row[: len(earlier[0])] for row in now]
             assert list(map(_of_any_version, found)) == list(map(_of_any_version, earlier))
         versions = expected.pop("whereupon_wording")
         assert set(versions) <= set(after.pop("whereupon_wording"))  # and those in use now
