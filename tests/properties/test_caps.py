@@ -72,22 +72,32 @@ class Model:
     """Who was sent what: every send counts until the window has passed, unless it was withdrawn.
 
     Attributes:
-        sent: the person, channel, time and event of each.
+        sent: the person, channel, time, event and number of each.
+        left: the person and number of every leave.
     """
 
     caps: Sequence[Cap]
-    sent: list[tuple[str, str, int, str]] = field(default_factory=list)
+    sent: list[tuple[str, str, int, str, int]] = field(default_factory=list)
+    left: list[tuple[str, int]] = field(default_factory=list)
     held_back: int = 0
+    number: int = 0
 
     def do(self, did: Did, now: int) -> None:
         """What follows from one message."""
+        self.number += 1
         if did.event in PEOPLE:
             self.sent = [(did.event if s[0] == did.person else s[0], *s[1:]) for s in self.sent]
+            self.left = [(did.event if who == did.person else who, n) for who, n in self.left]
         if did.event == "leave":
-            self.sent = [s for s in self.sent if (s[0], s[3]) != (did.person, "cart")]
+            self.left.append((did.person, self.number))
+        self.sent = [
+            s
+            for s in self.sent
+            if s[3] != "cart" or not any(who == s[0] and n > s[4] for who, n in self.left)
+        ]
         for channel in SENDS.get(did.event, ()):
             if did.event == "alarm" or self.has_place(did.person, channel, now):
-                self.sent.append((did.person, channel, now, did.event))
+                self.sent.append((did.person, channel, now, did.event, self.number))
             else:
                 self.held_back += 1
 
@@ -153,7 +163,7 @@ def _compared(home: Store, chosen: Sequence[Cap], happened: Sequence[Did]) -> No
     found = [each for each in made.deliveries() if each.kind == "marketing"]
     pending = [each for each in found if each.state is DeliveryState.PENDING]
     sent = sorted((each.channel, each.due_at) for each in pending)
-    assert sent == sorted((channel, after(at)) for _, channel, at, _ in model.sent)
+    assert sent == sorted((channel, after(at)) for _, channel, at, *_ in model.sent)
     assert sum(each.reason == "cap" for each in found) == model.held_back
 
 
