@@ -72,7 +72,7 @@ def next_moment(
     return next((m for m in found if m is not None and (after is None or m.at > after)), None)
 
 
-def moment_of(until: UntilDate, value: object, zone: tzinfo) -> datetime | None:
+def end_of_wait(until: UntilDate, value: object, zone: tzinfo) -> datetime | None:
     """When a wait until a date is over, by the same calendar as `next_moment`; None if there is no date.
 
     Args:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from whereupon.decide.date_moments import moment_of, next_moment, says_date
+from whereupon.decide.date_moments import end_of_wait, next_moment, says_date
 from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT, parse_instant
 from whereupon.rules.model import OnDate, UntilDate
 
@@ -52,7 +52,9 @@ def test_before_and_after_are_days_of_the_calendar_at_a_time_on_the_clock(
     found = next_moment(trigger, value, PARIS)
     assert found is not None
     assert found.at == _instant(at)
-    assert moment_of(UntilDate(trigger.path, trigger.offset, trigger.at), value, PARIS) == found.at
+    assert (
+        end_of_wait(UntilDate(trigger.path, trigger.offset, trigger.at), value, PARIS) == found.at
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_a_wait_until_the_ends_of_the_calendar_is_over_at_once_or_never(
     value: str, days: int, at: datetime | None, zone: tzinfo
 ) -> None:
     """As other systems write a date that is not known, or has no end."""
-    assert moment_of(UntilDate(("ends",), timedelta(days=days), None), value, zone) == at
+    assert end_of_wait(UntilDate(("ends",), timedelta(days=days), None), value, zone) == at
 
 
 @pytest.mark.parametrize(

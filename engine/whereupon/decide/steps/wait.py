@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from whereupon.decide import date_moments
+from whereupon.decide.date_moments import end_of_wait
 from whereupon.decide.steps.context import StepContext, StepResult
 from whereupon.messages.local_times import next_time_of_day
 from whereupon.messages.times import later
@@ -39,4 +39,4 @@ def moment_of(until: UntilDate, context: StepContext) -> datetime | None:
     value: object = context.person.attributes
     for name in until.path:
         value = value.get(name) if isinstance(value, dict) else None
-    return date_moments.moment_of(until, value, context.clock())
+    return end_of_wait(until, value, context.clock())
