@@ -20,10 +20,10 @@ from tests.rule_files import book_of, campaign
 from tests.servers import Server
 
 from whereupon.engine import Engine
-from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.records import Arming, Changes, Identifier, IdKind, Person, StoredMessage
 from whereupon.scheduling.clocks import FrozenClock
+from whereupon.testing.contracts.samples import message, saying
 
 FEW: Final = 24_000
 MANY: Final = int(os.environ.get("WHEREUPON_PEOPLE", "60000"))
@@ -40,21 +40,7 @@ _CHUNK = 20_000
 
 
 def _signed_in(key: int, owner: int, at: datetime) -> StoredMessage:
-    said = Message(
-        message_id=f"m-{key}",
-        type=MessageType.TRACK,
-        name="Signed In",
-        user_id=f"p-{owner}",
-        anonymous_id=None,
-        target_id=None,
-        timestamp=at,
-        received_at=at,
-        original_timestamp=None,
-        source=SenderClass.SERVER,
-        origin=Origin.LIVE,
-        body=b'{"data":{}}',
-    )
-    return StoredMessage(key, owner, said)
+    return saying(message(key, owner=owner, at=at, name="Signed In"), user_id=f"p-{owner}")
 
 
 def _chunk(first: int, people: range) -> Changes:

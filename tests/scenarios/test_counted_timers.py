@@ -17,7 +17,6 @@ from tests.rule_files import book_of, campaign
 from tests.servers import Server
 
 from whereupon.engine import Engine
-from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.records import (
     Arming,
     Changes,
@@ -29,6 +28,7 @@ from whereupon.records import (
 )
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
+from whereupon.testing.contracts.samples import message, saying
 
 TODAY: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DUE: Final = 30
@@ -84,21 +84,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def _signed_in(key: int, owner: int, at: datetime) -> StoredMessage:
-    said = Message(
-        message_id=f"m-{key}",
-        type=MessageType.TRACK,
-        name="Signed In",
-        user_id=f"p-{owner}",
-        anonymous_id=None,
-        target_id=None,
-        timestamp=at,
-        received_at=at,
-        original_timestamp=None,
-        source=SenderClass.SERVER,
-        origin=Origin.LIVE,
-        body=b'{"data":{}}',
-    )
-    return StoredMessage(key, owner, said)
+    return saying(message(key, owner=owner, at=at, name="Signed In"), user_id=f"p-{owner}")
 
 
 def _populate(engine: Engine, people: int) -> None:
