@@ -14,7 +14,7 @@ from whereupon.messages.codec import encode
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass, Source
 from whereupon.pipeline.ingestion import Ingested
 from whereupon.ports import Store
-from whereupon.records import Delivery, Device, Entry, Person, StoredMessage
+from whereupon.records import Delivery, Device, Entry, Person, StoredMessage, Timer
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store
 
@@ -64,6 +64,20 @@ class World:
         """Go on with other rules on the same store."""
         self.files = list(files)
         self.engine = self._open()
+
+    # --- what time has led to -------------------------------------------------------------------
+
+    def timers(self) -> list[Timer]:
+        """Every timer of the store."""
+        with self.home.session() as session:
+            return sorted(session.scan(Timer))
+
+    def moments(self) -> list[tuple[str | None, str, str]]:
+        """Person, moment, and what became of it, of every decision."""
+        return [
+            (d.person, f"{d.timestamp:%m-%d %H:%M}", d.reason or d.outcome.value)
+            for d in self.decided
+        ]
 
     # --- what happens -------------------------------------------------------------------------
 

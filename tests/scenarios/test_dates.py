@@ -7,7 +7,6 @@ from tests.worlds import DAY, HOUR, World, message, world
 
 from whereupon.messages.model import MessageType
 from whereupon.ports import Store
-from whereupon.records import Timer
 
 TITLE: JsonValue = [{"send": "push", "title": "{{ properties.date }}"}]
 WEEK: File = {"date": "person.renews_at", "before": "7d", "at": "09:00"}
@@ -26,18 +25,6 @@ def made(home: Store) -> World:
     return world(_rule(), store=home)
 
 
-def _timers(made: World) -> list[Timer]:
-    with made.home.session() as session:
-        return sorted(session.scan(Timer))
-
-
-def _moments(made: World) -> list[tuple[str | None, str, str]]:
-    """Person, moment, and what became of it."""
-    return [
-        (d.person, f"{d.timestamp:%m-%d %H:%M}", d.reason or d.outcome.value) for d in made.decided
-    ]
-
-
 def test_a_date_opens_the_rule_before_the_day_at_a_time_on_the_persons_clock(made: World) -> None:
     """Seven days of the calendar, though the clocks change between; not a microsecond earlier."""
     made.identify("ada", {"renews_at": "2026-04-01", **PARIS})
@@ -45,11 +32,11 @@ def test_a_date_opens_the_rule_before_the_day_at_a_time_on_the_persons_clock(mad
     made.run(MARCH_25 - 1 / 60_000_000)
     assert made.decided == []
     made.run(MARCH_25)
-    assert _moments(made) == [("ada", "03-25 08:00", "entered")]
+    assert made.moments() == [("ada", "03-25 08:00", "entered")]
     made.run(60 * DAY)
-    assert _moments(made)[1:] == [("ben", "03-25 13:00", "entered")]
+    assert made.moments()[1:] == [("ben", "03-25 13:00", "entered")]
     assert made.titles() == ["2026-04-01", "2026-04-01"]
-    assert _timers(made) == []
+    assert made.timers() == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +59,7 @@ def test_after_a_date_or_on_the_day_itself_on_a_clock_of_its_own(
     made = world(_rule(when), store=home)
     made.identify("ada", {"renews_at": "2026-04-01", "zone": "Asia/Tokyo", **PARIS})
     made.run(60 * DAY)
-    assert _moments(made) == [("ada", moment, "entered")]
+    assert made.moments() == [("ada", moment, "entered")]
 
 
 def test_the_rules_timezone_comes_before_the_settings_and_the_persons(home: Store) -> None:
@@ -106,7 +93,7 @@ def test_no_at_with_a_date_time_is_that_instant(home: Store) -> None:
     made.identify("ada", {"renews_at": "2026-03-02T10:30:00+05:00", **PARIS})
     made.identify("ben", {"renews_at": 1772433000, **PARIS})
     made.run(9 * DAY)
-    assert _moments(made) == [("ada", "03-02 05:30", "entered"), ("ben", "03-02 06:30", "entered")]
+    assert made.moments() == [("ada", "03-02 05:30", "entered"), ("ben", "03-02 06:30", "entered")]
 
 
 def test_one_entry_a_person_and_value_of_the_date(made: World) -> None:
@@ -120,7 +107,7 @@ def test_one_entry_a_person_and_value_of_the_date(made: World) -> None:
         "ada", {"timezone": "America/New_York"}, at=MARCH_25 + 4
     )  # where 09:00 comes later
     made.run(90 * DAY)
-    assert _moments(made) == [("ada", "03-25 08:00", "entered")]
+    assert made.moments() == [("ada", "03-25 08:00", "entered")]
 
 
 def test_moving_the_date_asks_again(made: World) -> None:
@@ -131,10 +118,10 @@ def test_moving_the_date_asks_again(made: World) -> None:
     made.identify("ben", {"renews_at": "2026-03-20"}, at=DAY)
     made.run(60 * DAY)
     expected = [("ben", "03-13 08:00", "entered"), ("ada", "04-03 07:00", "entered")]
-    assert _moments(made) == expected
+    assert made.moments() == expected
     made.identify("ada", {"renews_at": "2027-04-10"}, at=61 * DAY)
     made.run(500 * DAY)
-    assert _moments(made)[2:] == [("ada", "04-03 07:00", "entered")]
+    assert made.moments()[2:] == [("ada", "04-03 07:00", "entered")]
 
 
 def test_a_date_already_past_when_first_told_fires_nothing(made: World) -> None:
@@ -154,11 +141,11 @@ def test_it_fires_late_within_max_age_after_a_standstill(made: World) -> None:
     made.identify("ben", {"renews_at": "2026-03-30", **PARIS})
     made.clock.move_to(made.clock.now().replace(day=26, hour=7))
     made.run(25 * DAY)
-    assert _moments(made) == [("ben", "03-23 08:00", "entered"), ("ada", "03-25 08:00", "entered")]
+    assert made.moments() == [("ben", "03-23 08:00", "entered"), ("ada", "03-25 08:00", "entered")]
     made.identify("cid", {"renews_at": "2026-04-10", **PARIS})
     made.clock.move_to(made.clock.now().replace(month=4, day=9))
     made.run(39 * DAY)
-    assert _moments(made)[2:] == [("cid", "04-03 07:00", "too-old")]
+    assert made.moments()[2:] == [("cid", "04-03 07:00", "too-old")]
     (why,) = made.engine.explain("cid", "renewal")
     assert "did not enter renewal at 2026-04-03T07:00:00Z" in why.sentence
 
@@ -167,7 +154,7 @@ def test_a_message_of_the_person_comes_after_what_was_due_before_it(made: World)
     """Though no due work was done in between: the date is moved too late."""
     made.identify("ada", {"renews_at": "2026-04-01", **PARIS})
     made.identify("ada", {"renews_at": "2026-06-01"}, at=MARCH_25 + 1)
-    assert _moments(made) == [("ada", "03-25 08:00", "entered")]
+    assert made.moments() == [("ada", "03-25 08:00", "entered")]
 
 
 def test_a_removed_attribute_or_a_value_that_is_no_date_fires_nothing(made: World) -> None:
@@ -181,7 +168,7 @@ def test_a_removed_attribute_or_a_value_that_is_no_date_fires_nothing(made: Worl
     assert made.decided == []
     made.identify("ada", {"renews_at": "2026-06-01"}, at=51 * DAY)
     made.run(100 * DAY)
-    assert _moments(made) == [("ada", "05-25 07:00", "entered")]
+    assert made.moments() == [("ada", "05-25 07:00", "entered")]
 
 
 def test_a_birthday_comes_every_year_and_29_february_counts_as_the_28th(home: Store) -> None:
@@ -253,7 +240,7 @@ def test_of_two_who_merge_each_value_opens_one_entry(made: World) -> None:
         made.identify(name, {"renews_at": "2026-04-01", **PARIS})
     made.alias("ada", "ada-2", at=DAY)
     made.run(60 * DAY)
-    assert _moments(made) == [("ada", "03-25 08:00", "entered")]
+    assert made.moments() == [("ada", "03-25 08:00", "entered")]
 
 
 def test_of_two_who_merge_after_one_entered_the_other_does_not_enter_again(made: World) -> None:
@@ -263,14 +250,14 @@ def test_of_two_who_merge_after_one_entered_the_other_does_not_enter_again(made:
     made.run(MARCH_25 + 1)
     made.alias("ada", "ada-2", at=MARCH_25 + 2)
     made.run(60 * DAY)
-    assert _moments(made) == [("ada-2", "03-25 08:00", "entered")]
+    assert made.moments() == [("ada-2", "03-25 08:00", "entered")]
 
 
 def test_an_erased_person_has_no_date(made: World) -> None:
     """Nothing of the timer is left."""
     made.identify("ada", {"renews_at": "2026-04-01", **PARIS})
     made.track("Delete Person", "ada", at=DAY)
-    assert _timers(made) == []
+    assert made.timers() == []
     made.run(60 * DAY)
     assert made.decided == []
 
@@ -283,17 +270,17 @@ def test_people_who_are_there_already_are_armed_when_the_rule_is_new(home: Store
     made.run(5 * DAY)
     made.change_rules(_rule())
     made.run(60 * DAY)
-    assert _moments(made) == [("ada", "03-25 08:00", "entered")]
+    assert made.moments() == [("ada", "03-25 08:00", "entered")]
 
 
 def test_nobody_anonymous_has_a_date_until_they_are_known(made: World) -> None:
     """Then it is armed."""
     made.identify(None, {"renews_at": "2026-04-01", **PARIS}, anonymous="anon-1")
     made.run(DAY)
-    assert _timers(made) == []
+    assert made.timers() == []
     made.identify("ada", {}, anonymous="anon-1", at=DAY)
     made.run(60 * DAY)
-    assert _moments(made) == [("ada", "03-25 08:00", "entered")]
+    assert made.moments() == [("ada", "03-25 08:00", "entered")]
 
 
 @pytest.mark.parametrize("size", [1, 2, 9])
@@ -318,7 +305,7 @@ def test_the_outcome_does_not_depend_on_which_messages_share_a_batch(
         made.decided += made.engine.take(part, until=part[-1].received_at).decisions
         made.clock.move_to(part[-1].received_at)
     made.run(60 * DAY)
-    found = [date for _, date, _ in _moments(made)]
+    found = [date for _, date, _ in made.moments()]
     assert found == ["03-03 00:00", "03-05 00:00", "03-30 00:00"]
 
 

@@ -5,7 +5,7 @@ from tests.rule_files import File, campaign
 from tests.worlds import DAY, HOUR, World, after, message, world
 
 from whereupon.ports import Store
-from whereupon.records import Breaking, Timer
+from whereupon.records import Breaking
 
 TITLE = "{{ properties.quiet_since }} {{ properties.last_event | default: 'never' }}"
 NAMED: File = {"quiet": ["Signed In", "Order *"], "for": "60d"}
@@ -24,18 +24,6 @@ def made(home: Store) -> World:
     return world(_rule(), store=home)
 
 
-def _timers(made: World) -> list[Timer]:
-    with made.home.session() as session:
-        return sorted(session.scan(Timer))
-
-
-def _moments(made: World) -> list[tuple[str | None, str, str]]:
-    """Person, moment, and what became of it."""
-    return [
-        (d.person, f"{d.timestamp:%m-%d %H:%M}", d.reason or d.outcome.value) for d in made.decided
-    ]
-
-
 def _has_signed_in(made: World, user: str) -> bool:
     """Whether the person has signed in since twenty days after noon of 1 March."""
     person = made.person(user)
@@ -51,24 +39,24 @@ def test_a_silence_opens_the_rule_when_it_has_lasted_for_that_long(made: World) 
     made.run(60 * DAY - JUST_BEFORE)
     assert made.decided == []
     made.run(60 * DAY)
-    assert _moments(made) == [("ada", "04-30 12:00", "entered")]
+    assert made.moments() == [("ada", "04-30 12:00", "entered")]
     made.run(400 * DAY)
     assert len(made.decided) == 1
     assert made.titles() == ["2026-03-01T12:00:00Z Signed In"]
-    assert _timers(made) == []
+    assert made.timers() == []
 
 
 def test_each_such_message_moves_the_timer(made: World) -> None:
     """By an exact name or by its beginning; other messages do not, and a moved timer writes nothing."""
     made.track("Signed In", "ada")
-    before = _timers(made)
+    before = made.timers()
     made.track("Order Completed", "ada", at=30 * DAY)
     made.track("Order", "ada", at=40 * DAY)
     made.track("Signed Out", "ada", at=50 * DAY)
     made.identify("ada", {"plan": "pro"}, at=50 * DAY)
-    assert _timers(made) == before
+    assert made.timers() == before
     made.run(200 * DAY)
-    assert _moments(made) == [("ada", "05-30 12:00", "entered")]
+    assert made.moments() == [("ada", "05-30 12:00", "entered")]
     assert made.titles() == ["2026-03-31T12:00:00Z Order Completed"]
 
 
@@ -103,7 +91,7 @@ def test_somebody_who_never_sent_one_counts_from_when_they_became_known(made: Wo
     made.track("Signed In", anonymous="anon-1")
     made.identify("ada", {}, at=HOUR)
     made.run(200 * DAY)
-    assert _moments(made) == [("ada", "04-30 13:00", "entered")]
+    assert made.moments() == [("ada", "04-30 13:00", "entered")]
     assert made.titles() == ["2026-03-01T13:00:00Z never"]
 
 
@@ -113,7 +101,7 @@ def test_somebody_who_comes_back_is_missed_again(made: World) -> None:
     made.run(70 * DAY)
     made.track("Signed In", "ada", at=80 * DAY)
     made.run(300 * DAY)
-    assert _moments(made) == [("ada", "04-30 12:00", "entered"), ("ada", "07-19 12:00", "entered")]
+    assert made.moments() == [("ada", "04-30 12:00", "entered"), ("ada", "07-19 12:00", "entered")]
 
 
 def test_a_message_that_arrives_late_counts_by_its_own_time(made: World) -> None:
@@ -122,10 +110,10 @@ def test_a_message_that_arrives_late_counts_by_its_own_time(made: World) -> None
     made.track("Order Shipped", "ada", at=20 * DAY)
     made.track("Signed In", "ada", at=10 * DAY, arrives=25 * DAY)
     made.run(90 * DAY)
-    assert _moments(made) == [("ada", "05-20 12:00", "entered")]
+    assert made.moments() == [("ada", "05-20 12:00", "entered")]
     made.track("Signed In", "ada", at=70 * DAY, arrives=90 * DAY)
     made.run(300 * DAY)
-    assert _moments(made)[1:] == [("ada", "07-09 12:00", "entered")]
+    assert made.moments()[1:] == [("ada", "07-09 12:00", "entered")]
 
 
 def test_claimed_messages_move_the_timer(made: World) -> None:
@@ -136,7 +124,7 @@ def test_claimed_messages_move_the_timer(made: World) -> None:
     made.run(75 * DAY)
     assert made.decided == []
     made.run(300 * DAY)
-    assert _moments(made) == [("ada", "05-20 12:00", "entered")]
+    assert made.moments() == [("ada", "05-20 12:00", "entered")]
 
 
 def test_claimed_messages_begin_a_silence_anew(made: World) -> None:
@@ -146,7 +134,7 @@ def test_claimed_messages_begin_a_silence_anew(made: World) -> None:
     made.track("Signed In", anonymous="anon-1", at=62 * DAY)
     made.track("Signed Out", "ada", anonymous="anon-1", at=70 * DAY)
     made.run(300 * DAY)
-    assert _moments(made) == [("ada", "04-30 12:00", "entered"), ("ada", "07-01 12:00", "entered")]
+    assert made.moments() == [("ada", "04-30 12:00", "entered"), ("ada", "07-01 12:00", "entered")]
 
 
 def test_messages_of_two_who_merge_break_one_silence(made: World) -> None:
@@ -155,7 +143,7 @@ def test_messages_of_two_who_merge_break_one_silence(made: World) -> None:
     made.track("Signed In", "ada-2", at=20 * DAY)
     made.alias("ada", "ada-2", at=30 * DAY)
     made.run(300 * DAY)
-    assert _moments(made) == [("ada", "05-20 12:00", "entered")]
+    assert made.moments() == [("ada", "05-20 12:00", "entered")]
 
 
 def test_a_merge_brings_a_silence_back_to_somebody_who_was_missed(made: World) -> None:
@@ -165,7 +153,7 @@ def test_a_merge_brings_a_silence_back_to_somebody_who_was_missed(made: World) -
     made.run(61 * DAY)
     made.alias("ada", "ada-2", at=62 * DAY)
     made.run(300 * DAY)
-    assert _moments(made) == [("ada", "04-30 12:00", "entered"), ("ada", "06-19 12:00", "entered")]
+    assert made.moments() == [("ada", "04-30 12:00", "entered"), ("ada", "06-19 12:00", "entered")]
 
 
 def test_a_message_that_turns_out_to_be_another_persons_breaks_theirs_alone(made: World) -> None:
@@ -180,7 +168,7 @@ def test_a_message_that_turns_out_to_be_another_persons_breaks_theirs_alone(made
     made.identify("ben", {"x": 1}, anonymous="anon-1", at=30 * DAY + 1, arrives=70 * DAY - HOUR)
     assert not _has_signed_in(made, "ada")
     made.run(300 * DAY)
-    assert _moments(made) == [("ada", "05-10 12:00", "entered"), ("ben", "05-30 12:00", "entered")]
+    assert made.moments() == [("ada", "05-10 12:00", "entered"), ("ben", "05-30 12:00", "entered")]
 
 
 def test_it_fires_late_within_max_age_after_a_standstill(made: World) -> None:
@@ -189,7 +177,7 @@ def test_it_fires_late_within_max_age_after_a_standstill(made: World) -> None:
     made.track("Signed In", "ben", at=10 * DAY)
     made.clock.move_to(made.clock.now().replace(month=5, day=11))
     made.run(71 * DAY)
-    assert _moments(made) == [("ada", "04-30 12:00", "too-old"), ("ben", "05-10 12:00", "entered")]
+    assert made.moments() == [("ada", "04-30 12:00", "too-old"), ("ben", "05-10 12:00", "entered")]
 
 
 def test_somebody_who_comes_back_during_a_standstill_was_missed_before(made: World) -> None:
@@ -197,14 +185,14 @@ def test_somebody_who_comes_back_during_a_standstill_was_missed_before(made: Wor
     made.track("Signed In", "ada")
     made.track("Signed In", "ada", at=61 * DAY)
     made.run(62 * DAY)
-    assert _moments(made) == [("ada", "04-30 12:00", "entered")]
+    assert made.moments() == [("ada", "04-30 12:00", "entered")]
 
 
 def test_an_erased_person_is_not_missed(made: World) -> None:
     """Nothing of the timer is left."""
     made.track("Signed In", "ada")
     made.track("Delete Person", "ada", at=DAY)
-    assert _timers(made) == []
+    assert made.timers() == []
     made.run(200 * DAY)
     assert made.decided == []
 
@@ -219,7 +207,7 @@ def test_people_who_are_there_already_are_armed_when_the_rule_is_new(home: Store
     made.run(65 * DAY)
     made.change_rules(_rule())
     made.run(200 * DAY)
-    assert _moments(made) == [("ada", "06-09 12:00", "entered"), ("ben", "06-19 12:00", "entered")]
+    assert made.moments() == [("ada", "06-09 12:00", "entered"), ("ben", "06-19 12:00", "entered")]
 
 
 def test_a_rule_that_misses_people_sooner_or_later_misses_nobody_twice_for_one_silence(
@@ -230,7 +218,7 @@ def test_a_rule_that_misses_people_sooner_or_later_misses_nobody_twice_for_one_s
     made.run(65 * DAY)
     made.change_rules(_rule({**NAMED, "for": "90d"}))
     made.run(200 * DAY)
-    assert _moments(made) == [("ada", "04-30 12:00", "entered")]
+    assert made.moments() == [("ada", "04-30 12:00", "entered")]
 
 
 def test_who_reentry_exits_and_goals_work_as_everywhere(home: Store) -> None:
@@ -275,7 +263,7 @@ def test_the_outcome_does_not_depend_on_which_messages_share_a_batch(
         made.decided += made.engine.take(part, until=part[-1].received_at).decisions
         made.clock.move_to(part[-1].received_at)
     made.run(60 * DAY)
-    found = [(person, date) for person, date, _ in _moments(made)]
+    found = [(person, date) for person, date, _ in made.moments()]
     assert found == [
         ("ada", "03-16 12:00"),
         ("ben", "03-23 12:00"),
@@ -323,7 +311,7 @@ def test_a_claim_that_is_carried_out_in_chunks_moves_the_timer(made: World) -> N
         )
     made.identify("ada", {"x": 1}, anonymous="anon-1", at=61 * DAY)
     made.run(300 * DAY)
-    assert _moments(made) == [("ada", "04-30 12:00", "entered"), ("ada", "06-09 23:39", "entered")]
+    assert made.moments() == [("ada", "04-30 12:00", "entered"), ("ada", "06-09 23:39", "entered")]
 
 
 def test_claimed_messages_whose_silence_would_be_over_already_open_nothing(made: World) -> None:
@@ -345,4 +333,4 @@ def test_claimed_messages_whose_silence_would_be_over_already_open_nothing(made:
     )
     made.identify("ada", {"x": 1}, anonymous="anon-1", at=91 * DAY)
     made.run(300 * DAY)
-    assert _moments(made) == [("ada", "05-30 12:00", "entered")]
+    assert made.moments() == [("ada", "05-30 12:00", "entered")]
