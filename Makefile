@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test quick test-clients mutants check lint bench bench-peers chaos storm journeys year clean
+.PHONY: help demo test quick test-clients mutants check lint bench bench-peers instructions chaos storm journeys year clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make check  test, then ruff, mypy, import-linter, whereupon lint, whereupon test"
 	@echo "make bench  measure, against named references: one table (BENCH=pipeline for one part of it;"
 	@echo "            make bench-peers installs the other libraries, whose figures are then in it)"
+	@echo "make instructions  count instructions a message with valgrind, which no other work disturbs"
 	@echo "make mutants  change the core in one place at a time: which changes does no test notice?"
 	@echo "            (CORE='identity.algebra guards.audit_chain' for a part of it)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
@@ -124,6 +125,10 @@ lint: $(VENV)/stamp-check
 BENCH ?=
 bench: $(VENV)/stamp-check
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+# Instructions a message, which do not depend on what else the machine does; needs valgrind.
+instructions: $(VENV)/stamp-test
+	$(BIN)/python -m tests.benchmarks.instructions
 
 # The libraries that we are measured beside, in an environment of their own.
 bench-peers: .venv-peers/stamp

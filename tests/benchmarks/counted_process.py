@@ -1,0 +1,173 @@
+"""The process whose instructions `instructions` counts: warms up, has callgrind count, and says how many messages that were.
+
+    python -m tests.benchmarks.counted_process WORKLOAD FOLDER
+
+Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` (the wire alone), ``nobody-enters`` and
+``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` (`Engine.track`, one by one), and
+the references ``reference`` (the rows of the messages alone) and ``bare-commit``.
+"""
+
+import gc
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import bench_pipeline as bench
+from tests.benchmarks.workload import PACE, messages, rules
+
+from whereupon.engine import Engine
+from whereupon.messages.codec import decode
+from whereupon.messages.model import Origin, SenderClass
+from whereupon.pipeline.ingestion import read_batch
+from whereupon.rules.model import Rule, Rulebook
+from whereupon.rules.reader import parse_rule_file
+from whereupon.scheduling.clocks import FrozenClock
+from whereupon.storage.sql.sqlite import PRAGMAS
+
+SIZE, WARM, COUNTED = 900, 3, 2
+"""Messages of a batch; batches before the counting, and those that are counted."""
+CALLS = 150
+"""Calls before the counting, and as many that are counted."""
+
+Step = Callable[[], None]
+
+
+def batches() -> Iterator[list[bytes]]:
+    """The stream, in batches."""
+    texts = list(messages((WARM + COUNTED) * SIZE))
+    return (texts[first : first + SIZE] for first in range(0, len(texts), SIZE))
+
+
+def book(where: dict[str, Any] | None) -> Rulebook:
+    """The thousand rules; with another `where` each, if one is given."""
+    found = bench.book()
+    if where is None:
+        return found
+    each = (
+        parse_rule_file({**rule, "where": where}, stem=rule["campaign"], segments={})[0]
+        for rule in rules()
+    )
+    return replace(found, rules=tuple(rule for rule in each if isinstance(rule, Rule)))
+
+
+def pipeline(url: str, where: dict[str, Any] | None = None) -> Iterator[int]:
+    """The pipeline, batch by batch; yields how many messages each had."""
+    clock = FrozenClock(bench.START)
+    with Engine.open(url, rules=book(where), clock=clock) as engine:
+        for place, batch in enumerate(batches(), 1):
+            clock.move_to(bench.START + place * SIZE * PACE)
+            assert engine.ingest(batch).accepted == len(batch)
+            yield len(batch)
+
+
+def reference(folder: Path) -> Iterator[int]:
+    """The rows of the messages alone, as `bench_pipeline` inserts them."""
+    rows = bench.message_rows(folder)[: (WARM + COUNTED) * SIZE]
+    path = folder / "reference.db"
+    with Engine.open(f"sqlite:///{path}"):
+        pass
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        statement = bench.places(rows, "?")
+        for place, batch in enumerate(batches()):
+            for text in batch:
+                decode(text)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(statement, rows[place * SIZE : place * SIZE + SIZE])
+            connection.commit()
+            yield len(batch)
+
+
+def reading() -> Iterator[int]:
+    """From the wire to messages."""
+    given = {"received_at": bench.START, "source": SenderClass.SERVER, "origin": Origin.LIVE}
+    for batch in batches():
+        read = read_batch(batch, **given, new_id=str)  # type: ignore[arg-type]
+        assert len(read.messages) == len(batch)
+        yield len(batch)
+
+
+def one_call(folder: Path) -> Iterator[int]:
+    """`Engine.track`, one by one, by twenty persons, with the thousand rules."""
+    with Engine.open(f"sqlite:///{folder}/calls.db", rules=bench.book()) as engine:
+        for number in range(2 * CALLS):
+            properties = {
+                "category": "category-1",
+                "country": "fr",
+                "price": number % 200,
+                "currency": "EUR",
+                "size": number % 50,
+                "order_id": f"o-{number}",
+            }
+            engine.track(f"event-{number % 50}", user_id=f"u{number % 20}", properties=properties)
+            yield 1
+
+
+def bare_commit(folder: Path) -> Iterator[int]:
+    """BEGIN, INSERT and COMMIT of half a kilobyte."""
+    with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as connection:
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        connection.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, b BLOB)")
+        for number in range(2 * CALLS):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO t VALUES (?, ?)", (number, b"x" * 500))
+            connection.execute("COMMIT")
+            yield 1
+
+
+def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]]:
+    """Each workload, and how many steps of it warm up."""
+    sqlite = f"sqlite:///{folder}/counted.db"
+    nobody: dict[str, Any] = {"category": "none"}
+    everybody: dict[str, Any] = {"currency": "EUR"}
+    return {
+        "sqlite": (partial(pipeline, sqlite), WARM),
+        "memory": (partial(pipeline, "memory://"), WARM),
+        "nobody-enters": (partial(pipeline, sqlite, nobody), WARM),
+        "all-enter": (partial(pipeline, sqlite, everybody), WARM),
+        "reading": (reading, WARM),
+        "reference": (partial(reference, folder), WARM),
+        "one-call": (partial(one_call, folder), CALLS),
+        "bare-commit": (partial(bare_commit, folder), CALLS),
+    }
+
+
+def main() -> None:
+    """Warm up, count the rest, and print how many messages or calls were counted."""
+    name, folder = sys.argv[1:]
+    work, warm = workloads(Path(folder))[name]
+    steps = work()
+    for _ in range(warm):
+        next(steps)
+    gc.collect()
+    gc.freeze()
+    _tell("--instr=on")
+    counted = 0
+    for done in steps:
+        counted += done
+        if counted == _last(name):  # what closing costs is not counted
+            _tell("--dump")
+    sys.stdout.write(str(counted))
+
+
+def _last(name: str) -> int:
+    return CALLS if name in {"one-call", "bare-commit"} else COUNTED * SIZE
+
+
+def _tell(option: str) -> None:
+    """Have callgrind begin to count, or write what it has counted."""
+    command = ["callgrind_control", option, str(os.getpid())]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
