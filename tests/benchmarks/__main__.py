@@ -34,6 +34,7 @@ from tests.benchmarks import (
     pipeline,
     replay_floor,
     rule_tests,
+    stacks,
     starting,
     writers,
 )
@@ -51,6 +52,7 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
         "starting": starting.rows,
         "pipeline": pipeline.rows,
         "instructions": instructions.rows,
+        "stacks": stacks.rows,
         "replay_floor": replay_floor.rows,
         "rule_tests": rule_tests.rows,
         "writers": writers.rows,

@@ -33,17 +33,19 @@ class Time(NamedTuple):
         return f"{1 / self.median:,.0f}/s"
 
 
-def timed(script: str, asked: Mapping[str, object]) -> dict[str, Time]:
+def timed(script: str, asked: Mapping[str, object], *, only: str | None = None) -> dict[str, Time]:
     """The time of each benchmark of a script, by its name.
 
     Args:
         script: its name in this folder; its benchmarks say in ``extra_info["count"]`` how many they take.
         asked: what it reads from its environment.
+        only: the one benchmark to run; None for all.
     """
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "times.json"
         place = Path(__file__).parent.relative_to(Path.cwd()) / script
-        command = [sys.executable, "-m", "pytest", "-q", str(place), f"--benchmark-json={written}"]
+        named = str(place) if only is None else f"{place}::{only}"
+        command = [sys.executable, "-m", "pytest", "-q", named, f"--benchmark-json={written}"]
         given = os.environ | {name: str(value) for name, value in asked.items()}
         done = subprocess.run(command, check=False, env=given, stdout=subprocess.PIPE, text=True)
         if done.returncode:

@@ -1,0 +1,61 @@
+"""The pipeline's workload as shops write it themselves, timed; runs in the peers' environment, from the project's root.
+
+    .venv-peers/bin/python tests/benchmarks/peers/stacks.py MESSAGES
+
+Prints seconds for one message by name, as JSON. Everything is on SQLite, on the disk when a commit returns.
+"""
+
+import importlib.util
+import json
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from types import ModuleType
+
+import shop_bulk
+import shop_orm
+from matchers import matchers
+
+SIZE = 900
+
+
+def _workload() -> ModuleType:
+    place = Path(__file__).parent.parent / "workload.py"
+    spec = importlib.util.spec_from_file_location("workload", place)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> None:
+    """Time every stack once."""
+    count = int(sys.argv[1])
+    workload = _workload()
+    texts, each = list(workload.messages(count)), matchers(workload.rules())
+    ways = {
+        **{
+            f"ORM and {name}": (shop_orm, name, count // 4)
+            for name in each
+            if name != "conditions by hand"
+        },
+        **{
+            f"bulk inserts and {name}": (shop_bulk, name, count)
+            for name in each
+            if name != "business-rules"
+        },
+    }
+    times = {}
+    for figure, (shop, name, number) in ways.items():
+        with tempfile.TemporaryDirectory(prefix="whereupon-") as folder:
+            begun = perf_counter()
+            entered = shop.ingest(texts[:number], each[name], f"{folder}/shop.db", SIZE)
+            times[figure] = (perf_counter() - begun) / number
+        if not entered:
+            sys.exit(f"{figure}: nobody entered")
+    sys.stdout.write(json.dumps(times))
+
+
+if __name__ == "__main__":
+    main()
