@@ -12,6 +12,7 @@ from tests.shop import news
 from whereupon import Engine
 from whereupon.records import BroadcastRun
 from whereupon.scheduling.clocks import FrozenClock
+from whereupon.storage.sql.database_url import engine_of
 
 HOUR = timedelta(hours=1)
 SUNDAY = datetime(2026, 5, 31, tzinfo=UTC)
@@ -313,3 +314,20 @@ def test_processes_that_work_at_once_let_each_person_in_once_at_their_own_time(
                     ran.result()
         assert earth.sent() == _TIMES
         assert (earth.run().admitted, earth.run().state_at(earth.clock.now())) == (6, "done")
+
+
+def test_a_person_who_becomes_known_while_the_run_opens_is_in_it(postgres: str) -> None:
+    """Another process makes everybody's turns before the transaction commits that makes the person known."""
+    earth = Earth(postgres)
+    database, _ = engine_of(postgres, patience=30)
+    with earth.engine, database.connect() as host, host.begin():
+        earth.until(OPENING - timedelta(minutes=1))
+        earth.engine.identify("rosa", traits={"timezone": "Europe/Rome"}, connection=host)
+        with Engine.open(postgres, rules=earth.rules, clock=earth.clock) as other:
+            earth.clock.move_to(OPENING)
+            other.run_due()
+            assert earth.run().is_open
+        host.commit()
+        earth.until(OPENING + 27 * HOUR)
+        assert earth.sent() == {**_TIMES, "rosa": _TIMES["paul"]}
+    database.dispose()

@@ -90,7 +90,7 @@ def _reason_to_leave_out(
 
 
 def arm_own_times(work: BatchState, person: Person) -> None:
-    """Arm the person's turn in the runs that are open: they have become known, or their clock may be another one."""
+    """Arm the person's turn in the runs that are open, or open soon: they have become known, or their clock may be another one."""
     now, settings = work.clocked.now, work.index.book.settings
     for run in work.open_runs:
         rule = work.index.by_id.get(run.rule)

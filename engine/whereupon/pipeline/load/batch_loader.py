@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from whereupon.decide import ClaimChunk, Settings, Snapshot
 from whereupon.decide.reports import subject_of, unsubscribing
@@ -23,6 +23,9 @@ from whereupon.records import ClaimRun, Delivery, Entry, IdKind, Timer
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
+
+OPENS_SOON = timedelta(hours=1)
+"""How long before a run opens its people may be noted; no transaction takes so long."""
 
 CLAIM_CHUNK = 300
 """Messages of one claim put to the rules in one transaction, where one message claims more."""
@@ -110,7 +113,7 @@ class BatchLoader:
             loader = self._claim_loader(index)
             loader.load(loaded, load_plan, mentioned, messages, chunked=may)
             self._load_tombstones(loaded, mentioned)
-            self._load_open_runs(loaded)
+            self._load_open_runs(loaded, max(m.received_at for m in messages))
             if mentioned.aliases or asks_for_something(mentioned.names, self._settings):
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
@@ -123,11 +126,19 @@ class BatchLoader:
             return self.for_batch(messages, until, now, chunked=chunked)
         return loaded
 
-    def _load_open_runs(self, loaded: Snapshot) -> None:
-        """The runs in which it may be a person's turn sooner: one who becomes known, or whose clock changes."""
+    def _load_open_runs(self, loaded: Snapshot, until: datetime) -> None:
+        """The runs in which it may be a person's turn sooner: one who becomes known, or whose clock changes.
+
+        A run that opens soon is among them: it may open before this transaction commits, and its pass over all
+        people does not see somebody new until then.
+        """
         if self._versions.index.timed.clock_names is not None:
-            runs = self._session.waiting_runs()
-            loaded.open_runs = [run for run in runs if run.closes_at is not None and run.cursor]
+            soon = later(until, OPENS_SOON)
+            loaded.open_runs = [
+                run
+                for run in self._session.waiting_runs()
+                if run.closes_at is not None and (run.cursor or run.due_at <= soon)
+            ]
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
