@@ -218,7 +218,7 @@ class BatchState:
 
     def strip_to_stub(self, stored: StoredMessage) -> None:
         """Record of a message of this batch only that it came."""
-        bare = stored.message._replace(target_id=None, body=b"")
+        bare = stored.message._replace(target_id=None, body=b"", properties=None)
         for place in reversed(range(len(self.changes.messages))):
             if self.changes.messages[place].key == stored.key:
                 self.changes.messages[place] = stored._replace(message=bare)

@@ -78,6 +78,7 @@ class Evaluation:
             now,
             retroactive,
             reason,
+            _properties=message.properties,
         )
 
     @property

@@ -127,6 +127,7 @@ class Message(NamedTuple):
         body: the whole message as JSON text, as it came and as the store keeps it (see `body_data`).
         depth: how many ``track`` steps led to it; 0 for a message of a host or a client.
         remarks: repairs and omissions while the message was read. They are reported once, and not stored.
+        properties: what `data` gives, where reading has decoded it already; else None. It is not stored.
     """
 
     message_id: str
@@ -143,6 +144,7 @@ class Message(NamedTuple):
     body: bytes
     depth: int = 0
     remarks: tuple[Remark, ...] = ()
+    properties: Mapping[str, JsonValue] | None = None
 
     @property
     def ref(self) -> str:
@@ -151,8 +153,8 @@ class Message(NamedTuple):
 
     @property
     def data(self) -> Mapping[str, JsonValue]:
-        """See `body_data`; each access reads it again."""
-        return body_data(self.type, self.body)
+        """See `body_data`; each access reads it again, unless `properties` has it."""
+        return body_data(self.type, self.body) if self.properties is None else self.properties
 
     @property
     def context(self) -> Mapping[str, JsonValue]:

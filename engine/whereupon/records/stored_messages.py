@@ -71,7 +71,12 @@ class StoredMessage(NamedTuple):
 def stub_of(message: Message) -> Message:
     """What is recorded of a message without an owner: that it was seen."""
     return message._replace(
-        user_id=None, anonymous_id=None, target_id=None, original_timestamp=None, body=b""
+        user_id=None,
+        anonymous_id=None,
+        target_id=None,
+        original_timestamp=None,
+        body=b"",
+        properties=None,
     )
 
 

@@ -58,7 +58,7 @@ def message_rows(
         numbers: of every type and name among them.
     """
     keys, owners, said = zip(*messages, strict=True)
-    ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths, _ = zip(
+    ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths, _, _ = zip(
         *said, strict=True
     )
     timestamps, arrivals, originals = times
