@@ -231,6 +231,47 @@ def test_a_place_is_free_at_once_whoever_else_is_in_the_batch(home: Store) -> No
     assert made.deliveries()[-1].due_at == after(10)
 
 
+def test_of_two_places_that_one_batch_gives_back_the_first_is_taken_at_once(home: Store) -> None:
+    """Both journeys are Ada's own; that the second one ends later says nothing of the first one's place."""
+    first, second = (
+        campaign(
+            name, f"try {name}", exit=f"pay {name}", whereupon=[mail(name), {"wait": "9d"}, mail()]
+        )
+        for name in ("first", "second")
+    )
+    caps = [WAITS | {"at_most": 2}]
+    made = capped(home, first, second, campaign("offer", "buy", whereupon=[mail("c")]), caps=caps)
+    for at, event in enumerate(("try first", "try second", "buy")):
+        made.track(event, "ada", at=at + 1)
+    paid = [
+        message(name, name=f"pay {name}", user="ada", at=at)
+        for name, at in (("first", 10), ("second", 50))
+    ]
+    made.engine.take(paid)
+    made.run(60)
+    assert states(made) == [("withheld", "withdrawn: event")] * 2 + [SENT]
+    assert made.deliveries()[-1].due_at == after(10)
+
+
+def test_a_send_that_begins_to_wait_between_two_ends_looks_again_at_the_second(home: Store) -> None:
+    """The place that was given back before is taken already."""
+    first, second = (
+        campaign(
+            name, f"try {name}", exit=f"pay {name}", whereupon=[mail(name), {"wait": "9d"}, mail()]
+        )
+        for name in ("first", "second")
+    )
+    caps = [WAITS | {"at_most": 2}]
+    made = capped(home, first, second, campaign("offer", "buy", whereupon=[mail("c")]), caps=caps)
+    for at, event in enumerate(("try first", "try second")):
+        made.track(event, "ada", at=at + 1)
+    events = (("pay first", 10), ("buy", 20), ("buy", 30), ("pay second", 50))
+    made.engine.take([message(f"m-{at}", name=name, user="ada", at=at) for name, at in events])
+    made.run(60)
+    sent = [each.due_at for each in made.deliveries() if each.state.value == "pending"]
+    assert sent == [after(20), after(50)]
+
+
 def test_several_full_caps_wait_for_the_last_of_them_or_leave_the_send_out(home: Store) -> None:
     """One of them that skips is enough to leave it out."""
     daily = WAITS | {"per": "1d", "otherwise": {"wait_up_to": "9d"}}

@@ -1,6 +1,7 @@
 """Sends that wait for a place under a cap look again as soon as a place is given back."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from whereupon.messages.times import LAST_INSTANT
@@ -29,37 +30,48 @@ def wake_by_withdrawals(session: Session, changes: Changes, at: datetime | None 
     Args:
         session: holds the persons of what is withdrawn, or will.
         changes: before they are written; they get the entries.
-        at: when it is withdrawn; None if that is when the person's entries among the changes end.
+        at: when it is withdrawn; None if that is when the entries among the changes end that made it.
     """
     stored = session.deliveries_by_key(changes.withdrawn)
     while session.lock({delivery.person_key for delivery in stored}, ()):
         stored = session.deliveries_by_key(changes.withdrawn)
     made = (d for d in changes.deliveries if d.idempotency_key in changes.withdrawn)
     moved = {merge.loser_key: merge.survivor_key for merge in changes.merges}
-    persons = {delivery.person_key for delivery in (*stored, *made) if _counts(delivery)}
-    persons |= {moved[key] for key in persons & moved.keys()}
-    ends = {moved.get(key, key): end for key, end in _last_ends(changes).items()}
-    last = max(ends.values(), default=LAST_INSTANT)
+    counted = [delivery for delivery in (*stored, *made) if _counts(delivery)]
+    freed = _freed(counted, changes, moved, at)
+    persons = freed.keys() | {each.person_key for each in counted}
     active = session.active_entries(persons) if persons else []
     stored_entries = {was.key: was for was in active}
     theirs = {e.key: e for e in changes.entries.values() if e.person_key in persons}
     for key, entry in {**stored_entries, **theirs}.items():
-        person = moved.get(entry.person_key, entry.person_key)
-        freed_at = at or ends.get(person, last)
+        freed_at = _next_freed(entry, freed[moved.get(entry.person_key, entry.person_key)])
         if _waits(entry, freed_at):
             changes.entries[key] = entry._replace(due_at=freed_at)
             if key in stored_entries:
                 changes.before.setdefault(key, stored_entries[key])
 
 
-def _last_ends(changes: Changes) -> dict[int, datetime]:
-    """When the last entry of each person ends, by the person's key; others of the batch may end later."""
-    ends: dict[int, datetime] = {}
+def _freed(
+    counted: Sequence[Delivery], changes: Changes, moved: Mapping[int, int], at: datetime | None
+) -> dict[int, list[datetime]]:
+    """When places are given back, in order, by the key of the person who is left after merges."""
+    ends: dict[tuple[int, str, str | None], datetime] = {}
     for entry in changes.entries.values():
         if entry.ended is not None:
-            at = entry.ended.at
-            ends[entry.person_key] = max(at, ends.get(entry.person_key, at))
-    return ends
+            person = moved.get(entry.person_key, entry.person_key)
+            ends[person, entry.rule, entry.occasion] = entry.ended.at
+    last = at or max(ends.values(), default=LAST_INSTANT)
+    freed: dict[int, list[datetime]] = defaultdict(list)
+    for delivery in counted:
+        person = moved.get(delivery.person_key, delivery.person_key)
+        freed[person].append(at or ends.get((person, delivery.rule, delivery.occasion), last))
+    return {person: sorted(times) for person, times in freed.items()}
+
+
+def _next_freed(entry: Entry, freed: Sequence[datetime]) -> datetime:
+    """When the first place is given back after the entry has begun to wait for one; else the last of them."""
+    mark = mark_at(entry.trail, entry.address, MarkKind.CAP)
+    return next((at for at in freed if mark is None or at >= mark.at), freed[-1])
 
 
 def wake_by_ends(session: Session, deliveries: Collection[Delivery], at: datetime) -> int:
