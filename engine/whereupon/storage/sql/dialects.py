@@ -20,12 +20,13 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.ports import Watch
 from whereupon.storage.sql.host_connection import HostConnection
 from whereupon.storage.sql.prefilter import PrefilterClauses
 
-Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
-Parameters: TypeAlias = tuple[object, ...]
+Rows: TypeAlias = driver_cursor.Rows
+Parameters: TypeAlias = driver_cursor.Parameters
 
 _PARAMETER = re.compile(r"(?<![\w:]):([a-z_]+)")
 
@@ -43,20 +44,25 @@ class Statement:
         self._names = tuple(names)
         self._fixed = fixed
 
-    def run(self, connection: Connection, **values: object) -> CursorResult[Any]:
-        """Run it once."""
-        bound = {**self._fixed, **values}
-        return connection.exec_driver_sql(self.sql, tuple(bound[name] for name in self._names))
+    def run(self, connection: Connection, **values: object) -> int:
+        """Run it once; how many rows it wrote."""
+        return driver_cursor.run(connection, self.sql, self._bound(values))
 
     def fetch(self, connection: Connection, **values: object) -> Rows:
         """Run it once and return all rows, as the driver gives them."""
-        with self.run(connection, **values) as result:
-            rows: Rows = result.cursor.fetchall() if result.cursor is not None else ()
-        return rows
+        return driver_cursor.fetch(connection, self.sql, self._bound(values))
+
+    def stream(self, connection: Connection, **values: object) -> CursorResult[Any]:
+        """Run it once; the rows are read one by one."""
+        return connection.exec_driver_sql(self.sql, self._bound(values))
 
     def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Run it for each row of parameters, which are in the order of the statement; how many rows it wrote."""
-        return connection.exec_driver_sql(self.sql, rows).rowcount if rows else 0
+        return driver_cursor.run_many(connection, self.sql, rows) if rows else 0
+
+    def _bound(self, values: Mapping[str, object]) -> Parameters:
+        bound = {**self._fixed, **values} if self._fixed else values
+        return tuple([bound[name] for name in self._names])
 
 
 class Database(ABC):

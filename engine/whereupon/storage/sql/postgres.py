@@ -33,6 +33,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
+import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.errors import StoreError
 from whereupon.ports import Watch
 from whereupon.storage.deadline import Deadline, busy
@@ -219,7 +220,7 @@ class PostgresStatement(Statement):
         """Run it for each row."""
         kept = [tuple(map(escape_nul, row)) for row in rows]
         if len(kept) == 1:
-            return connection.exec_driver_sql(self.sql, kept[0]).rowcount
+            return driver_cursor.run(connection, self.sql, kept[0])
         return super().write(connection, kept)
 
 
@@ -264,7 +265,7 @@ class ChangingStatement(PostgresStatement):
             return super().write(connection, [*last.values()])
         named = zip(*last.values(), strict=True)
         columns = tuple([escape_nul(value) for value in each] for each in named)
-        return connection.exec_driver_sql(self._many, columns).rowcount
+        return driver_cursor.run(connection, self._many, columns)
 
 
 def _milliseconds(seconds: float) -> str:

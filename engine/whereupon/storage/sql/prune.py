@@ -32,18 +32,18 @@ class Pruner:
         given = self._given(cutoff)
         if cutoff.kind in _WITHOUT_NUMBERS:
             oldest = self._of("prune", cutoff.kind)
-            gone = oldest.run(self._connection, reach=reach, **given).rowcount
+            gone = oldest.run(self._connection, reach=reach, **given)
             return PruneStep(gone, cursor=after if gone == reach else None)
         behind = self._of("prune_end", cutoff.kind).fetch(
             self._connection, after=after, skipped=reach - 1
         )
         cursor = int(behind[0][0]) if behind else None
         given |= {"after": after, "until": 2**63 - 1 if cursor is None else cursor}
-        gone = self._of("prune", cutoff.kind).run(self._connection, **given).rowcount
+        gone = self._of("prune", cutoff.kind).run(self._connection, **given)
         emptied = 0
         if cutoff.kind is RetainedKind.ENTRIES:
             given = {name: given[name] for name in ("before", "after", "until")}
-            emptied = self._to.empty_entries.run(self._connection, **given).rowcount
+            emptied = self._to.empty_entries.run(self._connection, **given)
         return PruneStep(gone, emptied, cursor)
 
     def count(self, cutoff: RetentionCutoff) -> PruneStep:

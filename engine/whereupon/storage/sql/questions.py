@@ -81,7 +81,7 @@ class SqlQuestions(SqlGuardQuestions, SqlFigureQuestions, Questions):
         """Read on, newest first, until enough of the person's skips name the rule."""
         left = limit
         wanted = SkipSearch(rule, self.rule_version)
-        with self._queries.skips_of.run(self._connection, person=person_key) as found:
+        with self._queries.skips_of.stream(self._connection, person=person_key) as found:
             for row in found if limit else ():
                 skips = rule_rows.skips_from(row[1:], person_key=person_key)
                 if wanted.is_in(skips):

@@ -164,7 +164,7 @@ class RowLocks:
         self.reach(Rank.UNKNOWN, again=True)
         for user_id in sorted(user_ids):
             took = self._locks.occupy_id.run(self._connection, value=user_id, kind="user", key=0)
-            if not took.rowcount:
+            if not took:
                 raise LostRaceError(reason="somebody new came meanwhile")
             self._locks.vacate_id.run(self._connection, value=user_id)
         self._unknown |= user_ids

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
+import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.errors import StoreError
 from whereupon.messages.codec import encode
 from whereupon.ports import Watch
@@ -77,7 +78,7 @@ class Sqlite(Database):
             self._begin(connection)
             try:
                 yield connection
-                connection.exec_driver_sql("COMMIT")
+                driver_cursor.run(connection, "COMMIT")
             except BaseException:
                 if not connection.invalidated:  # an interrupt has closed it, which rolls back
                     connection.connection.rollback()  # no error if SQLite has done so already
@@ -99,7 +100,8 @@ class Sqlite(Database):
             try:
                 while not check_file(connection, self._file):
                     pass
-                connection.exec_driver_sql("BEGIN")
+                _begin_at_sqlalchemy(connection)
+                driver_cursor.run(connection, "BEGIN")
                 yield connection
             finally:
                 if not connection.invalidated:
@@ -115,6 +117,7 @@ class Sqlite(Database):
             raise
 
     def _lock(self, connection: Connection) -> None:
+        _begin_at_sqlalchemy(connection)
         deadline = Deadline(self._patience)
         with self._gate.turn(deadline):
             while not _locks(connection, "BEGIN IMMEDIATE"):
@@ -142,6 +145,7 @@ class Sqlite(Database):
     def lent(self, connection: Connection) -> Iterator[None]:
         """Takes the write lock first: a host's transaction may not have begun to write."""
         _overwrite_freed_bytes(connection)
+        _begin_at_sqlalchemy(connection)
         with typed_errors():
             if not _locks(connection, _TAKE_THE_LOCK):
                 raise busy()
@@ -244,6 +248,12 @@ def _connected(engine: Engine) -> Connection:
     return connection
 
 
+def _begin_at_sqlalchemy(connection: Connection) -> None:
+    """Tell SQLAlchemy that a transaction begins, or it would roll one back when a statement fails."""
+    if not connection.in_transaction():
+        connection.begin()
+
+
 def _overwrite_freed_bytes(connection: Connection) -> None:
     """Have freed bytes overwritten with zeros, also on a host's connections; once each."""
     if _OVERWRITES not in connection.info:
@@ -281,7 +291,7 @@ def _sets(connection: sqlite3.Connection, pragma: str) -> bool:
 
 def _locks(connection: Connection, how: str) -> bool:
     try:
-        connection.exec_driver_sql(how)
+        driver_cursor.run(connection, how)
     except OperationalError as error:
         if not _is_locked(error.orig):
             raise

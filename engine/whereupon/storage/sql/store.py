@@ -7,6 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
+import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.errors import StoreError
 from whereupon.ports import Session, Watch
 from whereupon.runtime.forks import ForkAware, watch_forks
@@ -280,15 +281,15 @@ class _Divided:
     def part(self) -> Iterator["SqlSession"]:
         """A session between savepoints."""
         session = self._open_session(self._connection)
-        self._connection.exec_driver_sql("SAVEPOINT whereupon_part")
+        driver_cursor.run(self._connection, "SAVEPOINT whereupon_part")
         try:
             yield session
         except BaseException:
             if self.is_open():
-                self._connection.exec_driver_sql("ROLLBACK TO whereupon_part")
-                self._connection.exec_driver_sql("RELEASE whereupon_part")
+                driver_cursor.run(self._connection, "ROLLBACK TO whereupon_part")
+                driver_cursor.run(self._connection, "RELEASE whereupon_part")
             raise
-        self._connection.exec_driver_sql("RELEASE whereupon_part")
+        driver_cursor.run(self._connection, "RELEASE whereupon_part")
         self._kept.append(session)
 
     def is_open(self) -> bool:

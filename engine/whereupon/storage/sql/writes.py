@@ -354,7 +354,7 @@ class SqlWrites:
     def revive(self, key: int, due_at: int) -> bool:
         """Put a dead delivery back; whether it was one."""
         done = self._queries.revive.run(self._connection, new_due_at=due_at, revived=key)
-        return done.rowcount == 1
+        return done == 1
 
 
 def _reported_bits(changes: Changes) -> Iterable[Parameters]:
