@@ -295,3 +295,49 @@ def test_a_cancelled_run_gives_its_places_back(place: str) -> None:
         made.failure = None
         made.run(0.5)
         assert made.states() == [("withheld", "withdrawn"), SENT]
+
+
+def test_what_is_withdrawn_while_its_channel_is_called_keeps_its_place(database: str) -> None:
+    """It arrives after all, so that what waits for its place goes on waiting; another process asks meanwhile."""
+    offer = campaign("offer", "buy", exit="pay", whereupon=[mail(), {"wait": "1d"}, mail()])
+    news = campaign("news", "read", whereupon=[mail(subject="News")])
+    made = Shop(database, offer, news, cap=WAITS)
+    with closing(made.engine), closing(Shop(database, offer, news, cap=WAITS).engine) as other:
+        take = made.take
+
+        def pay_meanwhile(delivery: Delivery) -> None:
+            other.track("pay", user_id="ada")
+            other.run_due()
+            take(delivery)
+
+        made.engine.channel("email")(pay_meanwhile)
+        for event in ("buy", "read"):
+            made.engine.track(event, user_id="ada")
+        made.run(0)
+        made.run(0.5)
+        assert (made.states(), len(made.sent)) == ([SENT], 1)
+        (waiting,) = made.engine.entries.list(rule="news").entries
+        assert waiting.due_at == NOON + 7 * DAY
+
+
+def test_a_call_that_fails_after_a_withdrawal_gives_the_place_back(database: str) -> None:
+    """What waits for it looks again when the lease of the call would have ended."""
+    offer = campaign("offer", "buy", exit="pay", whereupon=[mail(), {"wait": "1d"}, mail()])
+    news = campaign("news", "read", whereupon=[mail(subject="News")])
+    made = Shop(database, offer, news, cap=WAITS)
+    with closing(made.engine), closing(Shop(database, offer, news, cap=WAITS).engine) as other:
+        take = made.take
+
+        def fail_meanwhile(delivery: Delivery) -> None:
+            if delivery.rule == "offer":
+                other.track("pay", user_id="ada")
+                other.run_due()
+                raise RetryLater
+            take(delivery)
+
+        made.engine.channel("email")(fail_meanwhile)
+        for event in ("buy", "read"):
+            made.engine.track(event, user_id="ada")
+        made.run(0)
+        made.run(0.5)
+        assert made.states() == [("withheld", "withdrawn: event"), SENT]

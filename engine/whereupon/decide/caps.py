@@ -2,7 +2,7 @@
 
 A marketing delivery takes a place under each cap of its channel in the transaction that makes it: from then on
 it counts, as long as it waits, and after it was sent until the window has passed. One that is withheld, withdrawn
-or dead has given its place back. A transaction holds the persons whose sends it counts, so that no other one takes
+or dead has given its place back; one that is withdrawn while its channel is called, when the call has ended. A transaction holds the persons whose sends it counts, so that no other one takes
 the same place.
 """
 
@@ -61,6 +61,8 @@ def _free_at(cap: Cap, sends: Sequence[CountedSend], now: datetime) -> datetime:
 
 def _counts_until(send: CountedSend, per: timedelta, now: datetime) -> datetime:
     """The end of the window in which a send counts; one that is put off may be sent from now on."""
+    if send.is_withdrawn:
+        return send.at
     return later(send.at if send.is_sent else min(send.at, now), per)
 
 
@@ -100,7 +102,8 @@ class BatchSends:
             withdrawn: idempotency keys of deliveries that the batch withdraws; one that was sent counts all the same.
         """
         theirs = self._of.get(person_key, ())
-        return [each for each in theirs if each.is_sent or each.idempotency_key not in withdrawn]
+        after = (s.withdrawn() if s.idempotency_key in withdrawn else s for s in theirs)
+        return [send for send in after if send is not None]
 
     def move(self, loser: int, survivor: int) -> None:
         """Give the sends of a person to another one, into whom they are merged."""

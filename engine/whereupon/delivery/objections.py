@@ -119,7 +119,7 @@ class Objections:
             return False
         counted = self.before.get(delivery.key, ())
         there = (send for send in counted if send.idempotency_key not in self.gone)
-        sends = [send if send.is_sent else send._replace(at=instant) for send in there]
+        sends = [s if s.is_sent or s.is_withdrawn else s._replace(at=instant) for s in there]
         return bool(full_caps(self.caps, delivery.channel, sends, instant))
 
 

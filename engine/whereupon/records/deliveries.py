@@ -76,6 +76,7 @@ class Delivery(NamedTuple):
         exempt: what it goes out in spite of, by the version of the rule that its entry followed.
         facts: what templates read of the message that opened its entry. Only the function of a `run` step gets
             them; the store does not keep them with the delivery.
+        is_leased: whether a process calls the channel with it, or is about to; until `due_at` at the latest.
     """
 
     key: int
@@ -100,6 +101,7 @@ class Delivery(NamedTuple):
     facts: Mapping[str, JsonValue] = NOTHING
     texts: str | None = None
     exempt: frozenset[Exemption] = NO_EXEMPTION
+    is_leased: bool = False
 
     @property
     def message_id(self) -> str | None:
@@ -112,7 +114,11 @@ class Delivery(NamedTuple):
 
 
 COUNTED_STATES = (*WAITING, DeliveryState.SENT)
-"""The states of a delivery that takes a place under a cap; a withheld or dead one has given it back."""
+"""The states of a delivery that takes a place under a cap; a withheld or dead one has given it back.
+
+But one that was withdrawn while its channel was called may still arrive: it keeps its place until the call has ended,
+or its lease.
+"""
 
 
 class CountedSend(NamedTuple):
@@ -121,6 +127,8 @@ class CountedSend(NamedTuple):
     Attributes:
         at: when it was sent; of one that waits, when it is due, which is when it was made if nobody has tried it.
         is_sent: whether it was sent, or waits.
+        is_leased: whether its channel may be called with it now, until `at`.
+        is_withdrawn: whether it was withdrawn meanwhile; then it counts until `at` alone.
     """
 
     idempotency_key: str
@@ -128,11 +136,22 @@ class CountedSend(NamedTuple):
     channel: str
     at: datetime
     is_sent: bool
+    is_leased: bool = False
+    is_withdrawn: bool = False
 
     @classmethod
     def of(cls, delivery: Delivery) -> "CountedSend | None":
         """The delivery as it counts; None if it does not."""
-        if delivery.kind is not SendKind.MARKETING or delivery.state not in COUNTED_STATES:
+        is_withdrawn = delivery.state is DeliveryState.WITHHELD and delivery.is_leased
+        is_counted = delivery.state in COUNTED_STATES or is_withdrawn
+        if delivery.kind is not SendKind.MARKETING or not is_counted:
             return None
         whose = delivery.idempotency_key, delivery.person_key, delivery.channel
-        return cls(*whose, delivery.due_at, delivery.state is DeliveryState.SENT)
+        is_sent = delivery.state is DeliveryState.SENT
+        return cls(*whose, delivery.due_at, is_sent, delivery.is_leased, is_withdrawn)
+
+    def withdrawn(self) -> "CountedSend | None":
+        """The same after it was withdrawn; None if it does not count any more."""
+        if self.is_sent:
+            return self
+        return self._replace(is_withdrawn=True) if self.is_leased else None

@@ -181,7 +181,8 @@ class MemorySession(Questions, DueWork):
         taken = self._waiting("pending", channel, until, limit)
         held = self._waiting("held", channel, LAST_INSTANT, limit - len(taken))
         taken += [each._replace(state=DeliveryState.PENDING, reason=None) for each in held]
-        self._in.deliveries.put(*(each._replace(due_at=leased_until) for each in taken))
+        leased = (each._replace(due_at=leased_until, is_leased=True) for each in taken)
+        self._in.deliveries.put(*leased)
         return taken
 
     def hold_deliveries(self, channel: str, until: datetime, limit: int) -> int:
@@ -227,10 +228,8 @@ class MemorySession(Questions, DueWork):
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """By key."""
         for end in settlements:
-            if not self._try(DeliveryState.PENDING, end) and end.state is not DeliveryState.PENDING:
-                self._try(DeliveryState.PAUSED, end)
-                if end.state is DeliveryState.SENT:
-                    self._try(DeliveryState.WITHHELD, end)
+            if not self._try(DeliveryState.PENDING, end):
+                self._settle_halted(end)
             if end.result is not None:
                 found = self._in.deliveries.some([end.key])
                 self._in.deliveries.put(*(each._replace(result=end.result) for each in found))
@@ -247,8 +246,18 @@ class MemorySession(Questions, DueWork):
         found = [each for each in self._in.deliveries.some([end.key]) if each.state is state]
         for was in found:
             ended = was._replace(state=end.state, attempts=end.attempts, reason=end.reason)
-            self._in.deliveries.put(ended._replace(due_at=end.due_at))
+            self._in.deliveries.put(ended._replace(due_at=end.due_at, is_leased=False))
         return bool(found)
+
+    def _settle_halted(self, end: Settlement) -> None:
+        """What was paused while a channel was called with it has come to its end; so has what was withdrawn then."""
+        if end.state is not DeliveryState.PENDING:
+            self._try(DeliveryState.PAUSED, end)
+        if end.state is DeliveryState.SENT:
+            self._try(DeliveryState.WITHHELD, end)
+        for was in self._in.deliveries.some([end.key]):
+            if was.state is DeliveryState.WITHHELD:
+                self._in.deliveries.put(was._replace(is_leased=False))
 
     def prune(self, cutoff: records.RetentionCutoff, after: int, reach: int) -> records.PruneStep:
         """The next by key; the oldest of those whose keys are texts."""

@@ -11,6 +11,7 @@ from whereupon.storage.sql.access import SqlAccess
 from whereupon.storage.sql.rows import Record
 
 _SENT: Final = DeliveryState.SENT.value
+_WITHHELD: Final = DeliveryState.WITHHELD.value
 
 
 class SqlCountedSends(SqlAccess):
@@ -34,5 +35,8 @@ class SqlCountedSends(SqlAccess):
 
 
 def _counted_from(row: Record) -> CountedSend:
-    name, person, channel, at, state = row
-    return CountedSend(name, person, channel, from_micros(at), state == _SENT)
+    name, person, channel, at, state, leased = row
+    is_leased, is_withdrawn = leased is not None, state == _WITHHELD
+    return CountedSend(
+        name, person, channel, from_micros(at), state == _SENT, is_leased, is_withdrawn
+    )

@@ -16,6 +16,7 @@ class DeliveryRow(Base, table=True):
     """The outbox; `kind` is null for marketing, which most are; `reports` has a bit for each metric.
 
     `exempt` is what it goes out in spite of, with spaces between.
+    `leased` is 1 while its channel may be called with it, else null.
     `awaited_by` is the entry that waits for the end; `result` what a function returned, as JSON.
     """
 
@@ -59,6 +60,7 @@ class DeliveryRow(Base, table=True):
     result: str | None = Field(sa_type=CollatedText)
     texts: str | None = Field(sa_type=CollatedText)
     exempt: str | None = Field(sa_type=CollatedText)
+    leased: int | None
 
 
 class ReportRow(Base, table=True):

@@ -109,7 +109,8 @@ def _changes(row: type[Base], *columns: str, only: str | None = None) -> _Make:
 _END = ("ended_at", "end_reason", "end_detail", "end_message")
 _JOURNEY = ("trail", "arms", "sent_at", "watched_until", "converted_at")
 _CHANGED = ("digest", "person_key", "slot", "state", "address", "due_at", "facts", "operations")
-_TRIED = ("due_at", "state", "reason", "attempts")
+_TAKEN = ("due_at", "state", "reason", "leased")
+_TRIED = ("due_at", "state", "reason", "attempts", "leased")
 
 ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
     {
@@ -163,8 +164,8 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "mark_entry": _changes(EntryRow, "state", "address", "due_at", *_END, *_JOURNEY),
         "free_entry": _changes(EntryRow, "slot", "state", "address", "due_at", *_END, *_JOURNEY),
         "change_entry": _changes(EntryRow, *_CHANGED, *_END, *_JOURNEY),
-        "lease_delivery": _changes(DeliveryRow, "due_at"),
-        "take_held_delivery": _changes(DeliveryRow, "due_at", "state", "reason", only="held"),
+        "lease_delivery": _changes(DeliveryRow, "due_at", "leased"),
+        "take_held_delivery": _changes(DeliveryRow, *_TAKEN, only="held"),
         "note_result": _changes(DeliveryRow, "result"),
         "note_address": _changes(DeliveryRow, "address"),
         "hold_delivery": _changes(DeliveryRow, "state", "reason", only="pending"),
@@ -172,6 +173,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "settle_delivery": _changes(DeliveryRow, *_TRIED, only="pending"),
         "settle_paused_delivery": _changes(DeliveryRow, *_TRIED, only="paused"),
         "settle_withheld_delivery": _changes(DeliveryRow, *_TRIED, only="withheld"),
+        "end_withheld_call": _changes(DeliveryRow, "leased", only="withheld"),
         "put_pause": _puts(PauseRow),
         "put_open_skip": _puts(OpenSkipRow),
         "drop_open_skip": _drops(OpenSkipRow),

@@ -221,6 +221,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         result_text(delivery.result),
         delivery.texts,
         " ".join(sorted(delivery.exempt)) or None,
+        1 if delivery.is_leased else None,
     )
 
 
@@ -253,6 +254,7 @@ def delivery_from(row: Record) -> Delivery:
         result=None if row[18] is None else decode(row[18]),
         texts=row[19],
         exempt=NO_EXEMPTION if row[20] is None else frozenset(map(Exemption, row[20].split())),
+        is_leased=row[21] is not None,
     )
 
 

@@ -292,14 +292,15 @@ class SqlWrites:
 
     def lease(self, deliveries: list[Delivery], leased_until: int) -> None:
         """Put deliveries off."""
-        self._many(self._queries.lease_delivery, ((leased_until, d.key) for d in deliveries), _LAST)
+        rows = ((leased_until, 1, d.key) for d in deliveries)
+        self._many(self._queries.lease_delivery, rows, _LAST)
 
     def take_held(self, deliveries: list[Delivery], leased_until: int) -> None:
         """Put deliveries off that were held."""
         state = DeliveryState.PENDING.value
         self._many(
             self._queries.take_held_delivery,
-            ((leased_until, state, None, d.key) for d in deliveries),
+            ((leased_until, state, None, 1, d.key) for d in deliveries),
             _LAST,
         )
 
@@ -316,7 +317,9 @@ class SqlWrites:
         """Put dead deliveries back."""
         state = DeliveryState.PENDING.value
         self._many(
-            self._queries.revive_delivery, ((due_at, state, None, 0, key) for key in keys), _LAST
+            self._queries.revive_delivery,
+            ((due_at, state, None, 0, None, key) for key in keys),
+            _LAST,
         )
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
@@ -325,7 +328,7 @@ class SqlWrites:
         if woken:
             self._wake(woken)
         ends = [
-            (as_micros(end.due_at), end.state.value, end.reason, end.attempts, end.key)
+            (as_micros(end.due_at), end.state.value, end.reason, end.attempts, None, end.key)
             for end in settlements
         ]
         if self._locks is not None and len(ends) > 1:  # one statement changes them as it likes
@@ -350,6 +353,8 @@ class SqlWrites:
         sent = [end for end in final if end[1] == DeliveryState.SENT.value]
         self._many(self._queries.settle_paused_delivery, final, _LAST)
         self._many(self._queries.settle_withheld_delivery, sent, _LAST)
+        others = ((None, end[-1]) for end in ends if end[1] != DeliveryState.SENT.value)
+        self._many(self._queries.end_withheld_call, others, _LAST)
 
     def revive(self, key: int, due_at: int) -> bool:
         """Put a dead delivery back; whether it was one."""

@@ -53,7 +53,7 @@ class CountedSendsContract:
         with store.session() as session:
             session.lease_deliveries("push", NOON, after(60), 9)
             (leased,) = session.counted_sends([ADA], NOON)
-            assert leased == CountedSend("i-1", ADA, "push", after(60), is_sent=False)
+            assert leased == CountedSend("i-1", ADA, "push", after(60), False, is_leased=True)
             session.settle([Settlement(1, DeliveryState.DEAD, 1, after(9), "gone")])
             assert session.counted_sends([ADA], NOON) == []
             session.revive(1, after(10))
@@ -70,6 +70,39 @@ class CountedSendsContract:
         save(store, Changes(withdrawn={"i-1": "withdrawn"}))
         with store.session() as session:
             assert [s.idempotency_key for s in session.counted_sends([ADA], after(-1))] == ["i-2"]
+
+    def test_what_is_withdrawn_while_its_channel_is_called_keeps_its_place(
+        self, store: Store
+    ) -> None:
+        """Until the call has ended: then it was sent after all, or has given its place back."""
+        for key, ends in ((1, DeliveryState.SENT), (2, DeliveryState.PENDING)):
+            save(store, Changes(deliveries=[delivery(key)]))
+            with store.session() as session:
+                session.lease_deliveries("push", NOON, after(60), 9)
+            save(store, Changes(withdrawn={f"i-{key}": "withdrawn"}))
+            with store.session() as session:
+                found = session.counted_sends([ADA], after(20))
+                expected = (f"i-{key}", ADA, "push", after(60), False)
+                assert found == [CountedSend(*expected, is_leased=True, is_withdrawn=True)]
+                session.settle([Settlement(key, ends, 1, after(9), None)])
+        with store.session() as session:
+            found = session.counted_sends([ADA], after(-1))
+            assert [each.idempotency_key for each in found] == ["i-1"]
+
+    def test_what_is_withdrawn_while_its_channel_is_called_comes_before_later_ones(
+        self, store: Store
+    ) -> None:
+        """Not before one that was made earlier."""
+        save(store, Changes(deliveries=[delivery(2)]))
+        with store.session() as session:
+            session.lease_deliveries("push", NOON, after(60), 9)
+        save(store, Changes(withdrawn={"i-2": "withdrawn"}))
+        save(store, Changes(deliveries=[delivery(1), delivery(3)]))
+        with store.session() as session:
+            found = session.sends_before([1, 3], after(-1))
+        names = {key: [s.idempotency_key for s in each] for key, each in found.items() if each}
+        assert sorted(names.pop(3)) == ["i-1", "i-2"]
+        assert names == {}
 
     def test_before_a_hand_over_earlier_ones_count(self, store: Store) -> None:
         """What was sent lately, and what waits and was made earlier, however long ago; never itself, nor another's."""

@@ -177,13 +177,14 @@ WHERE delivery.key = ANY(:keys)
 
 -- name: sends_before
 SELECT delivery.key,
-    other.idempotency_key, other.person_key, other.channel, other.due_at, other.state
+    other.idempotency_key, other.person_key, other.channel, other.due_at, other.state, other.leased
 FROM whereupon_delivery AS delivery
 JOIN whereupon_delivery AS other ON other.person_key = delivery.person_key
 WHERE delivery.key = ANY(:keys) AND other.key <> delivery.key AND other.kind IS NULL
     AND (
         other.state = 'sent' AND other.due_at > :since
         OR other.state IN ('pending', 'held', 'paused') AND other.key < delivery.key
+        OR other.state = 'withheld' AND other.leased = 1 AND other.key < delivery.key
     )
 
 -- name: dead_keys

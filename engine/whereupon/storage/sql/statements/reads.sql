@@ -214,9 +214,9 @@ SELECT whereupon_delivery.* FROM whereupon_delivery WHERE idempotency_key = ANY(
 
 -- name: counted_sends
 -- Of marketing, which has no kind.
-SELECT idempotency_key, person_key, channel, due_at, state FROM whereupon_delivery
+SELECT idempotency_key, person_key, channel, due_at, state, leased FROM whereupon_delivery
 WHERE person_key = ANY(:keys) AND due_at > :since AND kind IS NULL
-    AND state IN ('pending', 'held', 'paused', 'sent')
+    AND (state IN ('pending', 'held', 'paused', 'sent') OR state = 'withheld' AND leased = 1)
 
 -- name: suppressed
 SELECT whereupon_suppressed.* FROM whereupon_suppressed
