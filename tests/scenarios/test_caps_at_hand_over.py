@@ -341,3 +341,54 @@ def test_a_call_that_fails_after_a_withdrawal_gives_the_place_back(database: str
         made.run(0)
         made.run(0.5)
         assert made.states() == [("withheld", "withdrawn: event"), SENT]
+
+
+@pytest.mark.parametrize("cap", [None, {"at_most": 2, "per": "7d"}])
+@pytest.mark.parametrize("way", ["reload", "restart"])
+def test_what_waits_for_a_place_looks_again_when_caps_have_changed(
+    database: str, cap: File | None, way: str
+) -> None:
+    """Nobody else has to give a place back; nor does what waits elsewhere go on by it."""
+    news = campaign("news", "read", whereupon=[{"wait": "9d"}, mail(subject="News")])
+    made = Shop(database, OFFER, news, cap=WAITS)
+    made.buy("ada", "ada")
+    made.engine.track("read", user_id="ada")
+    made.run(0.5)
+    assert made.states() == [SENT]
+    if way == "restart":
+        made.engine.close()
+        made = Shop(database, OFFER, news, cap=cap)
+        made.clock.move_to(NOON + DAY / 2)
+    else:
+        made.with_cap(cap)
+    with closing(made.engine):
+        made.run(0.5)
+        assert made.states() == [SENT, SENT]
+        (waiting,) = made.engine.entries.list(rule="news").entries
+        assert waiting.due_at == NOON + 9 * DAY
+
+
+def test_a_cap_that_changed_and_is_still_full_lets_a_send_wait_on(place: str) -> None:
+    """It waits for the place that the new cap leaves."""
+    made = Shop(place, cap=WAITS)
+    with closing(made.engine):
+        made.buy("ada", "ada")
+        made.run(0)
+        made.with_cap(WAITS | {"per": "3d"})
+        made.run(0.5)
+        (waiting,) = made.engine.entries.list(rule="offer").entries
+        assert waiting.due_at == NOON + 3 * DAY
+        made.run(3)
+        assert made.states() == [SENT, SENT]
+
+
+def test_changed_caps_are_looked_at_once(place: str) -> None:
+    """Chunk by chunk over the entries that are there; a due work after that asks nothing."""
+    made = Shop(place, cap=WAITS)
+    with closing(made.engine):
+        made.buy(*(name for number in range(600) for name in [f"p-{number}"] * 2))
+        made.run(0)
+        made.with_cap(None)
+        made.run(0)
+        assert made.states().count(SENT) == 100  # of the newest hundred
+        assert made.engine.entries.list(rule="offer", limit=10).entries == []

@@ -166,14 +166,17 @@ class EngineParts:
         return self._current.pipeline
 
     def _prepare_store(self) -> None:
-        """Check the digest key, and keep the next time of every scheduled broadcast in the store."""
+        """Check the digest key, and keep the next time of every scheduled broadcast in the store, and the caps."""
         pipeline, now = self.pipeline, self.clock.now()
         index, settings = pipeline.index, pipeline.settings
         with self.store.reading() as session:  # mostly there is nothing to write, nor to wait for
             is_known = is_known_key(session, settings)
             is_scheduled = is_all_scheduled(session, index, now)
+            knows_caps = pipeline.knows_caps(session)
         if not is_known:
             self.store.transact(lambda session: check_key(session, settings))
+        if not knows_caps:
+            self.store.transact(pipeline.note_caps)
         if not is_scheduled:
             self.store.transact(lambda session: schedule_broadcasts(session, index, now))
 

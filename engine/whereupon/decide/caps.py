@@ -49,6 +49,13 @@ def full_caps(
     ]
 
 
+def free_from(
+    caps: Iterable[Cap], channel: str, sends: Sequence[CountedSend], now: datetime
+) -> datetime:
+    """The first moment at which every cap may leave a place (see `full_caps`); now if each does."""
+    return max((each.free_at for each in full_caps(caps, channel, sends, now)), default=now)
+
+
 def _free_at(cap: Cap, sends: Sequence[CountedSend], now: datetime) -> datetime:
     """From when on there is a place; now if there is one."""
     ends = sorted(
@@ -92,7 +99,11 @@ class BatchSends:
         """Note a delivery that the batch makes."""
         send = CountedSend.of(delivery)
         if send is not None:
-            self._of[send.person_key].append(send)
+            self.take(send)
+
+    def take(self, send: CountedSend) -> None:
+        """Note that a place is taken."""
+        self._of[send.person_key].append(send)
 
     def of(self, person_key: int, withdrawn: Collection[str]) -> list[CountedSend]:
         """All of a person.

@@ -23,6 +23,7 @@ from whereupon.decide import (
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
+from whereupon.pipeline.cap_rounds import CapRounds
 from whereupon.pipeline.decision_rounds import BEYOND
 from whereupon.pipeline.load import TooManyClaimedError, apart, erasing, taken_apart
 from whereupon.pipeline.own_time_rounds import OwnTimeRounds
@@ -64,7 +65,7 @@ class Waking(NamedTuple):
     opens: bool = True
 
 
-class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds):
+class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
     """A rulebook and settings, ready to take batches. It holds no data of any person."""
 
     def __init__(self, index: RuleIndex, settings: Settings) -> None:

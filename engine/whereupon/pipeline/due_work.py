@@ -71,7 +71,7 @@ def _kept_up(
     scheduled_at: datetime | None,
     opens: bool,
 ) -> BatchResult | None:
-    """What comes before entries, timers and runs: planning, what operators decided, claims, and arming."""
+    """What comes before entries, timers and runs: planning, what operators decided, changed caps, claims, arming."""
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
         return BatchResult()  # a step of its own, since runs are locked before anything else
     wakes = lets_wait(pipeline.index.book.settings)
@@ -80,6 +80,8 @@ def _kept_up(
         return BatchResult()
     for pause in session.resumed_rules():
         release(session, pause)
+        return BatchResult()
+    if pipeline.look_again(session, now):
         return BatchResult()
     for job in session.due_claim_jobs(until, 1):
         part = pipeline.carry_on(session, job.anonymous_key)

@@ -45,7 +45,7 @@ def wake_by_withdrawals(session: Session, changes: Changes, at: datetime | None 
     theirs = {e.key: e for e in changes.entries.values() if e.person_key in persons}
     for key, entry in {**stored_entries, **theirs}.items():
         freed_at = _next_freed(entry, freed[moved.get(entry.person_key, entry.person_key)])
-        if _waits(entry, freed_at):
+        if waits_for_place(entry, freed_at):
             changes.entries[key] = entry._replace(due_at=freed_at)
             if key in stored_entries:
                 changes.before.setdefault(key, stored_entries[key])
@@ -101,10 +101,10 @@ def _counts(delivery: Delivery) -> bool:
 
 def _waiting(session: Session, persons: Collection[int], at: datetime) -> list[Entry]:
     found = session.active_entries(persons) if persons else []
-    return [entry for entry in found if _waits(entry, at)]
+    return [entry for entry in found if waits_for_place(entry, at)]
 
 
-def _waits(entry: Entry, at: datetime) -> bool:
+def waits_for_place(entry: Entry, at: datetime) -> bool:
     """Whether the entry stands at a send and waits for a place longer than that."""
     if entry.state is not EntryState.ACTIVE or entry.due_at is None or entry.due_at <= at:
         return False

@@ -21,12 +21,14 @@ class RuleVersions:
         index: the rulebook's index, which also considers every version that was read so far. Reading a version puts
             another index in its place.
         has_begun_to_arm: whether this process has dropped what was noted of subjects that the book lacks.
+        has_looked_again: whether what waits for a place under a cap waits under the caps of the book.
     """
 
     def __init__(self, index: RuleIndex) -> None:
         self.index = index
         self._older: dict[str, Rule | None] = {}
-        self._has_read_watched = self._has_read_followed = self.has_begun_to_arm = False
+        self._has_read_watched = self._has_read_followed = False
+        self.has_begun_to_arm = self.has_looked_again = False
         self._lock = ProcessLock()
 
     def read_watched(self, session: Session) -> None:
