@@ -1,6 +1,7 @@
 """What every part of a session on a database is made with."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,16 @@ LAST_KEY = 2**63 - 1
 
 BEFORE_TIME = -(2**63)
 """Microseconds before every instant."""
+
+
+class StoreState(NamedTuple):
+    """Whether the store has any of what is rare at all. It is read in one statement, before anybody looks for some."""
+
+    any_erased: bool
+    any_claim_job: bool
+    any_tombstone: bool
+    any_pause: bool
+    any_suppressed: bool
 
 
 class SqlAccess:
@@ -41,6 +52,22 @@ class SqlAccess:
         self._locks = locks
         self._lent = lent
         self.cache = writes.cache
+        self._known_state: StoreState | None = None
+
+    def _state(self) -> StoreState:
+        """The state of the store, as this transaction has read it since its last flush."""
+        if self._known_state is None:
+            state = self._queries.state.fetch(self._connection, process=self.cache.row)
+            ((row, *found),) = state
+            self.cache.check(row)
+            self._known_state = StoreState(*map(bool, found))
+        return self._known_state
+
+    def _state_now(self) -> StoreState:
+        """The same, read again where others may have written in the meantime."""
+        if not self._database.one_writer:
+            self._known_state = None
+        return self._state()
 
     def _announce(self) -> None:
         """Have the commit tell other processes that there is more due work."""

@@ -37,32 +37,33 @@ PATIENCE = 30.0
 class Statement:
     """A statement of the driver and the order of its parameters; some of them are fixed."""
 
-    __slots__ = ("_fixed", "_names", "sql")
+    __slots__ = ("_fixed", "names", "sql")
 
     def __init__(self, sql: str, names: Sequence[str], fixed: Mapping[str, object]) -> None:
         self.sql = sql
-        self._names = tuple(names)
+        self.names = tuple(names)
         self._fixed = fixed
 
     def run(self, connection: Connection, **values: object) -> int:
         """Run it once; how many rows it wrote."""
-        return driver_cursor.run(connection, self.sql, self._bound(values))
+        return driver_cursor.run(connection, *self.bound(values))
 
     def fetch(self, connection: Connection, **values: object) -> Rows:
         """Run it once and return all rows, as the driver gives them."""
-        return driver_cursor.fetch(connection, self.sql, self._bound(values))
+        return driver_cursor.fetch(connection, *self.bound(values))
 
     def stream(self, connection: Connection, **values: object) -> CursorResult[Any]:
         """Run it once; the rows are read one by one."""
-        return connection.exec_driver_sql(self.sql, self._bound(values))
+        return connection.exec_driver_sql(*self.bound(values))
 
     def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Run it for each row of parameters, which are in the order of the statement; how many rows it wrote."""
         return driver_cursor.run_many(connection, self.sql, rows) if rows else 0
 
-    def _bound(self, values: Mapping[str, object]) -> Parameters:
+    def bound(self, values: Mapping[str, object]) -> tuple[str, Parameters]:
+        """The text to run, and its parameters."""
         bound = {**self._fixed, **values} if self._fixed else values
-        return tuple([bound[name] for name in self._names])
+        return self.sql, tuple([bound[name] for name in self.names])
 
 
 class Database(ABC):

@@ -74,10 +74,7 @@ class SqlReads(SqlAccess, Reads):
         ids = self._database.members(refs)
         found = self._queries.known_messages.fetch(self._connection, ids=ids)
         known = {str(row[0]) for row in found}
-        state = self._queries.state.fetch(self._connection, process=self.cache.row)
-        ((row, any_erased),) = state
-        self.cache.check(row)
-        if any_erased:
+        if self._state_now().any_erased:
             known |= self._erased(refs)
         return known
 
@@ -205,7 +202,7 @@ class SqlReads(SqlAccess, Reads):
         self, person_keys: Collection[int], anonymous_keys: Collection[int]
     ) -> list[ClaimJob]:
         """Claims that are being carried out; there are hardly ever any."""
-        if not self._queries.any_claim_job.fetch(self._connection):
+        if not self._state_now().any_claim_job:
             return []
         persons, keys = map(self._database.members, (person_keys, anonymous_keys))
         found = self._queries.claim_jobs.fetch(self._connection, persons=persons, keys=keys)
@@ -310,6 +307,8 @@ class SqlReads(SqlAccess, Reads):
 
     def rule_pauses(self) -> list[RulePause]:
         """The whole table, which hardly ever has a row."""
+        if not self._state().any_pause:
+            return []
         return list(map(rule_rows.pause_from, self._queries.rule_pauses.fetch(self._connection)))
 
     def resumed_rules(self) -> list[RulePause]:
@@ -323,7 +322,7 @@ class SqlReads(SqlAccess, Reads):
 
     def has_tombstones(self) -> bool:
         """Whether there is any."""
-        return bool(self._queries.any_tombstone.fetch(self._connection))
+        return self._state().any_tombstone
 
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones of these digests."""
@@ -358,7 +357,7 @@ class SqlReads(SqlAccess, Reads):
 
     def has_suppressed(self) -> bool:
         """Whether there is any."""
-        return bool(self._queries.any_suppressed.fetch(self._connection))
+        return self._state().any_suppressed
 
     def has_run(self, rule: str, occasion: str) -> bool:
         """Whether a run was recorded."""

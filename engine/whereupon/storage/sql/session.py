@@ -50,6 +50,7 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
     def flush(self, changes: Changes) -> None:
         """Table by table."""
         try:
+            self._known_state = None
             self._writes.write(changes)
             self._write_requests(changes)
             if _makes_due(changes):

@@ -23,13 +23,19 @@ from whereupon.errors import StoreError
 from whereupon.messages.codec import encode
 from whereupon.ports import Watch
 from whereupon.storage.deadline import Deadline, busy
-from whereupon.storage.sql.dialects import PATIENCE, Database
+from whereupon.storage.sql.dialects import PATIENCE, Database, Statement
 from whereupon.storage.sql.file_queue import FileQueue
 from whereupon.storage.sql.host_connection import (
     GuardedConnection,
     HostConnection,
     no_transaction,
     unusable,
+)
+from whereupon.storage.sql.listed_values import (
+    FEW,
+    ListedValues,
+    ListingStatement,
+    is_listing,
 )
 from whereupon.storage.sql.prefilter import SqlitePrefilterClauses
 from whereupon.storage.sql.sqlite_errors import check_file, typed_errors
@@ -154,6 +160,12 @@ class Sqlite(Database):
             with connection.begin_nested():
                 yield
 
+    def statement(self, sql: str) -> Statement:
+        """With a text of its own for each number of few values."""
+        return (
+            ListingStatement(sql, super().statement) if is_listing(sql) else super().statement(sql)
+        )
+
     def rewritten(self, sql: str) -> str:
         """A list is a JSON array; there are no row locks."""
         listed = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", _LOCK.sub("", sql))
@@ -192,7 +204,7 @@ class Sqlite(Database):
         if "\\u0000" in text:
             reason = "an id holds the character NUL, which a database cannot look up"
             raise StoreError(code="bad-text", reason=reason)
-        return text
+        return ListedValues(text, tuple(values) if len(values) <= FEW else ())
 
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """A JSON array of arrays."""

@@ -8,10 +8,14 @@
 SELECT message_id FROM whereupon_message WHERE message_id = ANY(:ids)
 
 -- name: state
--- How far the row of a process is, and whether any message was erased.
+-- How far the row of a process is, and whether there is any of what is rare (see `StoreState`).
 SELECT
     (SELECT value FROM whereupon_meta WHERE name = :process),
-    EXISTS (SELECT 1 FROM whereupon_erased)
+    EXISTS (SELECT 1 FROM whereupon_erased),
+    EXISTS (SELECT 1 FROM whereupon_claiming),
+    EXISTS (SELECT 1 FROM whereupon_tombstone),
+    EXISTS (SELECT 1 FROM whereupon_pause WHERE sweep IS NULL),
+    EXISTS (SELECT 1 FROM whereupon_suppressed)
 
 -- name: process
 SELECT value FROM whereupon_meta WHERE name = :process
@@ -107,16 +111,10 @@ SELECT whereupon_claim.* FROM whereupon_claim
 WHERE anonymous_key = ANY(:keys)
 ORDER BY since, anonymous_key
 
--- name: any_claim_job
-SELECT due_at FROM whereupon_claiming LIMIT 1
-
 -- name: claim_jobs
 SELECT whereupon_claiming.* FROM whereupon_claiming
 WHERE person_key = ANY(:persons) OR anonymous_key = ANY(:keys)
 ORDER BY anonymous_key
-
--- name: any_tombstone
-SELECT reason FROM whereupon_tombstone LIMIT 1
 
 -- name: tombstones
 SELECT whereupon_tombstone.* FROM whereupon_tombstone WHERE digest = ANY(:digests)
@@ -226,9 +224,6 @@ LIMIT 1
 
 -- name: suppressed_among
 SELECT digest FROM whereupon_suppressed WHERE channel = :channel AND digest = ANY(:digests)
-
--- name: any_suppressed
-SELECT reason FROM whereupon_suppressed LIMIT 1
 
 -- name: has_run
 SELECT depth FROM whereupon_run WHERE rule = :rule AND occasion = :occasion

@@ -1,0 +1,103 @@
+"""Lists of values on SQLite: a JSON array, or, if there are few, values that are bound one by one.
+
+To read an array costs several times what looking up a value by an index does, and most lists of a single
+call have one value.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, Self
+
+from whereupon.storage.sql.dialects import Parameters, Statement
+
+_MARKS = ("_value_a", "_value_b")
+FEW = len(_MARKS)
+"""The most values that are bound one by one: those of one message."""
+_LISTED = re.compile(r"= ANY\(:(\w+)\)")
+
+
+class ListedValues(str):
+    """A JSON array of the values; the values themselves, if they are few, in `few`."""
+
+    __slots__ = ("few",)
+    few: tuple[int | str, ...]
+
+    def __new__(cls, text: str, few: tuple[int | str, ...]) -> Self:
+        """From the array and the few values, which are none if there are many."""
+        made = super().__new__(cls, text)
+        made.few = few
+        return made
+
+
+class ListingStatement(Statement):
+    """A statement with lists, which has another text for each number of few values.
+
+    Args:
+        text: as it is written.
+        make: makes a statement of a text.
+    """
+
+    __slots__ = ("_lists", "_make", "_short", "_text")
+
+    def __init__(self, text: str, make: Callable[[str], Statement]) -> None:
+        made = make(text)
+        super().__init__(made.sql, made.names, {})
+        self._text = text
+        self._make = make
+        self._lists = tuple(dict.fromkeys(_LISTED.findall(text)))
+        self._short: dict[tuple[int, ...], _Short] = {}
+
+    def bound(self, values: Mapping[str, object]) -> tuple[str, Parameters]:
+        """The text for these values, and its parameters."""
+        counts = tuple([_count(values[name]) for name in self._lists])
+        if not any(counts):
+            return super().bound(values)
+        short = self._short.get(counts) or self._shortened(counts)
+        return short.sql, tuple([take(values[name]) for name, take in short.parameters])
+
+    def _shortened(self, counts: tuple[int, ...]) -> "_Short":
+        numbers = dict(zip(self._lists, counts, strict=True))
+        made = self._make(_LISTED.sub(lambda found: _one_by_one(found[1], numbers), self._text))
+        short = _Short(made.sql, [_taken(name) for name in made.names])
+        self._short[counts] = short
+        return short
+
+
+class _Short(NamedTuple):
+    """A text for few values, and how each parameter is taken from the value of a name."""
+
+    sql: str
+    parameters: list[tuple[str, Callable[[Any], object]]]
+
+
+def is_listing(text: str) -> bool:
+    """Whether a statement has lists."""
+    return _LISTED.search(text) is not None
+
+
+def _count(value: object) -> int:
+    return len(value.few) if type(value) is ListedValues else 0
+
+
+def _one_by_one(name: str, numbers: Mapping[str, int]) -> str:
+    count = numbers[name]
+    if count == 0:
+        return f"= ANY(:{name})"
+    each = ", ".join(f":{name}{mark}" for mark in _MARKS[:count])
+    return f"= {each}" if count == 1 else f"IN ({each})"
+
+
+def _taken(name: str) -> tuple[str, Callable[[Any], object]]:
+    for at, mark in enumerate(_MARKS):
+        if name.endswith(mark):
+            return name.removesuffix(mark), partial(_at, at)
+    return name, _itself
+
+
+def _at(place: int, listed: ListedValues) -> object:
+    return listed.few[place]
+
+
+def _itself(value: object) -> object:
+    return value
