@@ -41,7 +41,8 @@ from whereupon.decide.result import (
     Passage,
     PoisonError,
 )
-from whereupon.decide.semantic_actions import end_requests, plan_of_request, resume_request
+from whereupon.decide.resumed_requests import resume_request
+from whereupon.decide.semantic_actions import end_requests, plan_of_request
 from whereupon.decide.snapshot import ClaimChunk, GivenUp, GuardSnapshot, Snapshot
 from whereupon.decide.timed import armed
 from whereupon.decide.verdicts import verdict_on_unmatched

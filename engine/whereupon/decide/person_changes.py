@@ -94,6 +94,22 @@ def apply_message(
         evaluate(work, evaluation, rules, excluded)
 
 
+def apply_merge(
+    work: BatchState, evaluation: Evaluation, moment: Evaluation, change: PersonChange
+) -> None:
+    """Apply a merge that was agreed to after its message had come: to running entries, and to the rules.
+
+    Args:
+        evaluation: of the message, for the person who is left.
+        moment: when it was agreed to, which the rules hear of.
+        change: what the merge has done to the person.
+    """
+    change = _applied(work, evaluation, work.persons[evaluation.person_key], change)
+    rules = _rules_for(work, moment, change)
+    if rules:
+        evaluate(work, moment, rules)
+
+
 def _applied(
     work: BatchState, evaluation: Evaluation, person: Person, change: PersonChange
 ) -> PersonChange:

@@ -21,7 +21,6 @@ from whereupon.decide.reports import report_delivery
 from whereupon.decide.requests import (
     anonymized,
     audit,
-    judge_request,
     request_action,
     save_request,
 )
@@ -30,10 +29,9 @@ from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.suppression import DELETED, SUPPRESSED, add_tombstones, lift_tombstones
 from whereupon.guards.judge import Refusal
 from whereupon.matching import RuleIndex, RuleList, RuleSelection
-from whereupon.messages.model import Message, MessageType
+from whereupon.messages.model import Message
 from whereupon.messages.semantic_events import Action, ActionName, id_in
 from whereupon.records import (
-    Approval,
     Device,
     IdKind,
     MetricReport,
@@ -74,30 +72,9 @@ def _evaluate_known(work: BatchState, message: Message, key: int) -> None:
     del work.changes.skips[skips:]
 
 
-def resume_request(
-    loaded: Snapshot,
-    request: Request,
-    approvals: Sequence[Approval],
-    index: RuleIndex,
-    settings: Settings,
-    *,
-    now: datetime,
-) -> BatchResult:
-    """Judge a held request again, and carry it out if every guard agrees now.
-
-    Args:
-        loaded: what its message may change.
-        approvals: all that were given to it, for any plan.
-    """
-    work = BatchState(loaded, index, settings)
-    decided = judge_request(work, request, approvals, now)
-    message = request.message
-    if decided.outcome is RequestOutcome.RAN and message is not None:
-        if message.type is MessageType.ALIAS:
-            _merge_again(work, message)
-        else:
-            _EFFECTS[request.action](work, message, now)  # a host's action is never `ran` here
-    return work.close()
+def carry_out(work: BatchState, request: Request, message: Message, now: datetime) -> None:
+    """Do what a request asks for, which is neither a merge nor a host's action."""
+    _EFFECTS[request.action](work, message, now)
 
 
 def plan_of_request(
@@ -156,13 +133,6 @@ def merge_people(work: BatchState, message: Message, survivor: Person, loser: Pe
     if request_action(work, message, action).outcome is not RequestOutcome.RAN:
         return survivor
     return merge(work, message, survivor, loser)
-
-
-def _merge_again(work: BatchState, message: Message) -> None:
-    survivor = work.users.get(message.user_id or "")
-    loser = work.users.get(message.target_id or "")
-    if survivor is not None and loser is not None and survivor != loser:
-        merge(work, message, work.persons[survivor], work.persons[loser])
 
 
 def refuse_merge(work: BatchState, message: Message, tombstone: Tombstone) -> None:

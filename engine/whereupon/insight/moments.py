@@ -11,6 +11,7 @@ _HOW: Final[Mapping[str, str]] = MappingProxyType(
         "segment": "when time alone changed whether they are in the segment {name}",
         "when": "when its date {value} had come",
         "run": "when it was that time on their clock",
+        "merge": "when they became one person with somebody, as request {name} had asked",
     }
 )
 """By the kind of subject, how a moment led to a rule."""
