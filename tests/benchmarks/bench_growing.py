@@ -96,7 +96,7 @@ class Reference:
             self.names.setdefault((body.type, body.name), len(self.names))
         owners = (crc32((body.user_id or body.anonymous_id or "").encode()) for body in read)
         stored = map(StoredMessage, self.keys, owners, read)
-        return message_rows(list(stored), self.names)
+        return message_rows(list(stored), self.names, {})
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,7 @@ class BatchState:
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
         take_message: takes a message that a step sends.
         summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
+        own_keys: the keys reserved for this batch; what has one of them is new.
         clocked: timers of persons: what time alone may change for them.
         timed_past: what is known of the past that triggers by time depend on.
         timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
@@ -121,10 +122,10 @@ class BatchState:
         self.ordinary_events: set[str] = set()
         self.summaries: dict[str, tuple[object, tuple[SkipSummary, ...]]] = {}
         self.moved: dict[int, int] = {}
-        self._erased: set[int] = set()
         self._recorded: dict[int, int] = {}
-        self._dropped: set[str] = set()
-        self._keys = iter(range(loaded.first_key, loaded.first_key + loaded.keys))
+        self._erased, self._dropped = set[int](), set[str]()
+        self.own_keys = range(loaded.first_key, loaded.first_key + loaded.keys)
+        self._keys = iter(self.own_keys)
 
     def _add_running(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -271,27 +272,6 @@ class BatchState:
         if any(stored.ref == ref for stored in self.changes.messages):
             self._dropped.add(ref)
             self.changes.erased_ids.append(ref)
-
-    def discard_skips(self, messages: Iterable[StoredMessage]) -> None:
-        """Discard the skips of messages that turn out to belong to another person.
-
-        These skips were decided with the former owner's attributes. The skips of broadcasts, which are decided
-        when the message comes in and for no person, are kept.
-        """
-        discarded = {
-            stored.key: frozenset(
-                rule.id for rule in self.index.trigger_match(stored.type, stored.name).broadcasts
-            )
-            for stored in messages
-        }
-        self.changes.discarded_skips |= discarded
-        left = (
-            skips.without_person(discarded[skips.message_key])
-            if skips.message_key in discarded
-            else skips
-            for skips in self.changes.skips
-        )
-        self.changes.skips = [skips for skips in left if skips is not None]
 
     # --- erasing --------------------------------------------------------------------------------
 

@@ -40,6 +40,9 @@ def drop_erased(changes: Changes, owners: Owners) -> None:
         for stored in changes.messages
         if keeps(stored.owner)
     ]
+    kept = {stored.key for stored in changes.messages}
+    lists = changes.skipped_lists.items()
+    changes.skipped_lists = {key: skipped for key, skipped in lists if key in kept}
     changes.owners = [(key, survivor_of(to)) for key, to in changes.owners if keeps(to)]
     changes.identifiers = [
         known._replace(key=survivor_of(known.key))

@@ -14,6 +14,7 @@ from whereupon.decide.attribute_limits import MOST_ATTRIBUTES, MOST_CHARACTERS, 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.open_skips import close_skips
 from whereupon.decide.result import Notice
+from whereupon.decide.skips import discard_skips
 from whereupon.decide.transfers import transfer
 from whereupon.identity.algebra import changed_runs, claimant, with_claim
 from whereupon.messages.model import Message
@@ -229,7 +230,7 @@ def claim_messages(work: BatchState, key: int) -> list[ReassignedMessage]:
     if key not in work.partly and all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
     if again := [each.stored for each in claimed if each.again]:
-        work.discard_skips(again)
+        discard_skips(work, again)
         close_skips(work, again)
     return in_order(claimed)
 

@@ -5,6 +5,9 @@ a `Skipped`, which becomes decisions when it is read, and stored as a `SkipSumma
 rule list, the places in it, and the person's attributes that its rules read. `insight` decides these
 rules again from the stored message and the stored rule versions, to the same reason, condition and
 values, since everything that such a decision depends on is stored.
+
+Most messages skip their whole list as they arrive. They say so themselves, by the list's revision, and have
+no other record (see `SkippedList`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +22,15 @@ from whereupon.decide.decisions import Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.matching import Candidate, RuleSelection
 from whereupon.messages.times import as_micros
-from whereupon.records import Person, Skips, SkipSummary, SkipVerdict, TimeSkip
+from whereupon.records import (
+    Person,
+    SkippedList,
+    Skips,
+    SkipSummary,
+    SkipVerdict,
+    StoredMessage,
+    TimeSkip,
+)
 from whereupon.rules.model import Rule
 
 
@@ -28,10 +39,25 @@ def skip_every_rule(
 ) -> None:
     """Skip every rule of the list, as most messages do: for one reason, or each rule for its own."""
     span = (0, len(rules.rule_list))
-    if rules.size(*span):
-        _emit(work, evaluation, rules, span, reason)
+    if not rules.size(*span):
+        return
+    _emit(work, evaluation, rules, span, reason)
+    key, said = evaluation.key, work.changes.skipped_lists
+    is_arrival = key in work.own_keys and not evaluation.retroactive and key not in said
+    whole = whole_list(work, rules) if is_arrival and reason is None else None
+    if whole is not None:
+        said[key] = whole
+    else:
         _record(work, evaluation, (), _summaries(work, evaluation, rules, reason))
-        evaluation.forget()
+    evaluation.forget()
+
+
+def whole_list(work: BatchState, rules: RuleSelection) -> SkippedList | None:
+    """What new messages say that skip the whole list as they arrive; None if the list asks about the person."""
+    whole = rules.skipped_whole
+    if whole is not None:
+        work.out.rule_lists[whole.revision] = rules.rule_list
+    return whole
 
 
 def _summaries(
@@ -47,6 +73,27 @@ def _summaries(
         summary = _summary(work, evaluation, rules, evaluation.data, span, (), reason)
         known = work.summaries[rule_list.revision] = (of, (summary,))
     return known[1]
+
+
+def discard_skips(work: BatchState, messages: Iterable[StoredMessage]) -> None:
+    """Discard the skips of messages that turn out to belong to another person.
+
+    These skips were decided with the former owner's attributes. The skips of broadcasts, which are decided
+    when the message comes in and for no person, are kept.
+    """
+    match = work.index.trigger_match
+    discarded = {
+        stored.key: frozenset(rule.id for rule in match(stored.type, stored.name).broadcasts)
+        for stored in messages
+    }
+    work.changes.discarded_skips |= discarded
+    left = (
+        skips.without_person(discarded[skips.message_key])
+        if skips.message_key in discarded
+        else skips
+        for skips in work.changes.skips
+    )
+    work.changes.skips = [skips for skips in left if skips is not None]
 
 
 def skipped_together(

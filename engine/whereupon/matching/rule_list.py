@@ -16,6 +16,7 @@ from whereupon.conditions.paths import root_of
 from whereupon.matching.criteria import attributes_of
 from whereupon.matching.rule_block import BLOCK, FEW, Candidate, DataViews, RuleBlock, versions_of
 from whereupon.messages.codec import encode
+from whereupon.records import SkippedList
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
 from whereupon.runtime.lazy import cached_property
 
@@ -133,7 +134,7 @@ class RuleSelection(Sequence[Rule]):
         roots: see `RuleList.roots`.
     """
 
-    __slots__ = ("_before", "besides", "kind", "roots", "rule_list")
+    __slots__ = ("_before", "_whole", "besides", "kind", "roots", "rule_list")
 
     def __init__(self, rule_list: RuleList, *, kind: RuleKind | None = None) -> None:
         self.rule_list = rule_list
@@ -142,6 +143,15 @@ class RuleSelection(Sequence[Rule]):
         self.roots = rule_list.roots
         of_kind = (rule.kind is self.kind for rule in rule_list) if self.kind else ()
         self._before = list(accumulate(of_kind, initial=0))
+        self._whole: SkippedList | None = None
+
+    @property
+    def skipped_whole(self) -> SkippedList | None:
+        """What messages say that skip all of the list's selected rules; None if a rule asks about the person."""
+        if self._whole is None and not self.rule_list.attributes:
+            kind = None if self.kind is None else self.kind.value
+            self._whole = SkippedList(self.rule_list.revision, kind)
+        return self._whole
 
     def candidates(self, data: Data, *, since: int = 0) -> list[Candidate]:
         """The selected rules of the list that have to be decided (see `RuleList.candidates`)."""

@@ -18,7 +18,7 @@ from whereupon.decide.caps import longest_window
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import FIRST_INSTANT, ZERO, as_micros, from_micros
 from whereupon.ports import Clock, Session, Store
-from whereupon.records import PruneStep, RetainedKind, RetentionCutoff
+from whereupon.records import PruneStep, RetainedKind, RetentionCutoff, gone_mark
 from whereupon.rules.model import EveryTime, NotWhileActive, Retention
 
 REACH = 1_000
@@ -165,14 +165,20 @@ class Pruner:
 
 def kept_since(session: Session, kind: RetainedKind) -> datetime | None:
     """From when on all records of that kind are there; None if none was ever removed."""
-    found = session.mark(_gone(kind))
-    return None if found is None else from_micros(found)
+    found = session.mark(gone_mark(kind))
+    if found is None:
+        return None
+    since = from_micros(found)
+    if kind is RetainedKind.SKIPS:  # the mark goes ahead of the oldest ones
+        first = session.first_received()
+        return since if first is not None and first < since else None
+    return since
 
 
 def _let_go(session: Session, *, bygones: RetentionCutoff, after: int) -> PruneStep:
     found = session.prune(bygones, after, REACH)
     if found.gone:
-        name, before = _gone(bygones.kind), as_micros(bygones.before)
+        name, before = gone_mark(bygones.kind), as_micros(bygones.before)
         session.set_mark(name, max(before, session.mark(name) or before))
     return found
 
@@ -180,10 +186,6 @@ def _let_go(session: Session, *, bygones: RetentionCutoff, after: int) -> PruneS
 def _due_at(session: Session) -> datetime:
     at = session.mark(_AT)
     return FIRST_INSTANT if at is None else from_micros(at)
-
-
-def _gone(kind: RetainedKind) -> str:
-    return f"gone_{kind.value}"
 
 
 def _earlier(now: datetime, time: timedelta) -> datetime:

@@ -369,5 +369,8 @@ class DueWork(Reads, Writes, Protocol):
             cutoff: which records.
             after: the key behind which to look.
             reach: the most records to look at; the answer's cursor says where to go on.
+
+        Skips that messages' rows say (see `SkippedList`) are no records: all that are old are gone at once, by
+        the mark `GONE_SKIPS`, and are not counted.
         """
         ...

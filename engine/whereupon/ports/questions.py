@@ -335,6 +335,11 @@ class Questions(GuardQuestions, FigureQuestions, Protocol):
         entries = sum(1 for entry in self.scan(Entry) if not entry.is_held_out)
         return Counts(messages, persons, entries, deliveries)
 
+    def first_received(self) -> datetime | None:
+        """When the message with the lowest key arrived, which is about the first; None without messages."""
+        first = min(self.scan(StoredMessage), key=lambda each: each.key, default=None)
+        return None if first is None else first.message.received_at
+
     def count_persons(self) -> int:
         """The number of persons."""
         return sum(1 for _ in self.scan(Person))
@@ -350,6 +355,7 @@ class Questions(GuardQuestions, FigureQuestions, Protocol):
 
     def count_prunable(self, cutoff: RetentionCutoff) -> PruneStep:
         """How much `DueWork.prune` would drop in all."""
-        records: Iterable[PrunedRecord] = self.scan(PRUNED_RECORDS[cutoff.kind])
+        found: Iterable[PrunedRecord] = self.scan(PRUNED_RECORDS[cutoff.kind])
+        records = (each for each in found if not isinstance(each, Skips) or each.has_record)
         actions = Counter(prune_action(record, cutoff) for record in records)
         return PruneStep(actions[PruneAction.DROP], actions[PruneAction.EMPTY])

@@ -377,6 +377,7 @@ class Reads(Protocol):
             kind: a class of `records` that a store keeps, such as `Entry` or `Request`.
             person_key: the person, for `StoredMessage`, `Skips`, `Identifier`, `Person`, `ClaimRun`,
                 `Entry`, `Delivery`, `Device` and `Relationship`. A message and its skips are the
-                owner's; an anonymous id is found by its own key. None for all records.
+                owner's; an anonymous id is found by its own key. None for all records. Skips are those of the
+                message's record and those that its row says (see `SkippedList`), if they are not gone.
         """
         ...

@@ -110,16 +110,25 @@ from whereupon.records.requests import (
 )
 from whereupon.records.retention import (
     DONE,
+    GONE_SKIPS,
     PRUNED_RECORDS,
     PruneAction,
     PrunedRecord,
     PruneStep,
     RetainedKind,
     RetentionCutoff,
+    gone_mark,
     prune_action,
 )
 from whereupon.records.silences import SINCE, Breaking, LastMessage
-from whereupon.records.skips import Skips, SkipSearch, SkipSummary, SkipVerdict, read_rule_list
+from whereupon.records.skips import (
+    SkippedList,
+    Skips,
+    SkipSearch,
+    SkipSummary,
+    SkipVerdict,
+    read_rule_list,
+)
 from whereupon.records.stored_messages import PastEvent, SetAside, StoredMessage, Twin, stub_of
 from whereupon.records.time_skips import TimeSkip
 from whereupon.records.timers import Arming, Timer
@@ -146,6 +155,7 @@ __all__ = [
     "DONE",
     "EXITS",
     "FUNCTION",
+    "GONE_SKIPS",
     "INSIDE",
     "KEY",
     "LOOSE_EDGES",
@@ -240,6 +250,7 @@ __all__ = [
     "SkipSearch",
     "SkipSummary",
     "SkipVerdict",
+    "SkippedList",
     "Skips",
     "StoredMessage",
     "SuppressedAddress",
@@ -254,6 +265,7 @@ __all__ = [
     "as_email",
     "email_of",
     "figures_of",
+    "gone_mark",
     "has_slot",
     "held_back_by",
     "is_any_active",

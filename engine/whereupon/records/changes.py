@@ -16,7 +16,7 @@ from whereupon.records.open_skips import OpenSkip
 from whereupon.records.operations import RulePause
 from whereupon.records.people import Identifier, IdKind, Merge, Person, Tombstone
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
-from whereupon.records.skips import Skips
+from whereupon.records.skips import SkippedList, Skips
 from whereupon.records.stored_messages import SetAside, StoredMessage
 from whereupon.records.time_skips import TimeSkip
 from whereupon.records.timers import Arming
@@ -28,6 +28,7 @@ class Changes:
     """All that one batch changes in the store, to be written in one transaction.
 
     Attributes:
+        skipped_lists: by the key of a message among `messages`: the rule list that it skipped whole as it arrived.
         owners: (message key, new owner) of messages that were recorded earlier and are claimed now.
         transfers: in their order, waiting messages that are claimed now and were not loaded.
         discarded_skips: by the key of a message that turned out to belong to another person: before `skips`
@@ -63,6 +64,7 @@ class Changes:
     """
 
     messages: list[StoredMessage] = field(default_factory=list)
+    skipped_lists: dict[int, SkippedList] = field(default_factory=dict)
     owners: list[tuple[int, int]] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
     discarded_skips: dict[int, frozenset[str]] = field(default_factory=dict)

@@ -39,6 +39,14 @@ class RetainedKind(StrEnum):
     TIME_SKIPS = "time_skips"
 
 
+def gone_mark(kind: RetainedKind) -> str:
+    """The name of the mark that says from when on all records of a kind are there."""
+    return f"gone_{kind.value}"
+
+
+GONE_SKIPS = gone_mark(RetainedKind.SKIPS)
+"""The mark of skips. What a message's row says that was received before it counts as gone (see `SkippedList`)."""
+
 PrunedRecord: TypeAlias = (
     Skips
     | Delivery

@@ -7,6 +7,10 @@ from typing import NamedTuple, TypeAlias
 from pydantic import JsonValue
 
 from whereupon.messages.codec import decode
+from whereupon.messages.times import as_micros
+
+_EVERY_PLACE = 2**31 - 1
+"""Behind the last place of any rule list."""
 
 SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue]]
 """One rule that was skipped: its id and digest, the reason, the condition that failed, the values it read."""
@@ -60,6 +64,11 @@ class Skips(NamedTuple):
     verdicts: tuple[SkipVerdict, ...] = ()
     summaries: tuple[SkipSummary, ...] = ()
 
+    @property
+    def has_record(self) -> bool:
+        """Whether it says more than the message's row does (see `SkippedList`), which no record says."""
+        return bool(self.verdicts) or any(each.until != _EVERY_PLACE for each in self.summaries)
+
     def without_person(self, rules: Collection[str]) -> "Skips | None":
         """The skips that were decided before a person was known; None if there are none.
 
@@ -70,6 +79,34 @@ class Skips(NamedTuple):
         summaries = tuple(each for each in self.summaries if not each.retroactive)
         left = self._replace(verdicts=verdicts, summaries=summaries, retroactive=False)
         return left if verdicts or summaries else None
+
+
+class SkippedList(NamedTuple):
+    """A rule list that a message skipped whole as it arrived, each rule for its own reason.
+
+    Most messages do. A message says it with its row, so it has no record of skips then, unless more was decided.
+
+    Attributes:
+        revision, kind: as of `SkipSummary`.
+    """
+
+    revision: str
+    kind: str | None
+
+    def skips(
+        self, message_key: int, person_key: int, received_at: datetime, others: Skips | None = None
+    ) -> Skips:
+        """The skips of a message that says so.
+
+        Args:
+            received_at: the message's; it was evaluated then.
+            others: the record of its other skips.
+        """
+        at = as_micros(received_at)
+        whole = SkipSummary(self.revision, self.kind, 0, _EVERY_PLACE, (), at, False, None, {})
+        if others is None:
+            return Skips(message_key, person_key, received_at, False, summaries=(whole,))
+        return others._replace(summaries=(whole, *others.summaries))
 
 
 def read_rule_list(kept: bytes | None) -> Mapping[str, tuple[int, str, str]]:

@@ -117,7 +117,7 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
         after = kept(old)
         expected["whereupon_entry"], stood = _without_numbers(before["whereupon_entry"])
         assert {entry.key: entry.address for entry in _entries(engine)} == stood
-        tables = ("request", "entry", "delivery", "run", "person")
+        tables = ("message", "request", "entry", "delivery", "run", "person")
         for wider in (f"whereupon_{each}" for each in tables):
             earlier = expected.pop(wider)
             now = [row for row in after.pop(wider) if row[0] != PLANNED_NOW]

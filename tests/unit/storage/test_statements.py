@@ -34,6 +34,7 @@ WHOLE = {
     "entry_groups": "counts entries by rule, for statistics",
     "figures": "counts deliveries by rule and channel, for statistics",
     "held_back": "counts deliveries by rule and reason, for statistics",
+    "every_skips": "reads all, for a scan",
     "waiting_sends": "counts running entries and pending deliveries, for statistics",
     "deliveries": "lists sent deliveries, the newest first",
     "blank_trails_of_run": "erases what opened a broadcast, which is rare",

@@ -13,6 +13,13 @@ class Named(NamedTuple):
     value: Any = None
 
 
+class SkippedWhole(NamedTuple):
+    """That a message skipped a whole rule list as it arrived."""
+
+    message_key: int
+    skipped: records.SkippedList
+
+
 class Schema:
     """All tables of one store: `tables` by the class of their rows, `owned` those of persons' rows."""
 
@@ -24,6 +31,7 @@ class Schema:
         owner = {"owner": "owner", "by": "timestamp"}
         self.messages = table(records.StoredMessage, "key", indexes=[self.refs], **owner)
         self.skips = table(records.Skips, "message_key")
+        self.skipped_lists = table(SkippedWhole, "message_key")
         self.open_skips = table(records.OpenSkip, "message_key", "rule", owner="person_key")
         self.timer_subjects = Index("subject", by="due_at")
         indexes, timer_key = [self.timer_subjects], ("person_key", "subject")

@@ -1,6 +1,7 @@
 """One transaction on the tables in memory; the ports say what each method answers."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from heapq import merge
 from itertools import islice, takewhile
@@ -9,9 +10,18 @@ from typing import Any, cast
 
 import whereupon.records as records
 from whereupon.messages.model import erased_digests
-from whereupon.messages.times import LAST_INSTANT
+from whereupon.messages.times import LAST_INSTANT, as_micros
 from whereupon.ports import NO_CHANNEL, DueWork, LeasedNow, Questions, Settlement, WaitingChannels
-from whereupon.records import Changes, Delivery, DeliveryState, IdKind, PruneAction, prune_action
+from whereupon.records import (
+    GONE_SKIPS,
+    Changes,
+    Delivery,
+    DeliveryState,
+    IdKind,
+    PruneAction,
+    RetainedKind,
+    prune_action,
+)
 from whereupon.storage.memory.layout import Named, Schema
 from whereupon.storage.memory.tables import R
 from whereupon.storage.memory.writes import write
@@ -33,13 +43,32 @@ class MemorySession(Questions, DueWork):
 
     def scan(self, kind: type[R], person_key: int | None = None) -> Iterable[R]:
         """All rows of a table, or a person's."""
+        if kind is records.Skips:
+            every = self._in.messages.rows if person_key is None else None
+            keys = self._in.messages.owned.keys(person_key) if every is None else [*every]
+            return cast("list[R]", [*self._skips(keys)])
         table = self._in.tables[kind]
         if person_key is None:
             return list(table.rows.values())
-        if kind is records.Skips:
-            met = self._in.skips.some(self._in.messages.owned.keys(person_key))
-            return cast("list[R]", [skips._replace(person_key=person_key) for skips in met])
         return table.of(person_key) if table.owner else table.some([person_key])
+
+    def _skips(self, message_keys: Iterable[int]) -> Iterator[records.Skips]:
+        """What these messages skipped, as the row of each says, and its record of skips."""
+        gone = self.mark(GONE_SKIPS)
+        for message in self._in.messages.some(message_keys):
+            key, owner, arrived = message.key, message.owner, message.message.received_at
+            said, whole = self._in.skips.rows.get(key), self._in.skipped_lists.rows.get(key)
+            if said is not None:
+                said = said._replace(person_key=owner)
+            if whole is not None and (gone is None or as_micros(arrived) >= gone):
+                said = whole.skipped.skips(key, owner, arrived, said)
+            if said is not None:
+                yield said
+
+    def first_received(self) -> datetime | None:
+        """By the order in which they came."""
+        first = next(iter(self._in.messages.rows.values()), None)
+        return None if first is None else first.message.received_at
 
     def known_messages(self, refs: Collection[str]) -> set[str]:
         """By the index, or by the digest of an erased one."""
@@ -259,8 +288,17 @@ class MemorySession(Questions, DueWork):
             if was.state is DeliveryState.WITHHELD:
                 self._in.deliveries.put(was._replace(is_leased=False))
 
+    def count_prunable(self, cutoff: records.RetentionCutoff) -> records.PruneStep:
+        """By table."""
+        rows = self._in.tables[records.PRUNED_RECORDS[cutoff.kind]].rows.values()
+        actions = Counter(prune_action(record, cutoff) for record in rows)
+        return records.PruneStep(actions[PruneAction.DROP], actions[PruneAction.EMPTY])
+
     def prune(self, cutoff: records.RetentionCutoff, after: int, reach: int) -> records.PruneStep:
         """The next by key; the oldest of those whose keys are texts."""
+        if cutoff.kind is RetainedKind.SKIPS:
+            before, gone_before = as_micros(cutoff.before), self.mark(GONE_SKIPS)
+            self.set_mark(GONE_SKIPS, before if gone_before is None else max(before, gone_before))
         table = self._in.tables[records.PRUNED_RECORDS[cutoff.kind]]
         if time := _OLD_BY.get(cutoff.kind):
             old = [(k, each) for k, each in table.rows.items() if prune_action(each, cutoff)]

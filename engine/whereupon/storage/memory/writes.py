@@ -8,7 +8,7 @@ import whereupon.records as records
 from whereupon.messages.metrics import from_bits
 from whereupon.messages.model import erased_digest, erased_name
 from whereupon.records import WAITING, Changes, Delivery, DeliveryState, Entry, IdKind, Timer
-from whereupon.storage.memory.layout import Named, Schema
+from whereupon.storage.memory.layout import Named, Schema, SkippedWhole
 
 _BY_KEY = (
     *("persons", "claims", "claim_jobs", "devices", "objects", "tombstones"),
@@ -87,6 +87,8 @@ def _earlier_timers(merge: records.Merge, to: Schema) -> list[Timer]:
 def _write_messages(changes: Changes, to: Schema) -> None:
     met = [skips for transfer in changes.transfers for skips in _transfer(transfer, to)]
     to.messages.add(*changes.messages)
+    skipped = changes.skipped_lists
+    to.skipped_lists.add(*map(SkippedWhole, skipped.keys(), skipped.values()))
     for key, owner in changes.owners:
         to.messages.put(*(moved._replace(owner=owner) for moved in to.messages.some([key])))
     for was in to.skips.some(changes.discarded_skips):
@@ -155,7 +157,8 @@ def _erase(changes: Changes, to: Schema) -> None:
     refs = {message.ref for message in owned} | named
     to.erased.put(*(Named(erased_digest(ref)) for ref in refs))
     to.messages.drop(*(key for ref in named for key in to.refs.keys(ref)))
-    to.skips.drop(*(message.key for message in owned))
+    for table in (to.skips, to.skipped_lists):
+        table.drop(*(message.key for message in owned))
     for table in to.owned:
         table.drop(*(row for key in gone for row in table.owned.keys(key)))
     to.claim_jobs.drop(*gone)

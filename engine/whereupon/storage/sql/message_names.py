@@ -1,22 +1,25 @@
-"""Numbers for the types and names of messages, so that a message row holds a small number."""
+"""Numbers for the types and names of messages, and for rule lists, so that a message row holds a small number."""
 
-from collections.abc import Collection
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
+from typing_extensions import override
 
+from whereupon.records import SkippedList
 from whereupon.storage.sql.dialects import Statement
 from whereupon.storage.sql.process_cache import Name, Numbers, SessionCache
 from whereupon.storage.sql.side_transactions import SideTransactions
 
 
-class MessageNames:
-    """One session's numbers.
+class _Numbers(ABC):
+    """One session's numbers for pairs of texts.
 
     Args:
         cache: what the process remembers.
 
     Attributes:
-        side: numbers new names, for a session in a host's transaction; else None.
+        side: numbers new pairs, for a session in a host's transaction; else None.
     """
 
     def __init__(
@@ -33,7 +36,7 @@ class MessageNames:
         self.side = side
 
     def find(self, connection: Connection, names: Collection[Name]) -> Numbers:
-        """The numbers of the names that have one."""
+        """The numbers of the pairs that have one."""
         found = {}
         for name in names:
             number = self._cache.number(connection, name) or self._ask(connection, name)
@@ -42,7 +45,7 @@ class MessageNames:
         return found
 
     def number(self, connection: Connection, names: Collection[Name]) -> Numbers:
-        """The numbers of all names; new names get new numbers."""
+        """The numbers of all pairs; new pairs get new numbers."""
         found = self.find(connection, names)
         new = sorted(name for name in names if name not in found)
         if not new:
@@ -50,9 +53,12 @@ class MessageNames:
         if self.side is None:
             self._add.write(connection, [*new])
             return self.find(connection, names)
-        numbers = self.side.number(new)
+        numbers = self._aside(self.side, new)
         self._cache.learned.names |= numbers
         return found | numbers
+
+    @abstractmethod
+    def _aside(self, side: SideTransactions, new: Collection[Name]) -> Numbers: ...
 
     def _ask(self, connection: Connection, name: Name) -> int | None:
         rows = self._find.fetch(connection, type=name[0], name=name[1])
@@ -61,3 +67,49 @@ class MessageNames:
         number = int(rows[0][0])
         self._cache.learned.names[name] = number
         return number
+
+
+class SkippedLists(_Numbers):
+    """One session's numbers of rule lists; in place of a type and a name, the revision and the kind.
+
+    A revision is no type of message, so both kinds of numbers are cached side by side.
+    """
+
+    def numbered(
+        self, connection: Connection, lists: Mapping[int, SkippedList]
+    ) -> Mapping[int, int]:
+        """The numbers of the lists that messages skipped, by message key."""
+        if not lists:
+            return {}
+        names = {each: (each.revision, each.kind or "") for each in set(lists.values())}
+        numbers = self.number(connection, names.values())
+        by_list = {each: numbers[name] for each, name in names.items()}
+        return {key: by_list[each] for key, each in lists.items()}
+
+    @override
+    def _aside(self, side: SideTransactions, new: Collection[Name]) -> Numbers:
+        return side.number_lists(new)
+
+
+class MessageNames(_Numbers):
+    """One session's numbers of the types and names of messages.
+
+    Args:
+        lists: the same session's numbers of rule lists.
+    """
+
+    def __init__(
+        self,
+        cache: SessionCache,
+        *,
+        find: Statement,
+        add: Statement,
+        lists: SkippedLists,
+        side: SideTransactions | None = None,
+    ) -> None:
+        super().__init__(cache, find=find, add=add, side=side)
+        self.lists = lists
+
+    @override
+    def _aside(self, side: SideTransactions, new: Collection[Name]) -> Numbers:
+        return side.number(new)

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from whereupon.messages.times import as_micros
-from whereupon.records import PruneStep, RetainedKind, RetentionCutoff
+from whereupon.records import GONE_SKIPS, PruneStep, RetainedKind, RetentionCutoff
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.queries import Queries
 
@@ -30,6 +30,8 @@ class Pruner:
     def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop old records among the next rows."""
         given = self._given(cutoff)
+        if cutoff.kind is RetainedKind.SKIPS:
+            self._mark_gone(as_micros(cutoff.before))
         if cutoff.kind in _WITHOUT_NUMBERS:
             oldest = self._of("prune", cutoff.kind)
             gone = oldest.run(self._connection, reach=reach, **given)
@@ -45,6 +47,12 @@ class Pruner:
             given = {name: given[name] for name in ("before", "after", "until")}
             emptied = self._to.empty_entries.run(self._connection, **given)
         return PruneStep(gone, emptied, cursor)
+
+    def _mark_gone(self, before: int) -> None:
+        """Let what messages' rows say of skips before an instant be gone."""
+        marked = self._to.mark.fetch(self._connection, name=GONE_SKIPS)
+        if not marked or marked[0][0] < before:
+            self._to.put_mark.write(self._connection, [(GONE_SKIPS, before)])
 
     def count(self, cutoff: RetentionCutoff) -> PruneStep:
         """How many would be dropped."""

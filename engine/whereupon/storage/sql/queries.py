@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, select
 
 from whereupon.conditions.prefilter import Prefilter
-from whereupon.records import Skips, StoredMessage
+from whereupon.records import StoredMessage
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.row_statements import ROW_STATEMENTS
 from whereupon.storage.sql.scans import SCANNED
@@ -107,8 +107,7 @@ class Queries:
 
     def _scan_of(self, kind: type) -> Statement:
         """Those of ``person``."""
-        table = "whereupon_message" if kind is Skips else SCANNED[kind].name
-        owned = f'{table}."{SCANNED[kind].owner}" = :person'
+        owned = f'{SCANNED[kind].name}."{SCANNED[kind].owner}" = :person'
         return self._database.statement(f"{_scanned(kind)} WHERE {owned}")
 
 
@@ -117,8 +116,5 @@ def _scanned(kind: type) -> str:
     if kind is StoredMessage:
         joined = "whereupon_name ON whereupon_name.id = whereupon_message.name_id"
         columns = f"{columns}, whereupon_name.type, whereupon_name.name"
-        return f"SELECT {columns} FROM whereupon_message JOIN {joined}"  # noqa: S608 - our own names
-    if kind is Skips:
-        joined = "whereupon_skips ON whereupon_skips.message_key = whereupon_message.key"
         return f"SELECT {columns} FROM whereupon_message JOIN {joined}"  # noqa: S608 - our own names
     return f"SELECT {columns} FROM {SCANNED[kind].name}"  # noqa: S608 - our own names

@@ -43,6 +43,7 @@ from whereupon.records import (
 from whereupon.storage.sql.access import LAST_KEY, bound
 from whereupon.storage.sql.figure_questions import SqlFigureQuestions
 from whereupon.storage.sql.guard_questions import SqlGuardQuestions
+from whereupon.storage.sql.met_skips import met_from
 from whereupon.storage.sql.rows import instant_or_none
 from whereupon.storage.sql.time_skip_rows import time_skip_from
 
@@ -83,7 +84,7 @@ class SqlQuestions(SqlGuardQuestions, SqlFigureQuestions, Questions):
         wanted = SkipSearch(rule, self.rule_version)
         with self._queries.skips_of.stream(self._connection, person=person_key) as found:
             for row in found if limit else ():
-                skips = rule_rows.skips_from(row[1:], person_key=person_key)
+                skips = met_from(row[1:])
                 if wanted.is_in(skips):
                     yield (from_micros(row[0]), skips.message_key, 0), skips
                     left -= 1
@@ -102,8 +103,7 @@ class SqlQuestions(SqlGuardQuestions, SqlFigureQuestions, Questions):
         members = self._database.members(message_keys)
         entered = self._queries.entries_by.fetch(self._connection, person=person_key, keys=members)
         met = self._queries.skips_on.fetch(self._connection, person=person_key, keys=members)
-        skips = (rule_rows.skips_from(row, person_key=person_key) for row in met)
-        return [*map(rule_rows.entry_from, entered), *skips]
+        return [*map(rule_rows.entry_from, entered), *map(met_from, met)]
 
     def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
         """Messages that claims made a person's."""
@@ -352,6 +352,11 @@ class SqlQuestions(SqlGuardQuestions, SqlFigureQuestions, Questions):
         """How many of each."""
         ((messages, persons, entries, deliveries),) = self._queries.counts.fetch(self._connection)
         return Counts(messages, persons, entries, deliveries)
+
+    def first_received(self) -> datetime | None:
+        """By the lowest key."""
+        found = self._queries.first_received.fetch(self._connection)
+        return from_micros(found[0][0]) if found else None
 
     def count_persons(self) -> int:
         """How many persons."""

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import TypeVar, cast
 
 import whereupon.storage.sql.rows as rows
@@ -42,6 +41,7 @@ from whereupon.records import (
     Twin,
 )
 from whereupon.storage.sql.access import SqlAccess, since_or_ever
+from whereupon.storage.sql.met_skips import every_skips
 from whereupon.storage.sql.open_skip_rows import open_skip_from
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.storage.sql.timer_rows import timer_from
@@ -60,14 +60,13 @@ class SqlReads(SqlAccess, Reads):
     def scan(self, kind: type[R], person_key: int | None = None) -> Iterable[R]:
         """All rows of a table, or a person's."""
         whole: type = kind
+        if kind is Skips:
+            return cast("list[R]", every_skips(self._connection, self._queries, person_key))
         if person_key is None:
             found = self._queries.scan(whole).fetch(self._connection)
         else:
             found = self._queries.scan_of(whole).fetch(self._connection, person=person_key)
-        made = SCANNED[kind].made
-        if kind is Skips:
-            made = partial(rule_rows.skips_from, person_key=person_key or 0)
-        return cast("list[R]", list(map(made, found)))
+        return cast("list[R]", list(map(SCANNED[kind].made, found)))
 
     def known_messages(self, refs: Collection[str]) -> set[str]:
         """Those that are recorded."""

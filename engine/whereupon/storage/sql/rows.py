@@ -49,13 +49,16 @@ Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 
 def message_rows(
-    messages: Sequence[StoredMessage], numbers: Mapping[tuple[str, str], int]
+    messages: Sequence[StoredMessage],
+    numbers: Mapping[tuple[str, str], int],
+    lists: Mapping[int, int],
 ) -> list[Parameters]:
     """The rows of messages, column by column, for they are many.
 
     Args:
         messages: at least one.
         numbers: of every type and name among them.
+        lists: by message key, the number of the rule list that the message skipped whole.
     """
     keys, owners, said = zip(*messages, strict=True)
     ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths, _, _ = zip(
@@ -76,6 +79,7 @@ def message_rows(
         [SOURCE_TEXTS[source] for source in sources],
         depths,
         bodies,
+        map(lists.get, keys),
     )
     return list(zip(*columns, strict=True))
 
@@ -83,7 +87,7 @@ def message_rows(
 def message_from(row: Record) -> StoredMessage:
     """A message, from its row and, behind it, its name's type and name."""
     key, message_id, _, owner, user_id, anonymous_id, target_id, timestamp, received_at, *rest = row
-    original, source, depth, body, type_, name = rest
+    original, source, depth, body, _, type_, name = rest
     happened = from_micros(timestamp)
     message = Message(
         id_in_ref(message_id),

@@ -317,7 +317,7 @@ def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
 
 
 def skips_from(row: Record, *, person_key: int) -> Skips:
-    """A message's skips."""
+    """The record of a message's skips."""
     message_key, decided_at, retroactive, written = row
     parts = cast("list[list[Any]]", decode(f"[{written}]"))
     verdicts = tuple(_verdict(*part) for part in parts if len(part) == _VERDICT)

@@ -1,7 +1,6 @@
 """Reading whole tables, and a person's part of them, as records."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import whereupon.records as records
@@ -39,7 +38,6 @@ from whereupon.storage.sql.tables import (
     RequestRow,
     RunRow,
     SetAsideRow,
-    SkipsRow,
     SuppressedRow,
     ThingRow,
     TombstoneRow,
@@ -56,7 +54,7 @@ class Scanned(NamedTuple):
     Attributes:
         table: the table.
         made: makes a record of a row.
-        owner: the column that says whose it is; for skips, that of their message.
+        owner: the column that says whose it is.
     """
 
     table: type[Base]
@@ -71,7 +69,6 @@ class Scanned(NamedTuple):
 
 SCANNED: dict[type, Scanned] = {
     records.StoredMessage: Scanned(MessageRow, rows.message_from, "owner"),
-    records.Skips: Scanned(SkipsRow, partial(rule_rows.skips_from, person_key=0), "owner"),
     records.OpenSkip: Scanned(OpenSkipRow, open_skip_from, "person_key"),
     records.Timer: Scanned(TimerRow, timer_from, "person_key"),
     records.Arming: Scanned(ArmingRow, arming_from),
@@ -103,4 +100,4 @@ SCANNED: dict[type, Scanned] = {
     records.SuppressedAddress: Scanned(SuppressedRow, rows.suppressed_from),
     records.Tombstone: Scanned(TombstoneRow, rows.tombstone_from),
 }
-"""Every kind of record that `Reads.scan` knows."""
+"""Every kind of record that `Reads.scan` knows and that is one table's; `Skips` are of two."""

@@ -66,6 +66,10 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
         """Number names."""
         return self._names.number(self._connection, names)
 
+    def number_lists(self, lists: Collection[Name]) -> Numbers:
+        """Number rule lists."""
+        return self._names.lists.number(self._connection, lists)
+
     def reserve(self, count: int) -> Block:
         """Reserve a block of at least ``count`` keys."""
         self.cache.learned.block = new_block(self._connection, self._queries.take_blocks, count)

@@ -21,6 +21,10 @@ class SideSession(Protocol):
         """Number names."""
         ...
 
+    def number_lists(self, lists: Collection[Name]) -> Numbers:
+        """Number rule lists."""
+        ...
+
     def reserve(self, count: int) -> Block:
         """Reserve a block of at least ``count`` keys."""
         ...
@@ -44,6 +48,11 @@ class SideTransactions:
         """Number new names."""
         with self._begin() as session:
             return session.number(names)
+
+    def number_lists(self, lists: Collection[Name]) -> Numbers:
+        """Number new rule lists."""
+        with self._begin() as session:
+            return session.number_lists(lists)
 
     def reserve(self, count: int) -> Block:
         """Reserve a block of at least ``count`` keys."""

@@ -18,7 +18,7 @@ from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.fork_guard import ForkGuard
 from whereupon.storage.sql.group_commit import GroupCommit
 from whereupon.storage.sql.host_connection import unusable
-from whereupon.storage.sql.message_names import MessageNames
+from whereupon.storage.sql.message_names import MessageNames, SkippedLists
 from whereupon.storage.sql.process_cache import ProcessCache, SessionCache
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.row_locks import RowLocks
@@ -192,11 +192,18 @@ class SqlStore(ForkAware):
             lapse=self._queries.drop_lapsed_processes,
             lent=lent,
         )
+        lists = SkippedLists(
+            cache,
+            find=self._queries.skipped_list_id,
+            add=self._queries.add_skipped_list,
+            side=side,
+        )
         names = MessageNames(
             cache,
             find=self._queries.name_id,
             add=self._queries.add_name,
             side=side,
+            lists=lists,
         )
         locks = None
         if not database.one_writer:

@@ -69,6 +69,7 @@ __all__ = [
     "RuleVersionRow",
     "RunRow",
     "SetAsideRow",
+    "SkippedListRow",
     "SkipsRow",
     "SuppressedRow",
     "ThingRow",
@@ -91,7 +92,12 @@ class NameRow(Base, table=True):
 
 
 class MessageRow(Base, table=True):
-    """A recorded message. `owner` is a person, a waiting anonymous id, or 0."""
+    """A recorded message.
+
+    Attributes:
+        owner: a person, a waiting anonymous id, or 0.
+        skipped_list: the number of the rule list that the message skipped whole as it arrived.
+    """
 
     __tablename__ = "whereupon_message"
     __table_args__ = (Index("whereupon_message_owner", "owner", "timestamp", "name_id"),)
@@ -109,10 +115,27 @@ class MessageRow(Base, table=True):
     source: str = Field(sa_type=CollatedText)
     depth: int
     body: bytes = Field(sa_type=LargeBinary)
+    skipped_list: int | None
+
+
+class SkippedListRow(Base, table=True):
+    """A rule list that messages skip whole as they arrive, so that each says it with a small number.
+
+    Attributes:
+        revision: of the list.
+        kind: of the rules that are meant; empty for all.
+    """
+
+    __tablename__ = "whereupon_skipped_list"
+    __table_args__ = (UniqueConstraint("revision", "kind"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    revision: str = Field(sa_type=CollatedText)
+    kind: str = Field(sa_type=CollatedText)
 
 
 class SkipsRow(Base, table=True):
-    """The skips that a message met; the person is the message's owner.
+    """The skips that a message met, other than those of its `skipped_list`; the person is the message's owner.
 
     `verdicts` are JSON arrays with commas between, so that later ones can be appended: those of rules
     that were decided singly (`SkipVerdict`, five items), and those for all others (`Others`, nine).

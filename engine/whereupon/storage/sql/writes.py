@@ -109,7 +109,8 @@ class SqlWrites:
                 (stored.message.type, stored.message.name) for stored in changes.messages
             }
             numbers = self._names.number(self._connection, names)
-            made = rows.message_rows(changes.messages, numbers)
+            lists = self._names.lists.numbered(self._connection, changes.skipped_lists)
+            made = rows.message_rows(changes.messages, numbers, lists)
             self._many(self._queries.add_message, made, _SECOND)
         if changes.owners:
             owners = ((owner, key) for key, owner in changes.owners)

@@ -29,6 +29,7 @@ from whereupon.testing.contracts.questions import QuestionsContract
 from whereupon.testing.contracts.reads import ReadsContract
 from whereupon.testing.contracts.reports import ReportsContract
 from whereupon.testing.contracts.silences import SilencesContract
+from whereupon.testing.contracts.skipped_lists import SkippedListsContract
 from whereupon.testing.contracts.timers import TimersContract
 from whereupon.testing.contracts.transactions import TransactionsContract
 from whereupon.testing.contracts.writes import WritesContract
@@ -48,6 +49,7 @@ class StoreContract(
     ReportsContract,
     ApiKeysContract,
     SilencesContract,
+    SkippedListsContract,
     TimersContract,
     TransactionsContract,
 ):

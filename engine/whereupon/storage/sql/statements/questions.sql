@@ -17,15 +17,6 @@ SELECT whereupon_entry.* FROM whereupon_entry
 WHERE person_key = :person AND message_key = ANY(:keys)
 ORDER BY message_key, key
 
--- name: skips_on
--- The owner is looked up for each message, as for others_entries.
-SELECT whereupon_skips.* FROM whereupon_skips
-WHERE message_key = ANY(:keys) AND (
-    SELECT message.owner FROM whereupon_message AS message
-    WHERE message.key = whereupon_skips.message_key
-) = :person
-ORDER BY message_key
-
 -- name: claimed_messages
 SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
 FROM whereupon_message
@@ -305,6 +296,10 @@ SELECT
     (SELECT count(*) FROM whereupon_person),
     (SELECT count(*) FROM whereupon_entry WHERE state <> 'held-out'),
     (SELECT count(*) FROM whereupon_delivery)
+
+-- name: first_received
+SELECT received_at FROM whereupon_message
+WHERE key = (SELECT min(key) FROM whereupon_message)
 
 -- name: count_persons
 SELECT count(*) FROM whereupon_person

@@ -39,6 +39,23 @@ FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.key = ANY(:keys)
 
+-- name: every_skips
+-- What each message skipped: the rule list that its row names, unless that is gone, and its record of skips.
+SELECT
+    message.key, message.owner, message.received_at, list.revision, list.kind,
+    met.decided_at, met.retroactive, met.verdicts
+FROM whereupon_message AS message
+LEFT JOIN whereupon_skips AS met ON met.message_key = message.key
+LEFT JOIN whereupon_skipped_list AS list
+    ON list.id = message.skipped_list AND NOT EXISTS (
+        SELECT 1 FROM whereupon_meta AS gone
+        WHERE gone.name = 'gone_skips' AND gone.value > message.received_at
+    )
+WHERE met.message_key IS NOT NULL OR list.id IS NOT NULL
+
+-- name: skipped_list_id
+SELECT id FROM whereupon_skipped_list WHERE revision = :type AND kind = :name
+
 -- name: names_beginning
 -- The numbers of events whose names begin with the first, up to the last.
 SELECT id FROM whereupon_name WHERE name >= :first AND name <= :last AND type = 'track'

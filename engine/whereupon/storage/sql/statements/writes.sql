@@ -4,6 +4,10 @@
 -- name: add_name
 INSERT INTO whereupon_name (type, name) VALUES (:type, :name) ON CONFLICT (name, type) DO NOTHING
 
+-- name: add_skipped_list
+INSERT INTO whereupon_skipped_list (revision, kind) VALUES (:type, :name)
+ON CONFLICT (revision, kind) DO NOTHING
+
 -- name: skipped
 SELECT message_key FROM whereupon_skips WHERE message_key = ANY(:keys)
 
