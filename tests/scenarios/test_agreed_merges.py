@@ -1,6 +1,7 @@
 """A merge that an operator agrees to later changes what a merge changes that happens at once."""
 
 import pytest
+from pydantic import JsonValue
 from tests.rule_files import File, campaign, segment
 from tests.worlds import World, world
 
@@ -11,7 +12,7 @@ OFTEN = segment("often", performed={"event": "login", "within": "60d", "at_least
 PRO = segment("pro", plan="pro")
 FREE = segment("free", plan={"exists": False})
 PUSH: File = {"send": "push", "title": "Socks"}
-LATER: list[File] = [{"wait": "9d"}, PUSH]
+LATER: list[JsonValue] = [{"wait": "9d"}, PUSH]
 
 WAY = pytest.mark.parametrize("way", ["at once", "later"])
 
@@ -100,10 +101,10 @@ def test_what_the_other_one_did_ends_converts_and_lets_go_on(home: Store, way: s
 
 def test_an_entry_that_an_agreement_led_to_is_explained(home: Store) -> None:
     """It names the request, since the message came before, and says why another rule let nobody in."""
-    hello, other = (
-        campaign(name, {"enters": "often"}, who=who, whereupon=[{"track": "greeted"}])
-        for name, who in (("hello", {"plan": {"exists": False}}), ("other", {"plan": "pro"}))
-    )
+    steps: list[JsonValue] = [{"track": "greeted"}]
+    often: File = {"enters": "often"}
+    hello = campaign("hello", often, who={"plan": {"exists": False}}, whereupon=steps)
+    other = campaign("other", often, who={"plan": "pro"}, whereupon=steps)
     greeted = campaign("greeted", "greeted", whereupon=[PUSH])
     made = world(OFTEN, hello, other, greeted, store=home)
     made.track("login", "ada", at=0)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.rule_files import book_of
+from tests.rule_files import File, book_of, broadcast, campaign
 from tests.shop import news
 
 from whereupon import Engine
@@ -41,10 +41,10 @@ _TIMES = {
 class Earth:
     """An engine with a weekly broadcast, and people around the earth."""
 
-    def __init__(self, place: str, **keys: object) -> None:
+    def __init__(self, place: str, *others: File, **keys: object) -> None:
         self.place = place
         self.clock = FrozenClock(SUNDAY)
-        self.rules = book_of(news(**{"when": _MONDAYS, **keys}))
+        self.rules = book_of(news(**{"when": _MONDAYS, **keys}), *others)
         self.engine = Engine.open(place, rules=self.rules, clock=self.clock)
         self.engine.ingest(
             {"type": "identify", "userId": name, "traits": {"timezone": zone} if zone else {}}
@@ -142,6 +142,26 @@ def test_a_zone_that_makes_the_turn_come_sooner_does_so(earth: Earth) -> None:
     earth.engine.identify("lena", traits={"timezone": "Europe/Paris"})
     earth.until(OPENING + 27 * HOUR)
     assert earth.sent() == {**_TIMES, "lena": _TIMES["paul"]}
+
+
+_TO_PARIS: File = {"set": {"timezone": "Europe/Paris"}}
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_step_that_changes_the_zone_makes_the_turn_come_sooner(place: str, waits: bool) -> None:
+    """Whether due work does it, or a broadcast that lets the person in."""
+    moves = campaign("moves", "move", whereupon=[{"wait": "1h"}, _TO_PARIS])
+    all_move = broadcast("all-move", "api", who={"far": True}, whereupon=[_TO_PARIS])
+    earth = Earth(place, moves, all_move)
+    with earth.engine:
+        earth.engine.identify("lena", traits={"far": True})
+        earth.until(OPENING + HOUR)
+        if waits:
+            earth.engine.track("move", user_id="lena")
+        else:
+            earth.engine.trigger("all-move")
+        earth.until(OPENING + 27 * HOUR)
+        assert earth.sent() == {**_TIMES, "lena": _TIMES["paul"]}
 
 
 def test_a_person_who_becomes_known_during_the_run_enters_if_their_time_is_still_to_come(

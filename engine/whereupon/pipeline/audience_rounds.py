@@ -22,6 +22,7 @@ from whereupon.decide import (
 from whereupon.messages.model import id_in_ref
 from whereupon.messages.repairs import cut_reason
 from whereupon.pipeline.decision_rounds import BEYOND, DecisionRounds
+from whereupon.pipeline.load import load_open_runs
 from whereupon.ports import Session, Stretch
 from whereupon.records import BroadcastRun, Person
 from whereupon.rules.model import Rule
@@ -167,6 +168,7 @@ class AudienceRounds(DecisionRounds):
                 admitted = admitted[:room]
                 stretch = stretch._replace(cursor=admitted[-1].key if room else run.cursor)
             snapshot = past.for_entering(admitted, rule, run.timestamp)
+            load_open_runs(session, self.index, snapshot, now or run.due_at)
         return self._decide_and_write(
             session,
             snapshot,

@@ -4,7 +4,7 @@ The package only reads. It decides nothing and writes nothing.
 
 Modules, from below: `batch_keys` (what a batch mentions), `load_plan` (what has to be loaded because of it),
 `claim_loader` (what the batch may claim), `history` (what rules ask about the past), `guard_facts` (what a
-destructive action is judged by), `similar_ids`, `batch_loader` (the reads of one batch, in their order).
+destructive action is judged by), `similar_ids`, `open_runs` (runs on each person's clock), `batch_loader` (the reads of one batch, in their order).
 """
 
 from whereupon.pipeline.load.batch_keys import apart, erasing, taken_apart
@@ -16,6 +16,7 @@ from whereupon.pipeline.load.batch_loader import (
     UnfinishedClaimsError,
 )
 from whereupon.pipeline.load.claim_loader import TooManyClaimedError
+from whereupon.pipeline.load.open_runs import load_open_runs
 
 __all__ = [
     "CLAIM_CHUNK",
@@ -26,5 +27,6 @@ __all__ = [
     "UnfinishedClaimsError",
     "apart",
     "erasing",
+    "load_open_runs",
     "taken_apart",
 ]

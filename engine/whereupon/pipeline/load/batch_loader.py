@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from whereupon.decide import ClaimChunk, Settings, Snapshot
 from whereupon.decide.reports import subject_of, unsubscribing
@@ -15,6 +15,7 @@ from whereupon.pipeline.load.claim_loader import ClaimLoader
 from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapshot, is_heard_of
 from whereupon.pipeline.load.history import Past
 from whereupon.pipeline.load.load_plan import LoadPlan
+from whereupon.pipeline.load.open_runs import load_open_runs
 from whereupon.pipeline.load.similar_ids import near_ids
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.work_scope import Versions, due_versions
@@ -23,9 +24,6 @@ from whereupon.records import ClaimRun, Delivery, Entry, IdKind, Timer
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
-
-OPENS_SOON = timedelta(hours=1)
-"""How long before a run opens its people may be noted; no transaction takes so long."""
 
 CLAIM_CHUNK = 300
 """Messages of one claim put to the rules in one transaction, where one message claims more."""
@@ -113,32 +111,19 @@ class BatchLoader:
             loader = self._claim_loader(index)
             loader.load(loaded, load_plan, mentioned, messages, chunked=may)
             self._load_tombstones(loaded, mentioned)
-            self._load_open_runs(loaded, max(m.received_at for m in messages))
             if mentioned.aliases or asks_for_something(mentioned.names, self._settings):
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
                 loaded.guards.near = near_ids(self._session, asking, loaded.users)
         self.past.plan(loaded, load_plan, mentioned, all_messages, until)
         self.past.load(loaded, load_plan)
+        if load_plan.until is not None:
+            load_open_runs(self._session, index, loaded, load_plan.until)
         if (
             messages and self._versions.index is not index
         ):  # it asks more since it has read a version
             return self.for_batch(messages, until, now, chunked=chunked)
         return loaded
-
-    def _load_open_runs(self, loaded: Snapshot, until: datetime) -> None:
-        """The runs in which it may be a person's turn sooner: one who becomes known, or whose clock changes.
-
-        A run that opens soon is among them: it may open before this transaction commits, and its pass over all
-        people does not see somebody new until then.
-        """
-        if self._versions.index.timed.clock_names is not None:
-            soon = later(until, OPENS_SOON)
-            loaded.open_runs = [
-                run
-                for run in self._session.waiting_runs()
-                if run.closes_at is not None and (run.cursor or run.due_at <= soon)
-            ]
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
@@ -183,6 +168,7 @@ class BatchLoader:
         load_plan.again = held[0].again if is_last else ()
         self.past.plan(loaded, load_plan, mentioned, [own.message], None)
         self.past.load(loaded, load_plan)
+        load_open_runs(self._session, self._versions.index, loaded, own.message.received_at)
         if not is_last:
             last = max(run.until for run in loaded.claims[anonymous_key])
             until = later(last, self._settings.identity.late_window)

@@ -1,0 +1,30 @@
+"""The runs on each person's clock in which something that happens now may bring a person's turn nearer."""
+
+from datetime import datetime, timedelta
+
+from whereupon.decide import Snapshot
+from whereupon.matching import RuleIndex
+from whereupon.messages.times import later
+from whereupon.ports import Session
+
+OPENS_SOON = timedelta(hours=1)
+"""How long before a run opens its people may be noted; no transaction takes so long."""
+
+
+def load_open_runs(session: Session, index: RuleIndex, loaded: Snapshot, until: datetime) -> None:
+    """Load the runs that are open: somebody may become known, or a message or a step may change a clock.
+
+    A run that opens soon is among them: it may open before this transaction commits, and its pass over all people
+    does not see somebody new until then.
+
+    Args:
+        until: up to when the transaction goes.
+    """
+    if index.timed.clock_names is None:
+        return
+    soon = later(until, OPENS_SOON)
+    loaded.open_runs = [
+        run
+        for run in session.waiting_runs()
+        if run.closes_at is not None and (run.cursor or run.due_at <= soon)
+    ]
