@@ -3,7 +3,8 @@
     python -m tests.benchmarks.counted_process WORKLOAD FOLDER
 
 Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` (the wire alone), ``nobody-enters`` and
-``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` (`Engine.track`, one by one), and
+``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` and ``one-call-memory``
+(`Engine.track`, one by one), and
 the references ``reference`` (the rows of the messages alone) and ``bare-commit``.
 """
 
@@ -95,9 +96,9 @@ def reading() -> Iterator[int]:
         yield len(batch)
 
 
-def one_call(folder: Path) -> Iterator[int]:
+def one_call(url: str) -> Iterator[int]:
     """`Engine.track`, one by one, by twenty persons, with the thousand rules."""
-    with Engine.open(f"sqlite:///{folder}/calls.db", rules=bench.book()) as engine:
+    with Engine.open(url, rules=bench.book()) as engine:
         for number in range(2 * CALLS):
             properties = {
                 "category": "category-1",
@@ -136,7 +137,8 @@ def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]
         "all-enter": (partial(pipeline, sqlite, everybody), WARM),
         "reading": (reading, WARM),
         "reference": (partial(reference, folder), WARM),
-        "one-call": (partial(one_call, folder), CALLS),
+        "one-call": (partial(one_call, f"sqlite:///{folder}/calls.db"), CALLS),
+        "one-call-memory": (partial(one_call, "memory://"), CALLS),
         "bare-commit": (partial(bare_commit, folder), CALLS),
     }
 
@@ -160,7 +162,7 @@ def main() -> None:
 
 
 def _last(name: str) -> int:
-    return CALLS if name in {"one-call", "bare-commit"} else COUNTED * SIZE
+    return CALLS if name in {"one-call", "one-call-memory", "bare-commit"} else COUNTED * SIZE
 
 
 def _tell(option: str) -> None:
