@@ -20,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from tests.benchmarks import (
     broadcast,
+    calls,
     claims,
     conditions,
     delivery,
@@ -55,6 +56,7 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
         "stacks": stacks.rows,
         "replay_floor": replay_floor.rows,
         "rule_tests": rule_tests.rows,
+        "calls": calls.rows,
         "writers": writers.rows,
         "claims": claims.rows,
         "broadcast": broadcast.rows,

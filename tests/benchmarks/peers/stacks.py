@@ -1,8 +1,8 @@
 """The pipeline's workload as shops write it themselves, timed; runs in the peers' environment, from the project's root.
 
-    .venv-peers/bin/python tests/benchmarks/peers/stacks.py MESSAGES
+    .venv-peers/bin/python tests/benchmarks/peers/stacks.py MESSAGES [SIZE [BEGINNING]]
 
-Prints seconds for one message by name, as JSON. Everything is on SQLite, on the disk when a commit returns.
+Prints seconds for one message by name, as JSON; of those whose names begin so, by transactions of so many messages. Everything is on SQLite, on the disk when a commit returns.
 """
 
 import importlib.util
@@ -18,6 +18,7 @@ import shop_orm
 from matchers import matchers
 
 SIZE = 900
+"""Messages in one transaction, if nothing else is asked."""
 
 
 def _workload() -> ModuleType:
@@ -31,7 +32,9 @@ def _workload() -> ModuleType:
 
 def main() -> None:
     """Time every stack once."""
-    count = int(sys.argv[1])
+    count, size, only = int(sys.argv[1]), SIZE, ""
+    if sys.argv[2:]:
+        size, only = int(sys.argv[2]), "".join(sys.argv[3:])
     workload = _workload()
     texts, each = list(workload.messages(count)), matchers(workload.rules())
     ways = {
@@ -48,9 +51,11 @@ def main() -> None:
     }
     times = {}
     for figure, (shop, name, number) in ways.items():
+        if not figure.startswith(only):
+            continue
         with tempfile.TemporaryDirectory(prefix="whereupon-") as folder:
             begun = perf_counter()
-            entered = shop.ingest(texts[:number], each[name], f"{folder}/shop.db", SIZE)
+            entered = shop.ingest(texts[:number], each[name], f"{folder}/shop.db", size)
             times[figure] = (perf_counter() - begun) / number
         if not entered:
             sys.exit(f"{figure}: nobody entered")

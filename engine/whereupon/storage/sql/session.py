@@ -1,6 +1,6 @@
 """A session on a database: all phases of the port in one transaction."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from sqlalchemy.exc import IntegrityError
 
@@ -11,7 +11,6 @@ from whereupon.records import (
     DeliveryState,
 )
 from whereupon.storage.sql.counted_sends import SqlCountedSends
-from whereupon.storage.sql.dialects import Parameters, Statement
 from whereupon.storage.sql.due_work import SqlDueWork
 from whereupon.storage.sql.keys import new_block
 from whereupon.storage.sql.process_cache import Block, Name, Numbers
@@ -52,7 +51,6 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
         try:
             self._known_state = None
             self._writes.write(changes)
-            self._write_requests(changes)
             if _makes_due(changes):
                 self._announce()
         except IntegrityError as error:
@@ -74,25 +72,6 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
         """Reserve a block of at least ``count`` keys."""
         self.cache.learned.block = new_block(self._connection, self._queries.take_blocks, count)
         return self.cache.learned.block
-
-    def _write_requests(self, changes: Changes) -> None:
-        """Write a batch's requests, approvals, breakers, audit rows and kept answers."""
-        to = self._queries
-        self._write_rows(to.put_request, map(request_rows.request_row, changes.requests.values()))
-        self._write_rows(to.put_approval, map(request_rows.approval_row, changes.approvals))
-        self._write_rows(to.put_breaker, map(request_rows.breaker_row, changes.breakers.values()))
-        self._write_rows(
-            to.add_audit_row, (request_rows.audit_row(row, row.request) for row in changes.audit)
-        )
-        gone = ((key,) for key, kept in changes.answers.items() if kept is None)
-        self._write_rows(to.drop_answer, gone)
-        kept = (request_rows.answer_row(each) for each in changes.answers.values() if each)
-        self._write_rows(to.put_answer, kept)
-        if changes.audit_head is not None:
-            self._write_rows(to.put_audit_head, [request_rows.head_row(changes.audit_head)])
-
-    def _write_rows(self, statement: Statement, parameters: Iterable[Parameters]) -> None:
-        statement.write(self._connection, list(parameters))
 
 
 def _makes_due(changes: Changes) -> bool:
