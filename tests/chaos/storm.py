@@ -274,6 +274,7 @@ _DISAGREEMENTS: Mapping[str, str] = {
         "JOIN whereupon_person p ON p.key = m.owner WHERE n.name = 'purchase' "
         "AND NOT EXISTS (SELECT 1 FROM whereupon_entry e "
         "WHERE e.message_key = m.key AND e.rule = 'always') "
+        "AND m.skipped_list IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM whereupon_skips s WHERE s.message_key = m.key)"
     ),
 }

@@ -32,6 +32,7 @@ from whereupon.records import (
     RequestOutcome,
     RetainedKind,
     RetentionCutoff,
+    SkippedList,
     Skips,
     StoredMessage,
     Tombstone,
@@ -144,6 +145,8 @@ def stories(draw: st.DrawFn) -> list[Happening]:
         changes.owners = draw(
             st.lists(st.tuples(st.sampled_from([*known_messages, 99]), persons), max_size=2)
         )
+        arrived = [message.key for message in changes.messages]
+        changes.skipped_lists = {key: draw(lists) for key in arrived if draw(st.booleans())}
         changes.skips = draw(st.lists(skips(known_messages or [99]), max_size=3))
         changes.entries = {first + n: draw(entries(first + n)) for n in range(draw(small))}
         changes.new_entries = set(changes.entries)
@@ -173,6 +176,11 @@ def moves(draw: st.DrawFn, entry: Entry) -> Entry:
     owner = draw(persons)
     ended = None if state is EntryState.ACTIVE else draw(ends)
     return entry._replace(state=state, due_at=due_at, address="3", person_key=owner, ended=ended)
+
+
+lists = st.builds(
+    SkippedList, st.sampled_from(["r1", "r2"]), st.sampled_from([None, "campaign", "broadcast"])
+)
 
 
 @st.composite
@@ -344,9 +352,12 @@ def unordered_answers(session: Session) -> list[object]:
         session.tombstones(DIGESTS),
         session.tombstones_laid_with(DIGESTS[:1]),
         session.open_requests_of(users),
+        [*session.scan(Skips)],
+        [each for key in PERSONS for each in session.scan(Skips, key)],
         *bygones(session),
         session.owned_messages([0], FIRST),
         session.messages(range(9, 40, 2)),
+        [*session.scan(Skips)],
     ]
 
 

@@ -15,9 +15,10 @@ from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.messages.model import Message, MessageType, SenderClass
 from whereupon.pipeline.load import CLAIM_CHUNK
-from whereupon.records import IdKind
+from whereupon.records import IdKind, Skips
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore
+from whereupon.storage.memory.session import MemorySession
 
 PEOPLE = ["ada", "ben", "cy"]
 DEVICES = ["anon-1", "anon-2"]
@@ -316,7 +317,7 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
                 s.verdicts,
                 s.summaries,
             )
-            for s in schema.skips.rows.values()
+            for s in MemorySession(schema).scan(Skips)
         ),
         "requests": texts(replace(r, key=0) for r in schema.requests.rows.values()),
         "devices": texts(

@@ -265,6 +265,7 @@ def _database() -> Iterator[Database]:
 _OWN = {
     "whereupon_meta",
     "whereupon_name",
+    "whereupon_skipped_list",
     "whereupon_erased",
     "whereupon_version",
 }  # what no `Changes` holds
@@ -276,6 +277,8 @@ def _rows(database: Database) -> dict[str, list[str]]:
         tables = [n for n in inspect(connection).get_table_names() if n.startswith("whereupon_")]
         numbered = text("SELECT id, type || ' ' || name FROM whereupon_name")
         names = {int(number): str(name) for number, name in connection.execute(numbered)}
+        numbered = text("SELECT id, revision || ' ' || kind FROM whereupon_skipped_list")
+        lists = {int(number): str(skipped) for number, skipped in connection.execute(numbered)}
         found: dict[str, list[str]] = {}
         for table in tables:
             if table in _OWN:
@@ -287,6 +290,8 @@ def _rows(database: Database) -> dict[str, list[str]]:
             for row in rows:
                 if "name_id" in row:
                     row["name_id"] = names[row["name_id"]]
+                if row.get("skipped_list") is not None:
+                    row["skipped_list"] = lists[row["skipped_list"]]
                 if table == "whereupon_request":
                     del row["key"]
                 if table == "whereupon_skips":
@@ -304,6 +309,7 @@ def _everything(store: MemoryStore) -> Changes:
         persons=dict(schema.persons.rows),
         claims=dict(schema.claims.rows),
         merges=list(schema.merges.rows.values()),
+        skipped_lists={key: row.skipped for key, row in schema.skipped_lists.rows.items()},
         skips=list(schema.skips.rows.values()),
         entries=dict(schema.entries.rows),
         new_entries=set(schema.entries.rows),

@@ -181,6 +181,23 @@ def test_rules_that_the_backup_does_not_know_are_kept_again(backup: Backup) -> N
     assert sorted(each.outcome for each in explanations) == ["entered", "skipped"]
 
 
+def test_a_message_never_names_another_list_of_rules(backup: Backup) -> None:
+    """The number of a list that a process remembers is another list's now."""
+    stricter = book_of(thanks(where={"number": {"lt": 50}}))
+    with Engine.open(backup.url, rules=RULES) as engine:
+        engine.identify("ada")
+        put_back = backup.take()
+        engine.ingest([purchase(100, "ada")])
+        put_back()
+        with Engine.open(backup.url, rules=stricter) as other:
+            other.ingest([purchase(101, "ada")])
+        engine.ingest([purchase(102, "ada")])
+        explained = {each.message_id: each for each in engine.explain("ada", "thanks")}
+    assert explained.keys() == {"purchase-101", "purchase-102"}
+    assert "less than 50" in explained["purchase-101"].sentence
+    assert "less than 100" in explained["purchase-102"].sentence
+
+
 def test_no_key_is_handed_out_twice_after_a_restore(backup: Backup) -> None:
     """A key in use would belong to a record of this process, or of another one."""
     with Engine.open(backup.url, rules=RULES) as engine:
