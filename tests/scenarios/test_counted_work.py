@@ -14,6 +14,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy import Engine as Database
 from tests.benchmarks.peers.rule_mix import Mix
 from tests.benchmarks.workload import messages, rules
+from tests.counted_inserts import InsertsTogether
 from tests.query_plans import rows_of
 from tests.rule_files import book_of
 from tests.servers import Server
@@ -57,16 +58,19 @@ def read(sources: Iterator[dict[str, Any]]) -> Iterator[Rule]:
         yield rule
 
 
-class Statements:
+class Statements(InsertsTogether):
     """Counts the statements of a database; a statement for many rows counts as one."""
 
     def __init__(self, database: Database) -> None:
+        super().__init__()
         self.asked: Counter[str] = Counter()
         event.listen(database, "before_cursor_execute", self._count)
 
     def _count(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if "lock_timeout" not in statement:  # how often that is lowered is a matter of time
-            self.asked[statement] += 1
+        if "lock_timeout" in statement:  # how often that is lowered is a matter of time
+            return
+        if (counted := self.counted(statement)) is not None:
+            self.asked[counted] += 1
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from sqlalchemy import create_engine, event
+from tests.counted_inserts import InsertsTogether
 from tests.query_plans import rows_of
 from tests.rule_files import book_of
 from tests.shop import NOON, thanks
@@ -57,16 +58,18 @@ whereupon:
 LONG_AGO = "2026-05-31T12:00:00Z"
 
 
-class Database:
+class Database(InsertsTogether):
     """A database on SQLite that counts its statements."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.engine = create_engine(f"sqlite:///{path}")
         self.asked: Counter[str] = Counter()
         event.listen(self.engine, "before_cursor_execute", self._count)
 
     def _count(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
-        self.asked[statement] += 1
+        if (counted := self.counted(statement)) is not None:
+            self.asked[counted] += 1
 
     @contextmanager
     def counting(self) -> Iterator[Counter[str]]:

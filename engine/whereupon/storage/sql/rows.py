@@ -65,18 +65,22 @@ def message_rows(
         *said, strict=True
     )
     timestamps, arrivals, originals = times
+    happened = all_as_micros(timestamps)
     columns = (
         keys,
-        [ref_of(*said) for said in zip(ids, sources, strict=True)],
-        [numbers[name] for name in zip(types, names, strict=True)],
+        map(ref_of, ids, sources),
+        map(numbers.__getitem__, zip(types, names, strict=True)),
         owners,
         users,
         anonymous,
         targets,
-        all_as_micros(timestamps),
+        happened,
         all_as_micros(arrivals),
-        [None if instant is None else as_micros(instant) for instant in originals],
-        [SOURCE_TEXTS[source] for source in sources],
+        [
+            micros if original is instant else micros_or_none(original)
+            for original, instant, micros in zip(originals, timestamps, happened, strict=True)
+        ],
+        map(SOURCE_TEXTS.__getitem__, sources),
         depths,
         bodies,
         map(lists.get, keys),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     StaticPool,
+    Table,
     create_engine,
     event,
 )
@@ -39,8 +40,12 @@ from whereupon.storage.sql.listed_values import (
 )
 from whereupon.storage.sql.prefilter import SqlitePrefilterClauses
 from whereupon.storage.sql.sqlite_errors import check_file, typed_errors
+from whereupon.storage.sql.sqlite_insert import SqliteInsert
 from whereupon.storage.sql.watch_thread import FileWatch
 
+_WHICH = re.compile(r"SELECT (\w+) FROM (\w+) WHERE \1 = ANY\((:\w+)\)$")
+_JOINED = r"SELECT \2.\1 FROM json_each(\3) AS asked CROSS JOIN \2 ON \2.\1 = asked.value"
+"""Which of a list's values a column has. For IN, SQLite would make an index of the list first."""
 _ANY = re.compile(r"= ANY\((:\w+)\)")
 _ALL = re.compile(r"<> ALL\((:\w+)\)")
 _LOCK = re.compile(r"\s+FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
@@ -168,8 +173,13 @@ class Sqlite(Database):
 
     def rewritten(self, sql: str) -> str:
         """A list is a JSON array; there are no row locks."""
-        listed = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", _LOCK.sub("", sql))
+        joined = _WHICH.sub(_JOINED, _LOCK.sub("", sql))
+        listed = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", joined)
         return _ALL.sub(r"NOT IN (SELECT value FROM json_each(\1))", listed)
+
+    def insert(self, table: Table, sql: str) -> Statement:
+        """By several rows in one statement."""
+        return SqliteInsert(table, self.statement(sql))
 
     def lock_schema(self, connection: Connection) -> None:
         """Nothing to do: a transaction locks the whole database."""
