@@ -37,7 +37,8 @@ class Seen(StrEnum):
     a wait. ``ended``: that a part of `exit` ended an entry. ``met``, ``missed``: of a goal. ``held-out``,
     ``let-in``: of a holdout. ``kept-out``: by `already` of a goal. ``again``, ``refused``: of re-entry. ``inside``, ``outside``, ``edge``: of a window
     of time. ``below``, ``at``, ``above``: of a value beside a bound. ``came``, ``came-again``, ``moved``,
-    ``broken``: of a trigger by time.
+    ``broken``, ``came-apart``: of a trigger by time. ``held-back``: of caps and quiet hours; ``exempt``: of what goes
+    out in spite of them. ``competed``: of a priority.
     """
 
     TRUE = "true"
@@ -64,6 +65,10 @@ class Seen(StrEnum):
     CAME_AGAIN = "came-again"
     MOVED = "moved"
     BROKEN = "broken"
+    CAME_APART = "came-apart"
+    HELD_BACK = "held-back"
+    EXEMPT = "exempt"
+    COMPETED = "competed"
 
 
 _SENTENCES: Final[Mapping[Seen, str]] = {
@@ -91,6 +96,10 @@ _SENTENCES: Final[Mapping[Seen, str]] = {
     Seen.CAME_AGAIN: "no test waits until this moment comes again",
     Seen.MOVED: "no test moves this date",
     Seen.BROKEN: "no test breaks this silence before it has lasted for that long",
+    Seen.CAME_APART: "no test lets this time come to two people on different clocks",
+    Seen.HELD_BACK: "no test has a send held back by this",
+    Seen.EXEMPT: "no test sends what would be held back without this",
+    Seen.COMPETED: "no test has the rule send at the same moment as another one",
 }
 
 

@@ -11,7 +11,7 @@ from whereupon.rules.model import ExitOnLeaving, OnSegment, Rule, Rulebook
 from whereupon.testing.case_reader import find_test_files, read_test_file
 from whereupon.testing.cases import BroadcastCall, Effect, EffectKind, RuleTest, RuleTestFile
 from whereupon.testing.comparison import compare
-from whereupon.testing.coverage import Coverage
+from whereupon.testing.coverage import SETTINGS, Coverage, SettingsCoverage
 from whereupon.testing.folder_checks import FolderChecks, Subject
 from whereupon.testing.forcing import forced
 from whereupon.testing.needed import NeededRules
@@ -40,6 +40,8 @@ def run_rule_tests(folder: Path) -> RuleTestReport:
         for test in file.tests
     )
     uncovered = [*tests.untested(), *(u for c in tests.coverages.values() for u in c.uncovered())]
+    if results:
+        uncovered += tests.settings.uncovered()
     return RuleTestReport(tests.diagnostics, results, tuple(sorted(uncovered, key=_by_rule)))
 
 
@@ -67,12 +69,14 @@ class _Tests:
     Attributes:
         subjects: the rules and guards that may be tested, by id; not those whose file has an error.
         coverages: of each rule that has tests.
+        settings: of what the settings say for all of them.
     """
 
     folder: Folder
     files: Sequence[RuleTestFile]
     subjects: Mapping[str, Subject]
     coverages: Mapping[str, Coverage]
+    settings: SettingsCoverage
     needed: NeededRules
 
     @classmethod
@@ -86,7 +90,9 @@ class _Tests:
             checks.checked(read_test_file(path, read.plan)) for path in find_test_files(folder)
         ]
         coverages = {
-            file.subject: Coverage(subject, read.files[subject.id], read.book.segments)
+            file.subject: Coverage(
+                subject, read.files[subject.id], read.book.segments, read.book.settings
+            )
             for file in files
             if not file.is_broken and isinstance(subject := subjects.get(file.subject), Rule)
         }
@@ -94,7 +100,9 @@ class _Tests:
             coverages[rule.id].rule if rule.id in coverages else rule for rule in read.book.rules
         )
         needed = NeededRules(replace(read.book, rules=noted))
-        return cls(read, files, subjects, coverages, needed)
+        rules = {rule.id: rule for rule in read.book.rules}
+        settings = SettingsCoverage(read.book.settings, read.files.get(SETTINGS), rules)
+        return cls(read, files, subjects, coverages, settings, needed)
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -141,6 +149,7 @@ class _Run:
         coverage = self.tests.coverages.get(subject.id)
         if coverage is not None:
             coverage.note(happened)
+        self.tests.settings.note(happened)
         expected = [_of_subject(effect, subject.id) for effect in test.expected]
         rules = {rule.id: rule for rule in book.rules if rule.id in {subject.id, *named}}
         effects = tuple(Observer(subject, rules, test.start).effects(happened))

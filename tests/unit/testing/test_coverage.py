@@ -289,3 +289,90 @@ def test_coverage_counts_that_a_silence_lasts_and_is_broken(tmp_path: Path) -> N
     assert _uncovered(tmp_path, SILENT, late) & {came, broken} == {broken}
     soon = f"- {IN}\n- {{at: +6d, {IN[1:]}"
     assert not _uncovered(tmp_path, SILENT, soon) & {came, broken}
+
+
+SETTINGS = """
+settings: settings
+quiet_hours: {from: "21:00", until: "08:00"}
+cap:
+  - {at_most: 1, per: 7d, channels: [push], otherwise: {wait_up_to: 1d}}
+  - {at_most: 9, per: 7d, channels: [email]}
+"""
+LOUD = """
+campaign: offer
+description: Offer something after an order.
+when: purchase
+reentry: every_time
+priority: 3
+cap: exempt
+quiet_hours: off
+whereupon: [{send: push, title: Thanks}]
+"""
+PLAIN = LOUD.replace("priority: 3\ncap: exempt\nquiet_hours: off\n", "")
+RIVAL = LOUD.replace("offer", "rival").replace("push, title: Thanks", "email, subject: Thanks")
+
+
+DAY, NIGHT = "- {track: purchase, user: ada}", "- {at: +14h, track: purchase, user: ada}"
+
+
+def _left(folder: Path, *given: str, expect: str = "", **files: str) -> set[str]:
+    """The parts of which one test of `offer` has not seen everything."""
+    test = file_of("\n".join(given), expect)
+    report = run(folder, settings=SETTINGS, offer_test=test, **files)
+    assert [str(each) for each in report.diagnostics if each.severity == "error"] == []
+    return {each.part for each in report.uncovered}
+
+
+def test_coverage_counts_what_the_settings_hold_back(tmp_path: Path) -> None:
+    """Each cap and the quiet hours once a folder, whichever rule's test sees it."""
+    cap, other, quiet = (
+        "cap: at most 1 per 7d on push",
+        "cap: at most 9 per 7d on email",
+        "quiet_hours",
+    )
+    all_three = {cap, other, quiet}
+    assert _left(tmp_path, DAY, offer=PLAIN) & all_three == all_three
+    assert _left(tmp_path, DAY, DAY, offer=PLAIN) & all_three == {other, quiet}
+    assert _left(tmp_path, NIGHT, offer=PLAIN) & all_three == {cap, other}
+
+
+def test_coverage_counts_what_goes_out_in_spite_of_caps_and_quiet_hours(tmp_path: Path) -> None:
+    """Once a second one goes out, and one at night."""
+    own = {"cap: exempt", "quiet_hours: off"}
+    assert _left(tmp_path, DAY, offer=LOUD) & own == own
+    assert _left(tmp_path, DAY, DAY, offer=LOUD) & own == {"quiet_hours: off"}
+    assert _left(tmp_path, NIGHT, offer=LOUD) & own == {"cap: exempt"}
+
+
+def test_coverage_counts_that_a_rule_competes(tmp_path: Path) -> None:
+    """With a rule that its test names."""
+    named = "- {delivery: email, to: ada, rule: rival}"
+    files = {"offer": LOUD, "rival": RIVAL}
+    assert "priority: 3" in _left(tmp_path, DAY, **files)
+    assert "priority: 3" not in _left(tmp_path, DAY, expect=named, **files)
+
+
+DIGEST = """
+broadcast: offer
+description: A digest on Mondays.
+when: {cron: "0 9 * * MON", timezone: person}
+whereupon: [{send: email, subject: News}]
+"""
+
+
+def test_coverage_counts_that_a_time_comes_on_different_clocks(tmp_path: Path) -> None:
+    """One person alone sees it come; two of one zone see no more."""
+    part = "when: on each person's clock"
+    people = [
+        f"- {{identify: {name}, traits: {{timezone: {zone}}}}}"
+        for name, zone in (("ada", "Europe/Paris"), ("ben", "Europe/Paris"), ("cy", "Asia/Tokyo"))
+    ]
+
+    def missing(*given: str, until: str = "+9d") -> set[str]:
+        test = file_of("\n".join(given), "", until=until)
+        report = run(tmp_path, offer=DIGEST, offer_test=test)
+        return {each.missing.value for each in report.uncovered if each.part == part}
+
+    assert missing(people[0], until="+1h") == {"came", "came-apart"}
+    assert missing(*people[:2]) == {"came-apart"}
+    assert missing(*people[1:]) == set()

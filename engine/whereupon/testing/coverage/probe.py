@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import TypeAlias
 
-from whereupon.errors import Location
+from whereupon.errors import Diagnostic, Location
+from whereupon.rules.loading import Positions, load_document
 from whereupon.testing.reports import Seen, Uncovered
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -42,3 +44,22 @@ class Probe:
         for what in self.wanted:
             if what not in self.seen:
                 yield Uncovered(rule, self.part, what, location, self.address)
+
+
+def uncovered_in(file: str, of: str, probes: Sequence[Probe]) -> Iterator[Uncovered]:
+    """What was not seen of the parts of a file, in their order.
+
+    Args:
+        of: the id of the rule, or of the settings.
+    """
+    missing = [probe for probe in probes if not probe.is_complete]
+    if not missing:
+        return
+    _, positions, _ = load_document(FilePath(file))
+    for probe in missing:
+        yield from probe.uncovered(of, _located(probe, positions, file))
+
+
+def _located(probe: Probe, positions: Positions, file: str) -> Location:
+    """The place of the part, as near as the file tells."""
+    return positions.locate(Diagnostic.at(probe.path, "", ""), file).location

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Final
 
 from whereupon.decide import Ended
 from whereupon.decide.decisions import Decision, Outcome, Reason
-from whereupon.errors import Diagnostic, Location
 from whereupon.messages.times import format_duration
 from whereupon.records import EndReason
-from whereupon.rules.loading import Positions, load_document
 from whereupon.rules.model import (
     EveryTime,
     Exit,
@@ -19,6 +16,7 @@ from whereupon.rules.model import (
     ExitOnEvent,
     ExitOnLeaving,
     ExitOnWho,
+    FolderSettings,
     Once,
     OnDate,
     OnQuiet,
@@ -28,7 +26,8 @@ from whereupon.rules.model import (
 )
 from whereupon.testing.coverage.condition_probes import BOTH, WINDOW, noted, see_window
 from whereupon.testing.coverage.goal_probes import GoalProbes
-from whereupon.testing.coverage.probe import Path, Probe
+from whereupon.testing.coverage.probe import Path, Probe, uncovered_in
+from whereupon.testing.coverage.settings_probes import ExemptProbes
 from whereupon.testing.coverage.step_probes import StepProbes
 from whereupon.testing.coverage.time_probes import TimeProbes
 from whereupon.testing.reports import ENTERING, Seen, Uncovered
@@ -42,6 +41,7 @@ _END_OF: Final = {
 }
 
 
+NO_SETTINGS: Final = FolderSettings()
 NO_SEGMENTS: Final[Mapping[str, Segment]] = MappingProxyType({})
 
 
@@ -51,13 +51,18 @@ class Coverage:
     Args:
         file: the rule's file.
         segments: of the folder, by id.
+        settings: of the folder.
 
     Attributes:
         probes: of every part of the rule, with what has been seen.
     """
 
     def __init__(
-        self, rule: Rule, file: str, segments: Mapping[str, Segment] = NO_SEGMENTS
+        self,
+        rule: Rule,
+        file: str,
+        segments: Mapping[str, Segment] = NO_SEGMENTS,
+        settings: FolderSettings = NO_SETTINGS,
     ) -> None:
         self._file = file
         self.probes: list[Probe] = []
@@ -70,6 +75,7 @@ class Coverage:
         self._reentry = self._reentry_probe(rule)
         self._ages = [*self._age_probes(rule)]
         self._goal = GoalProbes(rule, self.probes)
+        self._exempt = ExemptProbes(rule, settings, self.probes)
         self._steps = StepProbes(rule.route, self.probes)
         self.rule = replace(
             rule,
@@ -96,20 +102,11 @@ class Coverage:
         self._steps.note(entries)
         self._goal.note(entries, happened)
         self._time.note(happened)
+        self._exempt.note(happened)
 
     def uncovered(self) -> Iterator[Uncovered]:
         """What was not seen, in the order of the rule's parts."""
-        missing = [probe for probe in self.probes if not probe.is_complete]
-        if not missing:
-            return
-        _, positions, _ = load_document(FilePath(self._file))
-        for probe in missing:
-            yield from probe.uncovered(self.rule.id, self._located(probe, positions))
-
-    def _located(self, probe: Probe, positions: Positions) -> Location:
-        """The place of the part, as near as the file tells."""
-        found = Diagnostic.at(probe.path, "", "")
-        return positions.locate(found, self._file).location
+        return uncovered_in(self._file, self.rule.id, self.probes)
 
     def _probe(self, part: str, wanted: tuple[Seen, ...], path: Path) -> Probe:
         probe = Probe(part, wanted, path)

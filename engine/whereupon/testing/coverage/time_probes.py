@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 
 from whereupon.conditions.analysis import turns_by_time
@@ -10,7 +11,7 @@ from whereupon.decide.decisions import Decision
 from whereupon.matching import SubjectKind
 from whereupon.messages.model import MessageType
 from whereupon.records import StoredMessage
-from whereupon.rules.model import Change, OnDate, OnQuiet, OnSegment, Rule, Segment
+from whereupon.rules.model import Change, OnDate, OnQuiet, OnSchedule, OnSegment, Rule, Segment
 from whereupon.testing.coverage.probe import Probe
 from whereupon.testing.reports import Seen
 from whereupon.testing.simulation import Happened
@@ -31,6 +32,10 @@ class TimeProbes:
                 self._subject = f"{SubjectKind.SEGMENT.named(name)}@"
                 part = f"when: {change} {name} by time"
                 self._probe = Probe(part, (Seen.CAME,), ("when", change.value))
+            case OnSchedule() if trigger.is_personal:
+                self._subject = f"{rule.id}@"
+                wanted = (Seen.CAME, Seen.CAME_APART)
+                self._probe = Probe("when: on each person's clock", wanted, ("when",))
             case _:
                 return
         probes.append(self._probe)
@@ -44,6 +49,8 @@ class TimeProbes:
             self._probe.see(Seen.CAME)
             if len(moments) > 1:
                 self._probe.see(Seen.CAME_AGAIN)
+        if self._is_apart(happened):
+            self._probe.see(Seen.CAME_APART)
         messages = _by_owner(happened.messages)
         match self._trigger:
             case OnDate() as trigger if any(_moves(trigger, each) for each in messages):
@@ -52,6 +59,14 @@ class TimeProbes:
                 self._probe.see(Seen.BROKEN)
             case _:
                 pass
+
+    def _is_apart(self, happened: Happened) -> bool:
+        """Whether one time came to people at different instants."""
+        instants: dict[str, set[datetime]] = defaultdict(set)
+        for record in happened.records:
+            if isinstance(record, Decision) and record.message_id.startswith(self._subject):
+                instants[record.message_id].add(record.timestamp)
+        return any(len(each) > 1 for each in instants.values())
 
     def _came(self, happened: Happened) -> Mapping[str | None, set[str]]:
         """By person, the moments at which the rule was asked."""
