@@ -210,7 +210,9 @@ class Engine(
             origin=Origin.LIVE,
             new_id=fresh_id,
         )
-        taken = self._intake.take(reading.messages, connection=connection, yielding=yielding)
+        taken = self._intake.take(
+            reading.messages, connection=connection, yielding=yielding, joint=True
+        )
         answered = answer(taken, reading)
         self._monitor.measures.count_messages(
             accepted=answered.accepted,

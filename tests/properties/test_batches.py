@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -31,7 +32,9 @@ from tests.worlds import NOON, World, decided
 
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
-from whereupon.pipeline.load import CLAIM_CHUNK
+from whereupon.pipeline.batches import NotTogetherError
+from whereupon.pipeline.joint_takes import JointTake
+from whereupon.pipeline.load import CLAIM_CHUNK, TooManyClaimedError
 from whereupon.records import Changes
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store
@@ -64,6 +67,31 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
         for name, content in singly.contents.items():
             assert together.contents[name] == content, name
         assert together.decisions == singly.decisions
+
+
+@settings(max_examples=100)
+@given(st.lists(happenings(ORDINARY), min_size=1, max_size=14), cuts)
+def test_each_of_several_senders_gets_the_answer_that_it_would_get_alone(
+    happened: list[Happening], places: set[int]
+) -> None:
+    """What several threads send at the same time is decided and written at once, unless one of them needs more."""
+    messages = messages_of(happened)
+    ends = sorted({0, len(messages), *(place for place in places if place < len(messages))})
+    batches = [messages[start:end] for start, end in pairwise(ends)]
+    alone, joint = World(list(RULES)), World(list(RULES))
+    answers = [alone.engine.take(batch) for batch in batches]
+    works = [JointTake(joint.engine.pipeline, batch, NOON) for batch in batches]
+    try:
+        with joint.home.session() as session:
+            results = works[0].together(session, works)
+    except (NotTogetherError, TooManyClaimedError):
+        results = [joint.home.transact(work) for work in works]
+    for result, answer in zip(results, answers, strict=True):
+        assert decided(result.decisions) == decided(answer.decisions)
+        assert (result.accepted, result.duplicates) == (answer.accepted, answer.duplicates)
+    for made in (alone, joint):
+        take_in_batches(made.engine, [], [], made.decided.extend)
+    assert outcome_of(joint).contents == outcome_of(alone).contents
 
 
 @settings(max_examples=60)

@@ -12,6 +12,7 @@ from whereupon.messages.model import Message
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.ingestion import Ingested, Reading, answer, message_of
+from whereupon.pipeline.joint_takes import MOST, JointTake
 from whereupon.pipeline.portions import PORTION, in_portions
 from whereupon.ports import Clock, HostTransaction, Session, Store
 from whereupon.records import Changes, SetAside
@@ -54,10 +55,16 @@ class Intake:
         until: datetime | None = None,
         connection: HostTransaction | None = None,
         yielding: bool = False,
+        joint: bool = False,
     ) -> BatchResult:
-        """Take a batch of messages as values (see `Engine.take`, and of ``yielding`` `Engine.ingest`)."""
+        """Take a batch of messages as values (see `Engine.take`, and of ``yielding`` `Engine.ingest`).
+
+        Args:
+            joint: whether a few messages may be taken with those of other threads. The result then has the changes
+                of all.
+        """
         with self._monitor.batch(len(messages)) as span:
-            whole = self._taken(messages, until, connection, yielding=yielding)
+            whole = self._taken(messages, until, connection, yielding=yielding, joint=joint)
             span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
         self._monitor.measures.count_decisions(whole.emitted)
         return whole
@@ -69,12 +76,13 @@ class Intake:
         connection: HostTransaction | None,
         *,
         yielding: bool,
+        joint: bool,
     ) -> BatchResult:
         if connection is not None:  # the host may still roll it back, so nothing is woken
             with self._store.session(connection) as session:
                 return self._take_all(self._claims.within(session), messages, until)
         with one_call():
-            whole = self._take_all(self._claims, messages, until, yielding=yielding)
+            whole = self._take_all(self._claims, messages, until, yielding=yielding, joint=joint)
         self._wake_up()
         return whole
 
@@ -85,12 +93,13 @@ class Intake:
         until: datetime | None,
         *,
         yielding: bool = False,
+        joint: bool = False,
     ) -> BatchResult:
-        whole = self._take(claims, messages, until, yielding=yielding)
+        whole = self._take(claims, messages, until, yielding=yielding, joint=joint)
         while whole.left:
             done = len(messages) - whole.left
             rest = messages[done:]
-            whole.join(self._take(claims, rest, until, yielding=yielding), offset=done)
+            whole.join(self._take(claims, rest, until, yielding=yielding, joint=joint), offset=done)
         return whole
 
     def _take(
@@ -100,16 +109,20 @@ class Intake:
         until: datetime | None,
         *,
         yielding: bool,
+        joint: bool,
     ) -> BatchResult:
         """Take the first of the messages in one transaction, and carry out the claims that they begin."""
         before, now, pipeline = list[BatchResult](), self._clock.now(), self._current.pipeline
         is_long = yielding and len(messages) > PORTION and self._store.is_awaited() is not None
 
-        def work(session: Session) -> BatchResult:
+        def take_alone(session: Session) -> BatchResult:
             take = partial(pipeline.take, session, until=until, now=now, chunked=True)
             return (
                 in_portions(take, messages, self._store.is_awaited) if is_long else take(messages)
             )
+
+        is_joint = joint and until is None and 0 < len(messages) <= MOST
+        work = JointTake(pipeline, messages, now) if is_joint else take_alone
 
         result = claims.transact(work, before.append, alone=is_long)
         result.emitted[:0] = [each for part in before for each in part.emitted]

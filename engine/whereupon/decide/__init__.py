@@ -11,7 +11,7 @@ A message goes through `batch`, `arrivals`, `person_changes`, `evaluator` and `v
 For others: all names below, `decisions` (`Decision`, `Reason`, `Outcome`) and `consent`.
 """
 
-from whereupon.decide.batch import decide
+from whereupon.decide.batch import decide, decide_together
 from whereupon.decide.broadcasts import (
     NO_PROPERTIES,
     OwnProperties,
@@ -73,6 +73,7 @@ __all__ = [
     "broadcast_chunk",
     "carry_on",
     "decide",
+    "decide_together",
     "end_requests",
     "excluded_by",
     "goal_reached_by",

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 
 from whereupon.decide.arrivals import take_message
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
-from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
+from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError, Reached
 from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.timed import bind
 from whereupon.decide.waking import wake_before, wake_concerned, wake_due
@@ -42,6 +43,41 @@ def decide(
         KeysExhausted: the batch needs more keys than were reserved.
     """
     work = state_of(loaded, index, settings)
+    _arrive(work, messages, until, now)
+    if until is not None:
+        wake_due(work, until, now)
+    return work.close()
+
+
+def decide_together(
+    loaded: Snapshot,
+    batches: Sequence[tuple[Sequence[Message], datetime]],
+    index: RuleIndex,
+    settings: Settings,
+) -> tuple[BatchResult, list[BatchResult]]:
+    """Decide the batches of several senders, one after the other; the result of all, and what is each one's part of it.
+
+    Args:
+        loaded: what the store holds that all of them may need.
+        batches: the messages of each, and what the clock said when they came. All changes are in the result of all.
+        index: the rules.
+        settings: what the host decides.
+
+    Raises:
+        PoisonError: as for `decide`; it does not say in which batch.
+        KeysExhausted: likewise.
+    """
+    work, ends = state_of(loaded, index, settings), [Reached()]
+    for messages, now in batches:
+        _arrive(work, messages, None, now)
+        ends.append(Reached.by(work.out))
+    whole = work.close()
+    return whole, [whole.between(*each) for each in pairwise(ends)]
+
+
+def _arrive(
+    work: BatchState, messages: Sequence[Message], until: datetime | None, now: datetime | None
+) -> None:
     arriving = iter(messages)
     try:
         for message in arriving:
@@ -57,9 +93,6 @@ def decide(
     except Exception as error:
         left = sum(1 for _ in arriving)
         raise PoisonError(error, message=len(messages) - left - 1) from error
-    if until is not None:
-        wake_due(work, until, now)
-    return work.close()
 
 
 def state_of(loaded: Snapshot, index: RuleIndex, settings: Settings) -> BatchState:

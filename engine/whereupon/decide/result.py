@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from whereupon.decide.decision_list import Decisions, Skipped
 from whereupon.decide.decisions import Decision
@@ -80,6 +80,22 @@ Emitted: TypeAlias = Decision | Delivery | Request | Notice | Ended | Converted 
 """What a batch emits."""
 
 
+class Reached(NamedTuple):
+    """How far a result has come."""
+
+    emitted: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    new_persons: int = 0
+    alike: int = 0
+
+    @classmethod
+    def by(cls, result: "BatchResult") -> "Reached":
+        """As far as a result is now."""
+        lists = len(result.emitted), result.accepted, len(result.duplicates)
+        return cls(*lists, result.new_persons, len(result.alike))
+
+
 @dataclass(slots=True)
 class BatchResult:
     """What deciding one batch made: changes to write, and what it emits.
@@ -121,6 +137,17 @@ class BatchResult:
         self.left = part.left
         self.changes.rule_versions |= part.changes.rule_versions
         self.changes.claim_jobs |= part.changes.claim_jobs
+
+    def between(self, since: Reached, until: Reached) -> "BatchResult":
+        """What came in between; the changes are those of the whole."""
+        return BatchResult(
+            changes=self.changes,
+            emitted=self.emitted[since.emitted : until.emitted],
+            accepted=until.accepted - since.accepted,
+            duplicates=self.duplicates[since.duplicates : until.duplicates],
+            new_persons=until.new_persons - since.new_persons,
+            alike=self.alike[since.alike : until.alike],
+        )
 
     def records(self) -> Iterator[Emitted]:
         """What was emitted, one by one; skipped rules as their decisions."""

@@ -20,6 +20,7 @@ from whereupon.decide import (
     Snapshot,
     carry_on,
     decide,
+    decide_together,
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
@@ -63,6 +64,10 @@ class Waking(NamedTuple):
     versions: Versions = None
     subjects: Collection[str] = ()
     opens: bool = True
+
+
+class NotTogetherError(Exception):
+    """A sender's messages cannot be taken with those of others."""
 
 
 class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
@@ -128,6 +133,35 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
                 break
         whole.left = len(messages) - begun
         return whole
+
+    def take_together(
+        self, session: Session, batches: Sequence[tuple[Sequence[Message], datetime]]
+    ) -> list[BatchResult]:
+        """Take the batches of several senders as one, each with its own result.
+
+        Args:
+            session: the transaction.
+            batches: the messages of each, and the clock's time when they came.
+
+        Raises:
+            NotTogetherError: one of them needs transactions of its own. Nothing is written.
+            PoisonError: deciding fails on one of them; likewise, and for everything else that is raised.
+        """
+        messages = [message for batch, _ in batches for message in batch]
+        if taken_apart(messages, self.settings):
+            raise NotTogetherError
+        snapshot = self._loader(session).for_batch(messages, None, chunked=True)
+        parts: list[BatchResult] = []
+
+        def attempt() -> BatchResult:
+            whole, parts[:] = decide_together(snapshot, batches, self.index, self.settings)
+            if whole.unfinished:
+                raise NotTogetherError
+            return whole
+
+        keys = 64 + 12 * len(messages) + 4 * (len(snapshot.active) + snapshot.claimable)
+        self._decide_and_write(session, snapshot, keys, attempt)
+        return parts
 
     def wake(
         self, session: Session, until: datetime, *, now: datetime, opens: bool = True

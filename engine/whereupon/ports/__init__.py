@@ -23,6 +23,7 @@ from whereupon.ports.host import (
     HostTransaction,
     Sender,
 )
+from whereupon.ports.joint_work import JointWork
 from whereupon.ports.questions import FOOTPRINT, Questions
 from whereupon.ports.reads import Reads
 from whereupon.ports.store import Session, Store, Watch
@@ -63,6 +64,7 @@ __all__ = [
     "GuardQuestions",
     "HistoryNeed",
     "HostTransaction",
+    "JointWork",
     "LeasedNow",
     "NoTracer",
     "Questions",

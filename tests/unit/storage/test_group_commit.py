@@ -1,17 +1,18 @@
 """Group commit: threads that wait at the same time share one transaction; each keeps its own failure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Event, Thread, get_ident
 from time import monotonic
+from typing import Self
 
 import pytest
 from sqlalchemy import Connection, create_engine, event
 
 from whereupon.errors import StoreError
-from whereupon.ports import Session
+from whereupon.ports import JointWork, Session
 from whereupon.records import Changes
 from whereupon.storage import open_store
 from whereupon.storage.deadline import Deadline, busy
@@ -156,6 +157,58 @@ def test_ones_failure_is_its_own(store: Counted) -> None:
         thread.join()
     assert outcomes == {4: 4, 5: "conflict", 6: 6, 7: 7}
     assert store.known(range(1, 8)) == {1, 4, 6, 7}
+
+
+class Recording(JointWork[int]):
+    """Records a message, with others at once or alone."""
+
+    def __init__(self, number: int, calls: list[list[int]]) -> None:
+        self.kind = "recording"
+        self.number, self._calls = number, calls
+
+    def __call__(self, session: Session) -> int:
+        """Record it; the first message is recorded already."""
+        self._calls.append([self.number])
+        return writing(1 if self.number == BAD else self.number)(session)
+
+    def together(self, session: Session, works: Sequence[Self]) -> Sequence[int]:
+        """Record all of them."""
+        numbers = [work.number for work in works]
+        self._calls.append(numbers)
+        made = [message(1 if number == BAD else number) for number in numbers]
+        session.flush(Changes(messages=made))
+        return numbers
+
+
+BAD = 13
+
+
+@pytest.mark.parametrize("numbers", [range(2, 8), range(10, 16)])
+def test_joint_work_is_done_at_once_and_where_that_fails_alone(
+    store: Counted, numbers: range
+) -> None:
+    """Each gets its own result; a bad piece fails in its own thread, and takes nobody with it."""
+    calls, outcomes = list[list[int]](), dict[int, object]()
+
+    def send(number: int) -> None:
+        try:
+            outcomes[number] = store.transact(Recording(number, calls))
+        except StoreError as error:
+            outcomes[number] = error.code
+
+    threads = [Thread(target=send, args=(n,)) for n in numbers]
+    with leader(store):
+        for thread in threads:
+            thread.start()
+        store.await_waiting(len(numbers))
+    for thread in threads:
+        thread.join()
+    assert store.commits == 2
+    good = {number for number in numbers if number != BAD}
+    assert outcomes == {n: n if n in good else "conflict" for n in numbers}
+    assert store.known(range(1, 20)) == {1, *good}
+    assert set(calls[0]) == set(numbers)
+    assert len(calls) == (1 if BAD not in numbers else 1 + len(numbers))
 
 
 def test_where_a_transaction_fails_as_a_whole_each_is_done_alone(store: Counted) -> None:

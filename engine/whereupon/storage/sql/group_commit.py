@@ -1,19 +1,20 @@
 """Group commit: threads that want to write at the same time share a transaction and its wait for the disk.
 
 The thread that gets the write lock leads. It does the work of all threads that wait, each piece in a
-savepoint, so that a failing piece is rolled back alone. Then it commits once. No thread returns before
-that commit.
+savepoint, so that a failing piece is rolled back alone. Joint work of one kind (see `JointWork`), such as
+single messages, is one piece; if that fails, each work of it is tried alone. Then it commits once. No thread
+returns before that commit.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Condition
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from whereupon.errors import StoreError
-from whereupon.ports import Session
+from whereupon.ports import JointWork, Session
 from whereupon.storage.deadline import Deadline
 from whereupon.storage.write_lock import WriteLock
 
@@ -148,10 +149,8 @@ class GroupCommit:
         try:
             with self._together() as transaction:
                 others += self._taken()
-                for job in (own, *others):
-                    job.attempt(transaction.part)
-                    if not transaction.is_open():
-                        return False
+                if not _attempted([own, *others], transaction):
+                    return False
         except Exception:  # noqa: BLE001 - each meets it again alone, and raises it in its own thread
             return False
         else:
@@ -170,3 +169,37 @@ class GroupCommit:
         with self._guard:
             self._waiting.extendleft(job for job in reversed(jobs) if not job.done)
             self._guard.notify_all()
+
+
+def _attempted(jobs: list[_Job[Any]], transaction: Transaction) -> bool:
+    """Attempt the jobs; whether the transaction still exists after each of them."""
+    for alike in _alike(jobs):
+        if not _did_jointly(alike, transaction):
+            for job in alike if transaction.is_open() else ():
+                job.attempt(transaction.part)
+                if not transaction.is_open():
+                    return False
+    return transaction.is_open()
+
+
+def _alike(jobs: list[_Job[Any]]) -> Iterable[list[_Job[Any]]]:
+    """The jobs, those of one kind of joint work together."""
+    kinds: dict[object, list[_Job[Any]]] = defaultdict(list)
+    for job in jobs:
+        kinds[job.work.kind if isinstance(job.work, JointWork) else job].append(job)
+    return kinds.values()
+
+
+def _did_jointly(jobs: list[_Job[Any]], transaction: Transaction) -> bool:
+    """Do joint work at once; whether that succeeded. Else nothing of it is left."""
+    works = [job.work for job in jobs if isinstance(job.work, JointWork)]
+    if not works[1:]:
+        return False
+    try:
+        with transaction.part() as session:
+            results = works[0].together(session, works)
+    except Exception:  # noqa: BLE001 - each meets it again alone
+        return False
+    for job, result in zip(jobs, results, strict=True):
+        job.result, job.error = result, None
+    return True
