@@ -303,9 +303,39 @@ def test_a_broadcast_is_triggered_at_most_every_ten_seconds(
     assert len(engine.runs("news")) == 2
 
 
+EXISTS: dict[str, object] = {"attribute": {"field": "plan", "operator": "exists"}}
+
 TRIGGERS: list[tuple[dict[str, object], str, str]] = [
-    ({"recipients": {"segment": {"id": 7}}}, "unsupported-field", "recipients"),
+    ({"recipients": {"segment": {"id": 7}}}, "unknown-segment", "recipients"),
+    ({"recipients": {"segment": {}}}, "bad-field", "recipients.segment"),
+    ({"recipients": {"segment": 7}}, "bad-field", "recipients.segment"),
+    ({"recipients": {"and": []}}, "bad-field", "recipients.and"),
+    ({"recipients": {"or": [{"and": {}}]}}, "bad-field", "recipients.or[0].and"),
+    ({"recipients": {"and": [EXISTS], "or": [EXISTS]}}, "bad-field", "recipients"),
+    ({"recipients": {"not": [EXISTS]}}, "bad-field", "recipients.not"),
+    (
+        {"recipients": {"attribute": {"field": "plan"}}},
+        "bad-field",
+        "recipients.attribute.operator",
+    ),
+    (
+        {"recipients": {"attribute": {"operator": "exists"}}},
+        "bad-field",
+        "recipients.attribute.field",
+    ),
+    (
+        {"recipients": {"attribute": {"field": "plan", "operator": "eq", "value": []}}},
+        "bad-field",
+        "recipients.attribute.value",
+    ),
+    (
+        {"recipients": {"attribute": {"field": "any", "operator": "exists"}}},
+        "bad-field",
+        "recipients.attribute.field",
+    ),
+    ({"recipients": [7]}, "bad-field", "recipients"),
     ({"data_file_url": "https://x.example/f.jsonl"}, "unsupported-field", "data_file_url"),
+    ({"data_file_urls": ["https://x.example/f.jsonl"]}, "unsupported-field", "data_file_urls"),
     ({"ids": ["ada"], "emails": ["a@b.c"]}, "too-many-recipients", "emails"),
     ({"ids": "ada"}, "bad-field", "ids"),
     ({"ids": [None]}, "bad-field", "ids[0]"),

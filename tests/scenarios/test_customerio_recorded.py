@@ -67,7 +67,7 @@ PYTHON = [
 ]
 NODE = [
     *(DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE),
-    (400, "unsupported-field"),  # a segment
+    (400, "unknown-segment"),  # by the id of a hosted one
     *(DONE, DONE),  # to nobody who is known, and to two
     (429, "too-soon"),
     (400, "unsupported-field"),  # a file

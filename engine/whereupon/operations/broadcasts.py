@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
+from whereupon.conditions import Condition
 from whereupon.decide import BatchResult
 from whereupon.decide.idempotency import possible_keys
 from whereupon.errors import OperationError, UnknownNameError
@@ -96,6 +97,32 @@ class Broadcasts(BroadcastRuns):
         rule = _broadcast(pipeline.index, broadcast)
         run = called_run(rule, None, self._clock.now(), as_properties(properties))
         return AudienceCounter(pipeline, run, rule, sample, progress).count(self._store)
+
+    def people_meeting(self, broadcast: str, condition: Condition) -> list[str]:
+        """The user ids of the people who meet a condition now, at most as many as one call may name.
+
+        Goes through all people, a thousand at a time, in a transaction for each thousand.
+
+        Args:
+            broadcast: the id of the broadcast that they are meant for, whose `who` is not asked.
+            condition: over persons and what they did.
+
+        Raises:
+            UnknownNameError: there is no such broadcast.
+            OperationError: there are too many (``too-many-people``).
+        """
+        pipeline = self._current.pipeline
+        rule = replace(_broadcast(pipeline.index, broadcast), who=condition)
+        run, found = called_run(rule, None, self._clock.now(), {}), list[str]()
+        cursor = run.cursor
+        while cursor is not None:
+            with self._store.reading() as session:
+                met, cursor = pipeline.audience_after(session, replace(run, cursor=cursor), rule)
+            found += (person.user_id for person in met)
+            if len(found) > MOST_PEOPLE:
+                reason = f"more than {MOST_PEOPLE:,} people are meant, and one call names at most as many: say in the `who` of {rule.id} who gets it"
+                raise OperationError(code="too-many-people", name=rule.id, reason=reason)
+        return found
 
     def trigger_people(
         self,

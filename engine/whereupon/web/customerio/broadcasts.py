@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.conditions import Condition
 from whereupon.engine import Engine
 from whereupon.errors import OperationError, UnknownNameError
 from whereupon.pipeline.ingestion import fresh_id
@@ -24,6 +25,7 @@ from whereupon.web.customerio.asked import (
     objects_in,
 )
 from whereupon.web.customerio.persons import Persons
+from whereupon.web.customerio.recipients import condition_of
 from whereupon.web.http import Answer
 
 APART = timedelta(seconds=10)
@@ -35,7 +37,7 @@ _OURS = "trigger-"
 _LOOKED_AT = 50
 """Runs among which the last trigger is looked for."""
 
-_WAYS = ("recipients", "ids", "emails", "per_user_data", "data_file_url")
+_WAYS = ("recipients", "ids", "emails", "per_user_data", "data_file_url", "data_file_urls")
 _FLAGS = ("id_ignore_missing", "email_ignore_missing", "email_add_duplicates")
 _TAKEN = frozenset({"data", *_WAYS, *_FLAGS})
 
@@ -45,10 +47,12 @@ class _Recipients(NamedTuple):
 
     Attributes:
         named: by user id, the person's own data; None for everybody whom ``who`` admits.
+        meets: what these have to meet, beside ``who``; None if nothing is said.
         unknown: sentences about what was named and does not name one person.
     """
 
     named: Mapping[str, Mapping[str, JsonValue]] | None
+    meets: Condition | None = None
     unknown: tuple[str, ...] = ()
 
 
@@ -85,9 +89,12 @@ class Broadcasts:
         self, rule: Rule, recipients: _Recipients, data: Mapping[str, JsonValue], key: str
     ) -> Answer:
         named = recipients.named
-        if named is not None and not named:
-            return done({"id": 0, "recipients": 0})
         try:
+            if recipients.meets is not None:
+                met = self._engine.broadcasts.people_meeting(rule.id, recipients.meets)
+                named = {user_id: {} for user_id in met}
+            if named is not None and not named:
+                return done({"id": 0, "recipients": 0})
             triggered = self._engine.trigger(rule.id, per_person=named, properties=data, key=key)
         except (OperationError, UnknownNameError) as error:
             raise refusal_of(error) from None
@@ -133,12 +140,11 @@ class Broadcasts:
                 return self._named({each: {} for each in named}, body)
             case ["per_user_data"]:
                 return self._named(_with_data(body), body)
-            case ["recipients"] if object_in(body, "recipients"):
-                reason = "recipients is not taken: the `who` of the broadcast says who gets it, or ids do"
-                raise RefusedError(code="unsupported-field", reason=reason, field="recipients")
-            case ["data_file_url"]:
-                reason = "data_file_url is not taken: no file is fetched; send per_user_data"
-                raise RefusedError(code="unsupported-field", reason=reason, field="data_file_url")
+            case ["recipients"] if said := object_in(body, "recipients"):
+                return _Recipients(None, condition_of(said, self._engine.pipeline.index.book))
+            case ["data_file_url" | "data_file_urls" as name]:
+                reason = f"{name} is not taken: no file is fetched; send per_user_data"
+                raise RefusedError(code="unsupported-field", reason=reason, field=name)
         return _Recipients(None)
 
     def _named(
@@ -161,7 +167,7 @@ class Broadcasts:
                 missing.append(f"nobody has the {kind} {value}")
             for user_id in found:
                 there.setdefault(user_id, data)
-        return _Recipients(there, tuple(missing))
+        return _Recipients(there, unknown=tuple(missing))
 
 
 def _texts(body: Body, name: str) -> list[str]:
