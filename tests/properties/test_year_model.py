@@ -50,6 +50,14 @@ def test_another_result_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("reentry" in line for line in differences)
 
 
+@pytest.mark.parametrize("key", ["grace: 30m", "rate: 5 per 1m"])
+def test_a_rule_that_the_model_does_not_know_is_refused(tmp_path: Path, key: str) -> None:
+    """It is no difference of the engine's that the model would leave out in silence."""
+    (tmp_path / "hi.yaml").write_text(f"campaign: hi\nwhen: ping\n{key}\n")
+    with pytest.raises(NotImplementedError, match="hi"):
+        Rules(tmp_path)
+
+
 def test_a_household_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
     """A report names the seed, so it can be looked at again."""
     one, other = (World(RULES, seed, 90) for seed in (1, 2))

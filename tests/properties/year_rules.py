@@ -13,6 +13,8 @@ from tests.properties.year_words import Data, Said, is_timed
 
 _KINDS = ("campaign", "broadcast", "segment", "settings", "event", "guard")
 _CLOCK = "UTC"
+_UNKNOWN = ("grace", "rate")
+"""Keys that the model does not know; a rate is shared by all households, which share nothing else."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ class Rules:
             Rule(name, kind, place, data, tuple(_triggers(data["when"])))
             for place, (kind, name, data) in enumerate(sorted(named, key=lambda each: each[1]))
         ]
+        if unknown := [r.id for r in self.every for key in _UNKNOWN if key in r.data]:
+            message = f"the model knows neither {' nor '.join(_UNKNOWN)}, which {unknown} have"
+            raise NotImplementedError(message)
         self.watched = self._watched()
         timed = (name for name in self.watched if is_timed(self.segments[name], self.segments))
         self.timed_segments = tuple(timed)
