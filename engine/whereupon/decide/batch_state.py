@@ -157,9 +157,11 @@ class BatchState:
             if entry.due_at is not None and self.may_run(entry):
                 heappush(self.timers, (entry.due_at, entry.key, entry.person_key))
             return
-        self._withdraw(entry)
+        inside = self.active.get(entry.person_key)
+        was = inside.pop(entry.key, None) if inside else None
+        if was is not None:
+            self._withdraw(was, entry)
         self.emit_end(entry)
-        self.active.get(entry.person_key, {}).pop(entry.key, None)
         if entry.trail or entry.watched_until is not None:
             self.ended[entry.person_key][entry.key] = entry
         place = (entry.rule, entry.person_key)
@@ -171,11 +173,10 @@ class BatchState:
         self.changes.entries[entry.key] = entry
         self.ended[entry.person_key][entry.key] = entry
 
-    def _withdraw(self, entry: Entry) -> None:
+    def _withdraw(self, was: Entry, entry: Entry) -> None:
         """Withdraw what an ended entry made and is not sent, if it exits, or was paused: nobody would resume it."""
-        was = self.active.get(entry.person_key, {}).get(entry.key)
         person = self.persons.get(entry.person_key)
-        if was is None or entry.ended is None or person is None:
+        if entry.ended is None or person is None:
             return
         is_paused = was.state is EntryState.PAUSED
         if not is_paused and entry.ended.reason not in EXITS:
@@ -375,6 +376,5 @@ def _refuse(message: Message) -> None:
 
 
 def as_past_entry(entry: Entry) -> PastEntry:
-    """A running entry as the verdict on another entry sees it."""
-    place = (entry.rule, entry.person_key, entry.timestamp)
-    return with_current_slot(PastEntry(*place, entry.slot, active=True, occasion=entry.occasion))
+    """An entry that was loaded, as the verdict on another entry sees it."""
+    return with_current_slot(PastEntry.of(entry))

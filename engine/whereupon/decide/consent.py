@@ -33,7 +33,8 @@ def reason_to_withhold(
         return ERASED
     if kind is not SendKind.MARKETING:
         return None
-    if says_yes(attributes.get(UNSUBSCRIBED)):
+    said = attributes.get(UNSUBSCRIBED)
+    if said is not None and says_yes(said):
         return UNSUBSCRIBED
     if topic is not None and not is_subscribed(topic, attributes):
         return TOPIC

@@ -56,22 +56,22 @@ def decision(
     Args:
         person: None if no person is known.
     """
-    failure = verdict.failure
+    reason, failure, _ = verdict
     return Decision(
-        message_id=evaluation.message_id,
-        type=evaluation.type,
-        event=evaluation.name or None,
-        timestamp=evaluation.timestamp,
-        decided_at=evaluation.now,
-        person=person.user_id if person is not None else None,
-        rule=rule.id,
-        rule_kind=rule.kind,
-        outcome=Outcome.SKIPPED if verdict.reason else Outcome.ENTERED,
-        reason=verdict.reason,
-        retroactive=evaluation.retroactive,
-        digest=rule.digest,
-        condition=failure.text if failure else None,
-        values=failure.values if failure else {},
+        evaluation.message_id,
+        evaluation.type,
+        evaluation.name or None,
+        evaluation.timestamp,
+        evaluation.now,
+        None if person is None else person.user_id,
+        rule.id,
+        rule.kind,
+        Outcome.ENTERED if reason is None else Outcome.SKIPPED,
+        reason,
+        evaluation.retroactive,
+        rule.digest,
+        failure.text if failure else None,
+        failure.values if failure else {},
     )
 
 

@@ -1,7 +1,6 @@
 """Decisions as values: what became of one message, one rule and one person, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -71,8 +70,7 @@ class Decision(NamedTuple):
     values: Mapping[str, JsonValue] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Entered or skipped.
 
     Attributes:

@@ -6,12 +6,12 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from whereupon.decide.batch_state import BatchState, as_past_entry
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.exits import entry_end, exit_at_start
 from whereupon.decide.goals import watched
 from whereupon.decide.result import Notice, Passage
-from whereupon.decide.steps import StepContext, StepFailed, StepMessage, advance
+from whereupon.decide.steps import StepContext, StepEffect, StepFailed, StepMessage, advance
 from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, written_body
 from whereupon.records import (
     Delivery,
@@ -20,10 +20,11 @@ from whereupon.records import (
     EntryEnd,
     EntryState,
     MarkKind,
+    PastEntry,
     Person,
     Trail,
 )
-from whereupon.rules.model import Rule, RuleKind
+from whereupon.rules.model import Rule
 
 
 def open_entry(
@@ -40,9 +41,9 @@ def open_entry(
         facts: see `Evaluation.facts`; many entries of one evaluation may share them.
     """
     entry = _new_entry(work, evaluation, rule, slot, facts)
-    if rule.kind is RuleKind.CAMPAIGN:  # a broadcast has no re-entry
-        work.past_entries[rule.id, entry.person_key].append(as_past_entry(entry))
-    ended = exit_at_start(work, entry, rule)
+    if rule.asks_past_entries:
+        work.past_entries[rule.id, entry.person_key].append(PastEntry.of(entry))
+    ended = exit_at_start(work, entry, rule) if rule.exits else None
     if ended is not None:
         leave, message_id = ended
         entry = entry.finished(entry_end(leave, entry.entered_at, message_id))
@@ -71,9 +72,8 @@ def hold_out(
     """
     entry = _new_entry(work, evaluation, rule, slot, facts)
     entry = entry.finished(EntryEnd(EndReason.HOLDOUT, entry.entered_at))
-    if rule.kind is RuleKind.CAMPAIGN:
-        past = as_past_entry(entry)._replace(active=False)
-        work.past_entries[rule.id, entry.person_key].append(past)
+    if rule.asks_past_entries:
+        work.past_entries[rule.id, entry.person_key].append(PastEntry.of(entry))
     if rule.goal is not None:
         entry = watched(work, entry, rule.goal)
     work.save_ended(entry)
@@ -86,24 +86,25 @@ def _new_entry(
     slot: str | None,
     facts: Mapping[str, JsonValue],
 ) -> Entry:
+    person_key, now = evaluation.person_key, evaluation.now
     entry = Entry(
-        key=work.new_key(),
-        rule=rule.id,
-        digest=rule.digest,
-        person_key=evaluation.person_key,
-        entrant=evaluation.person_key,
-        occasion=evaluation.ref,
-        timestamp=evaluation.timestamp,
-        entered_at=evaluation.now,
-        retroactive=evaluation.retroactive,
-        slot=slot,
-        state=EntryState.ACTIVE,
-        address=rule.route.first,
-        due_at=evaluation.now,
-        facts=facts,
-        depth=evaluation.depth,
-        message_key=evaluation.key,
-        source=evaluation.source,
+        work.new_key(),
+        rule.id,
+        rule.digest,
+        person_key,
+        person_key,
+        evaluation.ref,
+        evaluation.timestamp,
+        now,
+        evaluation.retroactive,
+        slot,
+        EntryState.ACTIVE,
+        rule.route.first,
+        now,
+        facts,
+        evaluation.depth,
+        evaluation.key,
+        evaluation.source,
     )
     work.changes.new_entries.add(entry.key)
     work.versions_used.add(rule.digest)
@@ -115,40 +116,47 @@ def run_entry(work: BatchState, entry: Entry) -> None:
 
     The entry's due time is the time at which its next step is done. A wait counts from it.
     """
-    now, was = entry.due_at, work.active.get(entry.person_key, {}).get(entry.key)
-    _tell(work, () if was is None else was.trail, entry)
+    now = entry.due_at
+    if entry.trail:
+        was = work.active.get(entry.person_key, {}).get(entry.key)
+        _tell(work, () if was is None else was.trail, entry)
     while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
         context = context_of(work, entry, now)
         if context is None:
             work.save_entry(entry.finished(EntryEnd(_why_over(work, entry), now)))
             return
         after, effect = advance(context)
-        _tell(work, entry.trail, after)
-        match effect:
-            case Delivery():
-                _deliver(work, effect.with_key(work.new_key()))
-            case StepMessage():
-                work.save_entry(after)  # the message may end it
-                work.take_message(_message_of(effect, entry, context.person, now))
-                current = work.active[after.person_key].get(after.key)
-                if current is None:
-                    return
-                after = current
-            case StepFailed(address, reason):
-                text = f"{entry.rule} step {address}: {reason}"
-                notice = Notice("step-failed", id_in_ref(entry.occasion), text)
-                work.out.emitted.append(notice)
-            case None:
-                pass
+        if after.trail is not entry.trail:
+            _tell(work, entry.trail, after)
+        if effect is not None:
+            going_on = _carry_out(work, context, after, effect)
+            if going_on is None:
+                return
+            after = going_on
         entry = after
     work.save_entry(entry)
 
 
-def _deliver(work: BatchState, delivery: Delivery) -> None:
-    work.changes.deliveries.append(delivery)
-    work.out.emitted.append(delivery)
-    if work.index.book.settings.caps:
-        work.sends.add(delivery)
+def _carry_out(
+    work: BatchState, context: StepContext, after: Entry, effect: StepEffect
+) -> Entry | None:
+    """Do what a step asks for; gives the entry as it is then, or None if the step's message has ended it."""
+    entry = context.entry
+    match effect:
+        case Delivery():
+            work.changes.deliveries.append(effect)
+            work.out.emitted.append(effect)
+            if work.index.book.settings.caps:
+                work.sends.add(effect)
+        case StepMessage():
+            work.save_entry(after)  # the message may end it
+            work.take_message(_message_of(effect, entry, context.person, context.now))
+            return work.active[after.person_key].get(after.key)
+        case StepFailed(address, reason):
+            text = f"{entry.rule} step {address}: {reason}"
+            notice = Notice("step-failed", id_in_ref(entry.occasion), text)
+            work.out.emitted.append(notice)
+    return after
 
 
 _EMITTED_OTHERWISE: Final = frozenset({MarkKind.SENT, MarkKind.LATE, MarkKind.CONVERTED})

@@ -1,18 +1,20 @@
 """One message as it is evaluated against the rules, for one person."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from typing import Final
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from whereupon.conditions import NO_HISTORY, History
 from whereupon.conditions.values import ROOTS
 from whereupon.decide.decisions import Reason
 from whereupon.messages.model import MessageType, SenderClass, body_context, body_data, ref_of
 from whereupon.messages.times import format_local
-from whereupon.records import NOTHING, StoredMessage
+from whereupon.records import StoredMessage
 
 
 @dataclass(slots=True, eq=False)  # not frozen: what is read of it is kept beside it
@@ -133,11 +135,9 @@ class Evaluation:
             data["timestamp"] = format_local(self.timestamp, self.zone)
         return data  # type: ignore[return-value]  # mappings of JSON, never written to
 
-    def facts(self) -> dict[str, JsonValue]:
-        """What the templates of an entry read of the message that opened the entry; read only."""
-        facts = self.as_data(NOTHING)
-        del facts["person"]
-        return facts
+    def facts(self) -> "MessageFacts":
+        """What the templates of an entry read of the message that opened the entry."""
+        return MessageFacts(self)
 
     def copy(self) -> "Evaluation":
         """Another evaluation of the same message, which shares what was read."""
@@ -152,3 +152,46 @@ class Evaluation:
         self.unsee()
         if self.text:
             self._properties = self._context = None
+
+
+class MessageFacts(Mapping[str, JsonValue]):
+    """What the templates of an entry read of a message; each part is read when it is first asked for."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: Evaluation) -> None:
+        self._message = message
+
+    @override
+    def __getitem__(self, name: str) -> JsonValue:
+        message = self._message
+        value: object
+        match name:
+            case "type":
+                value = message.type
+            case "event":
+                value = message.name
+            case "properties":
+                value = message.properties
+            case "context":
+                value = message.context
+            case "timestamp":
+                value = format_local(message.timestamp, message.zone)
+            case _:
+                raise KeyError(name)
+        return value  # type: ignore[return-value]  # mappings of JSON, never written to
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(_FACTS)
+
+    @override
+    def __len__(self) -> int:
+        return len(_FACTS)
+
+    @override
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+_FACTS: Final = ("type", "event", "properties", "context", "timestamp")

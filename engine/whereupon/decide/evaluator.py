@@ -1,7 +1,8 @@
 """From a recorded message to verdicts on the rules, and from verdicts to entries and broadcasts."""
 
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Collection, Container, Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -69,35 +70,64 @@ def _decide_each(
     found: Sequence[Candidate],
     reason: Reason | None,
 ) -> None:
-    skips = SkipRecorder(work, evaluation, rules, excluded)
+    skips, person_key = SkipRecorder(work, evaluation, rules), evaluation.person_key
     if reason is not None:
         skips.skip_all(reason)
-    else:
-        skips.look(found)
-    for candidate in _in_turn(skips, rules.besides):
-        person = work.persons.get(evaluation.person_key)
-        out = reason or (Reason.RETROACTIVE_TAKE if candidate.rule.id in excluded else None)
-        verdict = Verdict(out) if out else _verdict(work, evaluation, candidate)
-        _carry_out(work, evaluation, candidate.rule, verdict, skips)
-        if work.persons.get(evaluation.person_key) is not person:  # by a `set` step
+        excluded = ()
+    waiting = deque(_in_turn(rules, found, excluded, rules.besides))
+    while waiting:
+        place, rule, is_certain = waiting.popleft()
+        if place is not None:
+            skips.pass_to(place)
+        person = work.persons.get(person_key)
+        out = reason or (Reason.RETROACTIVE_TAKE if rule.id in excluded else None)
+        verdict = Verdict(out) if out else _verdict(work, evaluation, rule, certain=is_certain)
+        _carry_out(work, evaluation, rule, verdict, skips)
+        if work.persons.get(person_key) is not person:  # by a `set` step
             see_now(work, evaluation, rules.roots)
-            skips.look()
+            skips.look_anew()
+            found = rules.candidates(evaluation.data, since=skips.next)
+            besides = [each.rule for each in waiting if each.place is None]
+            waiting = deque(_in_turn(rules, found, excluded, besides, since=skips.next))
     skips.close()
     evaluation.unsee()
 
 
-def _in_turn(skips: SkipRecorder, besides: Sequence[Rule]) -> Iterator[Candidate]:
-    """The rules of the list and those besides, in the order in which they go."""
-    for rule in sorted(besides, key=lambda each: each.precedence):
-        while (ahead := skips.upcoming()) is not None and ahead.rule.precedence < rule.precedence:
-            skips.next()
-            yield ahead
-        yield Candidate(0, rule, is_certain=False)
-    yield from iter(skips.next, None)
+class _Turn(NamedTuple):
+    """A rule that is decided by itself; ``place`` is None if it is not in the list."""
+
+    place: int | None
+    rule: Rule
+    is_certain: bool
 
 
-def _verdict(work: BatchState, evaluation: Evaluation, candidate: Candidate) -> Verdict:
-    rule, certain = candidate.rule, candidate.is_certain
+def _in_turn(
+    rules: RuleSelection,
+    found: Sequence[Candidate],
+    excluded: Collection[str],
+    besides: Sequence[Rule],
+    *,
+    since: int = 0,
+) -> Sequence[Candidate | _Turn]:
+    """The rules that are decided one by one, in the order in which they go.
+
+    Args:
+        found: the candidates among the rules of the list.
+        excluded: see `evaluate`; these rules are decided whatever they ask.
+        besides: rules that are not in the list.
+        since: the place of the first rule that is not decided yet.
+    """
+    if not excluded and not besides:
+        return found
+    turns = {each.place: _Turn(*each) for each in found}
+    for place in map(rules.place_of, excluded):
+        if place is not None and place >= since:
+            turns.setdefault(place, _Turn(place, rules.rule_list[place], is_certain=False))
+    others = (_Turn(None, rule, is_certain=False) for rule in besides)
+    return sorted((*others, *turns.values()), key=lambda each: each.rule.precedence)
+
+
+def _verdict(work: BatchState, evaluation: Evaluation, rule: Rule, *, certain: bool) -> Verdict:
     if rule.kind is RuleKind.CAMPAIGN:
         past = work.entries_in(rule, evaluation.person_key)
         paused = rule.id in work.paused
@@ -124,7 +154,7 @@ def _unless_held_out(
     person = work.persons.get(evaluation.person_key)
     if verdict.reason is not None or person is None or not is_held_out(rule, person.user_id):
         return verdict
-    return replace(verdict, reason=Reason.HOLDOUT)
+    return verdict._replace(reason=Reason.HOLDOUT)
 
 
 def _carry_out(

@@ -104,6 +104,4 @@ def step_message_id(key: str) -> str:
 
 
 def _hash(*parts: str) -> str:
-    return blake2b(
-        "\x1f".join(map(str, parts)).encode("utf-8", "replace"), digest_size=16
-    ).hexdigest()
+    return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()

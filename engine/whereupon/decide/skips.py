@@ -10,7 +10,7 @@ Most messages skip their whole list as they arrive. They say so themselves, by t
 no other record (see `SkippedList`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -20,7 +20,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decision_list import Skipped
 from whereupon.decide.decisions import Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
-from whereupon.matching import Candidate, RuleSelection
+from whereupon.matching import RuleSelection
 from whereupon.messages.times import as_micros
 from whereupon.records import (
     Person,
@@ -115,67 +115,43 @@ def skipped_together(
 
 
 class SkipRecorder:
-    """Gives the rules to decide for one message, in order, and records those that the message does not open.
+    """Records the rules of a list that one message does not open.
 
     Args:
         evaluation: the message; its `see` has been called.
         rules: those that the message is evaluated against.
-        forced: ids of rules that are decided one by one whatever they ask.
+
+    Attributes:
+        next: the place of the first rule that is neither decided nor skipped yet.
     """
 
-    def __init__(
-        self,
-        work: BatchState,
-        evaluation: Evaluation,
-        rules: RuleSelection,
-        forced: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, work: BatchState, evaluation: Evaluation, rules: RuleSelection) -> None:
         self._work = work
         self._evaluation = evaluation
         self._rules = rules
-        self._forced = frozenset(forced)
-        self._data: Data | None = None
-        self._found: Iterator[Candidate] = iter(())
-        self._ahead: Candidate | None = None
-        self._since = self._next = 0
+        self._data = evaluation.data
+        self._since = self.next = 0
         self._decided: list[int] = []
         self._verdicts: list[SkipVerdict] = []
         self._summaries: list[SkipSummary] = []
 
-    def look(self, found: Sequence[Candidate] | None = None) -> None:
-        """Look for rules to decide after the last one: at first, and whenever the person has changed.
+    def pass_to(self, place: int) -> None:
+        """Skip the rules up to a place, whose rule is decided by itself."""
+        if place > self.next:
+            self._skip_up_to(place)
+        self.next = place + 1
+        self._decided.append(place)
 
-        Args:
-            found: the candidates, if they are known.
-        """
+    def look_anew(self) -> None:
+        """Note that the person has changed: the rules from here on are skipped as the person is now."""
         self._summarize()
-        self._data, self._since, self._decided = self._evaluation.data, self._next, []
-        if found is None:
-            found = self._rules.candidates(self._data, since=self._next)
-        self._found, self._ahead = iter(self._with_forced(found)), None
-
-    def upcoming(self) -> Candidate | None:
-        """The rule that `next` will give."""
-        if self._ahead is None:
-            self._ahead = next(self._found, None)
-        return self._ahead
-
-    def next(self) -> Candidate | None:
-        """The next rule to decide; the rules before it are skipped. None after the last."""
-        candidate, self._ahead = self.upcoming(), None
-        if candidate is None:
-            self._skip_up_to(len(self._rules.rule_list))
-            return None
-        self._skip_up_to(candidate.place)
-        self._next = candidate.place + 1
-        self._decided.append(candidate.place)
-        return candidate
+        self._data, self._since, self._decided = self._evaluation.data, self.next, []
 
     def skip_all(self, reason: Reason) -> None:
         """Skip every rule of the list for one reason."""
-        self._data = self._evaluation.data
         self._skip_up_to(len(self._rules.rule_list), reason)
         self._summarize(reason)
+        self._since = self.next
 
     def note(self, rule: Rule, verdict: Verdict) -> None:
         """Record the verdict on a rule that was decided by itself."""
@@ -184,35 +160,24 @@ class SkipRecorder:
         self._verdicts.append((rule.id, rule.digest, str(verdict.reason), text, values))
 
     def close(self) -> None:
-        """Add what was recorded to the batch's changes."""
+        """Skip the rules that are left, and add what was recorded to the batch's changes."""
+        self._skip_up_to(len(self._rules.rule_list))
         self._summarize()
         if self._verdicts or self._summaries:
             _record(self._work, self._evaluation, tuple(self._verdicts), tuple(self._summaries))
 
-    def _with_forced(self, found: Sequence[Candidate]) -> Iterable[Candidate]:
-        if not self._forced:
-            return found
-        rules, places = self._rules, {each.place: each for each in found}
-        for place in map(rules.place_of, self._forced):
-            if place is not None and place >= self._next:
-                places.setdefault(place, Candidate(place, rules.rule_list[place], is_certain=False))
-        return [places[place] for place in sorted(places)]
-
     def _skip_up_to(self, until: int, reason: Reason | None = None) -> None:
         """Emit the skips of the rules from the next up to that place."""
-        since, self._next = self._next, until
-        if self._data is not None and self._rules.size(since, until):
+        since, self.next = self.next, until
+        if self._rules.size(since, until):
             _emit(self._work, self._evaluation, self._rules, (since, until), reason)
 
     def _summarize(self, reason: Reason | None = None) -> None:
         """Keep one summary of the rules that were skipped while the person was the same."""
-        data, span = self._data, (self._since, self._next)
-        self._data = None
-        if data is not None and self._rules.size(*span) > len(self._decided):
-            decided = tuple(self._decided)
-            summary = _summary(
-                self._work, self._evaluation, self._rules, data, span, decided, reason
-            )
+        work, evaluation, rules = self._work, self._evaluation, self._rules
+        span, decided = (self._since, self.next), tuple(self._decided)
+        if rules.size(*span) > len(decided):
+            summary = _summary(work, evaluation, rules, self._data, span, decided, reason)
             self._summaries.append(summary)
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from secrets import token_hex
 
 from pydantic import JsonValue
 
 from whereupon.decide.clocks import addressee_of, locale_of
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.steps.context import template_data
+from whereupon.decide.template_data import TemplateData
 from whereupon.errors import UnknownNameError, WhereuponError
 from whereupon.insight.next_moments import said_by_time
 from whereupon.messages.times import EPOCH
@@ -88,8 +89,8 @@ def sample_delivery(  # noqa: PLR0913 - what the sample is of, by keyword
     if message is None and event is None:
         event = said_by_time(session, rule, known, settings, now)
     languages = chosen.languages if isinstance(chosen, Send) else None
-    addressee = addressee_of(known.attributes, settings, rule, languages)
-    data = template_data(_facts(message, event, known, now), known, now, addressee.zone)
+    addressee = partial(addressee_of, known.attributes, settings, rule, languages)
+    data = TemplateData(_facts(message, event, known, now), known, now, addressee)
     written = _content_for(known, chosen, settings)
     _check_variables(written, data)
     try:

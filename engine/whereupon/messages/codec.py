@@ -198,4 +198,8 @@ def read_object(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
 
 def object_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
     """The JSON text of an object."""
-    return value.text if type(value) is LazyObject else encode(value).decode()
+    if type(value) is LazyObject:
+        return value.text
+    if not value:
+        return "{}"
+    return encode(value if type(value) is dict else dict(value)).decode()

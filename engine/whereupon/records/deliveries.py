@@ -108,10 +108,6 @@ class Delivery(NamedTuple):
         """Of the message that opened its entry, or the scheduled broadcast's rule and time."""
         return None if self.occasion is None else id_in_ref(self.occasion)
 
-    def with_key(self, key: int) -> "Delivery":
-        """The delivery under a key of the store."""
-        return Delivery(key, *self[1:])
-
 
 COUNTED_STATES = (*WAITING, DeliveryState.SENT)
 """The states of a delivery that takes a place under a cap; a withheld or dead one has given it back.

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from whereupon.messages.model import SenderClass
 from whereupon.messages.times import LAST_INSTANT
 from whereupon.records.operations import Operation, OperationKind, Operations, latest
+from whereupon.records.people import NOTHING
 from whereupon.records.trail import Mark, Trail
 
 
@@ -113,7 +114,8 @@ class Entry(NamedTuple):
         address: of the next step; a step that waits for something is itself the next (see `rules.route`). Of an
             entry that has ended, the step at which it ended.
         due_at: when the next step is due, or was when the entry was paused; None if the entry has ended.
-        facts: what templates read of the opening message: event, properties, context, timestamp.
+        facts: what templates read of the opening message: event, properties, context, timestamp. Nothing, if the
+            entry came to its end without a wait and left no trail, since nothing reads them any more.
         source: the class of the opening message's sender, which messages that steps send have, too. A
             schedule and a call of the host's count as the server.
         ended: None while the entry runs, and if it ended before version 0007 of the tables.
@@ -183,13 +185,16 @@ class Entry(NamedTuple):
         """The entry at its end; a slot that only guarded that it runs is free again."""
         slot = None if self.slot == "active" else self.slot
         state = _END_STATES.get(end.reason, EntryState.EXITED)
+        is_at_once = state is EntryState.COMPLETED and self.due_at == self.entered_at
+        is_read = not is_at_once or self.trail or self.watched_until is not None
         return Entry(
             *self[:9],
             slot,
             state,
             self.address,
             None,
-            *self[13:17],
+            self.facts if is_read else NOTHING,
+            *self[14:17],
             end,
             self.operations,
             self.trail,
@@ -274,6 +279,12 @@ class PastEntry(NamedTuple):
     active: bool
     occasion: str
 
+    @classmethod
+    def of(cls, entry: Entry) -> "PastEntry":
+        """The entry as the verdict on another needs it."""
+        place = (entry.rule, entry.person_key, entry.timestamp, entry.slot)
+        return cls(*place, entry.is_inside, entry.occasion)
+
 
 class PastEntries(Sequence[PastEntry]):
     """A person's entries in one rule, indexed by their slots and occasions."""
@@ -320,7 +331,7 @@ class PastEntries(Sequence[PastEntry]):
         for place in self._places.get(occasion, ()):
             past = self._entries[place]
             if past.active:
-                self._entries[place] = past._replace(active=False, slot=slot)
+                self._entries[place] = PastEntry(*past[:3], slot, False, occasion)
                 self._slots[past.slot] -= 1
                 self._slots[slot] = self._slots.get(slot, 0) + 1
                 self._active -= 1

@@ -75,11 +75,12 @@ class Route:
     @property
     def first(self) -> str:
         """The address of the first step; `END` if there is none."""
-        return next(iter(self.places), END)
+        return next(iter(self._places or self.places), END)
 
     def place(self, address: str) -> Place | None:
         """The step at an address, of whichever round; None behind the last, and if there is no such step."""
-        return self.places.get(address.partition("#")[0])
+        places = self._places or self.places
+        return places.get(address) or places.get(base_of(address))
 
     def before(self, address: str) -> Step | None:
         """The step that stands before an address, among those that it stands with; None for the first."""

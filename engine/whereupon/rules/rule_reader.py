@@ -12,6 +12,7 @@ from whereupon.conditions.parse_context import NO_TRIGGER
 from whereupon.errors import Diagnostic, Location, Severity
 from whereupon.rules.spelling import nearest
 from whereupon.templates import (
+    LINES,
     CallTemplate,
     Content,
     ContentValue,
@@ -191,7 +192,7 @@ class RuleReader:
             return value
         use = Use.TEXT if fields is None else use_of(fields)
         if not is_template(value):
-            return one_line(value) if use.is_line else value
+            return one_line(value) if use in LINES else value
         try:
             return parse(value, use, path)
         except TemplateError as error:

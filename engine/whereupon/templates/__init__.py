@@ -33,9 +33,10 @@ from whereupon.templates.template_error import (
     UnknownPartialError,
     UnsafeValueError,
 )
-from whereupon.templates.text_use import Use, one_line, use_of
+from whereupon.templates.text_use import LINES, Use, one_line, use_of
 
 __all__ = [
+    "LINES",
     "NO_PARTIALS",
     "VARIABLE_ROOTS",
     "Addressee",

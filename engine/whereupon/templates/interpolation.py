@@ -19,9 +19,15 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A place for a value: its path in the data, and the default for a missing one."""
+    """A place for a value.
 
-    path: tuple[str, ...]
+    Attributes:
+        root, names: the path of the value in the data: a variable, and the keys from there.
+        default: what stands for a missing value.
+    """
+
+    root: str
+    names: tuple[str, ...]
     default: str | None
 
 
@@ -48,8 +54,8 @@ def interpolate(
 
 
 def _text(placeholder: Placeholder, data: Mapping[str, JsonValue], is_markup: bool) -> str | None:
-    value: object = data
-    for name in placeholder.path:
+    value: object = data.get(placeholder.root)
+    for name in placeholder.names:
         if type(value) is not dict and not isinstance(value, Mapping):  # the exact type costs less
             return None
         value = value.get(name)

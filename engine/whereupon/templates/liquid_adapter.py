@@ -252,8 +252,8 @@ def _placeholder(expression: FilteredExpression) -> Placeholder | None:
         return None
     match expression.filters or []:
         case []:
-            return Placeholder(names, None)
+            return Placeholder(names[0], names[1:], None)
         case [Filter(name="default", args=[PositionalArgument(value=StringLiteral(value=text))])]:
-            return Placeholder(names, text)
+            return Placeholder(names[0], names[1:], text)
         case _:
             return None

@@ -18,7 +18,7 @@ from whereupon.templates.template import (
     MessageRendering,
     Template,
 )
-from whereupon.templates.text_use import one_line
+from whereupon.templates.text_use import LINES, one_line
 
 ROOT: Final = "secrets"
 _PLACE: Final = re.compile(r"\{\{ secrets\.([A-Za-z_][A-Za-z0-9_-]*) \}\}")
@@ -46,7 +46,7 @@ class CallTemplate(Template):
         texts[::2] = [text.replace(_BEGINNING, _NEVER_A_PLACE) for text in texts[::2]]
         texts[1::2] = [f"{{{{ secrets.{name} }}}}" for name in texts[1::2]]
         text = "".join(texts)
-        return one_line(text) if self.use.is_line else text
+        return one_line(text) if self.use in LINES else text
 
 
 def _mark_beside(text: str) -> str:

@@ -1,7 +1,7 @@
 """Templates as values: they are checked when a rule is read, and rendered when a step is done."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from whereupon.templates.html_places import guarded, is_left_open, unsafe_values
 from whereupon.templates.interpolation import Piece, interpolate
 from whereupon.templates.places import Place, VariablePath, line_and_column
 from whereupon.templates.template_error import UnsafeValueError
-from whereupon.templates.text_use import Use, one_line
+from whereupon.templates.text_use import LINES, MARKUPS, Use, one_line
 
 if TYPE_CHECKING:
     from whereupon.templates.meter import Meter
@@ -28,7 +28,6 @@ VARIABLE_ROOTS = (
 
 NO_PARTIALS: Final[Mapping[str, str]] = MappingProxyType({})
 
-_NOBODY: Final = Addressee()
 _MARKUP = re.compile(r"\{\{|\{%")
 
 
@@ -37,11 +36,11 @@ class MessageRendering:
     """The rendering of one message: all its texts share one budget.
 
     Attributes:
-        addressee: on whose clock dates are, and in which language numbers.
+        addressee: gives on whose clock dates are, and in which language numbers; asked by a text that needs Liquid.
         meter: the budget; made with the first text that needs Liquid.
     """
 
-    addressee: Addressee = _NOBODY
+    addressee: Callable[[], Addressee] = Addressee
     meter: "Meter | None" = None
 
     def liquid(
@@ -59,7 +58,7 @@ class MessageRendering:
             partials=partials,
             is_markup=is_markup,
             meter=self.meter,
-            addressee=self.addressee,
+            addressee=self.addressee(),
         )
 
 
@@ -79,14 +78,15 @@ class Template:
         self, data: Mapping[str, JsonValue], rendering: MessageRendering | None = None
     ) -> str:
         """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
-        is_markup = self.use.is_markup
+        use = self.use
+        is_markup = use in MARKUPS
         source = guarded(self.source) if is_markup else self.source
         text = interpolate(_pieces(source), data, is_markup=is_markup)
         if text is None:
             text = (rendering or MessageRendering()).liquid(
                 source, data, self.partials, is_markup=is_markup
             )
-        return one_line(text) if self.use.is_line else text
+        return one_line(text) if use in LINES else text
 
     def variables(self) -> tuple[VariablePath, ...]:
         """Every variable that the template and its partials mention, in order of their names."""
@@ -129,7 +129,7 @@ def parse_template(
     from whereupon.templates.liquid_adapter import check  # noqa: PLC0415 - slow to import
 
     rendered = check(source, partials)
-    if use.is_markup:
+    if use in MARKUPS:
         _check_markup(source, rendered)
     return Template(source, use, rendered)
 
@@ -170,11 +170,21 @@ def parse_mjml(
 
 
 def render_content(
-    content: Content, data: Mapping[str, JsonValue], *, addressee: Addressee = _NOBODY
+    content: Content,
+    data: Mapping[str, JsonValue],
+    *,
+    addressee: Callable[[], Addressee] = Addressee,
 ) -> dict[str, JsonValue]:
-    """Render every template of ``content`` (nested ones too); raises `TemplateError`."""
+    """Render every template of ``content`` (nested ones too); raises `TemplateError`.
+
+    Args:
+        addressee: gives whom the texts are for, if a text asks.
+    """
     rendering = MessageRendering(addressee)
-    return {key: _render_value(value, data, rendering) for key, value in content.items()}
+    return {
+        key: value if type(value) is str else _render_value(value, data, rendering)
+        for key, value in content.items()
+    }
 
 
 def _render_value(

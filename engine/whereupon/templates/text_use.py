@@ -18,16 +18,11 @@ class Use(StrEnum):
     LINE = "line"
     MARKUP_LINE = "markup-line"
 
-    @property
-    def is_markup(self) -> bool:
-        """Whether data are escaped in it."""
-        return self in {Use.MARKUP, Use.MARKUP_LINE}
 
-    @property
-    def is_line(self) -> bool:
-        """Whether it has no line breaks."""
-        return self in {Use.LINE, Use.MARKUP_LINE}
-
+MARKUPS: Final = frozenset({Use.MARKUP, Use.MARKUP_LINE})
+"""The uses in which data are escaped."""
+LINES: Final = frozenset({Use.LINE, Use.MARKUP_LINE})
+"""The uses that have no line breaks."""
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ENDS_A_LINE: Final = ("subject", "title")

@@ -28,7 +28,7 @@ def _written(
 ) -> str:
     addressee = Addressee(UTC if zone == "UTC" else ZoneInfo(zone), lambda: locales)
     content = {"text": parse_template(source, use)}
-    return str(render_content(content, data, addressee=addressee)["text"])
+    return str(render_content(content, data, addressee=lambda: addressee)["text"])
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,9 @@ def test_dates_are_on_the_clock_of_the_message(zone: str, text: str) -> None:
     )
     now = format_local(datetime(2026, 3, 5, 22, tzinfo=UTC), clock)
     data: dict[str, JsonValue] = {"now": now, "properties": {"at": "2026-03-05T22:00:00Z"}}
-    assert render_content({"text": template}, data, addressee=Addressee(clock)) == {"text": text}
+    assert render_content({"text": template}, data, addressee=lambda: Addressee(clock)) == {
+        "text": text
+    }
 
 
 def test_content_is_rendered_at_every_depth() -> None:

@@ -11,7 +11,13 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 from whereupon.conditions import ALWAYS
 from whereupon.decide.steps.branch import run_branch
-from whereupon.decide.steps.context import StepContext, StepFailed, StepMessage, StepResult
+from whereupon.decide.steps.context import (
+    StepContext,
+    StepEffect,
+    StepFailed,
+    StepMessage,
+    StepResult,
+)
 from whereupon.decide.steps.exit import run_exit
 from whereupon.decide.steps.run import run_run
 from whereupon.decide.steps.send import run_send
@@ -36,6 +42,7 @@ from whereupon.rules.steps.webhook import Webhook
 
 __all__ = [
     "StepContext",
+    "StepEffect",
     "StepFailed",
     "StepMessage",
     "StepResult",
@@ -73,7 +80,7 @@ def advance(context: StepContext) -> StepResult:
 
     Returns:
         The entry after that step: with a due time if it goes on, ended if it left the rule or sent the
-        rule's last delivery. And the step's effect; a `Delivery` has no key of the store yet.
+        rule's last delivery. And the step's effect.
     """
     step, entry = context.place.step, context.entry
     if step.condition is not ALWAYS and not mark_at(entry.trail, entry.address, MarkKind.WAITS):

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
@@ -15,6 +14,7 @@ from whereupon.decide.consent import reason_to_withhold
 from whereupon.decide.evidence import all_events
 from whereupon.decide.history import HistoryUntil, trigger_of
 from whereupon.decide.idempotency import step_key, step_message_id
+from whereupon.decide.template_data import TemplateData
 from whereupon.messages.codec import read_object
 from whereupon.messages.times import format_local
 from whereupon.records import (
@@ -31,7 +31,7 @@ from whereupon.records import (
     results_of,
 )
 from whereupon.rules.model import END, Place, Rule
-from whereupon.templates import Content, TemplateError, render_content
+from whereupon.templates import Addressee, Content, TemplateError, render_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,18 @@ class StepContext(NamedTuple):
         """The locale of the person."""
         return locale_of(self.person.attributes, self.work.index.book.settings)
 
+    def addressee(self) -> Addressee:
+        """Whom the texts of the step are for."""
+        settings = self.work.index.book.settings
+        return addressee_of(self.person.attributes, settings, self.rule, self.languages)
+
     # --- where to -------------------------------------------------------------------------------
+
+    @property
+    def following(self) -> str:
+        """The address of the step after this one."""
+        place = self.place
+        return self.rule.route.after(self.entry.address) if place.loops else place.following
 
     def next_step(self, due_at: datetime | None = None) -> Entry:
         """The entry at its next step.
@@ -98,8 +109,7 @@ class StepContext(NamedTuple):
         Args:
             due_at: when that step is due; by default at once.
         """
-        following = self.rule.route.after(self.entry.address)
-        return self.entry.moved(following, due_at or self.now)
+        return self.entry.moved(self.following, due_at or self.now)
 
     def into_arm(self, label: str, *marks: Mark) -> Entry:
         """The entry at the first step of an arm, at once."""
@@ -170,7 +180,7 @@ class StepContext(NamedTuple):
             texts: the digest of the version whose texts the content is, if the rule's are live.
             withheld: why the delivery is withheld in any case.
         """
-        following = self.rule.route.after(self.entry.address)
+        following = self.following
         sent = self.made(channel, content, kind, topic, texts, withheld)
         if following != END:
             return self.entry.moved(following, self.now), sent
@@ -195,18 +205,17 @@ class StepContext(NamedTuple):
                 rendered = self._rendered(content, facts)
             except TemplateError as error:
                 reason = f"template: {error}"
+        whose = (entry.rule, person.key, person.user_id)
         return Delivery(
-            key=0,
-            idempotency_key=step_key(entry, facts, person),
-            rule=entry.rule,
-            person_key=person.key,
-            person=person.user_id,
-            channel=channel,
-            due_at=self.now,
-            content=rendered,
-            recipient=person.attributes,
-            state=DeliveryState.PENDING if reason is None else DeliveryState.WITHHELD,
-            reason=reason,
+            self.work.new_key(),
+            step_key(entry, facts, person),
+            *whose,
+            channel,
+            self.now,
+            rendered,
+            person.attributes,
+            DeliveryState.PENDING if reason is None else DeliveryState.WITHHELD,
+            reason,
             occasion=entry.occasion,
             kind=kind,
             topic=topic,
@@ -231,26 +240,6 @@ class StepContext(NamedTuple):
 
     def _rendered(self, content: Content, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """The content with its templates rendered."""
-        settings = self.work.index.book.settings
-        addressee = addressee_of(self.person.attributes, settings, self.rule, self.languages)
-        data = template_data(facts, self.person, self.now, addressee.zone)
-        if self.entry.trail:
-            data["run"] = results_of(self.entry.trail)
+        addressee = self.addressee
+        data = TemplateData(facts, self.person, self.now, addressee, self.entry.trail)
         return render_content(content, data, addressee=addressee)
-
-
-def template_data(
-    facts: Mapping[str, JsonValue], person: Person, now: datetime, zone: tzinfo
-) -> dict[str, JsonValue]:
-    """What templates read; the engine's own names hide attributes of the same name."""
-    return {
-        **facts,
-        "person": {**person.attributes, "user_id": person.user_id},
-        "now": _written(now, zone),
-    }
-
-
-@lru_cache(maxsize=64)
-def _written(now: datetime, zone: tzinfo) -> str:
-    """The instant as templates see it; the steps of many entries share one instant."""
-    return format_local(now, zone)

@@ -12,11 +12,11 @@ from whereupon.rules.steps.send import Send
 
 def run_send(step: Send, context: StepContext) -> StepResult:
     """Make the delivery, or record why it is withheld; or wait at the step: for quiet hours to end, for a place under caps."""
-    quiet = _quiet_until(step, context)
-    if quiet is not None:
+    settings = context.work.index.book.settings
+    if settings.quiet_hours is not None and (quiet := _quiet_until(step, context)) is not None:
         mark = context.mark(MarkKind.QUIET, values={UNTIL: format_instant(quiet)})
         return context.stay_until(quiet, mark), None
-    held = held_by_caps(step, context)
+    held = held_by_caps(step, context) if settings.caps else None
     if isinstance(held, Entry):
         return held, None
     said, texts = _live(step, context)
@@ -25,6 +25,9 @@ def run_send(step: Send, context: StepContext) -> StepResult:
         content = said.content_in(context.locale)
         context = context._replace(languages=said.languages)
     after, effect = context.deliver(step.channel, content, step.kind, step.topic, texts, held)
+    rule = context.rule
+    if rule.goal is None and rule.holdout is None and after.arms is None:
+        return after, effect
     return _noted(after, effect, context), effect
 
 
@@ -59,10 +62,8 @@ def _live(step: Send, context: StepContext) -> tuple[Send, str | None]:
 
 
 def _noted(after: Entry, effect: StepEffect | None, context: StepContext) -> Entry:
-    """The entry with what it sent to its person noted, as far as figures and the rule's goal ask for it."""
+    """The entry with what it sent to its person noted, since figures or the rule's goal ask for it."""
     rule = context.rule
-    if rule.goal is None and rule.holdout is None and after.arms is None:
-        return after
     if not isinstance(effect, Delivery) or effect.state is DeliveryState.WITHHELD:
         return after
     if effect.kind is SendKind.INTERNAL:  # it goes to the host's own people

@@ -27,7 +27,7 @@ from whereupon.rules.keys.holdout import Holdout
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.rate import AudienceRate
-from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
+from whereupon.rules.keys.reentry import EVERY_TIME, EveryTime, Reentry
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
 from whereupon.rules.keys.schedule import OnSchedule
 from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
@@ -108,6 +108,11 @@ class Rule:
     def precedence(self) -> tuple[int, str]:
         """Of rules that compete at one moment the one with the smaller value goes first: by priority, then by id."""
         return -self.priority, self.id
+
+    @property
+    def asks_past_entries(self) -> bool:
+        """Whether the earlier entries of a person say if the person enters again, or which message of a claim counts."""
+        return not isinstance(self.reentry, EveryTime) or self.retroactive.takes_one
 
     @property
     def exempt(self) -> frozenset[Exemption]:
