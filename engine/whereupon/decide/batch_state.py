@@ -232,13 +232,13 @@ class BatchState:
         self.changes.messages.append(StoredMessage(key, 0, stub_of(message)))
         return key
 
-    def assign(self, stored: StoredMessage, owner: int) -> None:
-        """Give a recorded message to a person."""
-        place = self._recorded.get(stored.key)
+    def assign(self, owned: StoredMessage) -> None:
+        """Give a recorded message to its new owner."""
+        place = self._recorded.get(owned.key)
         if place is None:
-            self.changes.owners.append((stored.key, owner))
+            self.changes.owners.append((owned.key, owned.owner))
             return
-        self.changes.messages[place] = stored._replace(owner=owner)
+        self.changes.messages[place] = owned
 
     def identifiers_of(self, key: int) -> list[Identifier]:
         """Every id of a person: user ids, and anonymous ids that the person claimed."""
@@ -322,7 +322,7 @@ class BatchState:
 
     def remove_from_history(self, stored: StoredMessage) -> None:
         """Remove an event that turns out to belong to another person from its former owner's history."""
-        events = self.history.get((stored.owner, stored.name), [])
+        events = self.history.get((stored.owner, stored.name), []) if self.history else []
         if not any(event.timestamp == stored.timestamp for event in events):
             return
         data = stored.message.data

@@ -212,22 +212,25 @@ def _rewrite_claims(
 
 def claim_messages(work: BatchState, key: int) -> list[ReassignedMessage]:
     """Give the loaded messages of an anonymous id to the persons whose claims cover them."""
-    runs = work.claims.get(key, ())
+    runs, policy = work.claims.get(key, ()), work.settings.identity
     claimed: list[ReassignedMessage] = []
     messages = work.anonymous_messages.get(key, [])
+    waits = key in work.partly
     for place, stored in enumerate(messages):
-        run = claimant(runs, stored.timestamp, work.settings.identity)
-        if run is None or run.person_key == stored.owner:
+        message_key, owner, message = stored
+        run = claimant(runs, message.timestamp, policy)
+        if run is None or run.person_key == owner:
+            waits = waits or owner == key
             continue
-        owned = stored._replace(owner=run.person_key)
-        work.assign(stored, run.person_key)
+        owned = StoredMessage(message_key, run.person_key, message)
+        work.assign(owned)
         work.remove_from_history(stored)
-        if stored.owner != key:
+        if owner != key:
             work.timed_past.lose(stored)
         work.timed_past.hear(owned, run.person_key)
         messages[place] = owned
-        claimed.append(ReassignedMessage(owned, again=stored.owner != key))
-    if key not in work.partly and all(stored.owner != key for stored in messages):
+        claimed.append(ReassignedMessage(owned, owner != key))
+    if not waits:
         work.waiting.discard(key)
     if again := [each.stored for each in claimed if each.again]:
         discard_skips(work, again)
@@ -274,7 +277,7 @@ def begin_job(  # noqa: PLR0913 - all that a job notes
 
 def in_order(claimed: Sequence[ReassignedMessage]) -> list[ReassignedMessage]:
     """Claimed messages in the order they happened; at one instant, in the order they arrived."""
-    return sorted(claimed, key=lambda each: (each.stored.timestamp, each.stored.key))
+    return sorted(claimed, key=lambda each: (each.stored.message.timestamp, each.stored.key))
 
 
 def erase_person(work: BatchState, person: Person, at: datetime) -> None:

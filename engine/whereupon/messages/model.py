@@ -77,6 +77,7 @@ def _member(text: bytes, name: str) -> Mapping[str, JsonValue]:
     return value if isinstance(value, dict) else {}
 
 
+_CLIENT = SenderClass.CLIENT  # an attribute of an enumeration is looked up slowly
 _OF_CLIENT = "\x1f"
 """The mark of a client's message. Ids are trimmed, so no id of a sender ends with it."""
 
@@ -87,7 +88,7 @@ def ref_of(message_id: str, source: SenderClass) -> str:
     Anybody can send as a client. Without the mark, a client could use the id of a server's later message,
     which would then be taken for a duplicate.
     """
-    return f"{message_id}{_OF_CLIENT}" if source is SenderClass.CLIENT else message_id
+    return f"{message_id}{_OF_CLIENT}" if source is _CLIENT else message_id
 
 
 def id_in_ref(ref: str) -> str:

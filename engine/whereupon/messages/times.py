@@ -75,7 +75,7 @@ def all_as_micros(instants: Iterable[datetime]) -> list[int]:
 
 def from_micros(micros: int) -> datetime:
     """The instant that is ``micros`` microseconds after the Unix epoch."""
-    return EPOCH + timedelta(microseconds=micros)
+    return EPOCH + micros * MICROSECOND
 
 
 def duration_micros(duration: timedelta) -> int:

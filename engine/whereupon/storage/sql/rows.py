@@ -39,6 +39,9 @@ _TYPES = {member.value: member for member in MessageType}
 SOURCES = {member.value: member for member in SenderClass}
 
 
+_LIVE = Origin.LIVE  # an attribute of an enumeration is looked up slowly
+
+
 _ID_KINDS = {member.value: member for member in IdKind}
 
 
@@ -90,25 +93,14 @@ def message_rows(
 
 def message_from(row: Record) -> StoredMessage:
     """A message, from its row and, behind it, its name's type and name."""
-    key, message_id, _, owner, user_id, anonymous_id, target_id, timestamp, received_at, *rest = row
+    key, ref, _, owner, user_id, anonymous_id, target_id, timestamp, received_at, *rest = row
     original, source, depth, body, _, type_, name = rest
     happened = from_micros(timestamp)
-    message = Message(
-        id_in_ref(message_id),
-        _TYPES[type_],
-        name,
-        user_id,
-        anonymous_id,
-        target_id,
-        happened,
-        happened if received_at == timestamp else from_micros(received_at),
-        happened if original == timestamp else instant_or_none(original),
-        SOURCES[source],
-        Origin.LIVE,
-        body,
-        depth,
-    )
-    return StoredMessage(key, owner, message)
+    received = happened if received_at == timestamp else from_micros(received_at)
+    by_sender = happened if original == timestamp else instant_or_none(original)
+    ids = (id_in_ref(ref), _TYPES[type_], name, user_id, anonymous_id, target_id)
+    times = (happened, received, by_sender)
+    return StoredMessage(key, owner, Message(*ids, *times, SOURCES[source], _LIVE, body, depth))
 
 
 def person_row(person: Person) -> Parameters:
