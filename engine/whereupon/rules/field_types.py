@@ -17,7 +17,8 @@ from whereupon.rules.form import invalid, shown, there
 from whereupon.rules.reserved import ACTION_EVENTS, action_of
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+"""A time of day: hours and minutes."""
 _LOCALE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DURATION_SCHEMA: dict[str, JsonValue] = {
@@ -63,10 +64,11 @@ def _instant(value: object) -> datetime:
     return instant
 
 
-def _time_of_day(text: str) -> str:
-    if not _TIME.fullmatch(text):
+def check_time(text: str, *, code: str = "bad-time") -> str:
+    """A time of day such as 09:00; raises a pydantic error with our code."""
+    if not TIME.fullmatch(text):
         raise invalid(
-            code="bad-time",
+            code=code,
             text="a time of day has hours and minutes, such as '09:00'; this is {found}",
             found=shown(text),
         )
@@ -180,7 +182,7 @@ MaybeInstant = Annotated[
     datetime | None, BeforeValidator(_instant), WithJsonSchema(_INSTANT_SCHEMA)
 ]
 TimeOfDay = Annotated[
-    str, AfterValidator(_time_of_day), Field(json_schema_extra={"pattern": f"^{_TIME.pattern}$"})
+    str, AfterValidator(check_time), Field(json_schema_extra={"pattern": f"^{TIME.pattern}$"})
 ]
 """Hours and minutes on a clock, such as ``09:00``."""
 MaybeName = Annotated[Name | None, BeforeValidator(there)]

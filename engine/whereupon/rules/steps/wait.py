@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import time, timedelta
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
@@ -13,7 +14,7 @@ from typing_extensions import override
 from whereupon.conditions.paths import parts_of, path_of
 from whereupon.errors import Diagnostic
 from whereupon.messages.times import ZERO, format_duration
-from whereupon.rules.field_types import MaybeDuration, PositiveDuration
+from whereupon.rules.field_types import TIME, MaybeDuration, PositiveDuration, check_time
 from whereupon.rules.form import Form, invalid, shown
 from whereupon.rules.rule_reader import Path, RuleReader
 from whereupon.rules.steps.step_form import Step, StepForm
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY: Final = frozenset(range(7))
 _FEW: Final = 2
-_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _DAY: Final = rf"(?:{'|'.join(DAYS)})"
 _DAY_SPAN: Final = re.compile(rf"({_DAY})(?:-({_DAY}))?")
 
@@ -102,7 +102,7 @@ def _on(days: frozenset[int]) -> str:
 
 
 def _until(text: str) -> str:
-    if _TIME.fullmatch(text):
+    if TIME.fullmatch(text):
         return text
     root, *rest = parts_of(text)
     if root == "person" and rest and "" not in rest:
@@ -113,16 +113,6 @@ def _until(text: str) -> str:
         "person.trial_ends_at; this is {found}",
         found=shown(text),
     )
-
-
-def _time(text: str) -> str:
-    if not _TIME.fullmatch(text):
-        raise invalid(
-            code="bad-wait",
-            text="a time of day has hours and minutes, such as '09:00'; this is {found}",
-            found=shown(text),
-        )
-    return text
 
 
 def _day_span(text: str) -> str:
@@ -136,7 +126,9 @@ def _day_span(text: str) -> str:
 
 
 _TimeOfDay = Annotated[
-    str, AfterValidator(_time), Field(json_schema_extra={"pattern": f"^{_TIME.pattern}$"})
+    str,
+    AfterValidator(partial(check_time, code="bad-wait")),
+    Field(json_schema_extra={"pattern": f"^{TIME.pattern}$"}),
 ]
 _Days = Annotated[
     str, AfterValidator(_day_span), Field(json_schema_extra={"pattern": f"^{_DAY_SPAN.pattern}$"})
@@ -146,7 +138,7 @@ _Days = Annotated[
 _ONLY_DATES: JsonValue = {"anyOf": [{"required": [key]} for key in ("before", "after", "at")]}
 _UNTIL_SCHEMA: dict[str, JsonValue] = {
     "not": {"required": ["before", "after"]},
-    "if": {"properties": {"until": {"pattern": f"^{_TIME.pattern}$"}}},
+    "if": {"properties": {"until": {"pattern": f"^{TIME.pattern}$"}}},
     "then": {"not": _ONLY_DATES},
     "else": {"not": {"required": ["on"]}},
 }
@@ -161,7 +153,7 @@ class UntilForm(Form):
     until: Annotated[
         str,
         AfterValidator(_until),
-        Field(json_schema_extra={"pattern": rf"^({_TIME.pattern}|person(\.(\\.|[^.\\])+)+)$"}),
+        Field(json_schema_extra={"pattern": rf"^({TIME.pattern}|person(\.(\\.|[^.\\])+)+)$"}),
     ] = Field(
         description="A time of day on the person's clock, or a date that the person has.",
         examples=["09:00", "person.trial_ends_at"],
@@ -225,7 +217,7 @@ class WaitForm(StepForm):
 
 
 def _read_until(form: UntilForm, reader: RuleReader, path: Path) -> UntilTime | UntilDate:
-    if _TIME.fullmatch(form.until):
+    if TIME.fullmatch(form.until):
         for key in ("before", "after", "at"):
             if getattr(form, key) is not None:
                 message = f"{key} belongs to a date, such as until: person.trial_ends_at"
