@@ -92,6 +92,14 @@ class Server:
         message = f"{count} connections never waited"
         raise TimeoutError(message)
 
+    def end_connections(self, application: str) -> None:
+        """End all connections of that name, and return when they are gone."""
+        named = "FROM pg_stat_activity WHERE application_name = %s"
+        with self._connected() as connection:
+            connection.execute(f"SELECT pg_terminate_backend(pid) {named}".encode(), (application,))
+            while connection.execute(f"SELECT 1 {named}".encode(), (application,)).fetchone():
+                pass
+
     def run(self, *statements: str) -> None:
         """Run statements as the server's owner, each in its own transaction."""
         with self._connected() as connection:

@@ -148,9 +148,9 @@ def populated(store: Store, plans: Sequence[str]) -> None:
 
 
 def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Database) -> None:
-    """A thousand people enter, another thousand, then three of a thousand."""
+    """A thousand people enter, another thousand, then ten of a thousand."""
     statements = Statements(database)
-    plans = ["pro"] * 2 * AUDIENCE_CHUNK + ["free"] * AUDIENCE_CHUNK + ["pro"] * 3
+    plans = ["pro"] * 2 * AUDIENCE_CHUNK + ["free"] * AUDIENCE_CHUNK + ["pro"] * 10
     rules = book_of(news(who={"plan": "pro"}))
     with Engine.open(database, rules=rules, clock=FrozenClock(START)) as engine:
         populated(engine.store, plans)
@@ -160,7 +160,7 @@ def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Data
             sent.append(len(done.changes.deliveries))
             asked.append(dict(statements.asked))
             statements.asked.clear()
-    assert sent == [AUDIENCE_CHUNK, AUDIENCE_CHUNK, 3]
+    assert sent == [AUDIENCE_CHUNK, AUDIENCE_CHUNK, 10]
     assert asked[1] == asked[2]  # by the first, the rule's version is kept
     assert sum(asked[1].values()) < MOST_STATEMENTS
 

@@ -5,7 +5,7 @@ A read takes many keys at once, so that a batch costs a fixed number of queries,
 
 from abc import abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
@@ -49,6 +49,14 @@ class Reads(Protocol):
 
     A method with a body is made of the others. A store overrides it where it can answer faster.
     """
+
+    def ahead(self, *reads: Callable[[], object]) -> None:
+        """Let reads that will be made soon be asked together.
+
+        A store that is a round trip away may run these now, as far as they ask for rows, and keep the answers until
+        the same reads are made. Each finds no rows now. Any other store does nothing.
+        """
+        del reads
 
     # --- messages -----------------------------------------------------------------------------------
 

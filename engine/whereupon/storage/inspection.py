@@ -76,7 +76,7 @@ def _inspected(engine: Engine, url: str, schema: str | None) -> StoreFacts:
     file = None if is_server or not engine.url.database else Path(engine.url.database)
     if file is not None and not file.exists():
         raise StoreError(code="no-store", reason=f"there is no file {file}")
-    connected = database.reading(engine) or database.session(engine)
+    connected = (None if is_server else database.reading(engine)) or database.schema_session(engine)
     with connected as connection:
         name = "PostgreSQL" if is_server else "SQLite"
         number = ".".join(map(str, engine.dialect.server_version_info or ()))

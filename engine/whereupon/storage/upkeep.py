@@ -63,7 +63,7 @@ def _looking(
         if not database.is_there():
             yield None, database
             return
-        with database.session(engine) as connection:
+        with database.schema_session(engine) as connection:
             yield connection, database
     finally:
         if engine is not url_or_engine:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from whereupon.decide import ClaimChunk, Settings, Snapshot
 from whereupon.decide.reports import subject_of, unsubscribing
@@ -20,7 +21,7 @@ from whereupon.pipeline.load.similar_ids import near_ids
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.work_scope import Versions, due_versions
 from whereupon.ports import Session
-from whereupon.records import ClaimRun, Delivery, Entry, IdKind, Timer
+from whereupon.records import ClaimRun, Delivery, Entry, Identifier, IdKind, Timer
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
@@ -219,11 +220,44 @@ class BatchLoader:
             keys = load_plan.person_keys, loaded.anonymous.values()
             if self._is_heard_of(loaded, mentioned):
                 self._session.lock_requests()  # which comes before anybody
-            if not self._session.lock(*keys, load_plan.erased_unknown):
+            is_news = self._session.lock(*keys, load_plan.erased_unknown)
+            self._ask_ahead(mentioned, load_plan, keys, again=is_news)
+            if not is_news:
                 break
         if not carrying_on:
             self.gate(*keys)
         return loaded, load_plan
+
+    def _ask_ahead(
+        self,
+        mentioned: BatchKeys,
+        load_plan: LoadPlan,
+        keys: tuple[Collection[int], Collection[int]],
+        *,
+        again: bool,
+    ) -> None:
+        """Ask together what every batch asks once its persons are held.
+
+        Args:
+            keys: of the persons and of the anonymous ids that the batch touches.
+            again: whether these are read once more, since they were not held before.
+        """
+        session = self._session
+        if not mentioned.refs:
+            return
+        session.ahead(
+            *([partial(self._identifiers, mentioned)] if again else []),
+            partial(session.claim_jobs, *keys),
+            partial(session.known_messages, mentioned.refs),
+            session.has_tombstones,
+            session.rule_pauses,
+            partial(session.persons, load_plan.person_keys),
+            partial(session.active_entries, load_plan.person_keys),
+        )
+
+    def _identifiers(self, mentioned: BatchKeys) -> list[Identifier]:
+        asked = mentioned.user_ids() | mentioned.other_spellings()
+        return self._session.identifiers(asked, mentioned.anonymous_ids())
 
     def _is_heard_of(self, loaded: Snapshot, mentioned: BatchKeys) -> bool:
         """Whether the audit log hears of anything that the batch asks for, merges included."""
@@ -268,8 +302,8 @@ class BatchLoader:
         messages: Sequence[Message],
     ) -> None:
         users = mentioned.user_ids()
-        asked = users | mentioned.other_spellings()
-        for known in self._session.identifiers(asked, mentioned.anonymous_ids()):
+        self._session.ahead(partial(self._identifiers, mentioned))
+        for known in self._identifiers(mentioned):
             if known.kind is IdKind.ANONYMOUS:
                 loaded.anonymous[known.value] = known.key
             elif known.value in users:

@@ -58,6 +58,8 @@ class SqlAccess:
         """The state of the store, as this transaction has read it since its last flush."""
         if self._known_state is None:
             state = self._queries.state.fetch(self._connection, process=self.cache.row)
+            if not state:  # it is asked ahead
+                return StoreState(*[False] * len(StoreState._fields))
             ((row, *found),) = state
             self.cache.check(row)
             self._known_state = StoreState(*map(bool, found))

@@ -6,7 +6,7 @@ driver with positional parameters. Another database is one more subclass of `Dat
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, TypeAlias
 
@@ -48,6 +48,10 @@ class Statement:
         """Run it once; how many rows it wrote."""
         return driver_cursor.run(connection, *self.bound(values))
 
+    def send(self, connection: Connection, **values: object) -> None:
+        """Run it once. A dialect may have it wait for its answer together with later ones."""
+        self.run(connection, **values)
+
     def fetch(self, connection: Connection, **values: object) -> Rows:
         """Run it once and return all rows, as the driver gives them."""
         return driver_cursor.fetch(connection, *self.bound(values))
@@ -59,6 +63,10 @@ class Statement:
     def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Run it for each row of parameters, which are in the order of the statement; how many rows it wrote."""
         return driver_cursor.run_many(connection, self.sql, rows) if rows else 0
+
+    def send_rows(self, connection: Connection, rows: list[Parameters]) -> None:
+        """The same, if nobody asks how many. A dialect may have it wait for its answers together with later ones."""
+        self.write(connection, rows)
 
     def bound(self, values: Mapping[str, object]) -> tuple[str, Parameters]:
         """The text to run, and its parameters."""
@@ -136,6 +144,10 @@ class Database(ABC):
     def session(self, engine: Engine) -> AbstractContextManager[Connection]:
         """A connection in a transaction of its own that may write from its start."""
 
+    def schema_session(self, engine: Engine) -> AbstractContextManager[Connection]:
+        """Likewise, for SQLAlchemy's own statements and migrations."""
+        return self.session(engine)
+
     @abstractmethod
     def reset_after_fork(self) -> None:
         """In a child after a fork: forget what belongs to the parent."""
@@ -162,6 +174,14 @@ class Database(ABC):
 
     def limit_waiting(self, connection: Connection, seconds: float) -> None:  # noqa: B027 - not every one need
         """Limit how long statements of the transaction wait for locks; nothing, if they never wait."""
+
+    def ask(self, connection: Connection, reads: Iterable[Callable[[], object]]) -> None:
+        """Ask what the same reads will find later, if one round trip for all of them is worth it."""
+        del connection, reads
+
+    def forget(self, connection: Connection) -> None:
+        """Forget what was asked ahead, since a lock that may be waited for comes between."""
+        del connection
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:

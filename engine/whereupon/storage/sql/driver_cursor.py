@@ -16,7 +16,7 @@ Parameters: TypeAlias = tuple[object, ...]
 
 def fetch(connection: Connection, sql: str, parameters: Parameters) -> Rows:
     """Run a statement once and return all rows, as the driver gives them."""
-    if _is_observed(connection):
+    if is_observed(connection):
         with connection.exec_driver_sql(sql, parameters) as result:
             return result.cursor.fetchall() if result.cursor is not None else ()
     cursor = connection.connection.cursor()
@@ -24,21 +24,21 @@ def fetch(connection: Connection, sql: str, parameters: Parameters) -> Rows:
         cursor.execute(sql, parameters)
         rows: Rows = cursor.fetchall() if cursor.description else ()
     except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
-        _raise(connection, error, cursor, sql, parameters)
+        raise_as_sqlalchemy(connection, error, cursor, sql, parameters)
     cursor.close()
     return rows
 
 
 def run(connection: Connection, sql: str, parameters: Parameters = ()) -> int:
     """Run a statement once; how many rows it wrote."""
-    if _is_observed(connection):
+    if is_observed(connection):
         return connection.exec_driver_sql(sql, parameters).rowcount
     cursor = connection.connection.cursor()
     try:
         cursor.execute(sql, parameters)
         written: int = cursor.rowcount
     except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
-        _raise(connection, error, cursor, sql, parameters)
+        raise_as_sqlalchemy(connection, error, cursor, sql, parameters)
     cursor.close()
     return written
 
@@ -47,25 +47,25 @@ def run_many(connection: Connection, sql: str, rows: list[Parameters]) -> int:
     """Run a statement for each row of parameters; how many rows it wrote."""
     if len(rows) == 1:
         return run(connection, sql, rows[0])
-    if _is_observed(connection):
+    if is_observed(connection):
         return connection.exec_driver_sql(sql, rows).rowcount
     cursor = connection.connection.cursor()
     try:
         cursor.executemany(sql, rows)
         written: int = cursor.rowcount
     except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
-        _raise(connection, error, cursor, sql, rows)
+        raise_as_sqlalchemy(connection, error, cursor, sql, rows)
     cursor.close()
     return written
 
 
-def _is_observed(connection: Connection) -> bool:
+def is_observed(connection: Connection) -> bool:
     """Whether somebody listens to events of the connection, or its statements are logged."""
     heard = connection._has_events or connection.engine._has_events  # noqa: SLF001
     return heard or connection._echo  # noqa: SLF001 - no other way to ask costs less than the statement
 
 
-def _raise(
+def raise_as_sqlalchemy(
     connection: Connection, error: BaseException, cursor: Any, sql: str, parameters: object
 ) -> NoReturn:
     """Raise an error as SQLAlchemy does, which also takes a broken connection out of its pool."""

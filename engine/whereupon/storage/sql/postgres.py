@@ -9,36 +9,33 @@ channels) it is kept as U+2400.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from secrets import token_hex
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
     Connection,
     Engine,
     Table,
-    Text,
     create_engine,
+    event,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.errors import StoreError
 from whereupon.ports import Watch
 from whereupon.storage.deadline import Deadline, busy
-from whereupon.storage.sql.base import Base, CollatedText
-from whereupon.storage.sql.dialects import PATIENCE, Database, Parameters, Statement
+from whereupon.storage.sql.base import Base
+from whereupon.storage.sql.dialects import PATIENCE, Database, Statement
 from whereupon.storage.sql.grants import NO_GRANT, no_grant
 from whereupon.storage.sql.host_connection import (
     GuardedConnection,
@@ -47,8 +44,15 @@ from whereupon.storage.sql.host_connection import (
     unusable,
 )
 from whereupon.storage.sql.notifications import NOTIFY, NotificationListener
-from whereupon.storage.sql.nul_escape import escape_nul
+from whereupon.storage.sql.postgres_statements import (
+    ChangingStatement,
+    CopiedStatement,
+    PostgresStatement,
+    array,
+    array_of,
+)
 from whereupon.storage.sql.prefilter import PostgresPrefilterClauses
+from whereupon.storage.sql.round_trips import pipelined, round_trips
 from whereupon.storage.sql.schema_location import SchemaLocation
 from whereupon.storage.sql.transaction_retry import LostRaceError
 
@@ -67,7 +71,10 @@ _CODES = {
 }
 _LOCK_TIMEOUT = "55P03"  # lock_not_available
 _LIMIT = "SELECT set_config('lock_timeout', %s, true)"
-_NUMBERS, _TEXTS = postgresql.ARRAY(BigInteger()), postgresql.ARRAY(Text())
+_WAITING = PostgresStatement(_LIMIT, ("limit",), {})
+_BEGIN = PostgresStatement("BEGIN ISOLATION LEVEL READ COMMITTED", (), {})
+_COMMIT = PostgresStatement("COMMIT", (), {})
+_NOTIFY = PostgresStatement(NOTIFY, ("origin",), {})
 
 
 class Postgres(Database):
@@ -91,17 +98,29 @@ class Postgres(Database):
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
-        """Waits for locks of others until the deadline."""
-        deadline = Deadline(self._patience)
+        """Waits for locks of others until the deadline; statements share round trips."""
         with (
             _typed_errors(),
-            engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
-            connection.begin(),
+            _connected(engine) as connection,
+            pipelined(connection),
+            self._begun(connection),
         ):
-            connection.exec_driver_sql(
-                _LIMIT + self._schema.setting, (_milliseconds(deadline.left),)
-            )
             yield connection
+
+    @contextmanager
+    def schema_session(self, engine: Engine) -> Iterator[Connection]:
+        """Likewise, without sharing round trips: SQLAlchemy reads each answer at once."""
+        with _typed_errors(), _connected(engine) as connection, self._begun(connection):
+            yield connection
+
+    @contextmanager
+    def _begun(self, connection: Connection) -> Iterator[None]:
+        deadline = Deadline(self._patience)
+        limit = PostgresStatement(_LIMIT + self._schema.setting, ("limit",), {})
+        _BEGIN.send(connection)
+        limit.send(connection, limit=_milliseconds(deadline.left))
+        yield
+        _COMMIT.send(connection)
 
     def reset_after_fork(self) -> None:
         """A child's notifications are not the parent's own."""
@@ -109,7 +128,7 @@ class Postgres(Database):
 
     def limit_waiting(self, connection: Connection, seconds: float) -> None:
         """By the timeout of locks, which counts for each statement."""
-        connection.exec_driver_sql(_LIMIT, (_milliseconds(seconds),))
+        _WAITING.send(connection, limit=_milliseconds(seconds))
 
     @property
     def driver(self) -> type[psycopg.Connection[Any]]:
@@ -132,8 +151,21 @@ class Postgres(Database):
             asked = "SELECT current_setting('lock_timeout')"
             before = connection.exec_driver_sql(asked).scalar_one()
             self.limit_waiting(connection, deadline.left)
-            yield
+            with pipelined(connection):
+                yield
             connection.exec_driver_sql(_LIMIT, (before,))
+
+    def ask(self, connection: Connection, reads: Iterable[Callable[[], object]]) -> None:
+        """In the next round trip."""
+        trips = round_trips(connection)
+        if trips is not None:
+            trips.ask(reads)
+
+    def forget(self, connection: Connection) -> None:
+        """What was asked before a lock is asked again behind it."""
+        trips = round_trips(connection)
+        if trips is not None:
+            trips.forget()
 
     def lock_schema(self, connection: Connection) -> None:
         """By an advisory lock until the end of the transaction."""
@@ -167,9 +199,9 @@ class Postgres(Database):
 
     def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
         """In one statement for all rows; one statement a row would be a round trip each."""
-        one = super().change(table, names, only=only)
+        one = super().change(table, names, only=only).sql
         given = [*names, "key"]
-        arrays = ", ".join(f"CAST(%s AS {_array_of(table.c[name])})" for name in given)
+        arrays = ", ".join(f"CAST(%s AS {array_of(table.c[name])})" for name in given)
         changed = ", ".join(f"{name} = given.{name}" for name in names)
         kept = "" if only is None else f" AND {table}.state = '{only}'"
         many = (
@@ -200,83 +232,20 @@ class Postgres(Database):
 
     def announce(self, connection: Connection, *, lent: bool) -> None:
         """By a notification that the commit sends. This process hears it, too, if a host commits."""
-        connection.exec_driver_sql(NOTIFY, ("" if lent else self._origin,))
+        _NOTIFY.send(connection, origin="" if lent else self._origin)
 
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """An array."""
-        return list(values)
+        return array([*values])
 
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """An array of arrays."""
-        return [list(row) for row in numbers]
-
-
-class PostgresStatement(Statement):
-    """A statement that needs no pipeline for one row, and that escapes NUL."""
-
-    __slots__ = ()
-
-    def write(self, connection: Connection, rows: list[Parameters]) -> int:
-        """Run it for each row."""
-        kept = [tuple(map(escape_nul, row)) for row in rows]
-        if len(kept) == 1:
-            return driver_cursor.run(connection, self.sql, kept[0])
-        return super().write(connection, kept)
-
-
-class CopiedStatement(PostgresStatement):
-    """An insert without a conflict clause, which is a COPY if there are several rows.
-
-    That is three times as fast as executemany. If another writer has one of the rows, COPY raises one error,
-    not one for each statement of a pipeline.
-    """
-
-    __slots__ = ("_copy",)
-
-    def __init__(self, name: str, table: Table, sql: str) -> None:
-        super().__init__(sql, (), {})
-        columns = ", ".join(f'"{column.name}"' for column in table.c)
-        self._copy = f"COPY {name.replace('%%', '%')} ({columns}) FROM STDIN"
-
-    def write(self, connection: Connection, rows: list[Parameters]) -> int:
-        """By COPY, if there are several rows."""
-        if not rows[1:]:
-            return super().write(connection, rows)
-        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-        with driver.cursor() as cursor, cursor.copy(self._copy.encode()) as copy:
-            for row in rows:
-                copy.write_row(row)
-        return len(rows)
-
-
-class ChangingStatement(PostgresStatement):
-    """An update by key that takes the rows of a batch as arrays, one for each column."""
-
-    __slots__ = ("_many",)
-
-    def __init__(self, one: Statement, many: str) -> None:
-        super().__init__(one.sql, (), {})
-        self._many = many
-
-    def write(self, connection: Connection, rows: list[Parameters]) -> int:
-        """Change all of them. If a row comes twice, the later values count."""
-        last = {row[-1]: row for row in rows}
-        if len(last) <= 1:
-            return super().write(connection, [*last.values()])
-        named = zip(*last.values(), strict=True)
-        columns = tuple([escape_nul(value) for value in each] for each in named)
-        return driver_cursor.run(connection, self._many, columns)
+        return f"{{{','.join([array(row) for row in numbers])}}}"
 
 
 def _milliseconds(seconds: float) -> str:
     """As a timeout of the server, for which zero would mean no timeout."""
     return f"{max(1, int(seconds * 1000))}ms"
-
-
-def _array_of(column: ColumnElement[Any]) -> str:
-    """An array type for a column; the values come without the column's collation."""
-    kind = Text() if isinstance(column.type, CollatedText) else column.type
-    return f"{kind.compile(PGDialect_psycopg())}[]"  # type: ignore[no-untyped-call]
 
 
 def _guarded(driver: psycopg.Connection[Any]) -> GuardedConnection:
@@ -293,7 +262,32 @@ def _guarded(driver: psycopg.Connection[Any]) -> GuardedConnection:
 
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     """An engine of the store's own. A connection that the server has closed is replaced."""
-    return create_engine(url, pool_pre_ping=True, pool_timeout=patience, hide_parameters=True)
+    engine = create_engine(url, pool_timeout=patience, hide_parameters=True)
+    event.listen(engine, "checkout", _check_open)
+    return engine
+
+
+def _check_open(driver: psycopg.Connection[Any], *_: object) -> None:
+    """Have the pool replace an idle connection on which the server has said something: that it is closed.
+
+    To look at the socket costs nothing, where a statement would be a round trip.
+    """
+    if driver.closed:
+        raise DisconnectionError
+    with DefaultSelector() as selector:
+        selector.register(driver.fileno(), EVENT_READ)
+        if selector.select(0):
+            raise DisconnectionError
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    """A connection on which the driver begins no transaction, for it would wait for the answer; what is open is rolled back."""
+    with (
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        connection.begin(),
+    ):
+        yield connection
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What a batch reads from a database. Each answer is one statement, whatever is asked."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -57,6 +57,10 @@ _FEW_RULES = 8
 class SqlReads(SqlAccess, Reads):
     """The ports say what each method answers."""
 
+    def ahead(self, *reads: Callable[[], object]) -> None:
+        """In one round trip, if each would be one."""
+        self._database.ask(self._connection, reads)
+
     def scan(self, kind: type[R], person_key: int | None = None) -> Iterable[R]:
         """All rows of a table, or a person's."""
         whole: type = kind
@@ -72,10 +76,13 @@ class SqlReads(SqlAccess, Reads):
         """Those that are recorded."""
         ids = self._database.members(refs)
         found = self._queries.known_messages.fetch(self._connection, ids=ids)
-        known = {str(row[0]) for row in found}
-        if self._state_now().any_erased:
-            known |= self._erased(refs)
-        return known
+        known = {ref for (ref,) in found}
+        if self._database.one_writer:
+            any_erased = self._state().any_erased
+        else:  # the statement itself says so, since others may erase some behind it
+            any_erased = None in known
+            known.discard(None)
+        return known | self._erased(refs) if any_erased else known
 
     def twins(self, refs: Collection[str]) -> dict[str, Twin]:
         """What is recorded of these messages."""
@@ -92,6 +99,8 @@ class SqlReads(SqlAccess, Reads):
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
     ) -> list[Identifier]:
         """What is known of these ids."""
+        if self._locks is not None:
+            self._locks.ask_erasures()
         asked = ((IdKind.USER, user_ids), (IdKind.ANONYMOUS, anonymous_ids))
         return [found for kind, ids in asked if ids for found in self._identifiers(kind, ids)]
 
@@ -193,9 +202,8 @@ class SqlReads(SqlAccess, Reads):
     def messages(self, keys: Collection[int]) -> list[StoredMessage]:
         """These messages."""
         members = self._database.members(keys)
-        return list(
-            map(rows.message_from, self._queries.messages.fetch(self._connection, keys=members))
-        )
+        found = self._queries.messages.fetch(self._connection, keys=members)
+        return list(map(rows.message_from, found))
 
     def claim_jobs(
         self, person_keys: Collection[int], anonymous_keys: Collection[int]
@@ -289,15 +297,8 @@ class SqlReads(SqlAccess, Reads):
 
     def open_skips(self, person_keys: Collection[int], since: datetime) -> list[OpenSkip]:
         """Those that end no earlier."""
-        members = self._database.members(person_keys)
-        return list(
-            map(
-                open_skip_from,
-                self._queries.open_skips.fetch(
-                    self._connection, keys=members, since=as_micros(since)
-                ),
-            )
-        )
+        asked = {"keys": self._database.members(person_keys), "since": as_micros(since)}
+        return list(map(open_skip_from, self._queries.open_skips.fetch(self._connection, **asked)))
 
     def timers(self, person_keys: Collection[int], until: datetime) -> list[Timer]:
         """By the primary key, which begins with the person."""

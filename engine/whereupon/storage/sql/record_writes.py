@@ -63,13 +63,15 @@ class RecordWrites:
 
     def _many(
         self, statement: Statement, rows: Iterable[Parameters], order: _Order | None = _FIRST
-    ) -> int:
-        """Write rows; how many of them there were to write on."""
+    ) -> None:
+        """Write rows."""
+        statement.send_rows(self._connection, self._in_order(rows, order))
+
+    def _in_order(self, rows: Iterable[Parameters], order: _Order | None) -> list[Parameters]:
         if self._locks is None:
-            return statement.write(self._connection, list(rows))
+            return list(rows)
         self._locks.refresh_timeout()
-        written = list(rows) if order is None else sorted(rows, key=order)
-        return statement.write(self._connection, written)
+        return list(rows) if order is None else sorted(rows, key=order)
 
     def _messages(self, changes: Changes) -> None:
         for transfer in changes.transfers:
@@ -268,7 +270,7 @@ class RecordWrites:
 
     def _write(self, statement: Statement, parameters: Iterable[Parameters]) -> None:
         """Write rows whose writers come one after the other."""
-        statement.write(self._connection, list(parameters))
+        statement.send_rows(self._connection, list(parameters))
 
     _PARTS: ClassVar[Mapping[_Part, Sequence[str]]] = {
         # Before messages, which number names: whoever occupies an id may go on to a new name.

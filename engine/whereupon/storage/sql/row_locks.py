@@ -20,6 +20,7 @@ locked rows (due work, leases) never wait.
 
 from collections.abc import Collection, Iterable
 from enum import IntEnum
+from functools import partial
 from hashlib import blake2b
 
 from sqlalchemy import Connection
@@ -108,6 +109,7 @@ class RowLocks:
         if is_back and not self._lent and not self._is_back:
             self._is_back = True
             self._database.limit_waiting(self._connection, _NO_WAIT)
+        self._database.forget(self._connection)
         self.refresh_timeout()
 
     def refresh_timeout(self) -> None:
@@ -147,9 +149,11 @@ class RowLocks:
             return False
         members = self._database.members
         if new_persons:
-            self._lock(Rank.PERSONS, self._locks.lock_persons, keys=members(new_persons))
+            self.reach(Rank.PERSONS, again=True)
+            self._locks.lock_persons.send(self._connection, keys=members(new_persons))
         if new_anonymous:
-            self._lock(Rank.ANONYMOUS, self._locks.lock_anonymous, keys=members(new_anonymous))
+            self.reach(Rank.ANONYMOUS, again=True)
+            self._locks.lock_anonymous.send(self._connection, keys=members(new_anonymous))
         if new_unknown:
             self._occupy(new_unknown)
         self._persons |= new_persons
@@ -168,6 +172,13 @@ class RowLocks:
                 raise LostRaceError(reason="somebody new came meanwhile")
             self._locks.vacate_id.run(self._connection, value=user_id)
         self._unknown |= user_ids
+
+    def ask_erasures(self) -> None:
+        """Ask ahead how many erasures there were before anything is read that one may change."""
+        if self._erasures is None:
+            self._database.ask(
+                self._connection, [partial(self._locks.erasures.fetch, self._connection)]
+            )
 
     def note(self, persons: Iterable[int]) -> None:
         """Note persons who were locked by the statement that read them."""

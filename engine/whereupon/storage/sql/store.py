@@ -262,7 +262,7 @@ class SqlStore(ForkAware):
             with (
                 self._undivided(),
                 self._write_lock.take(),
-                self._database.session(self._engine) as connection,
+                self._database.schema_session(self._engine) as connection,
             ):
                 prepare(connection, self._database, make=make, migrate=migrate)
         except DBAPIError as error:

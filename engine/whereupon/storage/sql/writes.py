@@ -147,7 +147,8 @@ class SqlWrites(RecordWrites):
         ]
         if self._locks is not None and len(ends) > 1:  # one statement changes them as it likes
             self._locks.deliveries([key for *_, key in ends])
-        if self._many(self._queries.settle_delivery, ends, _LAST) < len(ends):
+        settled = self._queries.settle_delivery.write(self._connection, self._in_order(ends, _LAST))
+        if settled < len(ends):
             self._settle_halted(ends)
 
         results = ((rule_rows.result_text(end.result), end.key) for end in settlements)

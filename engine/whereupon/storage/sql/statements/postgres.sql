@@ -1,5 +1,11 @@
 -- What PostgreSQL says in its own way. Rows of numbers are bound as an array of arrays.
 
+-- name: known_messages
+-- A row without an id says that any message was erased.
+SELECT message_id FROM whereupon_message WHERE message_id = ANY(:ids)
+UNION ALL
+SELECT NULL WHERE EXISTS (SELECT 1 FROM whereupon_erased)
+
 -- name: history
 -- Each need is one range of the message table's secondary index.
 SELECT

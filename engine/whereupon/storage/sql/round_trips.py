@@ -1,0 +1,196 @@
+"""Statements of one transaction on PostgreSQL, many of them in one round trip.
+
+A statement whose answer nobody waits for is sent at once, and its answer is read with the next one that is waited
+for: so locks, writes and the commit wait together. Reads whose answers will be wanted soon are asked ahead. The
+server runs all of them one after another, in the order in which they are given.
+
+If one fails, the server skips those that were sent behind it. Whatever waits next raises the error.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import tuple_row
+from sqlalchemy import Connection
+
+import whereupon.storage.sql.driver_cursor as driver_cursor
+from whereupon.storage.sql.driver_cursor import Parameters, Rows
+
+_KEY = "whereupon_round_trips"
+
+
+class _Question(NamedTuple):
+    """A read that is asked ahead; its answer is in the cursor once the pipeline has ended."""
+
+    sql: str
+    parameters: Parameters
+    cursor: psycopg.Cursor[Any]
+    pipeline: AbstractContextManager[psycopg.Pipeline] | None
+
+
+class RoundTrips:
+    """The statements of one transaction.
+
+    Args:
+        connection: SQLAlchemy's, on a connection of psycopg in a transaction or in autocommit mode. Else psycopg
+            would wait for a BEGIN of its own.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+        self._pipeline: AbstractContextManager[psycopg.Pipeline] | None = None
+        self._ahead: list[_Question] = []
+        self._is_asking = False
+
+    def send(self, sql: str, parameters: Parameters = ()) -> psycopg.Cursor[Any]:
+        """Send a statement, and wait for nothing."""
+        with self._errors():
+            cursor = self._open_cursor()
+            return cursor.execute(sql.encode(), parameters)
+
+    def send_each(self, sql: str, rows: Sequence[Parameters]) -> psycopg.Cursor[Any]:
+        """Send a statement for each row of parameters, and wait for nothing."""
+        if len(rows) == 1:
+            return self.send(sql, rows[0])
+        with self._errors():
+            cursor = self._open_cursor()
+            cursor.executemany(sql.encode(), rows)
+            return cursor
+
+    def run_each(self, sql: str, rows: Sequence[Parameters]) -> int:
+        """Run a statement for each row of parameters; how many rows it wrote."""
+        cursor = self.send_each(sql, rows)
+        self.settle()
+        return cursor.rowcount
+
+    def run(self, sql: str, parameters: Parameters) -> int:
+        """Run a statement; how many rows it wrote."""
+        cursor = self.send(sql, parameters)
+        self.settle()
+        return cursor.rowcount
+
+    def fetch(self, sql: str, parameters: Parameters) -> Rows:
+        """The rows of a read; none while reads are asked ahead."""
+        asked = self._asked(sql, parameters)
+        if self._is_asking:
+            if asked is None:
+                cursor = self.send(sql, parameters)
+                self._ahead.append(_Question(sql, parameters, cursor, self._pipeline))
+            return ()
+        if asked is None:
+            cursor = self.send(sql, parameters)
+            self.settle()
+        else:
+            cursor = asked.cursor
+            self._ahead.remove(asked)
+            if asked.pipeline is self._pipeline:
+                self.settle()
+        return cursor.fetchall() if cursor.description else ()
+
+    def _asked(self, sql: str, parameters: Parameters) -> _Question | None:
+        for question in self._ahead:
+            if question.sql == sql and question.parameters == parameters:
+                return question
+        return None
+
+    def ask(self, reads: Iterable[Callable[[], object]]) -> None:
+        """Ask reads ahead, each of which finds no rows now; those who read the same later find the answers."""
+        before, self._is_asking = self._is_asking, True
+        try:
+            for read in reads:
+                read()
+        finally:
+            self._is_asking = before
+
+    def forget(self) -> None:
+        """Forget answers that were asked ahead: what is read from now on may differ."""
+        self._ahead.clear()
+
+    def copy(self, sql: str, types: Sequence[str], rows: Iterable[Parameters]) -> None:
+        """COPY rows in binary form, which the driver does outside of pipelines."""
+        self.settle()
+        with self._errors():
+            copy_rows(self._driver, sql, types, rows)
+
+    def settle(self) -> None:
+        """Wait for everything that was sent."""
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            with self._errors():
+                pipeline.__exit__(None, None, None)
+
+    def abandon(self) -> None:
+        """End what was sent, whatever its answers are."""
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            with suppress(psycopg.Error):
+                pipeline.__exit__(None, None, None)
+
+    def _open_cursor(self) -> psycopg.Cursor[Any]:
+        if self._pipeline is None:
+            pipeline = self._driver.pipeline()
+            pipeline.__enter__()
+            self._pipeline = pipeline
+        return self._driver.cursor(row_factory=tuple_row)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
+            self.abandon()
+            driver_cursor.raise_as_sqlalchemy(self._connection, _first(error), None, "", ())
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error that had the server skip what was sent behind it."""
+    while isinstance(error, psycopg.errors.PipelineAborted) and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """A block in which the statements of a connection share round trips; nothing is on its way afterwards.
+
+    If anybody listens to the connection's statements, or SQLAlchemy logs them, each goes by itself through SQLAlchemy.
+    """
+    if driver_cursor.is_observed(connection):
+        yield
+        return
+    trips = RoundTrips(connection)
+    info = connection.info  # of a connection that is lost one cannot ask for it
+    info[_KEY] = trips
+    try:
+        yield
+        trips.settle()
+    except BaseException:
+        trips.abandon()
+        raise
+    finally:
+        info.pop(_KEY, None)
+
+
+def round_trips(connection: Connection) -> RoundTrips | None:
+    """Those of a connection, within such a block."""
+    found: RoundTrips | None = connection.info.get(_KEY)
+    return found
+
+
+def copy_rows(
+    driver: psycopg.Connection[Any], sql: str, types: Sequence[str], rows: Iterable[Parameters]
+) -> None:
+    """Write rows by COPY in binary form.
+
+    Args:
+        sql: ends in ``FROM STDIN (FORMAT BINARY)``.
+        types: of the columns, as the server calls them.
+    """
+    with driver.cursor() as cursor, cursor.copy(sql.encode()) as copy:
+        copy.set_types(types)
+        write = copy.write_row
+        for row in rows:
+            write(row)
