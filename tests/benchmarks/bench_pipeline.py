@@ -2,7 +2,7 @@
 
 ``WHEREUPON_MESSAGES`` says how many messages a round takes. Each round has an empty store, which waits for
 the disk as a live one does. The reference decodes the same bytes and inserts the message rows alone, as one
-executemany a batch, into the same table with the same indexes.
+executemany a batch on SQLite and one COPY in binary form on PostgreSQL, into the same table with the same indexes.
 """
 
 import os
@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy.engine import make_url
+from tests.benchmarks.copying import copier
 from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.workload import PACE, messages, rules
 from tests.servers import Server
@@ -36,7 +37,6 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 TABLE = "whereupon_message"
 
 Work = Callable[[], None]
-Connection = sqlite3.Connection | psycopg.Connection
 
 
 @cache
@@ -76,18 +76,24 @@ def opened(
     return stack.enter_context(Engine.open(url, rules=rulebook(), clock=clock)), clock
 
 
-def insert(
-    connection: Connection, statement: str, rows: list[tuple[object, ...]], size: int
-) -> None:
-    """The reference."""
-    cursor = connection.cursor()
+def insert(connection: sqlite3.Connection, rows: list[tuple[object, ...]], size: int) -> None:
+    """The reference on SQLite."""
+    cursor, statement = connection.cursor(), places(rows, "?")
     for place, batch in enumerate(batches(size)):
         for text in batch:
             decode(text)
-        if isinstance(connection, sqlite3.Connection):
-            cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute("BEGIN IMMEDIATE")
         cursor.executemany(statement, rows[place * size : place * size + size])
         connection.commit()
+
+
+def copy(connection: psycopg.Connection, rows: list[tuple[object, ...]], size: int) -> None:
+    """The reference on PostgreSQL."""
+    write = copier(connection, TABLE)
+    for place, batch in enumerate(batches(size)):
+        for text in batch:
+            decode(text)
+        write(rows[place * size : place * size + size])
 
 
 @pytest.fixture
@@ -157,7 +163,7 @@ def test_sqlite_reference(
         connection = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
         for pragma in PRAGMAS:
             connection.execute(pragma)
-        return lambda: insert(connection, places(rows, "?"), rows, size)
+        return lambda: insert(connection, rows, size)
 
     measure(benchmark, prepare)
 
@@ -195,7 +201,7 @@ def test_postgres_reference(
         query = make_url(stack.enter_context(server.clean())).query
         where = f"host={query['host']} user=postgres dbname=postgres options={query['options']}"
         connection = stack.enter_context(closing(psycopg.connect(where)))
-        return lambda: insert(connection, places(rows, "%s"), rows, 900)
+        return lambda: copy(connection, rows, 900)
 
     measure(benchmark, prepare)
 

@@ -4,8 +4,9 @@
 
 Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` (the wire alone), ``nobody-enters`` and
 ``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` and ``one-call-memory``
-(`Engine.track`, one by one), and
-the references ``reference`` (the rows of the messages alone) and ``bare-commit``.
+(`Engine.track`, one by one), and the references ``reference`` (the rows of the messages alone) and ``bare-commit``.
+``postgres``, ``postgres-reference``, ``postgres-call`` and ``postgres-commit`` are the same on PostgreSQL: the client
+alone is counted, not the server.
 """
 
 import gc
@@ -20,8 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from tests.benchmarks import bench_pipeline as bench
+from tests.benchmarks.copying import copier
 from tests.benchmarks.workload import PACE, messages, rules
+from tests.benchmarks.writers import conninfo
+from tests.servers import started
 
 from whereupon.engine import Engine
 from whereupon.messages.codec import decode
@@ -96,6 +101,18 @@ def reading() -> Iterator[int]:
         yield len(batch)
 
 
+def copied(url: str, folder: Path) -> Iterator[int]:
+    """The rows of the messages alone, copied into PostgreSQL."""
+    rows = bench.message_rows(folder)[: (WARM + COUNTED) * SIZE]
+    with closing(psycopg.connect(conninfo(url))) as connection:
+        write = copier(connection, bench.TABLE)
+        for place, batch in enumerate(batches()):
+            for text in batch:
+                decode(text)
+            write(rows[place * SIZE : place * SIZE + SIZE])
+            yield len(batch)
+
+
 def one_call(url: str) -> Iterator[int]:
     """`Engine.track`, one by one, by twenty persons, with the thousand rules."""
     with Engine.open(url, rules=bench.book()) as engine:
@@ -125,6 +142,25 @@ def bare_commit(folder: Path) -> Iterator[int]:
             yield 1
 
 
+def bare_commit_on_postgres(url: str) -> Iterator[int]:
+    """The same on PostgreSQL."""
+    with closing(psycopg.connect(conninfo(url))) as connection:
+        connection.execute("CREATE TABLE t (k BIGINT PRIMARY KEY, b BYTEA)")
+        connection.commit()
+        for number in range(2 * CALLS):
+            connection.execute("INSERT INTO t VALUES (%s, %s)", (number, b"x" * 500))
+            connection.commit()
+            yield 1
+        connection.execute("DROP TABLE t")
+        connection.commit()
+
+
+def on_postgres(folder: Path, work: Callable[[str], Iterator[int]]) -> Iterator[int]:
+    """Some work on a server of its own, which valgrind does not follow."""
+    with started(folder / "postgres") as server, server.clean() as url:
+        yield from work(url)
+
+
 def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]]:
     """Each workload, and how many steps of it warm up."""
     sqlite = f"sqlite:///{folder}/counted.db"
@@ -140,6 +176,10 @@ def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]
         "one-call": (partial(one_call, f"sqlite:///{folder}/calls.db"), CALLS),
         "one-call-memory": (partial(one_call, "memory://"), CALLS),
         "bare-commit": (partial(bare_commit, folder), CALLS),
+        "postgres": (partial(on_postgres, folder, pipeline), WARM),
+        "postgres-reference": (partial(on_postgres, folder, partial(copied, folder=folder)), WARM),
+        "postgres-call": (partial(on_postgres, folder, one_call), CALLS),
+        "postgres-commit": (partial(on_postgres, folder, bare_commit_on_postgres), CALLS),
     }
 
 
@@ -162,7 +202,14 @@ def main() -> None:
 
 
 def _last(name: str) -> int:
-    return CALLS if name in {"one-call", "one-call-memory", "bare-commit"} else COUNTED * SIZE
+    is_single = name in {
+        "one-call",
+        "one-call-memory",
+        "bare-commit",
+        "postgres-call",
+        "postgres-commit",
+    }
+    return CALLS if is_single else COUNTED * SIZE
 
 
 def _tell(option: str) -> None:

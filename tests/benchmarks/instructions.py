@@ -41,6 +41,7 @@ _PROCESS = "tests.benchmarks.counted_process"
 WORKLOADS = (
     *("sqlite", "reference", "memory", "reading"),
     *("one-call", "one-call-memory", "bare-commit", "nobody-enters", "all-enter"),
+    *("postgres", "postgres-reference", "postgres-call", "postgres-commit"),
 )
 
 

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.writers [--messages N]
 
 Each process ingests its own generated shop stream in batches, as a live server does, into one store; a bare
-writer inserts rows as large into one table of the same columns, by executemany, a transaction a batch. The
+writer copies rows as large into one table of the same columns, in binary form, a transaction a batch. The
 server is the tests' own, and waits for the disk. What the engine gains by the second process is to be judged
 by what a bare writer gains on the same machine.
 """
@@ -17,6 +17,7 @@ from typing import TypeVar
 import psycopg
 from fixtures.shop_stream import messages
 from sqlalchemy.engine import make_url
+from tests.benchmarks.copying import copier
 from tests.benchmarks.table import Row, at_least, exit_status, show
 from tests.benchmarks.timing import timed
 
@@ -37,13 +38,11 @@ def ingest(url: str, seed: int, count: int) -> None:
 
 def insert(url: str, seed: int, count: int) -> None:
     """One bare writer: as many rows of a message's size."""
-    columns = 13
     rows = [_row(seed * 10**9 + n) for n in range(count)]
-    statement = f"INSERT INTO floor VALUES ({', '.join(['%s'] * columns)})".encode()  # noqa: S608 - our own table
-    with psycopg.connect(conninfo(url)) as connection, connection.cursor() as cursor:
+    with psycopg.connect(conninfo(url)) as connection:
+        write = copier(connection, "floor")
         for batch in _on_signal(rows):
-            cursor.executemany(statement, batch)
-            connection.commit()
+            write(batch)
 
 
 def _row(key: int) -> tuple[object, ...]:
