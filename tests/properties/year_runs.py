@@ -12,6 +12,7 @@ import json
 import logging
 import sqlite3
 import sys
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -168,14 +169,14 @@ def by_the_engine(world: World, spool: Path, database: Path) -> Counts:
         for _ in engine.wake(clock.now()):  # makes the timers of nobody, since nobody is there yet
             pass
         for day in range(START // DAY, world.end // DAY):
-            coming = sorted(_read(spool / str(day)), key=lambda m: m.received_at)
+            coming = sorted(_lines(spool / str(day)), key=_arrival_of)
             for cut in [*(at for at in cuts if at // DAY == day), (day + 1) * DAY - 1]:
                 until = _instant(cut)
-                now = [m for m in coming if m.received_at <= until]
-                coming = coming[len(now) :]
-                for first in range(0, len(now), _BATCH):
-                    taken = engine.take(now[first : first + _BATCH])
-                    _count(counts, taken.decisions)
+                now = bisect_right(coming, cut, key=_arrival_of)
+                for first in range(0, now, _BATCH):
+                    read = map(_message, coming[first : min(now, first + _BATCH)])
+                    _count(counts, engine.take([*read]).decisions)
+                del coming[:now]
                 for woken in engine.wake(until):
                     _count(counts, woken.decisions)
                 clock.move_to(until)
@@ -212,26 +213,32 @@ def _ends(connection: sqlite3.Connection) -> Counts:
     return counts
 
 
-def _read(file: Path) -> Iterator[Message]:
-    if not file.exists():
-        return
-    for line in file.read_text().splitlines():
-        arrives, number, kind, name, user, device, data, at = json.loads(line)
-        key = "traits" if kind == "identify" else "properties"
-        yield Message(
-            message_id=number,
-            type=MessageType(kind),
-            name="" if kind == "alias" else name,
-            user_id=user,
-            anonymous_id=device,
-            target_id=data.get("previousId") if kind == "alias" else None,
-            timestamp=_instant(at),
-            received_at=_instant(arrives),
-            original_timestamp=_instant(at),
-            source=SenderClass.SERVER,
-            origin=Origin.LIVE,
-            body=encode({key: data}),
-        )
+def _lines(file: Path) -> list[str]:
+    """The messages of a day, as they are written: a day of many people would need much memory otherwise."""
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def _arrival_of(line: str) -> int:
+    return int(line[1 : line.index(",")])
+
+
+def _message(line: str) -> Message:
+    arrives, number, kind, name, user, device, data, at = json.loads(line)
+    key = "traits" if kind == "identify" else "properties"
+    return Message(
+        message_id=number,
+        type=MessageType(kind),
+        name="" if kind == "alias" else name,
+        user_id=user,
+        anonymous_id=device,
+        target_id=data.get("previousId") if kind == "alias" else None,
+        timestamp=_instant(at),
+        received_at=_instant(arrives),
+        original_timestamp=_instant(at),
+        source=SenderClass.SERVER,
+        origin=Origin.LIVE,
+        body=encode({key: data}),
+    )
 
 
 def _instant(at: int) -> datetime:
