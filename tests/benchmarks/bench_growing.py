@@ -19,9 +19,10 @@ from tests.benchmarks.timing import peak_kilobytes, rounds_of
 from tests.benchmarks.workload import PACE, messages
 
 from whereupon.engine import Engine
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.codec import decode
 from whereupon.messages.model import SenderClass
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.records import StoredMessage
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store

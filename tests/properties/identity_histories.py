@@ -13,10 +13,11 @@ from tests.properties.identity_model import DAY, MINUTE, Campaign, Line, Plain, 
 from tests.rule_files import File, book_of, campaign
 from tests.worlds import NOON
 
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.codec import encode
 from whereupon.messages.model import Message, SenderClass
 from whereupon.messages.times import as_micros, format_instant
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 
 PEOPLE = ["ada", "ben", "cy"]
 DEVICES = ["anon-1", "anon-2"]

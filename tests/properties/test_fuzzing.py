@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whereupon.errors import MessageRejectedError
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.codec import decode
 from whereupon.messages.model import Message, SenderClass
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.rules.loading import load_rules
 from whereupon.rules.model import Guard
 

@@ -10,8 +10,9 @@ from tests.properties.profiles import examples
 from tests.rule_files import book_of
 
 from whereupon import Engine
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.model import Message, SenderClass
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.records import Entry
 from whereupon.replay.records import Record
 from whereupon.replay.stream_replay import Replay

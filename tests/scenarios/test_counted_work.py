@@ -23,8 +23,9 @@ from tests.shop import news, thanks
 from whereupon.conditions import NO_HISTORY, Condition, Data, History
 from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.pipeline.audience_rounds import AUDIENCE_CHUNK, AUDIENCE_REACH
 from whereupon.pipeline.load import CLAIM_CHUNK, DUE_LIMIT
 from whereupon.ports import Session, Store

@@ -18,11 +18,12 @@ import pytest
 from whereupon import Engine
 from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.batch_items import open_all
 from whereupon.messages.envelope import Opened
 from whereupon.messages.model import Message, SenderClass
 from whereupon.messages.streams import BadLine, StreamReader
-from whereupon.messages.wire import Arrival, message_in, parse_message
+from whereupon.messages.wire import message_in, parse_message
 from whereupon.pipeline.ingestion import Ingested
 from whereupon.replay.records import Record
 from whereupon.replay.stream_replay import replay

@@ -93,7 +93,7 @@ def with_inherited(opened: Opened, inherited: Inherited) -> Opened:
         return opened
     if inherited.fault is not None:
         raise inherited.fault
-    envelope, text, remarks, _ = opened
+    envelope, text, remarks = opened.envelope, opened.text, opened.remarks
     own = own_object(envelope.context)
     if inherited.context is not None and own is not None:
         context = {**inherited.context, **own}

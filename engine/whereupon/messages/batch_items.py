@@ -19,7 +19,7 @@ from whereupon.messages.batch_fields import (
     inherited_from_members,
     with_inherited,
 )
-from whereupon.messages.envelope import Opened, open_text, open_value, read, sized, trimmed
+from whereupon.messages.envelope import Opened, open_text, read, sized, trimmed
 from whereupon.messages.json_scan import batch_members, elements
 from whereupon.messages.size_limits import (
     MAX_BATCH_BYTES,
@@ -29,6 +29,7 @@ from whereupon.messages.size_limits import (
     too_deep,
     too_large,
 )
+from whereupon.messages.usual_form import open_value, usual_envelope
 
 _MOST_INHERITED = 8 * MAX_BATCH_BYTES
 """Bytes that the messages of a batch may inherit together; each message repeats the fields of its body."""
@@ -39,6 +40,7 @@ _MOST_BATCHES = 3
 BatchItem: TypeAlias = Opened | MessageRejectedError
 """A message, or its rejection."""
 
+_TEXTS = (bytes, bytearray, memoryview)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -51,33 +53,43 @@ def open_all(batch: Iterable[object]) -> Iterator[BatchItem]:
     if isinstance(batch, str):
         batch = batch.encode("utf-8", "surrogatepass")
     alone = isinstance(batch, dict | bytes | bytearray | memoryview)
-    size = inherited = 0
-    for count, item in enumerate(_items([batch] if alone else batch)):
-        if isinstance(item, Opened):
-            size += len(item.text) - item.inherited
-            inherited += item.inherited
-        if count >= MAX_BATCH_MESSAGES or size > MAX_BATCH_BYTES or inherited > _MOST_INHERITED:
-            yield batch_too_large()
-            return
-        yield item
+    count = size = inherited = 0
+    for raw in [batch] if alone else batch:
+        for item in _items(raw):
+            if item.__class__ is Opened:
+                size += len(item.text) - item.inherited
+                inherited += item.inherited
+            if count >= MAX_BATCH_MESSAGES or size > MAX_BATCH_BYTES or inherited > _MOST_INHERITED:
+                yield batch_too_large()
+                return
+            count += 1
+            yield item
 
 
-def _items(batch: Iterable[object]) -> Iterator[BatchItem]:
-    for raw in batch:
-        if not isinstance(raw, bytes | bytearray | memoryview):
-            yield from _in_value(raw, NOTHING, 0)
-            continue
-        text = bytes(raw)
-        if len(text) > MAX_TEXT_BYTES:
-            yield batch_too_large() if b'"batch"' in text else too_large(len(text))
-        else:
-            yield from _in_text(trimmed(text), NOTHING, 0)
+def _items(raw: object) -> Iterable[BatchItem]:
+    if isinstance(raw, bytes):
+        text = raw.strip()
+        usual = usual_envelope(text)
+        if usual is not None:
+            return (Opened(usual, text),)
+    return _odd_items(raw)
+
+
+def _odd_items(raw: object) -> Iterator[BatchItem]:
+    if not isinstance(raw, _TEXTS):
+        yield from _in_value(raw, NOTHING, 0)
+        return
+    text = bytes(raw)
+    if len(text) > MAX_TEXT_BYTES:
+        yield batch_too_large() if b'"batch"' in text else too_large(len(text))
+    else:
+        yield from _in_odd_text(trimmed(text), NOTHING, 0)
 
 
 def _in_value(raw: object, inherited: Inherited, depth: int) -> Iterator[BatchItem]:
     if not isinstance(raw, dict) or not isinstance(batch := raw.get("batch"), list | tuple):
         try:
-            yield with_inherited(sized(open_value(raw)), inherited)
+            yield with_inherited(open_value(raw), inherited)
         except MessageRejectedError as error:
             yield error
     elif depth >= _MOST_BATCHES:
@@ -89,6 +101,17 @@ def _in_value(raw: object, inherited: Inherited, depth: int) -> Iterator[BatchIt
 
 
 def _in_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[BatchItem]:
+    usual = usual_envelope(text)
+    if usual is None:
+        yield from _in_odd_text(text, inherited, depth)
+        return
+    try:
+        yield with_inherited(Opened(usual, text), inherited)
+    except MessageRejectedError as error:
+        yield error
+
+
+def _in_odd_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[BatchItem]:
     envelope = read(text)
     members = batch_members(text) if envelope is None else None
     if members is None and (envelope is None or not envelope.is_batch):

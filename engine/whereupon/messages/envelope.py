@@ -4,7 +4,7 @@ A message comes as a Python value or as JSON text. Both give the same result.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from pydantic import JsonValue
@@ -54,7 +54,7 @@ class Envelope(msgspec.Struct, rename="camel", gc=False):
         return self.batch is not ABSENT and bytes(self.batch)[:1] == b"["
 
 
-class Opened(NamedTuple):
+class Opened(msgspec.Struct, gc=False):
     """One message: its fields, its JSON text, and the repairs.
 
     Attributes:
@@ -70,24 +70,20 @@ class Opened(NamedTuple):
 _READER = msgspec.json.Decoder(Envelope)
 
 
-def open_one(raw: object) -> Opened:
-    """Open one message, given as a value or as JSON text; raises `MessageRejectedError`."""
-    if isinstance(raw, bytes):
-        text = trimmed(raw)
-        return sized(open_text(text, read(text)))
-    return sized(open_value(raw))
-
-
 def trimmed(text: bytes) -> bytes:
     """A text without its byte order mark and the spaces around it."""
     return text.removeprefix(_BYTE_ORDER_MARK).strip()
 
 
-def open_value(raw: object) -> Opened:
-    """Open a message that is given as a Python value; raises `MessageRejectedError`."""
+def written_object(raw: object) -> Written:
+    """A Python value that is a message, as JSON text; raises `MessageRejectedError`."""
     if not isinstance(raw, dict | Mapping) and not _may_be_object(raw):
         raise not_an_object()
-    written = as_text(raw)
+    return as_text(raw)
+
+
+def open_written(written: Written) -> Opened:
+    """Open a message that came as a Python value, from its text; raises `MessageRejectedError`."""
     if is_deep(written.text):
         raise too_deep()
     try:
@@ -159,11 +155,13 @@ def sized(opened: Opened) -> Opened:
     return opened
 
 
-def own_object(part: msgspec.Raw) -> Members | None:
+def own_object(part: msgspec.Raw | Members | None) -> Members | None:
     """The object of a field, empty if the field is absent; None if the field is not an object.
 
     An empty list counts as an empty object, since PHP has only one kind of array.
     """
+    if not isinstance(part, msgspec.Raw):
+        return part or {}
     text = bytes(part)
     if text[:1] == b"{":
         return object_in(text)

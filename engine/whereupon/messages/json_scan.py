@@ -7,7 +7,8 @@ from whereupon.messages.codec import JsonError, decode_leniently
 from whereupon.messages.repairs import MAX_NESTING
 
 _FLAT = bytes.maketrans(b"123456789E", b"000000000e")
-_LONG_NUMBER = b"0" * 309
+_LONG_NUMBER = b"0" * 200
+"""So many digits overflow with an exponent of two digits, and 309 without one."""
 _LOOK_BACK = 64
 """Bytes before an exponent within which an ordinary number begins."""
 _BEFORE_NUMBERS = (b":", b",", b"[", b" ", b"\n", b"\r", b"\t", b"")

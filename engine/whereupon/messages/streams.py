@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from whereupon.errors import MessageRejectedError, StreamError
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.batch_items import open_all
 from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.size_limits import MAX_TEXT_BYTES
 from whereupon.messages.times import EPOCH
-from whereupon.messages.wire import Arrival, message_in
+from whereupon.messages.wire import message_in
 
 MAX_LINE_BYTES = MAX_TEXT_BYTES
 """Bytes of one line; see `MAX_TEXT_BYTES`."""

@@ -14,9 +14,10 @@ from unicodedata import normalize
 from whereupon.decide import BatchResult, audit_record
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.guards.judge import Policy, Refusal
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.model import SenderClass
 from whereupon.messages.semantic_events import ActionName, normalized
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Clock, HostTransaction, Session, Store

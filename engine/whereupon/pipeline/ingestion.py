@@ -9,9 +9,10 @@ from typing import TypeAlias
 from whereupon.decide import BatchResult, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.batch_items import open_all
 from whereupon.messages.model import Message, Origin, SenderClass
-from whereupon.messages.wire import Arrival, message_in, parse_message
+from whereupon.messages.wire import message_in, parse_message
 from whereupon.records import Request, SetAside
 
 WireMessage: TypeAlias = Mapping[str, object] | bytes | str

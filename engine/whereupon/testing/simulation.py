@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from whereupon.engine import Engine
 from whereupon.errors import MessageRejectedError, RequestError, UnknownNameError
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.model import Message
 from whereupon.messages.times import ZERO, earlier, format_instant, later
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.records import (
     Entry,
     Identifier,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.errors import MessageRejectedError
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.batch_items import BatchItem, open_all
 from whereupon.messages.codec import decode, encode
 from whereupon.messages.envelope import Opened
@@ -25,7 +26,7 @@ from whereupon.messages.model import (
 )
 from whereupon.messages.repairs import MAX_NESTING
 from whereupon.messages.size_limits import MAX_MESSAGE_BYTES
-from whereupon.messages.wire import JUNK_IDS, Arrival, message_in, parse_message
+from whereupon.messages.wire import JUNK_IDS, message_in, parse_message
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -566,6 +567,7 @@ def test_a_text_that_is_not_json_is_rejected_even_if_it_is_not_read(value: bytes
     [
         (b"1e400", None),
         (b"-1e400", None),
+        (b"1" + b"0" * 299 + b"e10", None),
         (b"9" * 40, int("9" * 40)),
         (b"9" * 400, int("9" * 400)),
         (b"9" * 5_000, None),

@@ -12,8 +12,9 @@ from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
 from whereupon.decide import Notice
 from whereupon.decide.decisions import Outcome
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.model import SenderClass
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.pipeline.ingestion import WireMessage
 from whereupon.records import DeliveryState
 from whereupon.replay.records import Record, Summary
