@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.counted_process WORKLOAD FOLDER
 
-Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` (the wire alone), ``nobody-enters`` and
+Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` (the wire
+alone; ``reading-accented`` with text beyond ASCII), ``nobody-enters`` and
 ``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` and ``one-call-memory``
 (`Engine.track`, one by one), and the references ``reference`` (the rows of the messages alone) and ``bare-commit``.
 ``postgres``, ``postgres-reference``, ``postgres-call`` and ``postgres-commit`` are the same on PostgreSQL: the client
@@ -92,10 +93,11 @@ def reference(folder: Path) -> Iterator[int]:
             yield len(batch)
 
 
-def reading() -> Iterator[int]:
-    """From the wire to messages."""
+def reading(title: bytes = b"Socks") -> Iterator[int]:
+    """From the wire to messages; with a title of the page that each came from."""
     given = {"received_at": bench.START, "source": SenderClass.SERVER, "origin": Origin.LIVE}
-    for batch in batches():
+    titled = [[text.replace(b'"Socks"', b'"%b"' % title) for text in each] for each in batches()]
+    for batch in titled:
         read = read_batch(batch, **given, new_id=str)  # type: ignore[arg-type]
         assert len(read.messages) == len(batch)
         yield len(batch)
@@ -172,6 +174,7 @@ def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]
         "nobody-enters": (partial(pipeline, sqlite, nobody), WARM),
         "all-enter": (partial(pipeline, sqlite, everybody), WARM),
         "reading": (reading, WARM),
+        "reading-accented": (partial(reading, "Chaussettes rayées".encode()), WARM),
         "reference": (partial(reference, folder), WARM),
         "one-call": (partial(one_call, f"sqlite:///{folder}/calls.db"), CALLS),
         "one-call-memory": (partial(one_call, "memory://"), CALLS),

@@ -39,7 +39,7 @@ FIGURES = (
 _TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 _PROCESS = "tests.benchmarks.counted_process"
 WORKLOADS = (
-    *("sqlite", "reference", "memory", "reading"),
+    *("sqlite", "reference", "memory", "reading", "reading-accented"),
     *("one-call", "one-call-memory", "bare-commit", "nobody-enters", "all-enter"),
     *("postgres", "postgres-reference", "postgres-call", "postgres-commit"),
 )

@@ -242,7 +242,7 @@ def calls(work: Callable[[], object]) -> int:
     """How many functions of Python and C are called by some work."""
     counted = 0
 
-    def count(frame: object, event: str, arg: object) -> None:
+    def count(_frame: object, event: str, _arg: object) -> None:
         nonlocal counted
         counted += event in {"call", "c_call"}
 
