@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Final, cast, overload
 
 from whereupon.conditions import NO_HISTORY
 from whereupon.decide.decisions import Decision, Outcome, Reason, Verdict
@@ -75,11 +75,15 @@ def decision(
     )
 
 
+_DECIDED: Final = frozenset({Decision, Skipped})
+
+
 class Decisions(Sequence[Decision]):
     """Decisions in the order in which they were made. Those of a `Skipped` are made when they are read."""
 
     def __init__(self, emitted: Iterable[object] = ()) -> None:
-        self._emitted = [each for each in emitted if isinstance(each, Decision | Skipped)]
+        decided = [each for each in emitted if type(each) in _DECIDED]
+        self._emitted = cast("list[Decision | Skipped]", decided)
 
     @cached_property
     def _all(self) -> list[Decision]:

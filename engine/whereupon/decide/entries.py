@@ -49,7 +49,7 @@ def open_entry(
         entry = entry.finished(entry_end(leave, entry.entered_at, message_id))
     if rule.goal is not None:
         entry = watched(work, entry, rule.goal)
-    if entry.is_inside:
+    if ended is None:
         run_entry(work, entry)
     else:
         work.save_entry(entry)

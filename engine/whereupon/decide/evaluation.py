@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import Final
+from typing import Any, Final
 
 from pydantic import JsonValue
 from typing_extensions import override
@@ -161,6 +161,10 @@ class MessageFacts(Mapping[str, JsonValue]):
 
     def __init__(self, message: Evaluation) -> None:
         self._message = message
+
+    @override
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in _FACTS else default
 
     @override
     def __getitem__(self, name: str) -> JsonValue:

@@ -4,12 +4,9 @@ A key depends on the rule, on what opened the entry, on who entered and on the s
 try, every machine and every store computes the same key, before and after two persons are merged.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
 
-from pydantic import JsonValue
-
-from whereupon.messages.codec import read_object
 from whereupon.records import Entry, Person
 from whereupon.rules.model import Rule
 from whereupon.rules.route import MOST_ROUNDS, base_of
@@ -18,23 +15,19 @@ ENTRANT = "entrant"
 """The key, in the facts of an entry whose person was merged, of the user id that entered."""
 
 
-def entrant_of(facts: Mapping[str, JsonValue], user_id: str) -> str:
+def entrant_of(entry: Entry, user_id: str) -> str:
     """The user id that entered.
 
     Args:
-        facts: the entry's, decoded.
-        user_id: the first user id of its person.
+        entry: its person may have been merged into another since.
+        user_id: the first user id of its person; of one who was merged, the id before the merge.
     """
-    return str(facts.get(ENTRANT, user_id))
+    return str(entry.facts.get(ENTRANT, user_id))
 
 
-def step_key(entry: Entry, facts: Mapping[str, JsonValue], person: Person) -> str:
-    """The key of the entry's next step: 32 hexadecimal digits of a hash.
-
-    Args:
-        facts: the entry's, decoded.
-    """
-    return _hash(entry.rule, entry.occasion, entrant_of(facts, person.user_id), entry.address)
+def step_key(entry: Entry, person: Person) -> str:
+    """The key of the entry's next step: 32 hexadecimal digits of a hash."""
+    return _hash(entry.rule, entry.occasion, entrant_of(entry, person.user_id), entry.address)
 
 
 def keys_at(entry: Entry, user_id: str, addresses: Iterable[str]) -> list[str]:
@@ -44,7 +37,7 @@ def keys_at(entry: Entry, user_id: str, addresses: Iterable[str]) -> list[str]:
         entry: its person may have been merged into another since.
         user_id: the first user id of its person; of one who was merged, the id before the merge.
     """
-    entrant = entrant_of(read_object(entry.facts), user_id)
+    entrant = entrant_of(entry, user_id)
     return [_hash(entry.rule, entry.occasion, entrant, address) for address in addresses]
 
 

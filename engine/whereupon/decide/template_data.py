@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from pydantic import JsonValue
 from typing_extensions import override
@@ -44,6 +44,12 @@ class TemplateData(Mapping[str, JsonValue]):
         self._addressee = addressee
         self._trail = trail
         self._seen: JsonValue = None
+
+    @override
+    def get(self, name: str, default: Any = None) -> Any:
+        if name in _OWN or name == "run":
+            return super().get(name, default)
+        return self._facts.get(name, default)
 
     @override
     def __getitem__(self, name: str) -> JsonValue:

@@ -7,7 +7,7 @@ depends on is in the `Evaluation`, whose `see` has been called, and in the perso
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import cast
 
 from pydantic import JsonValue
@@ -50,13 +50,13 @@ def verdict_on(
         return _excluded(rule.who, evaluation)
     if rule.goal is not None and (reached := reached_before(rule.goal, evaluation)) is not None:
         return Verdict(Reason.GOAL_MET, reached)
-    return reentry_verdict(rule, evaluation, past, _zone(rule, evaluation, settings))
+    if type(rule.reentry) is OncePerCalendar:
+        return reentry_verdict(rule, evaluation, past, _zone(rule, evaluation, settings))
+    return reentry_verdict(rule, evaluation, past)
 
 
 def _zone(rule: Rule, evaluation: Evaluation, settings: FolderSettings) -> tzinfo:
-    """The timezone of the person's clock, where re-entry asks for it."""
-    if not isinstance(rule.reentry, OncePerCalendar):
-        return UTC
+    """The timezone of the person's clock."""
     person = cast("Mapping[str, JsonValue]", evaluation.data["person"])
     return clock_of(person, settings, rule.clock)
 

@@ -83,12 +83,12 @@ class Measures(ForkAware):
         skipped: defaultdict[str | None, int] = defaultdict(int)
         entered = 0
         for each in emitted:
-            if isinstance(each, Skipped):  # nearly every message has one
-                skipped[each.reason] += each.rules.size(each.since, each.until)
-            elif isinstance(each, Decision):
-                if each.reason is None:
+            match each:
+                case Skipped():  # nearly every message has one
+                    skipped[each.reason] += each.rules.size(each.since, each.until)
+                case Decision(reason=None):
                     entered += 1
-                else:
+                case Decision():
                     skipped[each.reason] += 1
         if entered or skipped:
             with self._lock:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, cast
 import msgspec
 import orjson
 from pydantic import JsonValue
+from typing_extensions import override
 
 _READER = msgspec.json.Decoder()
 _CHECKER = msgspec.json.Decoder(msgspec.Raw)
@@ -172,6 +173,13 @@ class LazyObject(Mapping[str, JsonValue]):
     def copy(self) -> dict[str, JsonValue]:
         """The object, read again."""
         return cast("dict[str, JsonValue]", decode(self.text))
+
+    @override
+    def get(self, key: str, default: Any = None) -> Any:
+        """As of any mapping; a text without such a key is not read, since `encode` escapes no letter."""
+        if self._read is None and f'"{key}"' not in self.text:
+            return default
+        return self._whole().get(key, default)
 
     def _whole(self) -> Mapping[str, JsonValue]:
         if self._read is None:

@@ -91,8 +91,8 @@ def answer(result: BatchResult, reading: Reading) -> Ingested:
         duplicates=len(result.duplicates),
         rejected=rejected,
         decisions=result.decisions,
-        requests=[each for each in emitted if isinstance(each, Request)],
-        warnings=[*(each for each in emitted if isinstance(each, Notice)), *result.alike],
+        requests=[each for each in emitted if type(each) is Request],
+        warnings=[*(each for each in emitted if type(each) is Notice), *result.alike],
     )
 
 

@@ -177,9 +177,12 @@ class Entry(NamedTuple):
             return None
         return latest(self.operations, OperationKind.PAUSED)
 
-    def moved(self, address: str, due_at: datetime | None) -> "Entry":
-        """The entry at another step; as `_replace`, at a third of its cost."""
-        return Entry(*self[:11], address, due_at, *self[13:])
+    def moved(self, address: str, due_at: datetime | None, *marks: Mark) -> "Entry":
+        """The entry at another step, with further marks on its trail; as `_replace`, at a third of its cost."""
+        if not marks:
+            return Entry(*self[:11], address, due_at, *self[13:])
+        trail = (*self.trail, *marks)
+        return Entry(*self[:11], address, due_at, *self[13:19], trail, *self[20:])
 
     def finished(self, end: EntryEnd) -> "Entry":
         """The entry at its end; a slot that only guarded that it runs is free again."""

@@ -75,7 +75,7 @@ class Route:
     @property
     def first(self) -> str:
         """The address of the first step; `END` if there is none."""
-        return next(iter(self._places or self.places), END)
+        return (self.steps[0].name or "0") if self.steps else END
 
     def place(self, address: str) -> Place | None:
         """The step at an address, of whichever round; None behind the last, and if there is no such step."""

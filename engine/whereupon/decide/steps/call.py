@@ -7,7 +7,6 @@ from typing import Final
 
 from whereupon.decide.idempotency import step_key
 from whereupon.decide.steps.context import StepContext, StepResult
-from whereupon.messages.codec import read_object
 from whereupon.records import (
     FUNCTION,
     NEVER,
@@ -42,7 +41,7 @@ def call_and_wait(
     """
     entry = context.entry
     if mark_at(entry.trail, entry.address, MarkKind.WAITS) is not None:
-        key = step_key(entry, read_object(entry.facts), context.person)
+        key = step_key(entry, context.person)
         return _go_on(context, context.work.call_made(key), on_failure, function), None
     made = context.made(channel, content, SendKind.INTERNAL)
     if made.state is DeliveryState.WITHHELD:

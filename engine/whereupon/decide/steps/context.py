@@ -114,11 +114,11 @@ class StepContext(NamedTuple):
     def into_arm(self, label: str, *marks: Mark) -> Entry:
         """The entry at the first step of an arm, at once."""
         first = self.rule.route.arm(self.entry.address, label)
-        return self.entry.marked(*marks).moved(first, self.now)
+        return self.entry.moved(first, self.now, *marks)
 
     def stay_until(self, due_at: datetime, *marks: Mark) -> Entry:
         """The entry at this step still, which is due again then."""
-        return self.entry.marked(*marks).moved(self.entry.address, due_at)
+        return self.entry.moved(self.entry.address, due_at, *marks)
 
     def mark(
         self,
@@ -197,18 +197,17 @@ class StepContext(NamedTuple):
     ) -> Delivery:
         """The step's delivery; withheld if the person may not be sent it, or if a template cannot be rendered."""
         entry, person = self.entry, self.person
-        facts = read_object(entry.facts)
         reason = withheld or reason_to_withhold(person.attributes, kind, topic)
         rendered: dict[str, JsonValue] = {}
         if reason is None:
             try:
-                rendered = self._rendered(content, facts)
+                rendered = self._rendered(content)
             except TemplateError as error:
                 reason = f"template: {error}"
         whose = (entry.rule, person.key, person.user_id)
         return Delivery(
             self.work.new_key(),
-            step_key(entry, facts, person),
+            step_key(entry, person),
             *whose,
             channel,
             self.now,
@@ -230,16 +229,15 @@ class StepContext(NamedTuple):
             event: the name of a ``track``; None for an ``identify``.
             content: its properties, or the attributes.
         """
-        facts = read_object(self.entry.facts)
         try:
-            data = self._rendered(content, facts)
+            data = self._rendered(content)
         except TemplateError as error:
             return self.next_step(), StepFailed(self.entry.address, f"template: {error}")
-        key = step_key(self.entry, facts, self.person)
+        key = step_key(self.entry, self.person)
         return self.next_step(), StepMessage(event, data, step_message_id(key))
 
-    def _rendered(self, content: Content, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    def _rendered(self, content: Content) -> dict[str, JsonValue]:
         """The content with its templates rendered."""
-        addressee = self.addressee
-        data = TemplateData(facts, self.person, self.now, addressee, self.entry.trail)
+        entry, addressee = self.entry, self.addressee
+        data = TemplateData(entry.facts, self.person, self.now, addressee, entry.trail)
         return render_content(content, data, addressee=addressee)

@@ -4,7 +4,6 @@ from hashlib import blake2b
 
 from whereupon.decide.idempotency import entrant_of
 from whereupon.decide.steps.context import StepContext, StepResult
-from whereupon.messages.codec import read_object
 from whereupon.records import MarkKind
 from whereupon.rules.model import Split
 from whereupon.rules.steps.split import WHOLE
@@ -16,7 +15,7 @@ def run_split(step: Split, context: StepContext) -> StepResult:
     taken = arms_of(entry.arms)
     label = taken.get(step.split)
     if label is None or all(label != arm.label for arm in step.shares):
-        user_id = entrant_of(read_object(entry.facts), context.person.user_id)
+        user_id = entrant_of(entry, context.person.user_id)
         label = arm_for(step, user_id)
         taken[step.split] = label
     mark = context.mark(MarkKind.ARM, arm=label, detail=step.split)

@@ -112,7 +112,7 @@ class Rule:
     @property
     def asks_past_entries(self) -> bool:
         """Whether the earlier entries of a person say if the person enters again, or which message of a claim counts."""
-        return not isinstance(self.reentry, EveryTime) or self.retroactive.takes_one
+        return type(self.reentry) is not EveryTime or self.retroactive.takes_one
 
     @property
     def exempt(self) -> frozenset[Exemption]:

@@ -1,0 +1,93 @@
+"""The cost of an entry and of a step, counted as calls of functions, which no other work on the machine changes."""
+
+from collections.abc import Callable, Mapping
+from cProfile import Profile
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from pstats import Stats
+from typing import Any, Final
+
+from tests.benchmarks.journey_world import fill
+from tests.benchmarks.journey_world import rules as journey
+from tests.rule_files import book_of
+from tests.shop import thanks
+
+from whereupon.engine import Engine
+from whereupon.rules.model import Rulebook
+from whereupon.scheduling.clocks import FrozenClock
+
+START: Final = datetime(2026, 3, 1, tzinfo=UTC)
+PEOPLE: Final = 200
+MOST_CALLS_AN_ENTRY: Final = 115
+MOST_CALLS_OF_SKIPS: Final = 25
+"""Beside the first entry of a message: the record of the rules that it does not enter."""
+MOST_CALLS_A_PERSON: Final = 260
+"""Of one who is woken: a wait is left, a mail is made, the next wait begins."""
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many functions work calls, those in C included."""
+    profile = Profile()
+    profile.runcall(work)
+    found: Any = Stats(profile)
+    return int(found.total_calls)
+
+
+def batch(number: int) -> list[Mapping[str, object]]:
+    """A purchase by each of the people."""
+    return [
+        {
+            "type": "track",
+            "event": "purchase",
+            "userId": f"user-{person}",
+            "messageId": f"m-{number}-{person}",
+            "properties": {"product": "socks", "size": 39, "price": 23.45},
+            "context": {"locale": "en-GB", "page": {"path": "/socks"}},
+        }
+        for person in range(PEOPLE)
+    ]
+
+
+def calls_for_a_batch(store: str, entering: int) -> int:
+    """The calls for one purchase of each person, of whom each enters so many of twenty rules."""
+    send = [{"send": "push", "title": "Thanks!", "body": "Size {{ properties.size }}."}]
+    rules = (
+        thanks(
+            campaign=f"rule-{place:02}",
+            where={"product": "socks" if place < entering else "gloves"},
+            reentry="every_time",
+            whereupon=send,
+        )
+        for place in range(20)
+    )
+    numbers = count()
+    with Engine.open(store, rules=book_of(*rules), clock=FrozenClock(START)) as engine:
+
+        def ingest() -> None:
+            done = engine.ingest(batch(next(numbers)))
+            assert sum(each.reason is None for each in done.decisions) == entering * PEOPLE
+
+        ingest()
+        ingest()
+        return calls_of(lambda: engine.ingest(batch(next(numbers))))
+
+
+def test_an_entry_calls_few_functions(tmp_path: Path) -> None:
+    """Its decision, its delivery with a text, and their rows: beside a message that enters nothing, and beside one more."""
+    none, one, two = (
+        calls_for_a_batch(f"sqlite:///{tmp_path}/{entering}.db", entering) for entering in range(3)
+    )
+    assert (one - none) / PEOPLE <= MOST_CALLS_AN_ENTRY + MOST_CALLS_OF_SKIPS
+    assert (two - one) / PEOPLE <= MOST_CALLS_AN_ENTRY
+
+
+def test_a_journey_that_goes_on_calls_few_functions(tmp_path: Path) -> None:
+    """What a woken person costs, with what is read and written; nothing waits for it to be counted."""
+    store = f"sqlite:///{tmp_path}/journeys.db"
+    fill(store, PEOPLE, at=START)
+    due = START + timedelta(hours=2)
+    rules: Rulebook = journey()
+    with Engine.open(store, rules=rules, clock=FrozenClock(due)) as engine:
+        calls = calls_of(lambda: list(engine.wake(due)))
+    assert calls / PEOPLE <= MOST_CALLS_A_PERSON
