@@ -1,91 +1,114 @@
-"""The cost of one call, counted and not timed: SQLite's statements beside ours, and reads of a text."""
+"""The cost of one call on SQLite, counted and not timed: what it asks of the database, and how often that is prepared."""
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
+from typing import Final
 
-import pytest
 from sqlalchemy import create_engine, event
-from sqlalchemy.pool import Pool
 from tests.rule_files import book_of
 from tests.shop import purchase, thanks
 
-from whereupon import Engine
-from whereupon.messages.codec import encode
+from whereupon.engine import Engine
 from whereupon.messages.model import Origin, SenderClass
-from whereupon.messages.times import FIRST_INSTANT
-from whereupon.pipeline.ingestion import read_batch
+from whereupon.messages.wire import Arrival, parse_message
+from whereupon.pipeline.joint_takes import JointTake
+from whereupon.scheduling.clocks import FrozenClock
+
+NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
+STATEMENTS: Final = [
+    "BEGIN IMMEDIATE",
+    "SELECT whereupon_identifier",
+    "SELECT (SELECT value FROM whereupon_meta",  # whether there is any of what is rare
+    "SELECT message_id FROM whereupon_message",
+    "SELECT whereupon_person",
+    "SELECT whereupon_entry",
+    "SELECT rule, person_key, timestamp",  # past entries
+    "UPDATE whereupon_meta",  # takes keys
+    "INSERT INTO whereupon_message",
+    "COMMIT",
+]
+"""How the statements of one call begin that brings nobody into a rule."""
+
+
+class Observed:
+    """What SQLite is asked by the connections of a database, as its own driver reports it."""
+
+    def __init__(self, path: Path) -> None:
+        self.ran: list[str] = []
+        self.prepared = 0
+        self.database = create_engine(f"sqlite:///{path}")
+        event.listen(self.database, "connect", self._watch)
+
+    def _watch(self, connection: sqlite3.Connection, _record: object) -> None:
+        connection.set_trace_callback(self._note_statement)
+        connection.set_authorizer(self._note_preparing)
+
+    def _note_statement(self, sql: str) -> None:
+        self.ran.append(" ".join(sql.split()))
+
+    def _note_preparing(self, *_: object) -> int:
+        """SQLite asks its authorizer while it prepares a statement, the first time and any later time."""
+        self.prepared += 1
+        return sqlite3.SQLITE_OK
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.ran.clear()
+        self.prepared = 0
 
 
 @contextmanager
-def traced() -> Iterator[list[str]]:
-    """Every statement that SQLite runs on connections that are opened from now on."""
-    ran: list[str] = []
-
-    def trace(connection: sqlite3.Connection, _: object) -> None:
-        connection.set_trace_callback(ran.append)
-
-    event.listen(Pool, "connect", trace)
-    try:
-        yield ran
-    finally:
-        event.remove(Pool, "connect", trace)
+def observed(path: Path) -> Iterator[tuple[Observed, Engine]]:
+    """An engine that has taken some purchases, each by the same person."""
+    seen = Observed(path / "shop.db")
+    rules = book_of(thanks(where={"price": {"gt": 1_000}}))
+    with Engine.open(seen.database, rules=rules, clock=FrozenClock(NOW)) as engine:
+        for number in range(5):
+            engine.ingest(purchase(number))
+        seen.forget()
+        yield seen, engine
+    seen.database.dispose()
 
 
-@pytest.mark.parametrize("hosted", [False, True])
-def test_a_call_sets_nothing_by_which_sqlite_forgets_its_statements(
-    hosted: bool,
-    tmp_path: Path,
-) -> None:
-    """Setting a pragma expires every prepared statement, and each would be prepared again."""
-    url = f"sqlite:///{tmp_path}/shop.db"
-    with traced() as ran:
-        database = create_engine(url) if hosted else url
-        with Engine.open(database, rules=book_of(thanks())) as engine:
-            for number in range(3):
-                ran.clear()
-                engine.ingest([purchase(number)])
-                engine.deliveries()
-    assert any(statement.startswith("INSERT") for statement in ran)
-    assert [statement for statement in ran if statement.upper().startswith("PRAGMA")] == []
-    if not isinstance(database, str):
-        database.dispose()
+def test_one_call_asks_as_little_as_it_needs(tmp_path: Path) -> None:
+    """Each statement at most once; what nearly no store has is looked for in one."""
+    with observed(tmp_path) as (seen, engine):
+        engine.ingest(purchase(10))
+        assert len(seen.ran) <= len(STATEMENTS)
+        for sql in seen.ran:
+            assert sql.startswith(tuple(STATEMENTS)), sql
 
 
-def calls(text: bytes) -> int:
-    """How many functions of Python and of libraries are called to read a text."""
-    count = 0
-
-    def note(_: FrameType, kind: str, __: object) -> None:
-        nonlocal count
-        count += kind in {"call", "c_call"}
-
-    def read() -> None:
-        reading = read_batch(
-            [text],
-            received_at=FIRST_INSTANT,
-            source=SenderClass.SERVER,
-            origin=Origin.LIVE,
-            new_id=lambda: "m-1",
-        )
-        assert len(reading.messages) == 1
-
-    read()
-    sys.setprofile(note)
-    try:
-        read()
-    finally:
-        sys.setprofile(None)
-    return count
+def test_no_statement_is_prepared_twice(tmp_path: Path) -> None:
+    """Neither is one forgotten between calls."""
+    with observed(tmp_path) as (seen, engine):
+        for number in range(10, 20):
+            engine.ingest(purchase(number))
+        assert seen.ran
+        assert seen.prepared == 0
 
 
-def test_a_text_with_an_accent_is_read_as_often_as_one_without() -> None:
-    """The text is checked to be UTF-8 once, and nothing more."""
-    plain, accented = (
-        encode({**purchase(1), "properties": {"title": title}})
-        for title in ("Chaussettes rayees", "Chaussettes rayées")
-    )
-    assert calls(accented) <= calls(plain) + 1
+def test_one_value_is_bound_as_it_is(tmp_path: Path) -> None:
+    """To read a JSON array costs several times what the look at the index does."""
+    with observed(tmp_path) as (seen, engine):
+        engine.ingest(purchase(10))
+        assert not [sql for sql in seen.ran if "json_each" in sql]
+
+
+def test_several_senders_ask_no_more_than_one(tmp_path: Path) -> None:
+    """What threads send at the same time is one load and one flush, whose rows are inserted together."""
+    with observed(tmp_path) as (seen, engine):
+        arrival = Arrival(NOW, SenderClass.SERVER, lambda: "", Origin.LIVE)
+        asked = []
+        for numbers in (range(20, 21), range(30, 38)):
+            messages = [[parse_message(purchase(number), arrival)] for number in numbers]
+            works = [JointTake(engine.pipeline, each, NOW) for each in messages]
+            seen.forget()
+            with engine.store.session() as session:
+                results = works[0].together(session, works)
+            assert [result.accepted for result in results] == [1] * len(numbers)
+            asked.append([sql for sql in seen.ran if not sql.startswith("INSERT")])
+        assert len(asked[0]) == len(asked[1])

@@ -300,8 +300,8 @@ class BatchState:
             changes.messages = kept
         if self._erased or self.moved:
             drop_erased(changes, Owners(self._erased, self.moved))
-        out, self.out = self.out, BatchResult()  # or the result would refer to itself
-        self.changes = self.out.changes
+        out = self.out
+        del self.out, self.changes  # or the result would refer to itself
         return out
 
     # --- history ------------------------------------------------------------------------------

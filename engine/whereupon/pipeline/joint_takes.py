@@ -7,10 +7,13 @@ from typing import Self
 from whereupon.decide import BatchResult
 from whereupon.messages.model import Message
 from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.load import SMALL_BATCH
 from whereupon.ports import JointWork, Session
 
-MOST = 10
+MOST = 2
 """The most messages of one sender that are taken with others'; of more, each shares what it costs already."""
+_AT_ONCE = SMALL_BATCH // MOST
+"""Senders."""
 
 
 class JointTake(JointWork[BatchResult]):
@@ -35,5 +38,9 @@ class JointTake(JointWork[BatchResult]):
         return self._pipeline.take(session, messages, now=now, chunked=True)
 
     def together(self, session: Session, works: Sequence[Self]) -> Sequence[BatchResult]:
-        """Take them all, in the order of the works."""
-        return self._pipeline.take_together(session, [work.batch for work in works])
+        """Take them all, in the order of the works, by small batches: of larger ones ids are compared less."""
+        results = list[BatchResult]()
+        for first in range(0, len(works), _AT_ONCE):
+            batches = [work.batch for work in works[first : first + _AT_ONCE]]
+            results += self._pipeline.take_together(session, batches)
+        return results

@@ -1,7 +1,5 @@
 """How long a call may wait: for locks, for other writers and between attempts, all together."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import local
 from time import monotonic, sleep
 
@@ -19,20 +17,22 @@ class _Call(local):
 _CALL = _Call()
 
 
-@contextmanager
-def one_call() -> Iterator[None]:
+class one_call:  # noqa: N801 - used as contextlib's managers are, and for every message
     """Count all waiting within the block as that of one call. A block within a block adds nothing.
 
     So a call of several transactions has the same deadline as a call of one.
     """
-    if _CALL.began is not None:
-        yield
-        return
-    _CALL.began = monotonic()
-    try:
-        yield
-    finally:
-        _CALL.began = None
+
+    __slots__ = ("_is_outer",)
+
+    def __enter__(self) -> None:
+        self._is_outer = _CALL.began is None
+        if self._is_outer:
+            _CALL.began = monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_outer:
+            _CALL.began = None
 
 
 class Deadline:

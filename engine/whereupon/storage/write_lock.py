@@ -4,7 +4,7 @@ from _thread import LockType
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock, get_ident, local
 
 from whereupon.errors import StoreError
@@ -14,16 +14,14 @@ from whereupon.storage.deadline import Deadline, busy
 class WriteLock(ABC):
     """Lets threads write. A thread that asks for the lock while it holds it is refused; it would hang."""
 
-    @contextmanager
-    def take(self, deadline: Deadline | None = None) -> Iterator[None]:
+    def take(self, deadline: Deadline | None = None) -> AbstractContextManager[None]:
         """Wait for the lock, if need be, and hold it for the block.
 
         Raises:
             StoreError: with the code ``busy``, if the deadline passes first.
         """
         self.refuse_nesting()
-        with self._turn(deadline):
-            yield
+        return self._turn(deadline)
 
     def refuse_nesting(self) -> None:
         """Raise if this thread holds the lock."""
@@ -39,8 +37,7 @@ class WriteLock(ABC):
     def _is_mine(self) -> bool: ...
 
     @abstractmethod
-    @contextmanager
-    def _turn(self, deadline: Deadline | None) -> Iterator[None]: ...
+    def _turn(self, deadline: Deadline | None) -> AbstractContextManager[None]: ...
 
 
 class FairLock(WriteLock):

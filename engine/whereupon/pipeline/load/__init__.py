@@ -7,7 +7,7 @@ Modules, from below: `batch_keys` (what a batch mentions), `load_plan` (what has
 destructive action is judged by), `similar_ids`, `open_runs` (runs on each person's clock), `batch_loader` (the reads of one batch, in their order).
 """
 
-from whereupon.pipeline.load.batch_keys import apart, erasing, taken_apart
+from whereupon.pipeline.load.batch_keys import SMALL_BATCH, apart, erasing, taken_apart
 from whereupon.pipeline.load.batch_loader import (
     CLAIM_CHUNK,
     DUE_LIMIT,
@@ -21,6 +21,7 @@ from whereupon.pipeline.load.open_runs import load_open_runs
 __all__ = [
     "CLAIM_CHUNK",
     "DUE_LIMIT",
+    "SMALL_BATCH",
     "BatchLoader",
     "CrowdedError",
     "TooManyClaimedError",

@@ -10,7 +10,7 @@ from whereupon.decide import Settings, Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, SenderClass
 
-_FEW = 20
+SMALL_BATCH = 20
 """Messages of a batch whose user ids are also looked up as they may be spelt otherwise."""
 
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
@@ -61,7 +61,7 @@ class BatchKeys:
     def other_spellings(self) -> set[str]:
         """How else the user ids of a small batch may be spelt, as its sender's next call may do."""
         users = {user_id for user_id, _ in self.pairs if user_id is not None}
-        if len(self.refs) > _FEW:
+        if len(self.refs) > SMALL_BATCH:
             return set()
         return {spelt for user in users for spell in _SPELLINGS if (spelt := spell(user)) != user}
 

@@ -6,8 +6,7 @@ has no connection of its parent.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Condition, get_ident
 
 from whereupon.errors import StoreError
@@ -15,7 +14,7 @@ from whereupon.runtime.forks import ForkAware, watch_forks
 
 
 class ForkGuard(ForkAware):
-    """Keeps sessions and forks apart.
+    """Keeps sessions and forks apart. Each session is within a block of it.
 
     Args:
         patience: seconds that a fork waits for the sessions of other threads.
@@ -31,20 +30,12 @@ class ForkGuard(ForkAware):
         self._is_stranded = False
         watch_forks(self)
 
-    @contextmanager
-    def session(self) -> Iterator[None]:
-        """A block in which a session is open. It waits for a fork that is in progress.
+    def __enter__(self) -> None:
+        """Begin a block in which a session is open; waits for a fork that is in progress.
 
         Raises:
             StoreError: with the code ``forked``, if this process was forked while a session was open.
         """
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
-
-    def _enter(self) -> None:
         own = get_ident()
         with self._changed:
             while self._forking and own not in self._within:
@@ -53,7 +44,7 @@ class ForkGuard(ForkAware):
                 raise _forked()
             self._within[own] += 1
 
-    def _leave(self) -> None:
+    def __exit__(self, *_: object) -> None:
         own = get_ident()
         with self._changed:
             self._within[own] -= 1

@@ -6,14 +6,13 @@ call have one value.
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple, Self
 
 from whereupon.storage.sql.dialects import Parameters, Statement
 
-_MARKS = ("_value_a", "_value_b")
+_MARKS = ("_value_a", "_value_b", "_value_c", "_value_d")
 FEW = len(_MARKS)
-"""The most values that are bound one by one: those of one message."""
+"""The most values that are bound one by one: those of one message: a user id has three other spellings at most."""
 _LISTED = re.compile(r"= ANY\(:(\w+)\)")
 
 
@@ -48,13 +47,15 @@ class ListingStatement(Statement):
         self._lists = tuple(dict.fromkeys(_LISTED.findall(text)))
         self._short: dict[tuple[int, ...], _Short] = {}
 
-    def bound(self, values: Mapping[str, object]) -> tuple[str, Parameters]:
+    def bound(self, values: Mapping[str, Any]) -> tuple[str, Parameters]:
         """The text for these values, and its parameters."""
-        counts = tuple([_count(values[name]) for name in self._lists])
+        counts = tuple([len(values[name].few) for name in self._lists])
         if not any(counts):
             return super().bound(values)
         short = self._short.get(counts) or self._shortened(counts)
-        return short.sql, tuple([take(values[name]) for name, take in short.parameters])
+        return short.sql, tuple(
+            [values[n] if at is None else values[n].few[at] for n, at in short.parameters]
+        )
 
     def _shortened(self, counts: tuple[int, ...]) -> "_Short":
         numbers = dict(zip(self._lists, counts, strict=True))
@@ -65,19 +66,15 @@ class ListingStatement(Statement):
 
 
 class _Short(NamedTuple):
-    """A text for few values, and how each parameter is taken from the value of a name."""
+    """A text for few values, and the name of each parameter, with its place where it is one of a list's values."""
 
     sql: str
-    parameters: list[tuple[str, Callable[[Any], object]]]
+    parameters: list[tuple[str, int | None]]
 
 
 def is_listing(text: str) -> bool:
     """Whether a statement has lists."""
     return _LISTED.search(text) is not None
-
-
-def _count(value: object) -> int:
-    return len(value.few) if type(value) is ListedValues else 0
 
 
 def _one_by_one(name: str, numbers: Mapping[str, int]) -> str:
@@ -88,16 +85,8 @@ def _one_by_one(name: str, numbers: Mapping[str, int]) -> str:
     return f"= {each}" if count == 1 else f"IN ({each})"
 
 
-def _taken(name: str) -> tuple[str, Callable[[Any], object]]:
+def _taken(name: str) -> tuple[str, int | None]:
     for at, mark in enumerate(_MARKS):
         if name.endswith(mark):
-            return name.removesuffix(mark), partial(_at, at)
-    return name, _itself
-
-
-def _at(place: int, listed: ListedValues) -> object:
-    return listed.few[place]
-
-
-def _itself(value: object) -> object:
-    return value
+            return name.removesuffix(mark), at
+    return name, None

@@ -58,6 +58,8 @@ PRAGMAS = (
 )
 _ONE_WAIT = 0.1
 """Seconds that SQLite itself waits for a lock before it is asked again, until the deadline."""
+_STATEMENTS = 512
+"""Prepared statements that a connection of ours keeps: more than the engine has."""
 _TAKE_THE_LOCK = "UPDATE whereupon_meta SET value = value WHERE name = 'schema'"
 
 
@@ -245,7 +247,10 @@ def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     """
     lasting = url.query.get("synchronous") != "OFF"
     url = url.difference_update_query(["synchronous"])
-    arguments: dict[str, object] = {"timeout": min(patience, _ONE_WAIT)}
+    arguments: dict[str, object] = {
+        "timeout": min(patience, _ONE_WAIT),
+        "cached_statements": _STATEMENTS,
+    }
     if url.database in {None, "", ":memory:"}:
         shared = {**arguments, "check_same_thread": False}
         engine = create_engine(url, poolclass=StaticPool, connect_args=shared, hide_parameters=True)

@@ -5,8 +5,6 @@ The transaction is rolled back; the same call can be made again when the cause i
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -29,21 +27,16 @@ _CODES = {
 _IDENTITY = "whereupon_file"
 
 
-@contextmanager
-def typed_errors() -> Iterator[None]:
+class typed_errors:  # noqa: N801 - used as contextlib's managers are, and for every transaction
     """Raise errors of SQLite within the block as a `StoreError`; raise others as they are."""
-    try:
-        yield
-    except DBAPIError as error:
-        refusal = _typed(error.orig)
-        if refusal is None:
-            raise
-        raise refusal from error
-    except sqlite3.Error as error:
-        refusal = _typed(error)
-        if refusal is None:
-            raise
-        raise refusal from error
+
+    def __enter__(self) -> None:
+        """Nothing is to be done yet."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        said = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(said, sqlite3.Error) and (refusal := _typed(said)) is not None:
+            raise refusal from error
 
 
 def _typed(said: BaseException | None) -> StoreError | None:

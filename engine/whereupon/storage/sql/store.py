@@ -122,7 +122,7 @@ class SqlStore(ForkAware):
 
     def _undivided(self) -> AbstractContextManager[None]:
         """A block in which this process does not fork, where that matters."""
-        return nullcontext() if self._forks is None else self._forks.session()
+        return nullcontext() if self._forks is None else self._forks
 
     def _check(self, lent: Connection) -> None:
         if lent.closed:
