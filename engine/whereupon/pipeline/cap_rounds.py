@@ -45,8 +45,8 @@ class CapRounds(DecisionRounds):
             return False
         noted, own = session.mark(_CAPS), _hash_of(self._caps)
         cursor = session.mark(_CURSOR)
-        if noted not in {None, own}:
-            session.set_mark(_CAPS, own)
+        has_changed = noted not in {None, own}
+        if has_changed:
             cursor = 0
         if cursor is None or cursor == _DONE:
             self._versions.has_looked_again = True
@@ -55,6 +55,8 @@ class CapRounds(DecisionRounds):
         found, behind = session.entries_after(active, cursor, _CHUNK, _REACH)
         while session.lock({entry.person_key for entry in found}, ()):
             found = session.entries([entry.key for entry in found])
+        if has_changed:  # behind the locks of persons, which come first
+            session.set_mark(_CAPS, own)
         waiting = [entry for entry in found if waits_for_place(entry, now)]
         if waiting:
             session.flush(self._sooner(session, waiting, now))
