@@ -12,8 +12,9 @@ from tests.rule_files import book_of
 from tests.shop import purchase, thanks
 
 from whereupon.engine import Engine
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.model import Origin, SenderClass
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.pipeline.joint_takes import JointTake
 from whereupon.scheduling.clocks import FrozenClock
 
