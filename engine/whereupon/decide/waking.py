@@ -36,7 +36,9 @@ def wake_due(work: BatchState, until: datetime, now: datetime | None) -> None:
 def wake_before(work: BatchState, message: Message, now: datetime | None) -> None:
     """Wake everyone's entries that are due by the arrival of a message, but for those that hear it first."""
     until = message.received_at
-    ties = any(due_at == until for due_at, _, _ in work.timers) or work.clocked.may_ring(until)
+    first, _, _ = work.timers[0] if work.timers else (LAST_INSTANT, 0, 0)
+    ties = first <= until and any(due_at == until for due_at, _, _ in work.timers)
+    ties = ties or work.clocked.may_ring(until)
     _wake(work, until, now, _concerned(work, message) if ties else ())
 
 
