@@ -27,8 +27,8 @@ class Schema:
         self.log = Rollback()
         self.tables: dict[type, Table[Any]] = {}
         table = self._table
-        self.refs = Index("ref", unique=True)
-        owner = {"owner": "owner", "by": "timestamp"}
+        self.refs = Index("message.ref", unique=True)
+        owner = {"owner": "owner", "by": "message.timestamp"}
         self.messages = table(records.StoredMessage, "key", indexes=[self.refs], **owner)
         self.skips = table(records.Skips, "message_key")
         self.skipped_lists = table(SkippedWhole, "message_key")

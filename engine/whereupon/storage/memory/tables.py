@@ -72,6 +72,31 @@ class Index:
             if not group:
                 del self.groups[was[0]]
 
+    def add(self, rows: Mapping[Any, Any]) -> None:
+        """Note rows that are new, all of them or, if a value has one already, none."""
+        groups, where, order = self.groups, self._where, self._order
+        noted = list[Any]()
+        for key, row in rows.items():
+            if where is not None and not where(row):
+                continue
+            value, place = self._value(row), (order(row), key)
+            group = groups.get(value)
+            if group is None:
+                groups[value] = [place]
+            elif self._unique:
+                self.forget(noted, rows)
+                raise _conflict(value)
+            elif place > group[-1]:  # as what comes in usually is
+                group.append(place)
+            else:
+                insort(group, place)
+            noted.append(key)
+
+    def forget(self, keys: Iterable[Any], rows: Mapping[Any, Any]) -> None:
+        """Note that rows are gone."""
+        for key in keys:
+            self.change(key, rows[key], None)
+
     def _place(self, key: object, row: object | None) -> tuple[object, tuple[Any, object]] | None:
         if row is None or (self._where is not None and not self._where(row)):
             return None
@@ -110,10 +135,18 @@ class Table(Generic[R]):
 
     def add(self, *rows: R) -> None:
         """Keep rows whose keys are new, or raise a `StoreError` with the code ``conflict``."""
-        for row in rows:
-            if (key := self._key(row)) in self.rows:
-                raise _conflict(key)
-            self._change(key, row)
+        made = dict(zip(map(self._key, rows), rows, strict=True))
+        if len(made) < len(rows) or not self.rows.keys().isdisjoint(made):
+            raise _conflict(self._met_twice(rows))
+        for done, index in enumerate(self._indexes):
+            try:
+                index.add(made)
+            except StoreError:
+                for each in self._indexes[:done]:
+                    each.forget(made, made)
+                raise
+        self.rows.update(made)
+        self._log.note((self._forget, made, None))
 
     def put(self, *rows: R) -> None:
         """Keep rows, each in place of the one with its key, if there is one."""
@@ -139,6 +172,22 @@ class Table(Generic[R]):
             move = any_row._replace if isinstance(row, tuple) else partial(replace, any_row)
             self.drop(self._key(row))
             self.put(move(**{self.owner: survivor}))
+
+    def _met_twice(self, rows: Iterable[R]) -> object:
+        """The first key that is there already or comes again."""
+        met = set(self.rows)
+        for key in map(self._key, rows):
+            if key in met:
+                return key
+            met.add(key)
+        return None
+
+    def _forget(self, made: Mapping[Any, R], _nothing: object) -> None:
+        """Set back what `add` did."""
+        for index in self._indexes:
+            index.forget(made, made)
+        for key in made:
+            del self.rows[key]
 
     def _change(self, key: object, row: R | None) -> None:
         old = self.rows.get(key)

@@ -7,7 +7,16 @@ from typing import TypeAlias
 import whereupon.records as records
 from whereupon.messages.metrics import from_bits
 from whereupon.messages.model import erased_digest, erased_name
-from whereupon.records import WAITING, Changes, Delivery, DeliveryState, Entry, IdKind, Timer
+from whereupon.records import (
+    WAITING,
+    Changes,
+    Delivery,
+    DeliveryState,
+    Entry,
+    IdKind,
+    StoredMessage,
+    Timer,
+)
 from whereupon.storage.memory.layout import Named, Schema, SkippedWhole
 
 _BY_KEY = (
@@ -89,13 +98,16 @@ def _write_messages(changes: Changes, to: Schema) -> None:
     to.messages.add(*changes.messages)
     skipped = changes.skipped_lists
     to.skipped_lists.add(*map(SkippedWhole, skipped.keys(), skipped.values()))
-    for key, owner in changes.owners:
-        to.messages.put(*(moved._replace(owner=owner) for moved in to.messages.some([key])))
+    there = to.messages.rows
+    moved = ((there[key], owner) for key, owner in changes.owners if key in there)
+    to.messages.put(*(StoredMessage(m.key, owner, m.message) for m, owner in moved))
     for was in to.skips.some(changes.discarded_skips):
         left = was.without_person(changes.discarded_skips[was.message_key])
         to.skips.put_or_drop({was.message_key: left})
     for skips in (*met, *changes.skips):
-        before = to.skips.rows.get(skips.message_key, skips._replace(verdicts=(), summaries=()))
+        if (before := to.skips.rows.get(skips.message_key)) is None:
+            to.skips.put(skips)
+            continue
         verdicts, summaries = before.verdicts + skips.verdicts, before.summaries + skips.summaries
         to.skips.put(skips._replace(verdicts=verdicts, summaries=summaries))
 
