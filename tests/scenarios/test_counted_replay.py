@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from tests.rule_files import book_of
 
 from whereupon.engine import Engine
+from whereupon.messages.arrival import Arrival
 from whereupon.messages.codec import encode
 from whereupon.messages.model import Message, SenderClass
-from whereupon.messages.wire import Arrival, parse_message
+from whereupon.messages.wire import parse_message
 from whereupon.replay.stream_replay import Replay
 from whereupon.scheduling.clocks import FrozenClock
 
