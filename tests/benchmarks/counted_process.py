@@ -5,7 +5,8 @@
 Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` (the wire
 alone; ``reading-accented`` with text beyond ASCII), ``nobody-enters`` and
 ``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` and ``one-call-memory``
-(`Engine.track`, one by one), and the references ``reference`` (the rows of the messages alone) and ``bare-commit``.
+(`Engine.track`, one by one), ``steps`` (people whose wait is up: it is left, a mail is made, the next wait begins),
+and the references ``reference`` (the rows of the messages alone) and ``bare-commit``.
 ``postgres``, ``postgres-reference``, ``postgres-call`` and ``postgres-commit`` are the same on PostgreSQL: the client
 alone is counted, not the server.
 """
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from typing import Any
 import psycopg
 from tests.benchmarks import bench_pipeline as bench
 from tests.benchmarks.copying import copier
+from tests.benchmarks.journey_world import START, fill
+from tests.benchmarks.journey_world import rules as journey
 from tests.benchmarks.workload import PACE, messages, rules
 from tests.benchmarks.writers import conninfo
 from tests.servers import started
@@ -33,6 +37,7 @@ from whereupon.engine import Engine
 from whereupon.messages.codec import decode
 from whereupon.messages.model import Origin, SenderClass
 from whereupon.pipeline.ingestion import read_batch
+from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
 from whereupon.scheduling.clocks import FrozenClock
@@ -131,6 +136,15 @@ def one_call(url: str) -> Iterator[int]:
             yield 1
 
 
+def steps(url: str) -> Iterator[int]:
+    """People of a journey whose wait is up, a transaction each time; yields how many they were."""
+    due = START + timedelta(hours=2)
+    fill(url, 2 * DUE_LIMIT)
+    with Engine.open(url, rules=journey(), clock=FrozenClock(due)) as engine:
+        for woken in engine.wake(due):
+            yield len(woken.changes.deliveries)
+
+
 def bare_commit(folder: Path) -> Iterator[int]:
     """BEGIN, INSERT and COMMIT of half a kilobyte."""
     with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as connection:
@@ -178,6 +192,7 @@ def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]
         "reference": (partial(reference, folder), WARM),
         "one-call": (partial(one_call, f"sqlite:///{folder}/calls.db"), CALLS),
         "one-call-memory": (partial(one_call, "memory://"), CALLS),
+        "steps": (partial(steps, sqlite), 1),
         "bare-commit": (partial(bare_commit, folder), CALLS),
         "postgres": (partial(on_postgres, folder, pipeline), WARM),
         "postgres-reference": (partial(on_postgres, folder, partial(copied, folder=folder)), WARM),
@@ -205,6 +220,8 @@ def main() -> None:
 
 
 def _last(name: str) -> int:
+    if name == "steps":
+        return DUE_LIMIT
     is_single = name in {
         "one-call",
         "one-call-memory",
