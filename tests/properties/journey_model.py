@@ -199,8 +199,12 @@ class Model:
     # --- steps ------------------------------------------------------------------------------------
 
     def _fire(self, among: list[Entry], until: int, now: int) -> None:
-        while due := [(e.due, n) for n, e in enumerate(among) if e.due and e.due <= until]:
-            at, entry = max(min(due)[0], now), among[min(due)[1]]
+        """What is due goes by its time and then by the rule's id; what is late is done now, in that order."""
+        while due := [
+            (e.due, e.rule["campaign"], n) for n, e in enumerate(among) if e.due and e.due <= until
+        ]:
+            first, _, number = min(due)
+            at, entry = max(first, now), among[number]
             self._leaves(entry, [], at)
             if not entry.ended:
                 entry.due = entry.reached = None

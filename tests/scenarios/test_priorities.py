@@ -1,11 +1,14 @@
 """Rules that compete at one moment go by `priority` (higher first), then due time, then id."""
 
+from collections import Counter
+
 import pytest
 from pydantic import JsonValue
 from tests.rule_files import File, broadcast, campaign, segment
 from tests.worlds import DAY, HOUR, World, after, world
 
 from whereupon.ports import Store
+from whereupon.records import EntryFilter
 
 QUIET: File = {"settings": "settings", "quiet_hours": {"from": "21:00", "until": "08:00"}}
 EVENING, MORNING = 10 * HOUR, 20 * HOUR
@@ -105,6 +108,47 @@ def test_entries_that_are_due_at_one_moment_go_by_priority_and_then_by_id(home: 
     made.track("Other", "ada", at=HOUR)
     made.run(DAY)
     assert titles(made) == ["b", "a", "zz", "c"]
+
+
+@pytest.mark.parametrize("first", ["Order", "Cart"])
+@pytest.mark.parametrize(("sets", "reason"), [("a", "condition"), ("c", "completed")])
+def test_what_one_rule_sets_ends_those_that_are_due_with_it_and_come_behind(
+    home: Store, first: str, sets: str, reason: str
+) -> None:
+    """At one instant the rule's id decides, and not who was let in first: an exit that comes before hears nothing."""
+    made = world(*exiting(sets), store=home)
+    for event in (first, "Cart" if first == "Order" else "Order"):
+        made.track(event, "ada", at=0)
+    made.run(DAY)
+    assert sorted(ends(home)) == sorted([("b", reason), (sets, "completed")])
+
+
+def test_a_crowd_hears_what_is_set_at_one_instant_as_one_person_does(home: Store) -> None:
+    """More entries than one transaction takes, and those that set come last by the time of entry."""
+    made = world(*exiting("a"), store=home)
+    people = [f"p-{n}" for n in range(600)]
+    for event in ("Cart", "Order"):
+        made.engine.ingest([{"type": "track", "userId": user, "event": event} for user in people])
+    made.run(DAY)
+    assert Counter(ends(home)) == {("a", "completed"): 600, ("b", "condition"): 600}
+
+
+def ends(home: Store) -> list[tuple[str, str]]:
+    """The rule of each entry that is over, and why it is."""
+    with home.session() as session:
+        entries, _ = session.entries_after(EntryFilter(), 0, 5000, 5000)
+    return [(each.rule, str(each.ended.reason)) for each in entries if each.ended]
+
+
+def exiting(sets: str) -> tuple[File, File]:
+    """A rule that somebody leaves by a plan, and one that sets this plan at the moment at which the first goes on."""
+    leaves = campaign(
+        "b",
+        "Cart",
+        exit=[{"plan": "pro"}],
+        whereupon=[{"wait": "10m"}, {"send": "push", "title": "Cart"}],
+    )
+    return leaves, campaign(sets, "Order", whereupon=[{"wait": "10m"}, {"set": {"plan": "pro"}}])
 
 
 def test_what_quiet_hours_release_together_goes_by_priority(home: Store) -> None:

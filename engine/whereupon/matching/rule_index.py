@@ -86,6 +86,7 @@ class RuleIndex:
         goal_names: names of events that are some rule's goal.
         waits_for_change: whether some rule waits for a condition, or until a date that may move.
         has_rivalry: whether it matters which of the entries of a person that are due together goes first.
+        speaks: whether steps of some rule send messages into the engine, such as `set` and `track`.
         timed: what time alone may change for a person.
         timed_segments: the watched segments among it.
         order: by the rules' ids, in which order they hear a message: by priority, then by the rulebook; empty
@@ -121,6 +122,7 @@ class RuleIndex:
         self.gives_grace = any(rule.grace is not None for rule in book.rules)
         limits = book.settings.quiet_hours, book.settings.caps
         self.has_rivalry = any(limits) or any(rule.priority for rule in book.rules)
+        self.speaks = any(rule.messages_sent for rule in (*book.rules, *older))
         self.takes_one = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in of_book if _segments_of(rule))
         self.on_known = tuple(

@@ -215,6 +215,9 @@ class BatchLoader:
                 load_plan.person_keys.update(entry.person_key for entry in due)
                 load_plan.person_keys.update(timer.person_key for timer in timers)
                 load_plan.due = None if messages else due
+                load_plan.is_cut = len(due) * max(1, len(versions or ())) >= DUE_LIMIT
+                load_plan.wakes = [entry.due_at for entry in due if entry.due_at is not None]
+                load_plan.wakes += (timer.due_at for timer in timers)
                 if not messages and subjects:
                     load_plan.until = loaded.until = _horizon(until, due, timers)
             keys = load_plan.person_keys, loaded.anonymous.values()

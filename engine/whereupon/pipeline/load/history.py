@@ -108,7 +108,7 @@ class Past:
         moments = [each.timestamp for each in waiting]
         if mentioned.oldest is not None:
             moments.append(mentioned.oldest)
-        opened = self._open_skips(loaded, load_plan, min(moments, default=until))
+        opened = self._open_skips(loaded, load_plan, min(moments + load_plan.wakes, default=until))
         moments += [each.timestamp for each in opened]
         load_plan.oldest = min(moments, default=until)
         if mentioned.watching or waiting:
@@ -211,9 +211,7 @@ class Past:
         if load_plan.due is None:
             self._load_ended(loaded, load_plan, load_plan.late_names)
         due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
-        if (
-            load_plan.kin
-        ):  # of two who merge, an entry may have refused one that has long been inside
+        if load_plan.kin:  # where two merge, one that has long been inside may refuse the other
             due += [entry.timestamp for entry in loaded.active]
         if load_plan.oldest is not None:
             load_plan.oldest = min([load_plan.oldest, *due])
@@ -324,10 +322,12 @@ class Past:
         return self._session.last_messages(subject.trigger.breaking, oldest)
 
     def _running(self, load_plan: LoadPlan, timed: Collection[int]) -> list[Entry]:
-        """The entries that may be woken, or end; an entry that only sends has to do with no other, if nothing limits sends."""
-        if load_plan.due is None:
-            return self._session.active_entries(load_plan.person_keys)
-        if self._versions.index.has_rivalry:
+        """The entries that may be woken, or end; an entry that only sends has to do with no other, if nothing limits sends.
+
+        Where the work is cut, another entry of its person may be due with it, and first set what its text says.
+        """
+        index = self._versions.index
+        if load_plan.due is None or index.has_rivalry or (load_plan.is_cut and index.speaks):
             return self._session.active_entries(load_plan.person_keys)
         there = {entry.key for entry in load_plan.due}
         entries = {entry.digest: entry for entry in load_plan.due}

@@ -15,6 +15,8 @@ class LoadPlan:
 
     Attributes:
         due: the entries to wake, where that is all there is to do.
+        is_cut: whether their persons may have more that is due, since no more were taken at once.
+        wakes: when the entries are due that wake, and the timers that ring.
         quiet: those whose entries only send as they are woken: nothing is decided about them.
         erased_unknown: user ids that are to be erased, though nobody has them yet.
         late: where messages come after their claim: how far back it may have let somebody in.
@@ -34,6 +36,8 @@ class LoadPlan:
 
     person_keys: set[int] = field(default_factory=set)
     due: list[Entry] | None = None
+    is_cut: bool = False
+    wakes: list[datetime] = field(default_factory=list)
     quiet: set[int] = field(default_factory=set)
     erased_unknown: set[str] = field(default_factory=set)
     settled: dict[int, datetime] = field(default_factory=dict)
