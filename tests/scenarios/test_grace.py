@@ -89,6 +89,41 @@ def test_with_grace_the_order_of_arrival_makes_no_difference(home: Store, first:
     assert made.titles() == ["Welcome"]
 
 
+@pytest.mark.parametrize("heard", ["Seen", "other"])
+def test_it_is_decided_again_behind_all_that_the_change_leads_to(home: Store, heard: str) -> None:
+    """A step's message does not decide it in between, whether any rule hears that message or not."""
+    welcome_back = campaign(
+        "welcome",
+        "Signed Up",
+        who={"plan": "pro"},
+        grace="30m",
+        whereupon=[{"send": "push", "title": "{{ person.noted }}"}],
+    )
+    made = world(
+        segment("pros", plan="pro"),
+        welcome_back,
+        campaign("a", {"enters": "pros"}, whereupon=[{"track": "Seen"}]),
+        campaign("b", {"enters": "pros"}, whereupon=[{"set": {"noted": "noted"}}]),
+        campaign("c", heard, whereupon=[{"wait": "1d"}]),
+        store=home,
+    )
+    made.track("Signed Up", "ada", at=0)
+    made.identify("ada", {"plan": "pro"}, at=1)
+    assert made.titles() == ["noted"]
+
+
+def test_what_a_step_sets_late_decides_again_as_of_then(home: Store) -> None:
+    """Long before the due work ends that does the step."""
+    rule = campaign("welcome", "Signed Up", who={"plan": "pro"}, grace="30m", whereupon=STEPS)
+    later = campaign("later", "Paid", whereupon=[{"wait": "5m"}, {"set": {"plan": "pro"}}])
+    made = world(rule, later, store=home)
+    made.track("Paid", "ada", at=0)
+    made.track("Signed Up", "ada", at=1)
+    made.run(HOUR)
+    assert made.titles() == ["Welcome"]
+    assert {each.due_at for each in made.deliveries()} == {after(5)}
+
+
 def test_without_grace_a_skip_is_for_good(home: Store) -> None:
     """It is off by default."""
     rule = campaign("welcome", "Signed Up", who={"plan": "pro"})

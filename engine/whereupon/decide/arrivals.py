@@ -58,10 +58,14 @@ def take_message(work: BatchState, message: Message) -> None:
             return
         message = _without_erased_device(work, message)
     note_look_alikes(work, message)
+    closed = len(
+        work.again
+    )  # by what led to this message: decided when that has done all of its own
     if message.user_id is None:
         _take_anonymous(work, message)
     else:
         _take_known(work, message, message.user_id)
+    decide_again(work, message.received_at, since=closed)
 
 
 def _suppress(work: BatchState, message: Message, tombstone: Tombstone) -> None:
@@ -107,7 +111,6 @@ def _take_anonymous(work: BatchState, message: Message) -> None:
     if run is not None:
         evaluation = Evaluation.of(stored, run.person_key, message.received_at, retroactive=True)
         apply_message(work, evaluation, excluded_late(work, evaluation, stored, run))
-        decide_again(work, message.received_at)
 
 
 # --- known ------------------------------------------------------------------------------------------
@@ -148,7 +151,6 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         begin_job(work, message, begun, stored, *segments, makes_known=change.known, again=again)
     else:
         _apply_in_order(work, own, change, claimed)
-        decide_again(work, message.received_at)
 
 
 def _memberships_of_both(

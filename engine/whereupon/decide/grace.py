@@ -10,10 +10,15 @@ from whereupon.records import Skips
 from whereupon.rules.model import Rule
 
 
-def decide_again(work: BatchState, now: datetime) -> None:
-    """Decide the skips that a change has closed, as of now: each lets the person in, or is a skip for good."""
-    while work.again:
-        evaluation, rule = work.again.pop(0)
+def decide_again(work: BatchState, now: datetime, since: int = 0) -> None:
+    """Decide the skips that a change has closed, as of now: each lets the person in, or is a skip for good.
+
+    Args:
+        since: how many were closed before the message, which stay for what closed them. A step's message decides only
+            what it has closed itself: the message that led to the step has not yet had all of its effect.
+    """
+    while len(work.again) > since:
+        evaluation, rule = work.again.pop(since)
         evaluation.person_key, evaluation.now = work.survivor_of(evaluation.person_key), now
         if evaluation.person_key in work.persons:
             _decide(work, evaluation, rule)
