@@ -187,9 +187,22 @@ class Bare(NamedTuple):
         self.cursor.executemany(sent, [self.made[key] for key in keys])
         self.cursor.execute("COMMIT")
 
+    def changed(self) -> list[str]:
+        """The columns of which whereupon has changed the value in some entry."""
+        keys = [*islice(self.made, 100)]
+        marks = ", ".join(self.mark for _ in keys)
+        self.cursor.execute(f"SELECT * FROM whereupon_entry WHERE key IN ({marks})", keys)  # noqa: S608 - our own tables
+        pairs = [(row, self.after[row[0]]) for row in self.cursor.fetchall()]
+        return [
+            name
+            for place, name in enumerate(COLUMNS)
+            if any(before[place] != now[place] for before, now in pairs)
+        ]
+
 
 @contextmanager
-def _bare(urls: dict[str, str]) -> Iterator[Bare]:
+def bare_driver(urls: dict[str, str]) -> Iterator[Bare]:
+    """The reference, on stores of which the library has gone on with one."""
     entries = "SELECT * FROM whereupon_entry WHERE address <> '0'"
     if urls["bare"].startswith("sqlite"):
         with (
@@ -211,9 +224,9 @@ def _bare(urls: dict[str, str]) -> Iterator[Bare]:
 
 def test_reference(benchmark: BenchmarkFixture, urls: dict[str, str]) -> None:
     """The bare driver, with what whereupon has made of the entries."""
-    with _bare(urls) as bare:
+    with bare_driver(urls) as bare:
         assert len(bare.made) == WOKEN
-        changed = _changed(bare)
+        changed = bare.changed()
         assert {"address", "due_at", "trail"} <= set(changed)
 
         def work() -> None:
@@ -222,16 +235,3 @@ def test_reference(benchmark: BenchmarkFixture, urls: dict[str, str]) -> None:
 
         chunk = TRANSACTIONS * DUE_LIMIT
         rounds_of(benchmark, lambda: ((work,), {}), count=STEPS * chunk, rounds=ROUNDS)
-
-
-def _changed(bare: Bare) -> list[str]:
-    """The columns of which whereupon has changed the value in some entry."""
-    keys = [*islice(bare.made, 100)]
-    marks = ", ".join(bare.mark for _ in keys)
-    bare.cursor.execute(f"SELECT * FROM whereupon_entry WHERE key IN ({marks})", keys)  # noqa: S608 - our own tables
-    pairs = [(row, bare.after[row[0]]) for row in bare.cursor.fetchall()]
-    return [
-        name
-        for place, name in enumerate(COLUMNS)
-        if any(before[place] != now[place] for before, now in pairs)
-    ]

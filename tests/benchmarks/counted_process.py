@@ -6,7 +6,8 @@ Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` 
 alone; ``reading-accented`` with text beyond ASCII), ``nobody-enters`` and
 ``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` and ``one-call-memory``
 (`Engine.track`, one by one), ``steps`` (people whose wait is up: it is left, a mail is made, the next wait begins),
-and the references ``reference`` (the rows of the messages alone) and ``bare-commit``.
+and the references ``reference`` (the rows of the messages alone), ``steps-driver`` (the same changes of people's
+entries by the bare driver) and ``bare-commit``.
 ``postgres``, ``postgres-reference``, ``postgres-call`` and ``postgres-commit`` are the same on PostgreSQL: the client
 alone is counted, not the server.
 """
@@ -22,10 +23,12 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import psycopg
 from tests.benchmarks import bench_pipeline as bench
+from tests.benchmarks.bench_journeys import bare_driver
 from tests.benchmarks.copying import copier
 from tests.benchmarks.journey_world import START, fill
 from tests.benchmarks.journey_world import rules as journey
@@ -136,13 +139,28 @@ def one_call(url: str) -> Iterator[int]:
             yield 1
 
 
-def steps(url: str) -> Iterator[int]:
+def steps(url: str, *, is_filled: bool = False) -> Iterator[int]:
     """People of a journey whose wait is up, a transaction each time; yields how many they were."""
     due = START + timedelta(hours=2)
-    fill(url, 2 * DUE_LIMIT)
+    if not is_filled:
+        fill(url, 2 * DUE_LIMIT)
     with Engine.open(url, rules=journey(), clock=FrozenClock(due)) as engine:
         for woken in engine.wake(due):
             yield len(woken.changes.deliveries)
+
+
+def steps_driver(folder: Path) -> Iterator[int]:
+    """The same changes by the bare driver, as `bench_journeys` makes them; yields how many people were woken."""
+    urls = {name: f"sqlite:///{folder}/{name}.db" for name in ("inside", "bare")}
+    fill(urls["inside"], 2 * DUE_LIMIT)
+    copyfile(folder / "inside.db", folder / "bare.db")
+    for _ in steps(urls["inside"], is_filled=True):
+        pass
+    with bare_driver(urls) as bare:
+        changed = bare.changed()
+        for _ in range(2):
+            bare.wake(changed)
+            yield DUE_LIMIT
 
 
 def bare_commit(folder: Path) -> Iterator[int]:
@@ -193,6 +211,7 @@ def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]
         "one-call": (partial(one_call, f"sqlite:///{folder}/calls.db"), CALLS),
         "one-call-memory": (partial(one_call, "memory://"), CALLS),
         "steps": (partial(steps, sqlite), 1),
+        "steps-driver": (partial(steps_driver, folder), 1),
         "bare-commit": (partial(bare_commit, folder), CALLS),
         "postgres": (partial(on_postgres, folder, pipeline), WARM),
         "postgres-reference": (partial(on_postgres, folder, partial(copied, folder=folder)), WARM),
@@ -220,7 +239,7 @@ def main() -> None:
 
 
 def _last(name: str) -> int:
-    if name == "steps":
+    if name in {"steps", "steps-driver"}:
         return DUE_LIMIT
     is_single = name in {
         "one-call",

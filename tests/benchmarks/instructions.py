@@ -40,7 +40,15 @@ _TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 _PROCESS = "tests.benchmarks.counted_process"
 WORKLOADS = (
     *("sqlite", "reference", "memory", "reading", "reading-accented"),
-    *("one-call", "one-call-memory", "bare-commit", "nobody-enters", "all-enter", "steps"),
+    *(
+        "one-call",
+        "one-call-memory",
+        "bare-commit",
+        "nobody-enters",
+        "all-enter",
+        "steps",
+        "steps-driver",
+    ),
     *("postgres", "postgres-reference", "postgres-call", "postgres-commit"),
 )
 

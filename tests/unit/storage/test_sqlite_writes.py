@@ -1,0 +1,86 @@
+"""Inserts of many rows into SQLite."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, StaticPool, create_engine, event, text
+from sqlalchemy.exc import IntegrityError
+
+from whereupon.storage.sql.row_statements import ROW_STATEMENTS
+from whereupon.storage.sql.sqlite import Sqlite
+from whereupon.storage.sql.sqlite_writes import ROWS
+from whereupon.storage.sql.tables import MessageRow, table_of
+
+ADD = ROW_STATEMENTS["add_message"](Sqlite())
+Row = tuple[object, ...]
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=9)
+NUMBERS = st.integers(-(2**63), 2**63 - 1)
+ROW = st.tuples(
+    NUMBERS,  # the name
+    NUMBERS,  # the owner
+    *[st.none() | TEXTS] * 3,  # the ids of the sender
+    NUMBERS,  # when it happened
+    NUMBERS,  # when it came
+    st.none() | NUMBERS,  # when it happened by the sender's clock
+    st.sampled_from(["server", "client"]),
+    st.integers(0, 9),  # the depth
+    st.binary(max_size=9),  # the body
+)
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[Connection]:
+    """To an empty table of messages."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.connect() as connection:
+        table_of(MessageRow).create(connection)
+        connection.commit()
+        yield connection
+
+
+def numbered(rows: list[Row]) -> list[Row]:
+    """The rows with keys and message ids, which are unique, and nothing in later columns."""
+    more = len(table_of(MessageRow).c) - 2 - len(rows[0])
+    return [(key, f"m-{key}", *row, *[None] * more) for key, row in enumerate(rows, 1)]
+
+
+@given(st.lists(ROW, min_size=1, max_size=3 * ROWS))
+def test_rows_are_read_as_they_were_written(connection: Connection, given_rows: list[Row]) -> None:
+    """With every NULL and every byte, however many there are."""
+    rows = numbered(given_rows)
+    assert ADD.write(connection, rows) == len(rows)
+    found = connection.execute(text("SELECT * FROM whereupon_message ORDER BY key")).all()
+    connection.rollback()
+    assert [tuple(each) for each in found] == rows
+
+
+@pytest.mark.parametrize("place", [0, ROWS - 1, ROWS + 2])
+def test_a_row_that_is_there_already_is_refused(connection: Connection, place: int) -> None:
+    """With the error that one row alone has; the transaction can be rolled back whole."""
+    rows = numbered([(1, 1, None, None, None, 0, 0, None, "server", 0, b"{}")] * (ROWS + 3))
+    ADD.write(connection, [rows[place]])
+    with pytest.raises(IntegrityError) as refused:
+        ADD.write(connection, rows)
+    assert isinstance(refused.value.orig, sqlite3.IntegrityError)
+    connection.rollback()
+    assert connection.execute(text("SELECT count(*) FROM whereupon_message")).scalar_one() == 0
+    connection.rollback()
+
+
+def test_ten_rows_are_one_statement(connection: Connection) -> None:
+    """What is left goes in row by row, so there are two texts, however many rows."""
+    ran = Counter[str]()
+
+    def count(_connection: object, _cursor: object, sql: str, given: list[Row], *_: object) -> None:
+        ran[sql] += len(given)
+
+    event.listen(connection, "before_cursor_execute", count)
+    rows = numbered([(1, 1, None, None, None, 0, 0, None, "server", 0, b"{}")] * (4 * ROWS + 3))
+    ADD.write(connection, rows)
+    event.remove(connection, "before_cursor_execute", count)
+    connection.rollback()
+    assert sorted(ran.values()) == [3, 4]
