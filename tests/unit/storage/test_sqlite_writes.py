@@ -1,4 +1,4 @@
-"""Inserts of many rows into SQLite."""
+"""Writing many rows into SQLite."""
 
 import sqlite3
 from collections import Counter
@@ -16,6 +16,7 @@ from whereupon.storage.sql.sqlite_writes import ROWS
 from whereupon.storage.sql.tables import MessageRow, table_of
 
 ADD = ROW_STATEMENTS["add_message"](Sqlite())
+CHANGED = ("user_id", "anonymous_id", "target_id", "original_timestamp")
 Row = tuple[object, ...]
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=9)
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
@@ -56,6 +57,20 @@ def test_rows_are_read_as_they_were_written(connection: Connection, given_rows: 
     found = connection.execute(text("SELECT * FROM whereupon_message ORDER BY key")).all()
     connection.rollback()
     assert [tuple(each) for each in found] == rows
+
+
+@given(st.lists(st.tuples(*[st.none() | TEXTS] * 3, st.none() | NUMBERS), min_size=1, max_size=3))
+def test_rows_are_read_as_they_were_changed(connection: Connection, values: list[Row]) -> None:
+    """With every NULL; other columns stay as they were."""
+    rows = numbered([(1, 1, "a", "b", "c", 0, 0, 1, "server", 0, b"{}")] * len(values))
+    ADD.write(connection, rows)
+    change = Sqlite().change(table_of(MessageRow), CHANGED)
+    changes = [(*each, key) for key, each in enumerate(values, 1)]
+    assert change.write(connection, changes) == len(rows)
+    columns = ", ".join((*CHANGED, "body", "key"))
+    found = connection.execute(text(f"SELECT {columns} FROM whereupon_message ORDER BY key")).all()  # noqa: S608 - our own names
+    connection.rollback()
+    assert [tuple(each) for each in found] == [(*each[:-1], b"{}", each[-1]) for each in changes]
 
 
 @pytest.mark.parametrize("place", [0, ROWS - 1, ROWS + 2])

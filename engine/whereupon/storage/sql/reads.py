@@ -389,10 +389,11 @@ def _ranges(
     needs: Sequence[HistoryNeed], numbers: dict[tuple[str, str], int]
 ) -> list[tuple[int, int, int]]:
     oldest: dict[tuple[int, int], int] = {}
+    track = MessageType.TRACK.value
     for need in needs:
         since = since_or_ever(need.since)
         for name in need.names:
-            number = numbers.get((MessageType.TRACK.value, name))
+            number = numbers.get((track, name))
             if number is not None:
                 key = (need.owner, number)
                 oldest[key] = min(since, oldest.get(key, since))

@@ -137,6 +137,7 @@ class RecordWrites:
         added = (rule_rows.entry_row(e) for key, e in changes.entries.items() if key in new)
         changed = changed_entries(changes)
         self._many(queries.step_entry, changed.stepped, _LAST)
+        self._many(queries.end_entry, changed.ended, _LAST)
         self._many(queries.mark_entry, changed.marked, _LAST)
         self._many(queries.free_entry, changed.freed, _LAST)  # before others, who may want the slot
         self._many(queries.change_entry, changed.others, _LAST)

@@ -160,7 +160,8 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "drop_set_aside": _drops(SetAsideRow),
         "change_owner": _changes(MessageRow, "owner"),
         # Every column that is mentioned costs its indexes, changed or not.
-        "step_entry": _changes(EntryRow, "state", "address", "due_at", *_END),
+        "step_entry": _changes(EntryRow, "state", "address", "due_at", "trail"),
+        "end_entry": _changes(EntryRow, "state", "address", "due_at", *_END),
         "mark_entry": _changes(EntryRow, "state", "address", "due_at", *_END, *_JOURNEY),
         "free_entry": _changes(EntryRow, "slot", "state", "address", "due_at", *_END, *_JOURNEY),
         "change_entry": _changes(EntryRow, *_CHANGED, *_END, *_JOURNEY),

@@ -46,6 +46,12 @@ from whereupon.storage.sql.rows import (
 _ENTRY_STATES = {member.value: member for member in EntryState}
 
 
+_MARK_KINDS = {member.value: member for member in MarkKind}
+
+
+_CLIENT, _MARKETING = SenderClass.CLIENT, SendKind.MARKETING  # looked up slowly as attributes
+
+
 _VERDICT = 5
 
 
@@ -86,7 +92,7 @@ def journey_columns(entry: Entry) -> JourneyColumns:
     if not entry.trail and entry.watched_until is None and entry.sent_at is None:
         return (None, entry.arms, None, None, micros_or_none(entry.converted_at))
     return (
-        _trail_text(entry.trail),
+        trail_text(entry.trail),
         entry.arms,
         micros_or_none(entry.sent_at),
         micros_or_none(entry.watched_until),
@@ -94,19 +100,24 @@ def journey_columns(entry: Entry) -> JourneyColumns:
     )
 
 
-def _trail_text(trail: Trail) -> str | None:
+def trail_text(trail: Trail) -> str | None:
+    """What an entry passed, as a JSON array; None if that is nothing."""
     if not trail:
         return None
-    marks = [(*m[:2], as_micros(m.at), *m[3:5], dict(m.values), m.message_id) for m in trail]
+    marks = [
+        (kind, address, as_micros(at), arm, detail, dict(values), message_id)
+        for kind, address, at, arm, detail, values, message_id in trail
+    ]
     return encode(marks).decode()
 
 
-def _trail_from(written: str | None) -> Trail:
-    if written is None:
-        return ()
+def _trail_from(written: str) -> Trail:
+    marks = cast("list[list[Any]]", decode(written))
     return tuple(
-        Mark(MarkKind(kind), address, from_micros(at), *rest)
-        for kind, address, at, *rest in cast("list[list[Any]]", decode(written))
+        [
+            Mark(_MARK_KINDS[kind], address, from_micros(at), *rest)
+            for kind, address, at, *rest in marks
+        ]
     )
 
 
@@ -138,8 +149,15 @@ _RUNS_ON = (None, None, None, None)
 
 def entry_from(row: Record) -> Entry:
     """An entry."""
-    key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
     (
+        key,
+        rule,
+        digest,
+        person_key,
+        entrant,
+        occasion,
+        timestamp,
+        entered_at,
         retroactive,
         slot,
         state,
@@ -159,7 +177,7 @@ def entry_from(row: Record) -> Entry:
         sent_at,
         watched_until,
         converted_at,
-    ) = rest
+    ) = row
     happened = from_micros(timestamp)
     return Entry(
         key,
@@ -174,25 +192,25 @@ def entry_from(row: Record) -> Entry:
         slot,
         _ENTRY_STATES[state],
         address,
-        instant_or_none(due_at),
+        None if due_at is None else from_micros(due_at),
         LazyObject(facts),
         depth,
         message_key,
-        SOURCES.get(source, SenderClass.CLIENT),
-        _end_from(ended_at, end_reason, end_detail, end_message),
-        operations_from(operations),
-        _trail_from(trail),
+        SOURCES.get(source, _CLIENT),
+        None if ended_at is None else _end_from(ended_at, end_reason, end_detail, end_message),
+        () if operations is None else operations_from(operations),
+        () if trail is None else _trail_from(trail),
         arms,
-        instant_or_none(sent_at),
-        instant_or_none(watched_until),
-        instant_or_none(converted_at),
+        None if sent_at is None else from_micros(sent_at),
+        None if watched_until is None else from_micros(watched_until),
+        None if converted_at is None else from_micros(converted_at),
     )
 
 
 def _end_from(
-    at: int | None, reason: str | None, detail: str | None, message_id: str | None
+    at: int, reason: str | None, detail: str | None, message_id: str | None
 ) -> EntryEnd | None:
-    if at is None or reason is None:
+    if reason is None:
         return None
     return EntryEnd(reason, from_micros(at), detail, message_id)
 
@@ -213,7 +231,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         delivery.reason,
         delivery.attempts,
         delivery.occasion,
-        None if delivery.kind is SendKind.MARKETING else str(delivery.kind),
+        None if delivery.kind is _MARKETING else str(delivery.kind),
         delivery.topic,
         as_bits(delivery.reports) if delivery.reports else 0,
         None if delivery.address_digest is None else delivery.address_digest.hex(),

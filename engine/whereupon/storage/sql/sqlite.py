@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ from whereupon.storage.sql.listed_values import (
 )
 from whereupon.storage.sql.prefilter import SqlitePrefilterClauses
 from whereupon.storage.sql.sqlite_errors import check_file, typed_errors
-from whereupon.storage.sql.sqlite_insert import SqliteInsert
+from whereupon.storage.sql.sqlite_writes import SqliteInsert, SqliteUpdate
 from whereupon.storage.sql.watch_thread import FileWatch
 
 _WHICH = re.compile(r"SELECT (\w+) FROM (\w+) WHERE \1 = ANY\((:\w+)\)$")
@@ -182,6 +182,11 @@ class Sqlite(Database):
     def insert(self, table: Table, sql: str) -> Statement:
         """By several rows in one statement."""
         return SqliteInsert(table, self.statement(sql))
+
+    def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
+        """An update that binds nothing as SQLite takes it at the least cost."""
+        made = super().change(table, names, only=only)
+        return SqliteUpdate(made.sql, made.names, {})
 
     def lock_schema(self, connection: Connection) -> None:
         """Nothing to do: a transaction locks the whole database."""
