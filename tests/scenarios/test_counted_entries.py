@@ -22,7 +22,7 @@ PEOPLE: Final = 200
 MOST_CALLS_AN_ENTRY: Final = 115
 MOST_CALLS_OF_SKIPS: Final = 25
 """Beside the first entry of a message: the record of the rules that it does not enter."""
-MOST_CALLS_A_PERSON: Final = 260
+MOST_CALLS_A_PERSON: Final = 235
 """Of one who is woken: a wait is left, a mail is made, the next wait begins."""
 
 

@@ -41,6 +41,8 @@ from whereupon.records import (
 )
 from whereupon.rules.model import NotWhileActive, Rule
 
+_ACTIVE = EntryState.ACTIVE  # an attribute of an enumeration is looked up slowly
+
 
 class BatchState:
     """The state of one batch. Lookups see what the batch itself has made.
@@ -362,7 +364,7 @@ class BatchState:
         An exit ends the entry in any case.
         """
         rule = self.index.by_id.get(entry.rule)
-        if rule is None or entry.state is not EntryState.ACTIVE or entry.rule in self.paused:
+        if rule is None or entry.state is not _ACTIVE or entry.rule in self.paused:
             return False
         return rule.active.on and self.rule_of(entry) is not None
 

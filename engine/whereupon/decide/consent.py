@@ -12,6 +12,7 @@ TOPIC = "topic"
 ERASED = "erased"
 """Reasons for which a delivery is withheld."""
 
+_MARKETING = SendKind.MARKETING  # an attribute of an enumeration is looked up slowly
 _YES = frozenset({"true", "yes", "1"})
 _NO = frozenset({"false", "no", "0"})
 _TOPICS = "topics"
@@ -31,7 +32,7 @@ def reason_to_withhold(
     """
     if attributes is None:
         return ERASED
-    if kind is not SendKind.MARKETING:
+    if kind is not _MARKETING:
         return None
     said = attributes.get(UNSUBSCRIBED)
     if said is not None and says_yes(said):

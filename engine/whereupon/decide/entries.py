@@ -26,6 +26,8 @@ from whereupon.records import (
 )
 from whereupon.rules.model import Rule
 
+_ACTIVE = EntryState.ACTIVE  # an attribute of an enumeration is looked up slowly
+
 
 def open_entry(
     work: BatchState,
@@ -98,7 +100,7 @@ def _new_entry(
         now,
         evaluation.retroactive,
         slot,
-        EntryState.ACTIVE,
+        _ACTIVE,
         rule.route.first,
         now,
         facts,
@@ -120,7 +122,7 @@ def run_entry(work: BatchState, entry: Entry) -> None:
     if entry.trail:
         was = work.active.get(entry.person_key, {}).get(entry.key)
         _tell(work, () if was is None else was.trail, entry)
-    while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
+    while now is not None and entry.state is _ACTIVE and entry.due_at == now:
         context = context_of(work, entry, now)
         if context is None:
             work.save_entry(entry.finished(EntryEnd(_why_over(work, entry), now)))
@@ -177,10 +179,10 @@ def _tell(work: BatchState, told: Trail, entry: Entry) -> None:
 def context_of(work: BatchState, entry: Entry, now: datetime) -> StepContext | None:
     """What the entry's next step is run with; None if there is no further step, or no rule or person."""
     rule, person = work.rule_of(entry), work.persons.get(entry.person_key)
-    place = None if rule is None else rule.route.place(entry.address)
-    if rule is None or person is None or place is None:
+    if rule is None or person is None:
         return None
-    return StepContext(work, entry, rule, person, place, now)
+    place = rule.route.place(entry.address)
+    return None if place is None else StepContext(work, entry, rule, person, place, now)
 
 
 def _why_over(work: BatchState, entry: Entry) -> EndReason:

@@ -7,7 +7,7 @@ they lead to sees all of them, since they have all happened.
 from collections.abc import Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import JsonValue
 
@@ -37,6 +37,9 @@ class Awaited(Protocol):
         ...
 
 
+_TIME_AND_KEY: Final = attrgetter("timestamp", "key")
+
+
 def recorded(work: BatchState, entry: Entry, name: str, since: datetime) -> list[HistoryEvent]:
     """The events of a name that the entry's person is recorded to have done since an instant, in their order.
 
@@ -49,7 +52,7 @@ def recorded(work: BatchState, entry: Entry, name: str, since: datetime) -> list
         for event in events
         if event.timestamp >= since and (event.timestamp, event.key) > opened
     ]
-    return sorted(found, key=attrgetter("timestamp", "key"))
+    return sorted(found, key=_TIME_AND_KEY) if found else found
 
 
 def all_events(work: BatchState) -> Histories:

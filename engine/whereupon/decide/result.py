@@ -58,8 +58,7 @@ class Converted:
     is_held_out: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """What an entry passed at a step, as a mark on its trail says it.
 
     Attributes:

@@ -47,7 +47,9 @@ class TemplateData(Mapping[str, JsonValue]):
 
     @override
     def get(self, name: str, default: Any = None) -> Any:
-        if name in _OWN or name == "run":
+        if name == "person":
+            return self[name]
+        if name in {"now", "run"}:
             return super().get(name, default)
         return self._facts.get(name, default)
 

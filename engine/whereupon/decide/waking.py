@@ -201,7 +201,7 @@ def _wake_entry(work: BatchState, entry: Entry, at: datetime) -> None:
         if leave is not None:
             work.save_entry(entry.finished(entry_end(leave, at)))
         else:
-            run_entry(work, entry.moved(entry.address, at))
+            run_entry(work, entry if entry.due_at == at else entry.moved(entry.address, at))
     except (KeysExhausted, PoisonError):
         raise
     except Exception as error:

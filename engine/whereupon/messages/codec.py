@@ -30,11 +30,12 @@ class DeepJsonError(JsonError):
 
 def decode(text: bytes | str) -> JsonValue:
     """Read one JSON value; raises `JsonError` with the place of the fault."""
-    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if isinstance(text, str) and not text.isascii():
+        text = text.encode("utf-8", "surrogatepass")
     try:
-        value: JsonValue = _READER.decode(raw)
+        value: JsonValue = _READER.decode(text)
     except msgspec.ValidationError:  # a number beyond the doubles, or of thousands of digits
-        return _decode_slowly(raw)
+        return _decode_slowly(text.encode() if isinstance(text, str) else text)
     except RecursionError as error:
         raise DeepJsonError(str(error)) from error
     except (msgspec.DecodeError, ValueError) as error:

@@ -10,8 +10,7 @@ from pydantic import JsonValue
 from whereupon.records import Delivery, DeliveryState, Person
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryNeed:
+class HistoryNeed(NamedTuple):
     """Which past messages of one person or anonymous id a rule may ask about.
 
     Attributes:

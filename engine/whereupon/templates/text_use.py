@@ -43,6 +43,8 @@ def use_of(path: Sequence[str]) -> Use:
 
 def one_line(text: str) -> str:
     """The text with a space in place of its line breaks, and without space at its ends."""
+    if text.isprintable():  # so are nearly all, and line breaks are not
+        return text
     return _BREAKS.sub(" ", text).strip() if _BREAKS.search(text) else text
 
 

@@ -33,6 +33,8 @@ from whereupon.records import (
 from whereupon.rules.model import END, Place, Rule
 from whereupon.templates import Addressee, Content, TemplateError, render_content
 
+_PENDING, _MARKETING = DeliveryState.PENDING, SendKind.MARKETING  # looked up slowly as attributes
+
 
 @dataclass(frozen=True, slots=True)
 class StepMessage:
@@ -213,13 +215,13 @@ class StepContext(NamedTuple):
             self.now,
             rendered,
             person.attributes,
-            DeliveryState.PENDING if reason is None else DeliveryState.WITHHELD,
+            _PENDING if reason is None else DeliveryState.WITHHELD,
             reason,
             occasion=entry.occasion,
             kind=kind,
             topic=topic,
             texts=texts,
-            exempt=self.rule.exempt if kind is SendKind.MARKETING else NO_EXEMPTION,
+            exempt=self.rule.exempt if kind is _MARKETING else NO_EXEMPTION,
         )
 
     def emit(self, event: str | None, content: Content) -> StepResult:

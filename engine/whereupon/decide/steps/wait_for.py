@@ -16,23 +16,26 @@ from whereupon.rules.model import Since, WaitArm, WaitFor
 from whereupon.rules.route import base_of
 from whereupon.rules.steps.step_form import ELSE
 
+_WAITS, _EXPIRED = MarkKind.WAITS, MarkKind.EXPIRED  # their attributes are looked up slowly
+_STEP = Since.STEP
+
 
 def run_wait_for(step: WaitFor, context: StepContext) -> StepResult:
     """Go on at once by what holds already; else wait, and if the time is up, take the arm `else`."""
     entry = context.entry
-    reached = mark_at(entry.trail, entry.address, MarkKind.WAITS)
+    reached = mark_at(entry.trail, entry.address, _WAITS)
     reached_at = context.now if reached is None else reached.at
     since = counted_from(step, entry, entry.address, reached_at)
     for arm in step.waits:
-        mark = _holding(arm, context, since, led=step.since is Since.STEP)
+        mark = _holding(arm, context, since, led=step.since is _STEP)
         if mark is not None:
             return context.into_arm(arm.label, mark), None
     if reached is None:
         due_at = LAST_INSTANT if step.up_to is None else later(context.now, step.up_to)
-        return context.stay_until(due_at, context.mark(MarkKind.WAITS)), None
+        return context.stay_until(due_at, context.mark(_WAITS)), None
     if entry.due_at is not None and deadline_of(step, reached) > context.now:  # woken early
         return context.stay_until(deadline_of(step, reached)), None
-    return context.into_arm(ELSE, context.mark(MarkKind.EXPIRED, arm=ELSE)), None
+    return context.into_arm(ELSE, context.mark(_EXPIRED, arm=ELSE)), None
 
 
 def deadline_of(step: WaitFor, reached: Mark) -> datetime:
@@ -47,7 +50,7 @@ def counted_from(step: WaitFor, entry: Entry, address: str, reached_at: datetime
         address: of the wait, with its round.
         reached_at: when the entry came to it.
     """
-    if step.since is Since.STEP:
+    if step.since is _STEP:
         return reached_at
     if "#" not in address:
         return entry.timestamp

@@ -257,7 +257,8 @@ class Past:
         keys: list[str] = []
         for entry in loaded.active:
             person = loaded.persons.get(entry.person_key)
-            if entry.trail and person is not None and entry.due_at not in {None, NEVER}:
+            is_due = entry.due_at is not None and entry.due_at != NEVER
+            if is_due and entry.trail and person is not None:
                 rule = loaded.rule_versions.get(entry.digest)
                 place = None if rule is None else rule.route.place(entry.address)
                 if place is not None and isinstance(place.step, Run | Webhook):
