@@ -34,7 +34,7 @@ def _counted(url: str, *files: File, size: int) -> tuple[int, int]:
 
 def test_a_batch_under_a_cap_takes_one_statement_more(database: str) -> None:
     """However many people it has; a hand-over takes one more at most, and a folder without caps none."""
-    few, many = _counted(database, CAP, RULE, size=2), _counted(database, CAP, RULE, size=40)
+    few, many = _counted(database, CAP, RULE, size=20), _counted(database, CAP, RULE, size=40)
     without = _counted(database, RULE, size=40)
     assert few[0] == many[0]
     assert many[0] - without[0] == 1
