@@ -65,7 +65,8 @@ def take_message(work: BatchState, message: Message) -> None:
         _take_anonymous(work, message)
     else:
         _take_known(work, message, message.user_id)
-    decide_again(work, message.received_at, since=closed)
+    if work.again:
+        decide_again(work, message.received_at, since=closed)
 
 
 def _suppress(work: BatchState, message: Message, tombstone: Tombstone) -> None:
