@@ -65,8 +65,7 @@ def take_message(work: BatchState, message: Message) -> None:
         _take_anonymous(work, message)
     else:
         _take_known(work, message, message.user_id)
-    if work.again:
-        decide_again(work, message.received_at, since=closed)
+    decide_again(work, message.received_at, since=closed)
 
 
 def _suppress(work: BatchState, message: Message, tombstone: Tombstone) -> None:
