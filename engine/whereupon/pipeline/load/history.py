@@ -324,7 +324,8 @@ class Past:
 
     def _running(self, load_plan: LoadPlan, timed: Collection[int]) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other, if nothing limits sends."""
-        index = self._versions.index  # where work is cut, an entry behind it may go first, and set what others ask
+        # Where work is cut, an entry behind it may go first, and set what others ask.
+        index = self._versions.index
         if load_plan.due is None or index.has_rivalry or (load_plan.is_cut and index.speaks):
             return self._session.active_entries(load_plan.person_keys)
         there = {entry.key for entry in load_plan.due}
