@@ -43,6 +43,7 @@ from whereupon.pipeline.ingestion import read_batch
 from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
+from whereupon.runtime.gc_pause import keep_loaded
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.sqlite import PRAGMAS
 
@@ -145,6 +146,7 @@ def steps(url: str, *, is_filled: bool = False) -> Iterator[int]:
     if not is_filled:
         fill(url, 2 * DUE_LIMIT)
     with Engine.open(url, rules=journey(), clock=FrozenClock(due)) as engine:
+        keep_loaded()  # as `whereupon run` does
         for woken in engine.wake(due):
             yield len(woken.changes.deliveries)
 
