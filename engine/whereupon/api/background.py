@@ -8,7 +8,7 @@ from itertools import takewhile
 from time import monotonic
 
 from whereupon.api.config import InFlight, Ran, Waiting, counts_of
-from whereupon.decide import BatchResult, Decisions, Emitted, Skipped
+from whereupon.decide import BatchResult, Decisions, Emitted, Unread
 from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatched, Dispatcher
 from whereupon.delivery.monitor import Monitor
@@ -121,7 +121,7 @@ class BackgroundWork:
             return ran
 
     def _done(self, *, wait: bool) -> Ran:
-        emitted, dispatched = list[Emitted | Skipped](), Dispatched()
+        emitted, dispatched = list[Emitted | Unread](), Dispatched()
         while True:
             done = self._woken_and_sent(emitted, wait=wait)
             dispatched += done
@@ -135,7 +135,7 @@ class BackgroundWork:
             self._workers.pruning.run_due()
         return ran
 
-    def _woken_and_sent(self, emitted: list[Emitted | Skipped], *, wait: bool) -> Dispatched:
+    def _woken_and_sent(self, emitted: list[Emitted | Unread], *, wait: bool) -> Dispatched:
         """Wake what is due, add what that emitted, and hand over what is due then."""
         dispatcher, dispatched = self._workers.dispatcher, Dispatched()
         steps = takewhile(lambda _: not self.is_closing, self.wake(self._clock.now()))

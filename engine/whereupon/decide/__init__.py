@@ -24,7 +24,7 @@ from whereupon.decide.broadcasts import (
     room_for,
 )
 from whereupon.decide.claim_chunks import carry_on
-from whereupon.decide.decision_list import Decisions, Skipped
+from whereupon.decide.decision_list import Decisions, Skipped, SkippedTogether, Unread
 from whereupon.decide.decisions import Reason
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
@@ -66,7 +66,9 @@ __all__ = [
     "Reason",
     "Settings",
     "Skipped",
+    "SkippedTogether",
     "Snapshot",
+    "Unread",
     "armed",
     "audience_of",
     "audit_record",

@@ -1,6 +1,6 @@
 """What an arriving message does: it is a duplicate, asks for an action, is suppressed, or is recorded and applied."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from whereupon.decide.batch_state import BatchState
@@ -9,7 +9,13 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.grace import decide_again, put_off
 from whereupon.decide.memberships import memberships, memberships_before, ring_segments
-from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
+from whereupon.decide.notices import (
+    is_ordinary,
+    note_duplicate,
+    note_look_alikes,
+    note_near_miss,
+    note_repairs,
+)
 from whereupon.decide.own_times import arm_own_times
 from whereupon.decide.people import (
     ReassignedMessage,
@@ -26,6 +32,7 @@ from whereupon.decide.person_changes import (
     apply_attributes,
     apply_message,
 )
+from whereupon.decide.plain_messages import passed_over
 from whereupon.decide.semantic_actions import merge_people, refuse_merge, run_action
 from whereupon.decide.suppression import SUPPRESSED, tombstone_for, tombstone_over
 from whereupon.decide.take_one import excluded_late, exclusions
@@ -46,7 +53,7 @@ def take_message(work: BatchState, message: Message) -> None:
     work.out.accepted += message.depth == 0
     if message.remarks:
         message = note_repairs(work, message)
-    if message.type is MessageType.TRACK and message.name not in work.ordinary_events:
+    if message.type is MessageType.TRACK and not is_ordinary(work, message.name):
         action = work.settings.registry.action_for(message.name)
         if action is not None:
             run_action(work, message, action)
@@ -126,7 +133,8 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     if is_new:
         work.clocked.touch(person.key, (each.name for each in work.index.timed.of_everybody))
         entered = memberships(work, person, message.timestamp, message.received_at)
-        change = PersonChange(entered=entered, known=bool(work.index.on_known))
+        if entered or work.index.on_known:
+            change = PersonChange(entered=entered, known=bool(work.index.on_known))
     merges, both = len(work.moved), _memberships_of_both(work, message, person, is_new=is_new)
     claimed = _claimed_by(work, message, person, stored)
     if len(work.moved) > merges:  # the person was known already, by another id
@@ -135,11 +143,11 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         change = NO_CHANGE.and_moved(both, after)
     is_identify = message.type is MessageType.IDENTIFY  # it may say their timezone
     _arm_newcomer(work, person, is_new=is_new and not is_identify)
-    is_unused = work.index.trigger_match(message.type, message.name).is_unused
     begun = (
         work.chunked_id if work.chunked_id in {message.anonymous_id, message.target_id} else None
     )
-    if is_unused and change is NO_CHANGE and not claimed and begun is None:
+    is_done = change is NO_CHANGE and not claimed and begun is None
+    if is_done and _does_nothing(work, stored):
         return
     own = Evaluation.of(stored, person.key, message.received_at)
     if is_identify:
@@ -151,6 +159,12 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         begin_job(work, message, begun, stored, *segments, makes_known=change.known, again=again)
     else:
         _apply_in_order(work, own, change, claimed)
+
+
+def _does_nothing(work: BatchState, stored: StoredMessage) -> bool:
+    """Whether a message that is recorded, and that has changed nothing, does nothing else but to be skipped."""
+    match = work.index.trigger_match(stored.type, stored.name)
+    return match.is_unused or passed_over(work, stored, stored.message.received_at)
 
 
 def _memberships_of_both(
@@ -219,14 +233,25 @@ def _apply_in_order(
     before = [each for each in evaluations if each.timestamp <= own.timestamp]
     after = [each for each in evaluations if each.timestamp > own.timestamp]
     work.expect([*before, own, *after])
+    stored = {each.stored.key: each.stored for each in claimed}
     put_off = PutOff(change)
     for evaluation in before:
-        apply_message(work, evaluation, excluded.get(evaluation.key, ()), behind=put_off)
+        if not _is_passed_over(work, evaluation, stored):
+            apply_message(work, evaluation, excluded.get(evaluation.key, ()), behind=put_off)
     apply_message(work, own, (), put_off.change)
     for evaluation in after:
-        apply_message(work, evaluation, excluded.get(evaluation.key, ()))
+        if not _is_passed_over(work, evaluation, stored):
+            apply_message(work, evaluation, excluded.get(evaluation.key, ()))
     work.ahead.clear()
     wake_tied(work, own)
+
+
+def _is_passed_over(
+    work: BatchState, evaluation: Evaluation, claimed: Mapping[int, StoredMessage]
+) -> bool:
+    if evaluation.reason is not None:
+        return False
+    return passed_over(work, claimed[evaluation.key], evaluation.now, retroactive=True)
 
 
 def claimed_evaluations(

@@ -8,6 +8,7 @@ from itertools import pairwise
 from whereupon.decide.arrivals import take_message
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
+from whereupon.decide.plain_messages import others
 from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError, Reached
 from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.timed import bind
@@ -80,7 +81,7 @@ def _arrive(
 ) -> None:
     arriving = iter(messages)
     try:
-        for message in arriving:
+        for message in others(work, arriving, wakes_everybody=until is not None):
             if work.is_due(message.received_at):
                 if until is None:
                     wake_concerned(work, message, now)

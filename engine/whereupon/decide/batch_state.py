@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from heapq import heapify, heappush
+from typing import TypeAlias
 
 from whereupon.decide.belongings import Belongings
 from whereupon.decide.caps import BatchSends
+from whereupon.decide.decision_list import SkippedTogether
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.erasure import Owners, drop_erased
 from whereupon.decide.evaluation import Evaluation
@@ -18,7 +20,7 @@ from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.timed_past import TimedPast
 from whereupon.decide.timers import Timers
 from whereupon.identity.algebra import claimed_by
-from whereupon.matching import RuleIndex
+from whereupon.matching import RuleIndex, TriggerMatch
 from whereupon.messages.model import Message, MessageType, id_in_ref
 from whereupon.records import (
     EXITS,
@@ -42,6 +44,7 @@ from whereupon.records import (
 from whereupon.rules.model import NotWhileActive, Rule
 
 _ACTIVE = EntryState.ACTIVE  # an attribute of an enumeration is looked up slowly
+PlainNames: TypeAlias = dict[MessageType, dict[str, TriggerMatch | None]]
 
 
 class BatchState:
@@ -53,10 +56,12 @@ class BatchState:
         paused: ids of the rules that operators have paused.
         waiting: keys of the anonymous ids that have messages waiting to be claimed.
         ordinary_events: names of events that are neither semantic nor nearly so.
+        plain: by type and name, what the messages do if they may be plain (see `plain_messages`), else None.
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
         take_message: takes a message that a step sends.
-        summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
+        summaries: of all rules of a list, by what they say (see `skips`).
         own_keys: the keys reserved for this batch; what has one of them is new.
+        together: the last messages that skip together, to which more may be added.
         clocked: timers of persons: what time alone may change for them.
         timed_past: what is known of the past that triggers by time depend on.
         timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
@@ -102,7 +107,7 @@ class BatchState:
         self.spent, self.breakers = dict(loaded.guards.spent), dict(loaded.guards.breakers)
         self.has_tombstones, self.open_runs = loaded.has_tombstones, loaded.open_runs
         self.belongings = Belongings(loaded)
-        self.rule_versions = loaded.rule_versions
+        self.rule_versions, self.paused = loaded.rule_versions, loaded.paused
         self.given_up, self.sends = loaded.given_up, BatchSends(loaded.sends)
         self.history = events_of(loaded.history)
         self.again: list[tuple[Evaluation, Rule]] = []
@@ -117,12 +122,12 @@ class BatchState:
         self.ended: dict[int, dict[int, Entry]] = defaultdict(dict)
         for entry in loaded.ended:
             self.ended[entry.person_key][entry.key] = entry
-        self.paused = loaded.paused
         self._add_running(loaded.active)
-        self.versions_used: set[str] = set()
         self.take_message: Callable[[Message], None] = _refuse
-        self.ordinary_events: set[str] = set()
-        self.summaries: dict[str, tuple[object, tuple[SkipSummary, ...]]] = {}
+        self.ordinary_events, self.versions_used = set[str](), set[str]()
+        self.together: SkippedTogether | None = None
+        self.plain: PlainNames = {type_: {} for type_ in MessageType}
+        self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
         self.moved: dict[int, int] = {}
         self._recorded: dict[int, int] = {}
         self._erased, self._dropped = set[int](), set[str]()
@@ -206,8 +211,8 @@ class BatchState:
         found = self._deliveries.get(idempotency_key)
         if found is not None:
             return found
-        made = self.changes.deliveries
-        return next((each for each in made if each.idempotency_key == idempotency_key), None)
+        made = (each for each in self.changes.deliveries if each.idempotency_key == idempotency_key)
+        return next(made, None)
 
     # --- messages ---------------------------------------------------------------------------
 

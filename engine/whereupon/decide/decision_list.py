@@ -1,15 +1,16 @@
 """Decisions that are made when they are read: those on rules that a message cannot open."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, cast, overload
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Final, TypeAlias, cast, overload
 
 from whereupon.conditions import NO_HISTORY
 from whereupon.decide.decisions import Decision, Outcome, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.verdicts import verdict_on_unmatched
 from whereupon.matching import RuleSelection
-from whereupon.records import NOTHING, Person
+from whereupon.records import NOTHING, Person, StoredMessage
 from whereupon.rules.model import Rule
 from whereupon.runtime.lazy import cached_property
 
@@ -48,6 +49,30 @@ class Skipped:
             yield decision(evaluation, rule, verdict, self.person)
 
 
+@dataclass(slots=True)
+class SkippedTogether:
+    """Messages one after another, each of which skips every rule of its list, each rule for its own reason.
+
+    Attributes:
+        reason: as in `Skipped`.
+        now: when they are decided; as `retroactive`, of all of them.
+        each: of each message the rules, the message as it is recorded, and the person as they were.
+    """
+
+    reason: ClassVar[Reason | None] = None
+    now: datetime
+    retroactive: bool
+    each: list[tuple[RuleSelection, StoredMessage, Person]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(rules.selected for rules, _, _ in self.each)
+
+    def __iter__(self) -> Iterator[Decision]:
+        for rules, stored, person in self.each:
+            evaluation = Evaluation.of(stored, person.key, self.now, retroactive=self.retroactive)
+            yield from Skipped(rules, 0, len(rules.rule_list), evaluation, person, None)
+
+
 def decision(
     evaluation: Evaluation, rule: Rule, verdict: Verdict, person: Person | None
 ) -> Decision:
@@ -75,15 +100,18 @@ def decision(
     )
 
 
-_DECIDED: Final = frozenset({Decision, Skipped})
+Unread: TypeAlias = Skipped | SkippedTogether
+"""Decisions on skipped rules, which are made when they are read."""
+
+_DECIDED: Final = frozenset({Decision, Skipped, SkippedTogether})
 
 
 class Decisions(Sequence[Decision]):
-    """Decisions in the order in which they were made. Those of a `Skipped` are made when they are read."""
+    """Decisions in the order in which they were made. Those on rules that were skipped are made when they are read."""
 
     def __init__(self, emitted: Iterable[object] = ()) -> None:
         decided = [each for each in emitted if type(each) in _DECIDED]
-        self._emitted = cast("list[Decision | Skipped]", decided)
+        self._emitted = cast("list[Decision | Unread]", decided)
 
     @cached_property
     def _all(self) -> list[Decision]:
@@ -113,7 +141,7 @@ class Decisions(Sequence[Decision]):
         return repr(self._all)
 
 
-def _each(emitted: Iterable[Decision | Skipped]) -> Iterator[Decision]:
+def _each(emitted: Iterable[Decision | Unread]) -> Iterator[Decision]:
     for each in emitted:
         if isinstance(each, Decision):
             yield each

@@ -61,12 +61,21 @@ def note_repairs(work: BatchState, message: Message) -> Message:
     return message._replace(remarks=())
 
 
+def is_ordinary(work: BatchState, name: str) -> bool:
+    """Whether an event's name is neither that of a semantic event nor nearly so."""
+    if name in work.ordinary_events:
+        return True
+    registry = work.settings.registry
+    if registry.action_for(name) is not None or registry.near_miss(name) is not None:
+        return False
+    work.ordinary_events.add(name)
+    return True
+
+
 def note_near_miss(work: BatchState, message: Message) -> None:
     """Emit a notice if an ordinary event's name is nearly that of a semantic event."""
     near = work.settings.registry.near_miss(message.name)
-    if near is None:
-        work.ordinary_events.add(message.name)
-    else:
+    if near is not None:
         text = (
             f"{message.name!r} is an ordinary event and ran nothing; the action's name is {near!r}"
         )

@@ -149,7 +149,7 @@ def claim(
     """
     key = anonymous_key_for(work, anonymous_id)
     before = work.claims.get(key, ())
-    if before and key not in work.waiting and _goes_on(work, before, message, person_key):
+    if only_prolongs(work, message, person_key, anonymous_id):
         return ()
     point = ClaimRun(key, person_key, message.timestamp, message.timestamp, message.message_id)
     points = _single_claims(work, before, point, anonymous_id)
@@ -161,10 +161,12 @@ def claim(
     return () if work.chunked_id == anonymous_id else claim_messages(work, key)
 
 
-def _goes_on(
-    work: BatchState, runs: tuple[ClaimRun, ...], message: Message, person_key: int
-) -> bool:
-    """Whether the message only prolongs the latest run, as those of a logged-in browser do; prolongs it."""
+def only_prolongs(work: BatchState, message: Message, person_key: int, anonymous_id: str) -> bool:
+    """Whether a claim brings nothing, and only prolongs the latest run, as those of a logged-in browser do; prolongs it."""
+    key = work.anonymous.get(anonymous_id, 0)
+    runs = work.claims.get(key)
+    if not runs or key in work.waiting:
+        return False
     last, moment = runs[-1], message.timestamp
     if last.person_key != person_key or moment < last.since:
         return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from whereupon.decide.decision_list import Decisions, Skipped
+from whereupon.decide.decision_list import Decisions, Unread
 from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleList
 from whereupon.records import Changes, Delivery, EntryEnd, EntryState, Mark, Request, SetAside
@@ -111,7 +111,7 @@ class BatchResult:
     """
 
     changes: Changes = field(default_factory=Changes)
-    emitted: list[Emitted | Skipped] = field(default_factory=list)
+    emitted: list[Emitted | Unread] = field(default_factory=list)
     rule_lists: dict[str, RuleList] = field(default_factory=dict)
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
@@ -151,7 +151,7 @@ class BatchResult:
     def records(self) -> Iterator[Emitted]:
         """What was emitted, one by one; skipped rules as their decisions."""
         for emitted in self.emitted:
-            if isinstance(emitted, Skipped):
+            if isinstance(emitted, Unread):
                 yield from emitted
             else:
                 yield emitted

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import Data
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.decision_list import Skipped
+from whereupon.decide.decision_list import Skipped, SkippedTogether
 from whereupon.decide.decisions import Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.matching import RuleSelection
@@ -37,18 +37,18 @@ from whereupon.rules.model import Rule
 def skip_every_rule(
     work: BatchState, evaluation: Evaluation, rules: RuleSelection, reason: Reason | None
 ) -> None:
-    """Skip every rule of the list, as most messages do: for one reason, or each rule for its own."""
-    span = (0, len(rules.rule_list))
-    if not rules.size(*span):
+    """Skip every rule of the list: for one reason, or each rule for its own."""
+    if not rules.selected:
         return
-    _emit(work, evaluation, rules, span, reason)
+    _emit(work, evaluation, rules, (0, len(rules.rule_list)), reason)
     key, said = evaluation.key, work.changes.skipped_lists
     is_arrival = key in work.own_keys and not evaluation.retroactive and key not in said
     whole = whole_list(work, rules) if is_arrival and reason is None else None
     if whole is not None:
         said[key] = whole
     else:
-        _record(work, evaluation, (), _summaries(work, evaluation, rules, reason))
+        when = evaluation.now, evaluation.retroactive
+        _record(work, evaluation, (), _summaries(work, rules, evaluation.data, when, reason))
     evaluation.forget()
 
 
@@ -60,19 +60,57 @@ def whole_list(work: BatchState, rules: RuleSelection) -> SkippedList | None:
     return whole
 
 
+def skip_together(
+    work: BatchState,
+    stored: StoredMessage,
+    person: Person,
+    rules: RuleSelection,
+    data: Data,
+    now: datetime,
+    *,
+    retroactive: bool = False,
+) -> None:
+    """Skip every rule of the list for its own reason, as most messages do, which have no `Evaluation`.
+
+    Args:
+        data: as conditions read it.
+        now: when the message is decided.
+    """
+    emitted, last = work.out.emitted, work.together
+    is_last = last is not None and emitted[-1] is last
+    if last is None or not is_last or last.retroactive is not retroactive or last.now != now:
+        last = work.together = SkippedTogether(now, retroactive)
+        emitted.append(last)
+    last.each.append((rules, stored, person))
+    whole = None if retroactive else whole_list(work, rules)
+    if whole is not None:
+        work.changes.skipped_lists[stored.key] = whole
+    else:
+        summaries = _summaries(work, rules, data, (now, retroactive), None)
+        skips = Skips(stored.key, person.key, now, retroactive, (), summaries)
+        work.changes.skips.append(skips)
+
+
 def _summaries(
-    work: BatchState, evaluation: Evaluation, rules: RuleSelection, reason: Reason | None
+    work: BatchState,
+    rules: RuleSelection,
+    data: Data,
+    when: tuple[datetime, bool],
+    reason: Reason | None,
 ) -> tuple[SkipSummary, ...]:
-    """The summary of a whole list. Messages of one moment share it if no rule reads the person."""
+    """The summary of a whole list. Messages of one moment share it if no rule reads the person.
+
+    Args:
+        when: the moment, and whether a claim brings the message.
+    """
     rule_list, span = rules.rule_list, (0, len(rules.rule_list))
     if rule_list.attributes:
-        return (_summary(work, evaluation, rules, evaluation.data, span, (), reason),)
-    of = (evaluation.now, evaluation.retroactive, reason, rules.kind)
-    known = work.summaries.get(rule_list.revision)
-    if known is None or known[0] != of:
-        summary = _summary(work, evaluation, rules, evaluation.data, span, (), reason)
-        known = work.summaries[rule_list.revision] = (of, (summary,))
-    return known[1]
+        return (_summary(work, rules, data, span, (), when, reason),)
+    of = (rule_list.revision, rules.kind, reason, when)
+    known = work.summaries.get(of)
+    if known is None:
+        known = work.summaries[of] = (_summary(work, rules, data, span, (), when, reason),)
+    return known
 
 
 def discard_skips(work: BatchState, messages: Iterable[StoredMessage]) -> None:
@@ -177,7 +215,8 @@ class SkipRecorder:
         work, evaluation, rules = self._work, self._evaluation, self._rules
         span, decided = (self._since, self.next), tuple(self._decided)
         if rules.size(*span) > len(decided):
-            summary = _summary(work, evaluation, rules, self._data, span, decided, reason)
+            when = evaluation.now, evaluation.retroactive
+            summary = _summary(work, rules, self._data, span, decided, when, reason)
             self._summaries.append(summary)
 
 
@@ -194,11 +233,11 @@ def _emit(
 
 def _summary(
     work: BatchState,
-    evaluation: Evaluation,
     rules: RuleSelection,
     data: Data,
     span: tuple[int, int],
     decided: tuple[int, ...],
+    when: tuple[datetime, bool],
     reason: Reason | None,
 ) -> SkipSummary:
     """The summary that is stored of the rules in the span, without the decided ones among them."""
@@ -209,8 +248,8 @@ def _summary(
         None if kind is None else kind.value,
         *span,
         decided,
-        as_micros(evaluation.now),
-        evaluation.retroactive,
+        as_micros(when[0]),
+        when[1],
         None if reason is None else reason.value,
         {} if reason else _attributes(data, rule_list.attributes),
     )

@@ -102,6 +102,14 @@ class Timers:
             return True
         return bool(self._heap) and self._heap[0].at <= until
 
+    def stands(self, now: datetime) -> bool:
+        """Whether passing to an instant changes nothing but the time."""
+        return now == self.now or not self._touched
+
+    def concern(self, person_key: int) -> bool:
+        """Whether a timer of a person's is known, or anybody's has to be computed anew."""
+        return bool(self._touched or self._due.get(person_key))
+
     def first(self) -> Due | None:
         """The timer of all persons that is due first, after what was touched is computed anew."""
         if self._touched:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from threading import Lock
 
-from whereupon.decide import Skipped
+from whereupon.decide import Skipped, SkippedTogether
 from whereupon.decide.decisions import Decision
 from whereupon.runtime.forks import ForkAware, watch_forks
 
@@ -84,8 +84,8 @@ class Measures(ForkAware):
         entered = 0
         for each in emitted:
             match each:
-                case Skipped():  # nearly every message has one
-                    skipped[each.reason] += each.rules.size(each.since, each.until)
+                case Skipped() | SkippedTogether():  # nearly every message has one
+                    skipped[each.reason] += len(each)
                 case Decision(reason=None):
                     entered += 1
                 case Decision():

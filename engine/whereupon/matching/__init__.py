@@ -11,9 +11,10 @@ time alone may change).
 from whereupon.matching.entry_window import EntryWindow
 from whereupon.matching.history_window import HistoryWindow
 from whereupon.matching.rule_block import Candidate
-from whereupon.matching.rule_index import RuleIndex, TriggerMatch
+from whereupon.matching.rule_index import RuleIndex
 from whereupon.matching.rule_list import RuleList, RuleSelection
 from whereupon.matching.timed_subjects import SubjectKind, TimedSubject, TimedSubjects
+from whereupon.matching.trigger_match import TriggerMatch
 
 __all__ = [
     "Candidate",

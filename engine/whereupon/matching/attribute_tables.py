@@ -11,7 +11,7 @@ that read as it, and true and false equal their words. Lists and objects are alw
 import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from itertools import accumulate
 from operator import xor
@@ -39,6 +39,10 @@ class ValueKind(IntEnum):
     OTHER = 3
 
 
+# A member of an enum costs more to look up than a name of the module.
+_NULL, _TEXT, _NUMBER, _OTHER = ValueKind
+
+
 class ValueView(NamedTuple):
     """A value, looked at once for all tables.
 
@@ -54,19 +58,19 @@ class ValueView(NamedTuple):
 def view_of(value: JsonValue) -> ValueView:
     """Look at a value."""
     if type(value) is str:
-        return ValueView(ValueKind.TEXT, value, 0.0)
+        return ValueView(_TEXT, value, 0.0)
     if type(value) is float:
-        return ValueView(ValueKind.NUMBER, value, value)
+        return ValueView(_NUMBER, value, value)
     if isinstance(value, int):
-        return ValueView(ValueKind.NUMBER, value, as_double(value))
+        return ValueView(_NUMBER, value, as_double(value))
     if value is None or value is UNDEFINED:
-        return ValueView(ValueKind.NULL, None, 0.0)
-    return ValueView(ValueKind.OTHER, value, 0.0)
+        return ValueView(_NULL, None, 0.0)
+    return ValueView(_OTHER, value, 0.0)
 
 
 def number_of(view: ValueView) -> float:
     """What the value counts as beside a number; NaN for a text that is no number."""
-    return as_number(view.value) if view.kind is ValueKind.TEXT else view.number
+    return as_number(view.value) if view.kind is _TEXT else view.number
 
 
 class AttributeTable(Protocol):
@@ -74,10 +78,14 @@ class AttributeTable(Protocol):
 
     Attributes:
         testers: the rules that have a test here.
+        by_text: what `passing` gives for texts, except for those for which it gives ``others``; None if texts are not
+            found by hash alone.
         share: how many rules a usual value leaves; the most selective table is asked first.
     """
 
     testers: int
+    by_text: Mapping[str, int] | None
+    others: int
 
     @property
     def share(self) -> float:
@@ -95,7 +103,7 @@ class AttributeTable(Protocol):
 
 def plain_number_of(view: ValueView) -> float:
     """The number that the value is or reads as in the short form; else NaN."""
-    if view.kind is ValueKind.TEXT:
+    if view.kind is _TEXT:
         return as_double(number_in(view.value))
     return math.nan if isinstance(view.value, bool) else view.number
 
@@ -105,7 +113,7 @@ class OneOf:
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
-        self._others = everyone & ~self.testers
+        self.others = everyone & ~self.testers
         texts: dict[str, int] = defaultdict(int)
         fixed_numbers: dict[float, int] = defaultdict(int)
         for place, test in tests:
@@ -118,10 +126,11 @@ class OneOf:
         numbers = fixed_numbers.copy()
         for text, bits in texts.items():
             numbers[as_number(text)] |= bits
-        others = self._others
+        others = self.others
         self._texts = {text: bits | others for text, bits in texts.items()}
         self._numbers = {n: bits | others for n, bits in numbers.items() if not math.isnan(n)}
         self._fixed_numbers = dict(fixed_numbers)
+        self.by_text: Mapping[str, int] | None = None if fixed_numbers else self._texts
         known = len(self._texts) + len(self._fixed_numbers)
         found = sum(bits.bit_count() for bits in (*texts.values(), *fixed_numbers.values()))
         self.share = others.bit_count() + found / max(known, 1)
@@ -129,12 +138,12 @@ class OneOf:
     def passing(self, view: ValueView) -> int:
         """See `AttributeTable`."""
         kind, value, number = view
-        if kind is ValueKind.TEXT:
-            found = self._texts.get(value, self._others)  # type: ignore[arg-type]  # a text
+        if kind is _TEXT:
+            found = self._texts.get(value, self.others)  # type: ignore[arg-type]  # a text
             if self._fixed_numbers:
                 found |= self._fixed_numbers.get(number_of(view), 0)
             return found
-        return self._numbers.get(number, self._others) if kind is ValueKind.NUMBER else self._others
+        return self._numbers.get(number, self.others) if kind is _NUMBER else self.others
 
     def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
         """See `AttributeTable`."""
@@ -146,8 +155,8 @@ class PlainOneOf:
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
-        others = self._others = everyone & ~self.testers
-        texts: dict[JsonValue, int] = defaultdict(int)
+        others = self.others = everyone & ~self.testers
+        texts: dict[str, int] = defaultdict(int)
         asked: dict[float, int] = defaultdict(int)
         words: dict[bool | None, int] = defaultdict(int)
         numbers: dict[float, int] = defaultdict(int)
@@ -168,6 +177,7 @@ class PlainOneOf:
                     numbers[number] |= bit
         self._texts = {text: bits | others for text, bits in texts.items()}
         self._asked, self._words = dict(asked), dict(words)
+        self.by_text: Mapping[str, int] | None = None if asked or words else self._texts
         self._numbers = {number: bits | others for number, bits in numbers.items()}
         self._truths = {truth: bits | others for truth, bits in truths.items()}
         known = (*texts.values(), *asked.values(), *words.values())
@@ -177,18 +187,18 @@ class PlainOneOf:
     def passing(self, view: ValueView) -> int:
         """See `AttributeTable`."""
         kind, value, number = view
-        if kind is ValueKind.TEXT:
-            found = self._texts.get(value, self._others)
+        if kind is _TEXT:
+            found = self._texts.get(value, self.others)  # type: ignore[arg-type]  # a text
             if self._asked:
                 found |= self._asked.get(plain_number_of(view), 0)
             if self._words:
                 found |= self._words.get(truth_in(value), 0)
             return found
-        if kind is not ValueKind.NUMBER:
-            return self._others
+        if kind is not _NUMBER:
+            return self.others
         if isinstance(value, bool):
-            return self._truths.get(value, self._others)
-        return self._numbers.get(number, self._others)
+            return self._truths.get(value, self.others)
+        return self._numbers.get(number, self.others)
 
     def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
         """See `AttributeTable`."""
@@ -206,11 +216,15 @@ class NoneOf:
         self._everyone = everyone
         denied = bits_of(place for place, test in tests if not test.holds_for_null)
         self._null = everyone & ~denied
+        self.by_text: Mapping[str, int] | None = None
+        if self._equal.by_text is not None:
+            self.by_text = {each: everyone & ~bits for each, bits in self._equal.by_text.items()}
+        self.others = everyone & ~self._equal.others
         self.share = everyone.bit_count() - self._equal.share
 
     def passing(self, view: ValueView) -> int:
         """See `AttributeTable`."""
-        if view.kind is ValueKind.NULL:
+        if view.kind is _NULL:
             return self._null
         return self._everyone & ~self._equal.passing(view)
 
@@ -225,13 +239,14 @@ class Presence:
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
         absent = bits_of(place for place, test in tests if test.holds_for_null)
-        self._there = everyone & ~absent
+        self._there = self.others = everyone & ~absent
+        self.by_text: Mapping[str, int] | None = {}
         self._null = everyone & ~(self.testers & ~absent)
         self.share = self._there.bit_count()
 
     def passing(self, view: ValueView) -> int:
         """See `AttributeTable`."""
-        return self._null if view.kind is ValueKind.NULL else self._there
+        return self._null if view.kind is _NULL else self._there
 
     def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
         """See `AttributeTable`."""
@@ -253,7 +268,8 @@ class Range:
             spans[place] = spans.get(place, ALL_NUMBERS).intersection(test.interval)
             if not test.holds_for_null:
                 denied |= 1 << place
-        self._others = everyone & ~self.testers
+        self.by_text: Mapping[str, int] | None = None
+        self.others = everyone & ~self.testers
         self._null = everyone & ~denied
         self._number_of = plain_number_of if _is_plain(tests) else number_of
         self._cuts = _cuts(spans.values())
@@ -264,14 +280,12 @@ class Range:
     def passing(self, view: ValueView) -> int:
         """See `AttributeTable`."""
         return (
-            self._null
-            if view.kind is ValueKind.NULL
-            else self._passing[self._cell(self._number_of(view))]
+            self._null if view.kind is _NULL else self._passing[self._cell(self._number_of(view))]
         )
 
     def unsure(self, view: ValueView) -> int:
         """See `AttributeTable`."""
-        return 0 if view.kind is ValueKind.NULL else self._unsure[self._cell(self._number_of(view))]
+        return 0 if view.kind is _NULL else self._unsure[self._cell(self._number_of(view))]
 
     def _cell(self, number: float) -> int:
         """The cell of a number: even cells are intervals, odd ones cuts. NaN has the last, which no span contains."""
@@ -298,8 +312,8 @@ class Range:
             for end in {first, last}:
                 if not self._is_inside(end, span):
                     doubts[end] |= bit
-        passing = [bits | self._others for bits in accumulate(turns[:count], xor)]
-        return [*passing, self._others], [*doubts, 0]
+        passing = [bits | self.others for bits in accumulate(turns[:count], xor)]
+        return [*passing, self.others], [*doubts, 0]
 
     def _reach(self, span: Interval) -> tuple[int, int]:
         """The first and the last cell that the span reaches."""

@@ -56,6 +56,7 @@ _MAKERS: Final[
 
 
 BlockVersions: TypeAlias = tuple[tuple[str, str], ...]
+_OTHER: Final = ValueKind.OTHER
 _ID_AND_DIGEST = attrgetter("id", "digest")
 
 
@@ -133,6 +134,33 @@ class RuleBlock:
             if (is_open or admits(rule, data)) and kind in {None, rule.kind}
         ]
 
+    def surely_none(self, data: Data, kind: RuleKind | None) -> bool:
+        """Whether `candidates` gives none: as the tables tell, which are asked until no rule is left."""
+        if len(self.rules) < self.few:
+            return not self.candidates(DataViews(data), kind, 0)
+        left = self._of_kind[kind]
+        for root, name, table in self._screens:
+            value = data[root].get(name)  # type: ignore[union-attr]  # a mapping
+            if type(value) is str and table.by_text is not None:
+                left &= table.by_text.get(value, table.others)
+            else:
+                view = view_of(value)
+                if view.kind is not _OTHER:
+                    left &= table.passing(view)
+            if not left:
+                return True
+        return False
+
+    @cached_property
+    def _screens(self) -> Sequence[tuple[str, str, AttributeTable]]:
+        """The tables of what stands at the top of a message's properties and of a person's attributes."""
+        columns = self._arranged[0]
+        return [
+            (each.parts[0], each.parts[1], each.table)
+            for each in columns
+            if each.parts[:1] in {("properties",), ("person",)} and not each.parts[2:]
+        ]
+
     @cached_property
     def _openness(self) -> Sequence[tuple[Rule, bool]]:
         """The rules of a block without tables, each with whether it is open (see `Criteria`)."""
@@ -148,7 +176,7 @@ class RuleBlock:
             view = views.get(path)
             if view is None:
                 view = views[path] = view_of(follow(data, parts, None))
-            if view.kind is ValueKind.OTHER:
+            if view.kind is _OTHER:
                 if is_where:
                     unsure |= table.testers
                 continue

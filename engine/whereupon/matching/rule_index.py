@@ -1,9 +1,7 @@
 """A rulebook, arranged for deciding: the rules that a message triggers, and what they need of the past."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
 
 from whereupon.matching.ages import claimed_within
 from whereupon.matching.entry_window import EntryWindow
@@ -18,6 +16,7 @@ from whereupon.matching.history_window import (
 from whereupon.matching.rule_list import RuleList, RuleSelection
 from whereupon.matching.timed_subjects import SubjectKind, TimedSubject, TimedSubjects
 from whereupon.matching.trigger_index import TriggerIndex
+from whereupon.matching.trigger_match import PLAIN_ROOTS, Reachable, TriggerMatch
 from whereupon.messages.codec import object_text
 from whereupon.messages.model import NAMED, MessageType
 from whereupon.messages.times import ZERO, earlier
@@ -35,43 +34,6 @@ from whereupon.rules.model import (
 )
 
 _CACHED_NAMES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerMatch:
-    """What messages of one type and name do to the rules of a rulebook.
-
-    Attributes:
-        rules: campaigns and broadcasts whose `when` names the messages, by `Rule.precedence`.
-        campaigns, broadcasts: the rules of each kind.
-        take_one_rules: the rules that take only the first or the last of the messages that a claim brings.
-        is_unused: whether no rule uses the messages; they are recorded only.
-        claimed_within: how old a claimed message may be to have any effect; None for any age, less than
-            zero if no claimed message has any.
-        history_window: the past events that may be needed.
-        entry_window: the earlier entries that may be needed.
-    """
-
-    rules: RuleSelection
-    campaigns: RuleSelection
-    broadcasts: RuleSelection
-    take_one_rules: tuple[Rule, ...]
-    is_unused: bool
-    claimed_within: timedelta | None
-    history_window: HistoryWindow
-    entry_window: EntryWindow
-
-
-class Reachable(NamedTuple):
-    """What a rule and the rules that its steps may trigger need together.
-
-    Attributes:
-        history_window: past events.
-        entry_window: earlier entries, for the rules in the rulebook's versions.
-    """
-
-    history_window: HistoryWindow
-    entry_window: EntryWindow
 
 
 class RuleIndex:
@@ -271,12 +233,20 @@ class RuleIndex:
             RuleSelection(rule_list, kind=RuleKind.BROADCAST),
             take_one_rules=tuple(rule for rule in rule_list if rule.retroactive.takes_one),
             is_unused=not rule_list and not always,
+            is_plain=bool(name) and not always and self._is_plain(name, rule_list),
             claimed_within=None if always else claimed_within(rule_list),
             history_window=history_window,
             entry_window=EntryWindow.of(
                 reachable, {rule.id for rule in rule_list} - self._triggered_by_steps(reachable)
             ),
         )
+
+    def _is_plain(self, name: str, rule_list: RuleList) -> bool:
+        """See `TriggerMatch.is_plain`, of a name that is not counted and that moves no timer."""
+        if name in self.heard_names or name in self.segment_window:
+            return False
+        takes_one = any(rule.retroactive.takes_one for rule in rule_list)
+        return not takes_one and rule_list.roots <= PLAIN_ROOTS
 
     def inert(self, names: Iterable[MessageName], claimed_at: datetime) -> Inert:
         """Which messages of these names have no effect if a claim that arrives then brings them."""

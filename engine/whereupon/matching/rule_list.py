@@ -128,13 +128,14 @@ class RuleSelection(Sequence[Rule]):
     """The rules of a list that a message is evaluated against, and rules that are triggered otherwise.
 
     Attributes:
+        selected: how many rules of the list these are.
         kind: campaigns or broadcasts of the list only; None for both.
         besides: rules that a change of segments triggers, or that a person becomes known. They are decided
             among the others, by `Rule.precedence`.
         roots: see `RuleList.roots`.
     """
 
-    __slots__ = ("_before", "_whole", "besides", "kind", "roots", "rule_list")
+    __slots__ = ("_before", "_whole", "besides", "kind", "roots", "rule_list", "selected")
 
     def __init__(self, rule_list: RuleList, *, kind: RuleKind | None = None) -> None:
         self.rule_list = rule_list
@@ -143,6 +144,7 @@ class RuleSelection(Sequence[Rule]):
         self.roots = rule_list.roots
         of_kind = (rule.kind is self.kind for rule in rule_list) if self.kind else ()
         self._before = list(accumulate(of_kind, initial=0))
+        self.selected = self.size(0, len(rule_list))
         self._whole: SkippedList | None = None
 
     @property
@@ -156,6 +158,13 @@ class RuleSelection(Sequence[Rule]):
     def candidates(self, data: Data, *, since: int = 0) -> list[Candidate]:
         """The selected rules of the list that have to be decided (see `RuleList.candidates`)."""
         return self.rule_list.candidates(data, kind=self.kind, since=since)
+
+    def surely_none(self, data: Data) -> bool:
+        """Whether `candidates` gives none, as far as that is told without looking at single rules."""
+        blocks = self.rule_list.blocks
+        if len(blocks) == 1:
+            return blocks[0].surely_none(data, self.kind)
+        return all(block.surely_none(data, self.kind) for block in blocks)
 
     def between(self, since: int, until: int) -> Sequence[Rule]:
         """The selected rules of the list from one place up to another."""
@@ -174,7 +183,7 @@ class RuleSelection(Sequence[Rule]):
         return None
 
     def __len__(self) -> int:
-        return self.size(0, len(self.rule_list)) + len(self.besides)
+        return self.selected + len(self.besides)
 
     @overload
     def __getitem__(self, place: int) -> Rule: ...

@@ -1,0 +1,136 @@
+"""Most messages: they let nobody in, and nothing else hears them.
+
+Such a message is recorded, and its rules skip it; nothing is evaluated for it. `others` takes these messages of a
+batch and leaves the rest, and whatever it is not sure of, to `arrivals`. `passed_over` does the same for a message
+that is recorded already.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from whereupon.conditions import Data
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.notices import is_ordinary
+from whereupon.decide.people import only_prolongs
+from whereupon.decide.skips import skip_together
+from whereupon.matching import RuleSelection, TriggerMatch
+from whereupon.messages.model import Message, MessageType
+from whereupon.records import Person, StoredMessage
+
+_TRACK = MessageType.TRACK
+
+
+def others(
+    work: BatchState, messages: Iterable[Message], *, wakes_everybody: bool
+) -> Iterator[Message]:
+    """Take the plain messages, each in its turn; gives the others, to be taken meanwhile.
+
+    Args:
+        messages: the batch, in the order in which the messages arrived.
+        wakes_everybody: whether everyone's entries wake that are due by a message's arrival; otherwise those of the
+            persons whom the message may change.
+    """
+    moment, stands, is_due = None, False, False
+    work.together = None  # what was passed over before came from another sender
+    for message in messages:
+        if message.received_at != moment:
+            moment = message.received_at
+            is_due = work.is_due(moment)
+            stands = work.clocked.stands(moment) and not (is_due and wakes_everybody)
+            if stands:
+                work.clocked.pass_to(moment)
+        if not stands or work.tombstones or not _takes(work, message, is_due):
+            yield message
+            moment = None  # it may have changed what is due
+
+
+def _takes(work: BatchState, message: Message, is_due: bool) -> bool:
+    """Take a message if it is plain: a stranger's, or a known person's."""
+    match = _plain_match(work, message)
+    if match is None or message.depth or message.remarks:
+        return False
+    ref = message.ref
+    if ref in work.seen:
+        return False
+    if message.user_id is None:
+        key = work.anonymous.get(message.anonymous_id or "")
+        if key is None or key in work.claims or match.broadcasts.selected:
+            return False
+        work.anonymous_messages[key].append(work.record(message, key))
+        work.waiting.add(key)
+    elif not _takes_known(work, message, match.rules, is_due):
+        return False
+    work.seen[ref] = message
+    work.out.accepted += 1
+    return True
+
+
+def _takes_known(work: BatchState, message: Message, rules: RuleSelection, is_due: bool) -> bool:
+    person = work.persons.get(work.users.get(message.user_id or "", 0))
+    if person is None or (is_due and _is_concerned(work, person.key)):
+        return False
+    data = _data(message, person)
+    if rules.selected and not rules.surely_none(data):
+        return False
+    device = message.anonymous_id
+    if device is not None and not only_prolongs(work, message, person.key, device):
+        return False
+    stored = work.record(message, person.key)
+    if rules.selected:
+        skip_together(work, stored, person, rules, data, message.received_at)
+    return True
+
+
+def _plain_match(work: BatchState, message: Message) -> TriggerMatch | None:
+    """What messages of this type and name do, if they may be plain."""
+    known, name = work.plain[message.type], message.name
+    if name in known:
+        return known[name]
+    match = work.index.trigger_match(message.type, name)
+    is_plain = match.is_plain and (message.type is not _TRACK or is_ordinary(work, name))
+    found = known[name] = match if is_plain else None
+    return found
+
+
+def passed_over(
+    work: BatchState, stored: StoredMessage, now: datetime, *, retroactive: bool = False
+) -> bool:
+    """Skip the rules of a recorded message if that is all that it does; otherwise it is to be evaluated.
+
+    Args:
+        stored: the message; its owner is a person.
+        now: when it is decided.
+        retroactive: a claim brings the message.
+
+    Returns:
+        Whether the message is done with.
+    """
+    message, person = stored.message, work.persons.get(stored.owner)
+    match = _plain_match(work, message)
+    if match is None or message.depth or person is None:
+        return False
+    if work.is_due(now) and _is_concerned(work, person.key):
+        return False
+    rules = match.campaigns if retroactive else match.rules
+    if rules.selected:
+        data = _data(message, person)
+        if not rules.surely_none(data):
+            return False
+        skip_together(work, stored, person, rules, data, now, retroactive=retroactive)
+    return True
+
+
+def _is_concerned(work: BatchState, person_key: int) -> bool:
+    """Whether some of what may be due may be a person's."""
+    return bool(work.active.get(person_key)) or work.clocked.concern(person_key)
+
+
+def _data(message: Message, person: Person) -> Data:
+    """What conditions read of a plain message; read only."""
+    properties = message.properties
+    return {
+        "type": message.type,
+        "event": message.name,
+        "properties": message.data if properties is None else properties,  # type: ignore[dict-item]  # read only
+        "person": person.attributes,  # type: ignore[dict-item]  # read only
+    }

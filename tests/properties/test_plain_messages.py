@@ -1,0 +1,127 @@
+"""Plain messages are passed over; what comes of a batch is what comes of it where no message is."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.properties.histories import (
+    EVERYTHING,
+    TAKE_ONE_RULES,
+    Happening,
+    happenings,
+    messages_of,
+)
+from tests.properties.test_conditions import HOSTILE, SHORT_FORMS
+from tests.properties.test_matching import CLOSE, LIKELY
+from tests.rule_files import book_of, broadcast, campaign
+from tests.worlds import World
+
+from whereupon.decide import BatchResult, decide
+from whereupon.matching import RuleIndex, TriggerMatch
+from whereupon.messages.codec import decode, encode
+from whereupon.messages.model import Message, MessageType
+from whereupon.pipeline.load import BatchLoader, taken_apart
+from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.rules.model import Rule, RuleKind
+
+PLAIN_RULES = (
+    *(campaign(f"browse-{n}", "browse", where={"price": n % 6}) for n in range(18)),
+    campaign(
+        "like-pro", "like", who={"plan": "pro"}, whereupon=[{"wait": "2m"}, {"track": "like"}]
+    ),
+    campaign("like-again", "like", where={"price": 2}, whereupon=[{"track": "like"}]),
+    broadcast("liked", "like", where={"price": 3}),
+)
+RULES = (*TAKE_ONE_RULES, *PLAIN_RULES)
+QUIET = campaign("silent", {"quiet": "any", "for": "5m"}, whereupon=[{"track": "browse"}])
+KINDS = (*EVERYTHING, *("browse", "like", "nothing") * 5)
+
+
+class NothingPlain(RuleIndex):
+    """An index in which no message is plain."""
+
+    def trigger_match(self, type_: MessageType, name: str) -> TriggerMatch:
+        """As always, but that the messages are evaluated."""
+        return replace(super().trigger_match(type_, name), is_plain=False)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(happenings(KINDS), min_size=1, max_size=30),
+    st.sets(st.integers(0, 29), max_size=4),
+    st.booleans(),
+    st.booleans(),
+)
+def test_what_is_passed_over_is_decided_as_it_would_be(
+    happened: list[Happening], cuts: set[int], is_quiet: bool, wakes: bool
+) -> None:
+    """The same changes and decisions in the same order: with repetitions, claims, merges, erasures and timers between."""
+    made = World([*RULES, *([QUIET] if is_quiet else [])])
+    messages = messages_of(happened)
+    messages.insert(len(messages) // 2, messages[0]._replace(received_at=messages[-1].received_at))
+    pipeline = made.engine.pipeline
+    nothing_plain = NothingPlain(pipeline.index.book)
+    batch: list[Message] = []
+    for place, each in enumerate(messages):
+        is_apart = taken_apart([each], pipeline.settings)
+        if batch and (place in cuts or is_apart or taken_apart(batch, pipeline.settings)):
+            _compare(made, batch, nothing_plain, wakes=wakes)
+            batch = []
+        batch.append(each)
+    _compare(made, batch, nothing_plain, wakes=wakes)
+
+
+def _compare(made: World, batch: list[Message], nothing_plain: RuleIndex, *, wakes: bool) -> None:
+    """Decide a batch in both ways, and then take it."""
+    pipeline = made.engine.pipeline
+    until = batch[-1].received_at if wakes else None
+
+    def both(session: object) -> list[BatchResult]:
+        versions = RuleVersions(pipeline.index)
+        loader = BatchLoader(session, pipeline.settings, versions)  # type: ignore[arg-type]
+        loaded = loader.for_batch(batch, until)
+        loaded.first_key, loaded.keys = 1_000_000, 10_000
+        indexes = (pipeline.index, nothing_plain)
+        return [
+            decide(loaded, batch, index, pipeline.settings, until=until, now=until)
+            for index in indexes
+        ]
+
+    over, evaluated = made.engine.store.transact(both)
+    assert list(over.records()) == list(evaluated.records())
+    assert over.changes == evaluated.changes
+    for each in ("accepted", "duplicates", "new_persons", "alike"):
+        assert getattr(over, each) == getattr(evaluated, each), each
+    assert over.rule_lists.keys() == evaluated.rule_lists.keys()
+    made.engine.take(batch)
+
+
+PROPERTIES = st.dictionaries(st.sampled_from("ab"), st.one_of(CLOSE, CLOSE, HOSTILE)).map(
+    lambda value: decode(encode(value))
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(LIKELY, st.one_of(LIKELY, SHORT_FORMS)), min_size=1, max_size=24),
+    st.lists(st.tuples(PROPERTIES, PROPERTIES), min_size=1, max_size=4),
+)
+def test_where_surely_no_rule_is_opened_there_is_no_candidate(
+    conditions: list[tuple[dict[str, object], object]], said: list[tuple[object, object]]
+) -> None:
+    """The screen never leaves out a rule that has to be decided, whatever the rules, the message and the person say."""
+    files = [
+        campaign(f"r-{place}", "purchase", where=where, who=who)  # type: ignore[arg-type]
+        for place, (where, who) in enumerate(conditions)
+    ]
+    rules = RuleIndex(book_of(*files)).trigger_match(MessageType.TRACK, "purchase").rules
+    assert {rule.kind for rule in rules if isinstance(rule, Rule)} == {RuleKind.CAMPAIGN}
+    for properties, attributes in said:
+        data = {
+            "type": "track",
+            "event": "purchase",
+            "properties": properties,
+            "person": attributes,
+        }
+        if rules.surely_none(data):  # type: ignore[arg-type]
+            assert rules.candidates(data) == []  # type: ignore[arg-type]
