@@ -31,7 +31,7 @@ from whereupon.rules.keys.reentry import EVERY_TIME, EveryTime, Reentry
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
 from whereupon.rules.keys.schedule import OnSchedule
 from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
-from whereupon.rules.keys.when import API, OnCall, Trigger, opening_events
+from whereupon.rules.keys.when import API, OnCall, OnMessage, Trigger, opening_events
 from whereupon.rules.route import Route
 from whereupon.rules.rule_reader import RuleReader
 from whereupon.rules.steps.step_form import Steps
@@ -111,8 +111,17 @@ class Rule:
 
     @property
     def asks_past_entries(self) -> bool:
-        """Whether the earlier entries of a person say if the person enters again, or which message of a claim counts."""
-        return type(self.reentry) is not EveryTime or self.retroactive.takes_one
+        """Whether earlier entries of a person decide on another: by re-entry, or whether a moment has opened the rule before.
+
+        They also say which message of a claim counts. A message opens a rule once, since it is recorded once; a moment
+        in time may come again, by another process's clock.
+        """
+        if type(self.reentry) is not EveryTime or self.retroactive.takes_one:
+            return True
+        for trigger in self.triggers:  # noqa: SIM110 - asked for every entry, and any() calls twice
+            if trigger.__class__ is not OnMessage:
+                return True
+        return False
 
     @property
     def exempt(self) -> frozenset[Exemption]:
