@@ -1,7 +1,11 @@
 """Reports of deliveries: metrics, addresses that are suppressed by them, and people who unsubscribe by them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
+from typing import Final
+
+from pydantic import JsonValue
 
 from whereupon.decide.addresses import handed_over_to
 from whereupon.decide.batch_state import BatchState
@@ -10,6 +14,8 @@ from whereupon.messages.metrics import METRIC_NAMES, UNSUBSCRIBING, Metric
 from whereupon.messages.model import Message, MessageType, SenderClass, written_body
 from whereupon.messages.semantic_events import id_in
 from whereupon.records import Delivery, MetricReport, SuppressedAddress
+
+_UNSUBSCRIBED: Final[Mapping[str, JsonValue]] = {"unsubscribed": True}
 
 
 def report_delivery(work: BatchState, message: Message, _instant: datetime) -> None:
@@ -61,7 +67,8 @@ def unsubscribing(message: Message, delivery: Delivery) -> Message | None:
         user_id=delivery.person,
         anonymous_id=None,
         target_id=None,
-        body=written_body(MessageType.IDENTIFY, {"unsubscribed": True}),
+        body=written_body(MessageType.IDENTIFY, _UNSUBSCRIBED),
+        properties=_UNSUBSCRIBED,
         depth=message.depth + 1,
         remarks=(),
     )
