@@ -42,8 +42,8 @@ _KEYS = frozenset({"owner", "entrant", "key"})
 
 _KEY_OF_MESSAGE = re.compile(r'(?<="message_key":)(\d+)')
 
-_PLACES = ("next_key", "prune_kind", "prune_cursor")
-"""Marks of how far something has come: handing out keys, and a pruning that the next rounds go on with."""
+_PLACES = ("next_key", "prune_kind", "prune_cursor", "caps_cursor")
+"""Marks of how far something has come: handing out keys, and passes that the next rounds go on with."""
 
 
 def _is_of_a_process(name: str) -> bool:

@@ -7,7 +7,7 @@ from urllib.parse import quote_plus
 
 import psycopg
 import pytest
-from tests.benchmarks import bench_pipeline as bench
+from tests.benchmarks.workload import rules
 from tests.round_trips import Relay, relayed
 from tests.rule_files import book_of
 from tests.servers import Server
@@ -40,7 +40,7 @@ def place(server: Server, relay: Relay) -> Iterator[str]:
 @pytest.fixture
 def engine(place: str) -> Iterator[Engine]:
     """An engine with a thousand rules, which has met every event, name and version that follows."""
-    with Engine.open(place, rules=bench.book()) as found:
+    with Engine.open(place, rules=book_of(*rules())) as found:
         for number in range(100):
             track(found, number)
         found.track("event-1", anonymous_id="a-1", properties={})

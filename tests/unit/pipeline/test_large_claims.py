@@ -315,7 +315,7 @@ def test_another_thread_waits_for_one_chunk_at_most(kind: str, tmp_path: Path) -
         properties = data["properties"]
         assert isinstance(properties, dict)
         number = properties.get("number")
-        if number == "bob":
+        if number == "bob" and number not in order:  # it may be looked at twice
             order.append("bob")
         elif number == PART + 1:  # in the second part of five
             started.set()
