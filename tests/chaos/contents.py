@@ -42,7 +42,15 @@ _KEYS = frozenset({"owner", "entrant", "key"})
 
 _KEY_OF_MESSAGE = re.compile(r'(?<="message_key":)(\d+)')
 
-_PLACES = ("next_key", "prune_kind", "prune_cursor", "caps_cursor", "scrubbed", "unscrubbed")
+_PLACES = (
+    "next_key",
+    "prune_kind",
+    "prune_cursor",
+    "caps_cursor",
+    "gone_skips",
+    "scrubbed",
+    "unscrubbed",
+)
 """Marks of how far something has come: handing out keys, and passes that the next rounds go on with."""
 
 
