@@ -31,30 +31,27 @@ def fetch(connection: Connection, sql: str, parameters: Parameters) -> Rows:
 
 def run(connection: Connection, sql: str, parameters: Parameters = ()) -> int:
     """Run a statement once; how many rows it wrote."""
-    if is_observed(connection):
-        return connection.exec_driver_sql(sql, parameters).rowcount
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(sql, parameters)
-        written: int = cursor.rowcount
-    except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
-        raise_as_sqlalchemy(connection, error, cursor, sql, parameters)
-    cursor.close()
-    return written
+    return _written(connection, sql, parameters, "execute")
 
 
 def run_many(connection: Connection, sql: str, rows: list[Parameters]) -> int:
     """Run a statement for each row of parameters; how many rows it wrote."""
     if len(rows) == 1:
         return run(connection, sql, rows[0])
+    return _written(connection, sql, rows, "executemany")
+
+
+def _written(
+    connection: Connection, sql: str, parameters: Parameters | list[Parameters], how: str
+) -> int:
     if is_observed(connection):
-        return connection.exec_driver_sql(sql, rows).rowcount
+        return connection.exec_driver_sql(sql, parameters).rowcount
     cursor = connection.connection.cursor()
     try:
-        cursor.executemany(sql, rows)
+        getattr(cursor, how)(sql, parameters)
         written: int = cursor.rowcount
     except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
-        raise_as_sqlalchemy(connection, error, cursor, sql, rows)
+        raise_as_sqlalchemy(connection, error, cursor, sql, parameters)
     cursor.close()
     return written
 
