@@ -67,7 +67,7 @@ def _usual_message(opened: Opened, arrival: Arrival) -> Message | None:
     It is written for speed; `_checked_message` makes the same message of the same fields.
     """
     envelope = opened.envelope
-    if not isinstance(envelope, UsualEnvelope):
+    if not isinstance(envelope, UsualEnvelope) or not _is_identified(envelope):
         return None
     user_id, anonymous_id, message_id = envelope.user_id, envelope.anonymous_id, envelope.message_id
     ids, names = arrival.ids, arrival.names
@@ -85,18 +85,7 @@ def _usual_message(opened: Opened, arrival: Arrival) -> Message | None:
         happened = datetime.fromisoformat(envelope.timestamp or "")
     except (MessageRejectedError, ValueError):
         return None
-    if (
-        not data
-        or not message_id
-        or len(message_id) > MAX_MESSAGE_ID_CHARACTERS
-        or message_id.strip() != message_id
-        or "\0" in message_id
-        or (user_id is None and anonymous_id is None)
-        or happened.tzinfo is not UTC
-        or envelope.original_timestamp is not None
-        or envelope.sent_at is not None
-        or envelope.received_at is not None
-    ):
+    if not data or (user_id is None and anonymous_id is None) or happened.tzinfo is not UTC:
         return None
     received_at = arrival.times(None, happened)[0] if arrival.by_message else arrival.received_at
     return tuple.__new__(  # half the cost of `Message(…)`
@@ -119,6 +108,14 @@ def _usual_message(opened: Opened, arrival: Arrival) -> Message | None:
             data,
         ),
     )
+
+
+def _is_identified(envelope: UsualEnvelope) -> bool:
+    """Whether a message has an id that is kept as it came, and no other time than its timestamp."""
+    name = envelope.message_id
+    if not name or len(name) > MAX_MESSAGE_ID_CHARACTERS or name.strip() != name or "\0" in name:
+        return False
+    return envelope.original_timestamp is envelope.sent_at is envelope.received_at is None
 
 
 def _checked_message(opened: Opened, arrival: Arrival) -> Message:
