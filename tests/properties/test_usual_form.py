@@ -1,5 +1,6 @@
 """A message of the usual form is decoded in one go, and is read as the exact way reads it."""
 
+import gc
 import gzip
 import json
 import sys
@@ -246,11 +247,13 @@ def calls(work: Callable[[], object]) -> int:
         nonlocal counted
         counted += event in {"call", "c_call"}
 
+    gc.disable()  # a collection may call functions of others
     sys.setprofile(count)
     try:
         work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return counted
 
 
