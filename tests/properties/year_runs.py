@@ -3,18 +3,21 @@
     python -m tests.properties.year_runs --people 10000 [--seed 1] [--rules rules] [--days 365]
 
 Compared is how many people entered, were kept out and why, left and why, and were sent something or not, by day and
-rule. The year is written to a file a day, and the engine reads day after day; the model takes household after
-household. So neither needs memory for the year.
+rule, and which households' numbers these make together: so a report can name the household of a difference. The year
+is written to a file a day, and the engine reads day after day; the model takes household after household, in as many
+processes as there are processors. So neither needs memory for the year.
 """
 
 import argparse
 import json
 import logging
+import os
 import sqlite3
 import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,14 +39,32 @@ from whereupon.messages.codec import encode
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.scheduling.clocks import FrozenClock
 
-Counts = Counter[tuple[int, str, str]]
-"""How many, by day, rule and outcome."""
+Key = tuple[int, str, str]
+"""A day, a rule and an outcome."""
 _FIRST_CLOCK = ZoneInfo("Etc/GMT-14")
 """The first clock on earth."""
 _BATCH = 2_000
 _AT_ONCE = 500
 """Households whose messages are written together."""
 logging.getLogger("whereupon").addHandler(logging.NullHandler())
+
+
+@dataclass
+class Tally:
+    """How many, by day, rule and outcome, and the sum of their households' numbers."""
+
+    counts: Counter[Key] = field(default_factory=Counter)
+    sums: Counter[Key] = field(default_factory=Counter)
+
+    def add(self, key: Key, number: int = 0, times: int = 1) -> None:
+        """Count what happened in a household; what happens in none has the number 0."""
+        self.counts[key] += times
+        self.sums[key] += number * times
+
+    def update(self, other: "Tally") -> None:
+        """Add what another has counted."""
+        self.counts.update(other.counts)
+        self.sums.update(other.sums)
 
 
 @dataclass
@@ -62,7 +83,7 @@ class World:
     rules: Rules = field(init=False)
     author: Author = field(init=False)
     runs: list[tuple[int, Rule, Said]] = field(init=False)
-    counts: Counts = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
         self.rules = Rules(self.folder)
@@ -97,7 +118,7 @@ class World:
                 if holds(rule.data.get("where"), look):
                     yield message.at, rule, message
                 else:
-                    self.counts[message.at // DAY, rule.id, "where"] += 1
+                    self.tally.add((message.at // DAY, rule.id, "where"))
 
     def _scheduled(self, rule: Rule, cron: str, clock: str) -> Iterator[tuple[int, Rule, Said]]:
         """The runs at the times of a schedule; at each person's own time from when the first clock shows it."""
@@ -116,29 +137,49 @@ class World:
 # --- the model ------------------------------------------------------------------------------------
 
 
-def by_the_model(world: World, people: int, spool: Path) -> Counts:
-    """What the model says becomes of so many households; their messages are written to the spool."""
-    counts, admitted = Counter(world.counts), Counter[tuple[str, str]]()
-    _write(spool, world.catalogue)
-    for first in range(0, people, _AT_ONCE):
+def by_the_model(world: World, people: int, spool: Path, processes: int = 1) -> Tally:
+    """What the model says becomes of so many households; their messages are written to folders in the spool."""
+    tally, admitted = Tally(), Counter[tuple[str, str]]()
+    tally.update(world.tally)
+    _write(spool / "all", world.catalogue)
+    parts = [(world, range(n, people, processes), spool / str(n)) for n in range(processes)]
+    if processes == 1:
+        told = [_part_by_the_model(*each) for each in parts]
+    else:
+        with ProcessPoolExecutor(processes) as pool:
+            told = [*pool.map(_part_by_the_model, *zip(*parts, strict=True))]
+    for part, let_in in told:
+        tally.update(part)
+        admitted.update(let_in)
+    for at, rule, opening in world.runs:
+        over = at + STAYS_OPEN if opening.kind == "own" else at
+        if over < world.end and not admitted[rule.id, opening.id]:
+            tally.add((over // DAY, rule.id, "who"))
+    return tally
+
+
+def _part_by_the_model(
+    world: World, numbers: range, spool: Path
+) -> tuple[Tally, Counter[tuple[str, str]]]:
+    """What becomes of some households, and how many of them each run of a broadcast let in."""
+    tally, admitted = Tally(), Counter[tuple[str, str]]()
+    for first in range(0, len(numbers), _AT_ONCE):
         together: list[Said] = []
-        for number in range(first, min(people, first + _AT_ONCE)):
+        for number in numbers[first : first + _AT_ONCE]:
             year = world.author.year(number)
             together += year
             household = Household(world.rules, world.runs)
             household.live(year, world.end)
-            counts.update(household.counts)
+            for key, times in household.counts.items():
+                tally.add(key, number, times)
             admitted.update(household.admitted)
         _write(spool, together)
-        _progress(f"model: {min(people, first + _AT_ONCE)} of {people} households")
-    for at, rule, opening in world.runs:
-        over = at + STAYS_OPEN if opening.kind == "own" else at
-        if over < world.end and not admitted[rule.id, opening.id]:
-            counts[over // DAY, rule.id, "who"] += 1
-    return counts
+        _progress(f"model: {first + len(together)} messages more, of household {numbers[first]} on")
+    return tally, admitted
 
 
 def _write(spool: Path, messages: Iterable[Said]) -> None:
+    spool.mkdir(exist_ok=True)
     days: dict[int, list[str]] = {}
     for m in messages:
         line = json.dumps([m.arrives, m.id, m.kind, m.name, m.user, m.device, m.data, m.at])
@@ -159,46 +200,52 @@ _TOLD: list[bool] = []
 # --- the engine -----------------------------------------------------------------------------------
 
 
-def by_the_engine(world: World, spool: Path, database: Path) -> Counts:
+def by_the_engine(world: World, spool: Path, database: Path) -> Tally:
     """What the engine makes of the messages in the spool."""
     clock = FrozenClock(_instant(START))
-    counts: Counts = Counter()
+    tally = Tally()
     cuts = sorted(world.cuts())
     store = f"sqlite:///{database}?synchronous=OFF"
     with Engine.open(store, rules=world.folder, clock=clock) as engine:
         for _ in engine.wake(clock.now()):  # makes the timers of nobody, since nobody is there yet
             pass
         for day in range(START // DAY, world.end // DAY):
-            coming = sorted(_lines(spool / str(day)), key=_arrival_of)
+            coming = sorted(_lines(spool, day), key=_arrival_of)
             for cut in [*(at for at in cuts if at // DAY == day), (day + 1) * DAY - 1]:
                 until = _instant(cut)
                 now = bisect_right(coming, cut, key=_arrival_of)
                 for first in range(0, now, _BATCH):
                     read = map(_message, coming[first : min(now, first + _BATCH)])
-                    _count(counts, engine.take([*read]).decisions)
+                    _count(tally, engine.take([*read]).decisions)
                 del coming[:now]
                 for woken in engine.wake(until):
-                    _count(counts, woken.decisions)
+                    _count(tally, woken.decisions)
                 clock.move_to(until)
             if day % 30 == 0:
                 _progress(f"engine: day {day - START // DAY}")
     with closing(sqlite3.connect(database)) as connection:
-        counts.update(_ends(connection))
-    return counts
+        for day, rule, outcome, times, number in _ends(connection):
+            tally.counts[day, rule, outcome] += times
+            tally.sums[day, rule, outcome] += number
+    return tally
 
 
-def _count(counts: Counts, decisions: Iterable[Decision]) -> None:
+def _count(tally: Tally, decisions: Iterable[Decision]) -> None:
     for each in decisions:
         day = int(each.decided_at.timestamp()) // 86_400
-        counts[day, each.rule, str(each.reason or "entered")] += 1
+        tally.add((day, each.rule, str(each.reason or "entered")), _household(each.person))
+
+
+def _household(person: str | None) -> int:
+    """The number of the household, by what its people are called; nobody's is 0."""
+    return int(person[1:]) if person else 0
 
 
 _STATE = "CASE WHEN reason LIKE 'withdrawn%' OR reason = 'merged' THEN 'withdrawn' ELSE coalesce(reason, state) END"
 
 
-def _ends(connection: sqlite3.Connection) -> Counts:
+def _ends(connection: sqlite3.Connection) -> Iterator[tuple[int, str, str, int, int]]:
     """How entries ended and what was sent, of all who are not deleted."""
-    counts: Counts = Counter()
     ends = "coalesce(ended_at, entered_at) / ?, rule, 'end ' || coalesce(end_reason, 'inside')"
     sends = f"due_at / ?, rule, 'send ' || channel || ' ' || {_STATE}"
     converted = "timestamp / ?, rule, 'converted'"
@@ -207,15 +254,19 @@ def _ends(connection: sqlite3.Connection) -> Counts:
         (sends, "delivery", "1"),
         (converted, "entry", "converted_at IS NOT NULL"),
     ):
-        query = f"SELECT {what}, count(*) FROM whereupon_{table} WHERE {where} GROUP BY 1, 2, 3"  # noqa: S608
-        for day, rule, outcome, number in connection.execute(query, (DAY,)):
-            counts[day, rule, outcome] += number
-    return counts
+        query = (
+            f"SELECT {what}, count(*), sum(CAST(substr(p.user_id, 2) AS INTEGER)) "  # noqa: S608
+            f"FROM whereupon_{table} AS o JOIN whereupon_person AS p ON p.key = o.person_key "
+            f"WHERE {where} GROUP BY 1, 2, 3"
+        )
+        yield from connection.execute(query, (DAY,))
 
 
-def _lines(file: Path) -> list[str]:
+def _lines(spool: Path, day: int) -> list[str]:
     """The messages of a day, as they are written: a day of many people would need much memory otherwise."""
-    return file.read_text().splitlines() if file.exists() else []
+    return [
+        line for file in sorted(spool.glob(f"*/{day}")) for line in file.read_text().splitlines()
+    ]
 
 
 def _arrival_of(line: str) -> int:
@@ -248,24 +299,35 @@ def _instant(at: int) -> datetime:
 # --- both -----------------------------------------------------------------------------------------
 
 
-def differences(expected: Counts, found: Counts) -> list[str]:
-    """The days, rules and outcomes that are not as many in both, in their order."""
+def differences(expected: Tally, found: Tally) -> list[str]:
+    """The days, rules and outcomes that are not the same in both, in their order, with the household if it is one."""
+    keys = sorted({*expected.counts, *found.counts})
     return [
-        f"{_instant(day * DAY).date()} {rule} {outcome}: the model {expected[day, rule, outcome]}, "
-        f"the engine {found[day, rule, outcome]}"
-        for day, rule, outcome in sorted({*expected, *found})
-        if expected[day, rule, outcome] != found[day, rule, outcome]
+        f"{_instant(day * DAY).date()} {rule} {outcome}: the model {expected.counts[key]}, "
+        f"the engine {found.counts[key]}{_named(expected, found, key)}"
+        for key in keys
+        for day, rule, outcome in [key]
+        if (expected.counts[key], expected.sums[key]) != (found.counts[key], found.sums[key])
     ]
 
 
-def compared(world: World, people: int) -> tuple[Counts, list[str]]:
+def _named(expected: Tally, found: Tally, key: Key) -> str:
+    """The household whose number makes the difference, if one alone can make it."""
+    times = expected.counts[key] - found.counts[key]
+    number = expected.sums[key] - found.sums[key]
+    if not times or number % times:
+        return f", the numbers of households differ by {number}"
+    return f", household {number // times}"
+
+
+def compared(world: World, people: int, processes: int = 1) -> tuple[Counter[Key], list[str]]:
     """What the model counts, and how the engine differs from it."""
     with TemporaryDirectory(prefix="whereupon-") as place:
         spool = Path(place) / "days"
         spool.mkdir()
-        expected = by_the_model(world, people, spool)
+        expected = by_the_model(world, people, spool, processes)
         found = by_the_engine(world, spool, Path(place) / "year.db")
-    return expected, differences(expected, found)
+    return expected.counts, differences(expected, found)
 
 
 def main() -> int:
@@ -278,7 +340,9 @@ def main() -> int:
     asked = parser.parse_args()
     _TOLD.append(True)
     began = monotonic()
-    counts, found = compared(World(asked.rules, asked.seed, asked.days), asked.people)
+    counts, found = compared(
+        World(asked.rules, asked.seed, asked.days), asked.people, os.cpu_count() or 1
+    )
     totals: Counter[tuple[str, str]] = Counter()
     for (_, rule, outcome), number in counts.items():
         totals[rule, outcome] += number
