@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection
 from tests.rule_files import File, book_of, broadcast, campaign
 from tests.shop import news
 
@@ -336,18 +337,82 @@ def test_processes_that_work_at_once_let_each_person_in_once_at_their_own_time(
         assert (earth.run().admitted, earth.run().state_at(earth.clock.now())) == (6, "done")
 
 
-def test_a_person_who_becomes_known_while_the_run_opens_is_in_it(postgres: str) -> None:
+@pytest.fixture
+def host(postgres: str) -> Iterator[Connection]:
+    """A host's own transaction on PostgreSQL."""
+    database, _ = engine_of(postgres, patience=30)
+    with database.connect() as connection, connection.begin():
+        yield connection
+    database.dispose()
+
+
+_IN_ROME = {"timezone": "Europe/Rome"}
+_DAILY = {"cron": "0 9 * * *", "timezone": "person"}
+
+
+def test_a_person_who_becomes_known_while_the_run_opens_is_in_it(
+    postgres: str, host: Connection
+) -> None:
     """Another process makes everybody's turns before the transaction commits that makes the person known."""
     earth = Earth(postgres)
-    database, _ = engine_of(postgres, patience=30)
-    with earth.engine, database.connect() as host, host.begin():
+    with (
+        earth.engine,
+        Engine.open(postgres, rules=earth.rules, clock=earth.clock) as other,
+    ):
+        other.run_due()
         earth.until(OPENING - timedelta(minutes=1))
-        earth.engine.identify("rosa", traits={"timezone": "Europe/Rome"}, connection=host)
-        with Engine.open(postgres, rules=earth.rules, clock=earth.clock) as other:
-            earth.clock.move_to(OPENING)
-            other.run_due()
-            assert earth.run().is_open
+        earth.engine.identify("rosa", traits=_IN_ROME, connection=host)
+        earth.clock.move_to(OPENING)
+        other.run_due()
+        assert earth.run().is_open
         host.commit()
         earth.until(OPENING + 27 * HOUR)
         assert earth.sent() == {**_TIMES, "rosa": _TIMES["paul"]}
-    database.dispose()
+
+
+def test_a_person_who_becomes_known_while_a_run_is_planned_and_opens_at_once_is_in_it(
+    postgres: str, host: Connection
+) -> None:
+    """After a standstill the runs of two days open; the transaction began before the second one was stored."""
+    earth = Earth(postgres, when=_DAILY)
+    with earth.engine as engine:
+        earth.clock.move_to(OPENING + 30 * HOUR)
+        engine.identify("rosa", traits=_IN_ROME, connection=host)
+        engine.run_due()
+        host.commit()
+        earth.until(OPENING + 46 * HOUR)
+        (sent,) = (each for each in engine.deliveries(limit=100) if each.person == "rosa")
+        assert sent.due_at == _TIMES["paul"] + 24 * HOUR
+
+
+def test_a_person_who_becomes_known_under_older_rules_while_the_run_opens_is_in_it(
+    postgres: str, host: Connection
+) -> None:
+    """The transaction knows nothing of the broadcast, which a process with newer rules opens meanwhile."""
+    earth = Earth(postgres)
+    clock = FrozenClock(OPENING - timedelta(minutes=1))
+    with Engine.open(postgres, rules=book_of(), clock=clock) as older:
+        older.identify("rosa", traits=_IN_ROME, connection=host)
+    earth.clock.move_to(OPENING)
+    with Engine.open(postgres, rules=earth.rules, clock=earth.clock) as newer, earth.engine:
+        newer.run_due()
+        assert not earth.run().is_open
+        host.commit()
+        newer.run_due()
+        earth.until(OPENING + 27 * HOUR)
+        assert earth.sent() == {**_TIMES, "rosa": _TIMES["paul"]}
+
+
+def test_a_transaction_that_does_not_end_keeps_a_run_from_opening_for_an_hour(
+    postgres: str, host: Connection
+) -> None:
+    """It may be one that a host has forgotten."""
+    earth = Earth(postgres)
+    earth.clock.move_to(OPENING)
+    with earth.engine, Engine.open(postgres, rules=earth.rules, clock=earth.clock) as other:
+        other.track("view", anonymous_id="anon-1", connection=host)
+        other.run_due()
+        assert not earth.run().is_open
+        earth.clock.move_to(OPENING + HOUR)
+        other.run_due()
+        assert earth.run().is_open

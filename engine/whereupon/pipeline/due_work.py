@@ -104,7 +104,8 @@ def _next_turn(
         priority = 0 if rule is None else rule.priority
         return max(at, now), -priority, at, run.rule, run.occasion
 
-    due = [turn for turn in turns_of(session, session.waiting_runs()) if turn.at <= until]
+    runs = pipeline.without_early(session, session.waiting_runs(), now)
+    due = [turn for turn in turns_of(session, runs) if turn.at <= until]
     for turn in sorted(due, key=order):
         if (scheduled or turn.run.message_key) and pipeline.is_ours(session, turn.run):
             taken = session.take_run(turn.run)

@@ -19,6 +19,21 @@ OWN_TIME_CHUNK = 1_000
 class OwnTimeRounds(AudienceRounds):
     """Lets the audiences of broadcasts enter, all at once or each person at their own time."""
 
+    def without_early(
+        self, session: Session, runs: Sequence[BroadcastRun], now: datetime
+    ) -> list[BroadcastRun]:
+        """Runs without those whose pass over all people may not begin yet, since it could miss somebody.
+
+        Args:
+            runs: all that wait.
+            now: the clock's time.
+        """
+        places = {(run.subject, run.digest): run for run in runs if _has_not_opened(run)}
+        earlier = self._versions.earlier
+        earlier.look(session, places, now)
+        early = [run for place, run in places.items() if not earlier.are_over(place, now)]
+        return [run for run in runs if run not in early]
+
     def send_turn(self, session: Session, turn: RunTurn, *, now: datetime) -> BatchResult | None:
         """Do the next part of a run that is due; None if another process holds the people whose turn it is."""
         run = turn.run
@@ -108,3 +123,8 @@ class OwnTimeRounds(AudienceRounds):
     def _close(self, session: Session, run: BroadcastRun, now: datetime) -> BatchResult:
         rule = self._versions.rule_of(session, run.digest)
         return self._send_to(session, run, rule, Stretch([], None), now)
+
+
+def _has_not_opened(run: BroadcastRun) -> bool:
+    """Whether a run on each person's clock has not begun with its pass over all people."""
+    return run.closes_at is not None and run.cursor == 0

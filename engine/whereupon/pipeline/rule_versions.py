@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from whereupon.conditions.clocks import Clock
 from whereupon.matching import RuleIndex, SubjectKind
 from whereupon.messages.codec import decode
+from whereupon.pipeline.earlier_transactions import EarlierTransactions
 from whereupon.ports import Session
 from whereupon.rules.model import ExitOnLeaving, Rule, Segment
 from whereupon.runtime.forks import ProcessLock
@@ -21,6 +22,7 @@ class RuleVersions:
         index: the rulebook's index, which also considers every version that was read so far. Reading a version puts
             another index in its place.
         has_begun_to_arm: whether this process has dropped what was noted of subjects that the book lacks.
+        earlier: what passes over all people wait for before they begin.
         has_looked_again: whether what waits for a place under a cap waits under the caps of the book.
     """
 
@@ -28,6 +30,7 @@ class RuleVersions:
         self.index = index
         self._older: dict[str, Rule | None] = {}
         self._has_read_watched = self._has_read_followed = False
+        self.earlier = EarlierTransactions()
         self.has_begun_to_arm = self.has_looked_again = False
         self._lock = ProcessLock()
 

@@ -140,6 +140,10 @@ class DueWork(Reads, Writes, Protocol):
         same = (run.rule, run.occasion)
         return next((r for r in self.waiting_runs() if (r.rule, r.occasion) == same), None)
 
+    def open_transactions(self) -> frozenset[str]:
+        """Names of the other transactions that are open and may yet make somebody known; a name is not used again."""
+        return frozenset()
+
     def begin_run(self, rule: str, occasion: str) -> bool:
         """Whether no run is recorded for that occasion; nobody else begins it until the transaction ends.
 

@@ -200,6 +200,7 @@ def test_every_statement_is_used_and_every_used_one_is_written() -> None:
         "known_messages",
         "lock_due_persons_of",
         "lock_due_timers",
+        "open_transactions",
         "take_blocks",
         "take_keys",
     }

@@ -1,14 +1,12 @@
 """The runs on each person's clock in which something that happens now may bring a person's turn nearer."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from whereupon.decide import Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import later
+from whereupon.pipeline.earlier_transactions import LONGEST_TRANSACTION
 from whereupon.ports import Session
-
-OPENS_SOON = timedelta(hours=1)
-"""How long before a run opens its people may be noted; no transaction takes so long."""
 
 
 def load_open_runs(session: Session, index: RuleIndex, loaded: Snapshot, until: datetime) -> None:
@@ -22,7 +20,7 @@ def load_open_runs(session: Session, index: RuleIndex, loaded: Snapshot, until: 
     """
     if index.timed.clock_names is None:
         return
-    soon = later(until, OPENS_SOON)
+    soon = later(until, LONGEST_TRANSACTION)
     loaded.open_runs = [
         run
         for run in session.waiting_runs()

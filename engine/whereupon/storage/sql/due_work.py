@@ -147,6 +147,10 @@ class SqlDueWork(SqlReads, DueWork):
         """A run for this transaction to send."""
         return run if self._locks is None else self._locks.run(run)
 
+    def open_transactions(self) -> frozenset[str]:
+        """Those that have read identifiers, if there are other writers."""
+        return frozenset() if self._locks is None else self._locks.open_transactions()
+
     def begin_run(self, rule: str, occasion: str) -> bool:
         """Whether this transaction is the first with that run."""
         if self._locks is not None:

@@ -259,6 +259,11 @@ class RowLocks:
         waiting = [run for run in found if run.cursor is not None]  # others are swept
         return sorted(waiting, key=lambda run: (run.due_at, run.rule, run.occasion))
 
+    def open_transactions(self) -> frozenset[str]:
+        """The other transactions that have read identifiers, as all do that make somebody known."""
+        found = self._locks.open_transactions.fetch(self._connection)
+        return frozenset(str(name) for (name,) in found)
+
     def begin_run(self, rule: str, occasion: str) -> None:
         """Wait for a transaction that begins the same run; a hash of its name stands for a row not there yet."""
         self.reach(Rank.RUNS, again=True)

@@ -258,6 +258,15 @@ SELECT nextval('whereupon_key') FROM generate_series(1, :count)
 -- name: advisory_lock
 SELECT pg_advisory_xact_lock(:number)
 
+-- name: open_transactions
+-- A transaction keeps the lock of a table that it has read until it ends.
+SELECT DISTINCT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation'
+    AND relation = to_regclass('whereupon_identifier')
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND mode = 'AccessShareLock'
+    AND pid IS DISTINCT FROM pg_backend_pid()
+
 -- name: held_back
 -- By the reason up to a colon; what a channel gave up since the person has no address counts, too.
 SELECT
