@@ -26,7 +26,7 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
 from whereupon.pipeline.cap_rounds import CapRounds
 from whereupon.pipeline.decision_rounds import BEYOND
-from whereupon.pipeline.load import TooManyClaimedError, apart, erasing, taken_apart
+from whereupon.pipeline.load import TooManyClaimedError, apart, erases, taken_apart
 from whereupon.pipeline.own_time_rounds import OwnTimeRounds
 from whereupon.pipeline.request_rounds import RequestRounds
 from whereupon.pipeline.rule_versions import RuleVersions
@@ -115,11 +115,13 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
             UnfinishedClaimsError: other claims have to be carried out first.
             CrowdedError: see `BatchLoader.for_batch`; only with both messages and ``until``.
         """
+        if not taken_apart(messages, self.settings):
+            return self._take_part(session, messages, Waking(until, now), chunked=chunked)
         parts = self._parts(messages)
-        if erasing(messages, self.settings):
+        is_erasing = any(erases(message, self.settings) for message in messages)
+        if is_erasing:
             self.prepare_erasing(session)  # entries that an erased message opened are blanked
-            self._loader(session).hold(messages, until)
-        elif len(parts) > 1:  # all persons now, since later parts must not lock more
+        if is_erasing or len(parts) > 1:  # all persons now, since later parts must not lock more
             self._loader(session).hold(messages, until)
         if len(parts) == 1:
             return self._take_part(session, messages, Waking(until, now), chunked=chunked)
@@ -205,10 +207,8 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
         """The batch divided at messages that erase a person or may merge two.
 
         What the other messages make is then stored before, so that it is found, erased, and counted in the plan of
-        a request. Such messages are few; a batch without any is one part.
+        a request. Such messages are few.
         """
-        if not taken_apart(messages, self.settings):
-            return [messages]
         kinds = [apart(message, self.settings) for message in messages]
         alone = (place if kind else -1 for place, kind in enumerate(kinds))
         return [

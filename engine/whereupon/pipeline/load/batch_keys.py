@@ -1,18 +1,26 @@
 """What a batch mentions, and what sets its messages apart from one another."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
+from itertools import islice
+from typing import Any
 from unicodedata import normalize
 
 from whereupon.decide import Settings, Snapshot
-from whereupon.matching import RuleIndex
+from whereupon.decide.reentry import slot_at
+from whereupon.matching import RuleIndex, TriggerMatch
 from whereupon.messages.model import Message, MessageType, SenderClass
+from whereupon.records import MessageName
 
 SMALL_BATCH = 20
 """Messages of a batch whose user ids are also looked up as they may be spelt otherwise."""
 
+_ALIAS, _TRACK = MessageType.ALIAS, MessageType.TRACK  # looked up slowly, as of every enumeration
+_CLIENT = SenderClass.CLIENT
+_FIELDS = Message._fields.index("source") + 1
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     *(str.lower, str.upper, str.capitalize),
     *(partial(normalize, form) for form in ("NFC", "NFD", "NFKC")),
@@ -20,60 +28,100 @@ _SPELLINGS: tuple[Callable[[str], str], ...] = (
 
 
 class BatchKeys:
-    """What a batch mentions.
+    """What a batch mentions, column by column, for its messages are many.
 
     Attributes:
-        pairs: the user id and anonymous id of every message.
         refs: what stands for every message (see `ref_of`).
-        names: the type and name of every message.
+        matches: by the type and name of every message, what the messages do.
+        user_ids: every user id, and every previous id, which may be one.
+        anonymous_ids: every anonymous id, and every previous id, which may be one.
+        claims: the user id and the anonymous id of every claim, aliases included.
         aliases: the user id and previous id of every alias.
         watching: the messages that may make rules ask about the past.
-        take_one_rules: those of which some rule takes only one that a claim brings.
+        takes_one: those of which some rule takes only one that a claim brings.
         oldest: when the first of them happened.
+        first, last: when the first and the last of them arrived.
+
+    Args:
+        persons: user ids beside those of the messages.
     """
 
-    __slots__ = ("aliases", "names", "oldest", "pairs", "refs", "takes_one", "watching")
+    __slots__ = (
+        *("aliases", "anonymous_ids", "claims", "first", "last", "matches", "oldest", "refs"),
+        *("takes_one", "user_ids", "watching", "_devices", "_moments", "_users"),
+    )
 
-    def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
-        columns = list(zip(*messages, strict=True)) or [()] * 7
-        ids, types, names, users, anonymous, _, timestamps = columns[:7]
-        sources = columns[9] if messages else ()
+    def __init__(
+        self, messages: Sequence[Message], index: RuleIndex, persons: Iterable[str] = ()
+    ) -> None:
+        ids, types, names, users, devices, _, moments, arrivals, _, sources = _columns(messages)
         self.refs: Sequence[str] = ids
-        if SenderClass.CLIENT in sources:
+        if _CLIENT in set(sources):
             self.refs = [message.ref for message in messages]
-        self.pairs: set[tuple[str | None, str | None]] = set(zip(users, anonymous, strict=True))
-        self.names: set[tuple[MessageType, str]] = set(zip(types, names, strict=True))
-        self.oldest: datetime | None = min(timestamps, default=None)
+        self.matches = {
+            name: index.trigger_match(*name) for name in set(zip(types, names, strict=True))
+        }
+        self.claims: set[tuple[str, str]] = {
+            (user, device) for user, device in zip(users, devices, strict=True) if user and device
+        }
         self.aliases: set[tuple[str, str]] = set()
-        if (MessageType.ALIAS, "") in self.names:
-            aliases = (m for m in messages if m.type is MessageType.ALIAS)
+        if (_ALIAS, "") in self.matches:
+            aliases = [message for message in messages if message.type is _ALIAS]
             self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
-        watched = {name for name in self.names if index.trigger_match(*name).history_window}
+            self.claims |= self.aliases
+            devices += tuple(message.target_id or "" for message in aliases)
+            moments += tuple(message.timestamp for message in aliases)
+        self._devices: Sequence[str | None] = devices
+        self._moments: Sequence[datetime] = moments
+        self._users: set[str] = {*users, *persons} - {None}
+        self.user_ids = self._users | {previous for _, previous in self.aliases}
+        self.anonymous_ids: set[str] = set(devices) - {None}
+        self.oldest: datetime | None = min(moments, default=None)
+        self.first: datetime | None = min(arrivals, default=None)
+        self.last: datetime | None = max(arrivals, default=None)
+        matches = self.matches.items()
+        watched = {name for name, match in matches if match.history_window}
         self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
-        takes_one = {name for name in self.names if index.trigger_match(*name).take_one_rules}
+        takes_one = {name for name, match in matches if match.take_one_rules}
         self.takes_one = [m for m in messages if (m.type, m.name) in takes_one] if takes_one else []
 
-    def user_ids(self) -> set[str]:
-        """Every user id, and every previous id, which may be one."""
-        ids = {user_id for user_id, _ in self.pairs if user_id is not None}
-        return ids | {previous for _, previous in self.aliases}
+    @property
+    def names(self) -> AbstractSet[MessageName]:
+        """The type and name of every message."""
+        return self.matches.keys()
 
     def other_spellings(self) -> set[str]:
         """How else the user ids of a small batch may be spelt, as its sender's next call may do."""
-        users = {user_id for user_id, _ in self.pairs if user_id is not None}
         if len(self.refs) > SMALL_BATCH:
             return set()
+        users = self._users
         return {spelt for user in users for spell in _SPELLINGS if (spelt := spell(user)) != user}
 
-    def anonymous_ids(self) -> set[str]:
-        """Every anonymous id, and every previous id, which may be one."""
-        ids = {anonymous_id for _, anonymous_id in self.pairs if anonymous_id is not None}
-        return ids | {previous for _, previous in self.aliases}
+    def spans(self, anonymous: Mapping[str, int]) -> dict[int, tuple[datetime, datetime]]:
+        """When the first and the last message with each of these anonymous ids happened.
 
-    def claims(self) -> set[tuple[str, str]]:
-        """The user id and the anonymous id of every claim, aliases included."""
-        both = {(user, anonymous) for user, anonymous in self.pairs if user and anonymous}
-        return both | self.aliases
+        Args:
+            anonymous: keys by id; an alias's previous id may be among them.
+
+        Returns:
+            By key.
+        """
+        moments: dict[int, list[datetime]] = defaultdict(list)
+        for anonymous_id, moment in zip(self._devices, self._moments, strict=True):
+            if anonymous_id is not None and anonymous_id in anonymous:
+                moments[anonymous[anonymous_id]].append(moment)
+        return {key: (min(of_one), max(of_one)) for key, of_one in moments.items()}
+
+    def erases(self, settings: Settings) -> bool:
+        """Whether any of the messages asks for a person to be erased."""
+        return any((_TRACK, name) in self.matches for name in settings.registry.erasing)
+
+
+def _columns(messages: Sequence[Message]) -> list[tuple[Any, ...]]:  # each has its own type
+    """The fields of messages up to `Message.source`, each as a column."""
+    if not messages:
+        return [()] * _FIELDS
+    return list(islice(zip(*messages, strict=True), _FIELDS))
 
 
 class MergeCandidates:
@@ -91,7 +139,7 @@ class MergeCandidates:
         for anonymous_key, runs in loaded.claims.items():
             claimants = {run.person_key for run in runs}
             self._claimants[anonymous_key].update(claimants.intersection(persons))
-        for user_id, anonymous_id in mentioned.claims():
+        for user_id, anonymous_id in mentioned.claims:
             self._claim(anonymous_id, self._users.get(user_id, user_id))
         for user_id, previous_id in mentioned.aliases:
             self._relate(user_id, previous_id)
@@ -125,51 +173,43 @@ class MergeCandidates:
         return {key for key in together if isinstance(key, int)}
 
 
-def spans_of(
-    messages: Sequence[Message], anonymous: Mapping[str, int]
-) -> dict[int, tuple[datetime, datetime]]:
-    """When the first and the last message with each of these anonymous ids happened.
-
-    Args:
-        messages: a batch.
-        anonymous: keys by id; an alias's previous id may be among them.
-
-    Returns:
-        By key.
-    """
-    spans: dict[int, tuple[datetime, datetime]] = {}
-    for message in messages:
-        aliased = message.target_id if message.type is MessageType.ALIAS else None
-        for name in (message.anonymous_id, aliased):
-            key = None if name is None else anonymous.get(name)
-            if key is not None:
-                at = message.timestamp
-                first, last = spans.get(key, (at, at))
-                spans[key] = min(first, at), max(last, at)
-    return spans
-
-
-def erasing(messages: Sequence[Message], settings: Settings) -> bool:
-    """Whether any of the messages asks for a person to be erased."""
-    names = {message.name for message in messages}
-    return not names.isdisjoint(settings.registry.erasing) and any(
-        erases(message, settings) for message in messages
-    )
-
-
 def taken_apart(messages: Sequence[Message], settings: Settings) -> bool:
     """Whether any of the messages is to be taken apart from the others."""
-    aliased = MessageType.ALIAS in {message.type for message in messages}
-    return aliased or erasing(messages, settings)
+    names = {message.name for message in messages}
+    if "" in names and any(message.type is _ALIAS for message in messages):  # which has no name
+        return True
+    asks = not names.isdisjoint(settings.registry.erasing)
+    return asks and any(erases(message, settings) for message in messages)
 
 
 def apart(message: Message, settings: Settings) -> str:
     """What sets a message apart, if anything: that it may merge two persons, or erases one."""
-    if message.type is MessageType.ALIAS:
+    if message.type is _ALIAS:
         return "merging"
     return "erasing" if erases(message, settings) else ""
 
 
 def erases(message: Message, settings: Settings) -> bool:
     """Whether a message asks for a person to be erased."""
-    return message.type is MessageType.TRACK and message.name in settings.registry.erasing
+    return message.type is _TRACK and message.name in settings.registry.erasing
+
+
+def slots_of(
+    messages: Iterable[Message], matches: Mapping[MessageName, TriggerMatch]
+) -> set[str] | None:
+    """The slots of the keys that messages ask for; None where one of them cannot be read."""
+    paths = {name: set(match.entry_window.keys.values()) for name, match in matches.items()}
+    slots = set[str]()
+    if not any(paths.values()):
+        return slots
+    for message in messages:
+        asked_for = paths[message.type, message.name]
+        if not asked_for:
+            continue
+        try:
+            data = {"properties": message.data, "context": message.context}
+            asked = {slot_at(path, data) for path in asked_for}
+        except Exception:  # noqa: BLE001 - deciding meets it too, and says in which message
+            return None
+        slots.update(slot for slot in asked if slot is not None)
+    return slots

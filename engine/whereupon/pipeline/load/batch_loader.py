@@ -11,7 +11,7 @@ from whereupon.identity.algebra import settled_until
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
 from whereupon.messages.times import LAST_INSTANT, earlier, later
-from whereupon.pipeline.load.batch_keys import BatchKeys, erases, erasing, spans_of
+from whereupon.pipeline.load.batch_keys import BatchKeys, erases
 from whereupon.pipeline.load.claim_loader import ClaimLoader
 from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapshot, is_heard_of
 from whereupon.pipeline.load.history import Past
@@ -97,9 +97,11 @@ class BatchLoader:
             CrowdedError: so many entries are due that waking them comes first.
         """
         index = self._versions.index
-        reported = self._reported(messages)
-        all_messages = [*messages, *_unsubscribing(messages, reported)] if reported else messages
-        mentioned = _mentioned(all_messages, reported, index)
+        all_messages, mentioned = messages, BatchKeys(messages, index)
+        reported = self._reported(mentioned, messages)
+        if reported:
+            all_messages = [*messages, *_unsubscribing(messages, reported)]
+            mentioned = _with_reported(all_messages, reported, index)
         loaded, load_plan = self._held(
             mentioned, messages, until, versions=versions, subjects=subjects
         )
@@ -128,12 +130,16 @@ class BatchLoader:
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
-        mentioned = _mentioned(messages, self._reported(messages), self._versions.index)
+        index = self._versions.index
+        reported = self._reported(BatchKeys(messages, index), messages)
+        mentioned = _with_reported(messages, reported, index)
         self._held(mentioned, messages, until)
 
-    def _reported(self, messages: Sequence[Message]) -> dict[str, Delivery]:
+    def _reported(self, mentioned: BatchKeys, messages: Sequence[Message]) -> dict[str, Delivery]:
         """The deliveries that the messages report about, by idempotency key."""
         names = self._settings.registry.reporting
+        if names.isdisjoint(name for _, name in mentioned.names):
+            return {}
         keys = {subject_of(each) for each in messages if each.name in names}
         found = self._session.deliveries_by_key(keys) if keys else ()
         return {delivery.idempotency_key: delivery for delivery in found}
@@ -145,7 +151,7 @@ class BatchLoader:
         """
         mentioned, loaded = BatchKeys(messages, self._versions.index), Snapshot(0, 0)
         if messages:
-            known = self._session.identifiers(mentioned.user_ids(), ())
+            known = self._session.identifiers(mentioned.user_ids, ())
             loaded.users = {each.value: each.key for each in known}
             self._load_tombstones(loaded, mentioned)
         return loaded
@@ -205,10 +211,10 @@ class BatchLoader:
             loaded, load_plan = Snapshot(0, 0), LoadPlan()
             if messages:
                 self._load_identifiers(loaded, load_plan, mentioned, messages)
-                self._load_claims(loaded, load_plan, messages)
+                self._load_claims(loaded, load_plan, mentioned)
             load_plan.person_keys.update(loaded.users.values())
-            load_plan.until = max((m.received_at for m in messages), default=until)
-            load_plan.first = min((m.received_at for m in messages), default=None)
+            load_plan.until = until if mentioned.last is None else mentioned.last
+            load_plan.first = mentioned.first
             if until is not None:
                 due = self._due(messages, until, versions)
                 timers = self._ringing(messages, until, subjects)
@@ -259,8 +265,8 @@ class BatchLoader:
         )
 
     def _identifiers(self, mentioned: BatchKeys) -> list[Identifier]:
-        asked = mentioned.user_ids() | mentioned.other_spellings()
-        return self._session.identifiers(asked, mentioned.anonymous_ids())
+        asked = mentioned.user_ids | mentioned.other_spellings()
+        return self._session.identifiers(asked, mentioned.anonymous_ids)
 
     def _is_heard_of(self, loaded: Snapshot, mentioned: BatchKeys) -> bool:
         """Whether the audit log hears of anything that the batch asks for, merges included."""
@@ -304,7 +310,7 @@ class BatchLoader:
         mentioned: BatchKeys,
         messages: Sequence[Message],
     ) -> None:
-        users = mentioned.user_ids()
+        users = mentioned.user_ids
         self._session.ahead(partial(self._identifiers, mentioned))
         for known in self._identifiers(mentioned):
             if known.kind is IdKind.ANONYMOUS:
@@ -313,7 +319,7 @@ class BatchLoader:
                 loaded.users[known.value] = known.key
             else:
                 loaded.alike.append(known.value)
-        if erasing(messages, self._settings):
+        if mentioned.erases(self._settings):
             named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
             load_plan.erased_unknown = named - loaded.users.keys()
             persons = set(loaded.users.values())  # of all: who is merged here may be erased next
@@ -322,9 +328,7 @@ class BatchLoader:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
-    def _load_claims(
-        self, loaded: Snapshot, load_plan: LoadPlan, messages: Sequence[Message]
-    ) -> None:
+    def _load_claims(self, loaded: Snapshot, load_plan: LoadPlan, mentioned: BatchKeys) -> None:
         """The claims that the batch may change or ask for, and the persons who made them.
 
         An erasure removes a person from all of their claims. Any other message affects only the claims
@@ -334,10 +338,10 @@ class BatchLoader:
             return
         policy = self._settings.identity
         spans: dict[int, tuple[datetime, datetime]] = {}
-        if erasing(messages, self._settings):
+        if mentioned.erases(self._settings):
             found = self._session.claims(loaded.anonymous.values())
         else:
-            spans = spans_of(messages, loaded.anonymous)
+            spans = mentioned.spans(loaded.anonymous)
             window = policy.late_window
             reach = {key: (earlier(since, window), till) for key, (since, till) in spans.items()}
             found = self._session.claims_near(reach)
@@ -356,14 +360,14 @@ class BatchLoader:
         if not loaded.has_tombstones:
             return
         digests_of = self._settings.digests
-        named = [(IdKind.USER, user_id) for user_id in mentioned.user_ids()]
-        named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in mentioned.anonymous_ids()]
+        named = [(IdKind.USER, user_id) for user_id in mentioned.user_ids]
+        named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in mentioned.anonymous_ids]
         named += [(known.kind, known.value) for known in loaded.identifiers_of]
         named += [(IdKind.USER, previous_id) for _, previous_id in mentioned.aliases]
         digests = {digest for kind, value in named for digest in digests_of(kind, value)}
         loaded.tombstones = self._session.tombstones(digests)
         if not self._settings.registry.lifting.isdisjoint(name for _, name in mentioned.names):
-            users = mentioned.user_ids()
+            users = mentioned.user_ids
             own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
             loaded.tombstones += self._session.tombstones_laid_with(own)
 
@@ -375,13 +379,11 @@ def _unsubscribing(messages: Sequence[Message], reported: Mapping[str, Delivery]
     return [each for each in made if each is not None]
 
 
-def _mentioned(
+def _with_reported(
     messages: Sequence[Message], reported: Mapping[str, Delivery], index: RuleIndex
 ) -> BatchKeys:
     """What a batch mentions; of a report, the person of its delivery, too."""
-    mentioned = BatchKeys(messages, index)
-    mentioned.pairs |= {(delivery.person, None) for delivery in reported.values()}
-    return mentioned
+    return BatchKeys(messages, index, (delivery.person for delivery in reported.values()))
 
 
 def _horizon(until: datetime, due: Sequence[Entry], timers: Sequence[Timer]) -> datetime:

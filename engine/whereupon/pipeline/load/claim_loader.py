@@ -83,15 +83,16 @@ class ClaimLoader:
         """
         claiming = {
             loaded.anonymous[anonymous_id]: anonymous_id
-            for _, anonymous_id in mentioned.claims()
+            for _, anonymous_id in mentioned.claims
             if anonymous_id in loaded.anonymous
         }
         if claiming and mentioned.oldest is not None:
             since = earlier(mentioned.oldest, self._policy.retention)
             waiting = self._waiting(loaded, messages, claiming, since, chunked=chunked)
+            if plan.settled:
+                waiting = [m for m in waiting if not plan.is_settled(m.owner, m.timestamp)]
             for stored in waiting:
-                if not plan.is_settled(stored.owner, stored.timestamp):
-                    loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
+                loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
         contested = {
             anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
         }
@@ -235,7 +236,7 @@ class ClaimLoader:
         """
         policy = self._policy
         coming: dict[int, set[int]] = defaultdict(set)
-        for user_id, anonymous_id in mentioned.claims():
+        for user_id, anonymous_id in mentioned.claims:
             key, person = loaded.anonymous.get(anonymous_id), loaded.users.get(user_id)
             if key is not None and person is not None:
                 coming[key].add(person)

@@ -1,17 +1,16 @@
 """What rules ask about the past of those whom a batch touches: entries, earlier ones, events."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from whereupon.decide import Evaluation, Snapshot
 from whereupon.decide.caps import counted_since
 from whereupon.decide.idempotency import keys_at
-from whereupon.decide.reentry import slot_at
-from whereupon.matching import EntryWindow, SubjectKind, TimedSubject
+from whereupon.matching import EntryWindow, SubjectKind, TimedSubject, TriggerMatch
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import FIRST_INSTANT, ZERO, earlier
 from whereupon.pipeline.load.arrivals import arrivals_since
-from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates
+from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates, slots_of
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import HistoryNeed, Session
@@ -102,29 +101,33 @@ class Past:
         until: datetime | None,
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
-        waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
+        waiting = [
+            stored.message for of_one in loaded.anonymous_messages.values() for stored in of_one
+        ]
         if mentioned.aliases:
             load_plan.kin = MergeCandidates(loaded, mentioned, load_plan.person_keys).families()
-        moments = [each.timestamp for each in waiting]
+        moments = [message.timestamp for message in waiting]
         if mentioned.oldest is not None:
             moments.append(mentioned.oldest)
         opened = self._open_skips(loaded, load_plan, min(moments + load_plan.wakes, default=until))
-        moments += [each.timestamp for each in opened]
+        moments += [message.timestamp for message in opened]
         load_plan.oldest = min(moments, default=until)
-        if mentioned.watching or waiting:
-            self._ask_of_the_past(loaded, load_plan, mentioned)
-        names = mentioned.names | {(each.type, each.name) for each in (*waiting, *opened)}
-        for name in names:
-            load_plan.look_back(self._versions.index.trigger_match(*name).entry_window)
-        late = {(m.type, m.name) for m in messages if m.timestamp < m.received_at}
-        load_plan.late_names = late | {(stored.type, stored.name) for stored in waiting}
+        match = self._versions.index.trigger_match
+        brought = {(message.type, message.name) for message in waiting}
+        matches = {**mentioned.matches, **{name: match(*name) for name in brought}}
+        self._ask_of_the_past(loaded, load_plan, mentioned, matches)
+        matches |= {(m.type, m.name): match(m.type, m.name) for m in opened}
+        for each in matches.values():
+            load_plan.look_back(each.entry_window)
+        if self._versions.index.awaited_names:
+            late = {(m.type, m.name) for m in messages if m.timestamp < m.received_at}
+            load_plan.late_names = late | brought
         if not mentioned.aliases:  # those who become one ask for each other's keys
-            asking = [stored.message for stored in (*waiting, *opened)]
-            load_plan.slots = self._slots([*messages, *asking])
+            load_plan.slots = slots_of([*messages, *waiting, *opened], matches)
 
     def _open_skips(
         self, loaded: Snapshot, load_plan: LoadPlan, since: datetime | None
-    ) -> list[StoredMessage]:
+    ) -> list[Message]:
         """The messages that a change of these persons may decide once more; their past is asked for, too.
 
         Args:
@@ -150,7 +153,7 @@ class Past:
             again = Evaluation.of(each, each.owner, each.timestamp, retroactive=closed[each.key])
             loaded.again.append(again)
             self._ask_for(load_plan, each)
-        return [*stored.values()]
+        return [each.message for each in stored.values()]
 
     def _ask_for(self, load_plan: LoadPlan, stored: StoredMessage) -> None:
         """Note what deciding a message once more asks of its owner's past, or of whoever may become one with them."""
@@ -158,42 +161,30 @@ class Past:
         for one in load_plan.kin.get(stored.owner, (stored.owner,)):
             load_plan.ask(one, window, stored.timestamp)
 
-    def _slots(self, messages: Sequence[Message]) -> set[str] | None:
-        """The slots of the keys that messages ask for; None where one of them cannot be read."""
-        match, slots = self._versions.index.trigger_match, set[str]()
-        for message in messages:
-            paths = set(match(message.type, message.name).entry_window.keys.values())
-            if not paths:
-                continue
-            try:
-                data = {"properties": message.data, "context": message.context}
-                asked = {slot_at(path, data) for path in paths}
-            except Exception:  # noqa: BLE001 - deciding meets it too, and says in which message
-                return None
-            slots.update(slot for slot in asked if slot is not None)
-        return slots
-
-    def _ask_of_the_past(self, loaded: Snapshot, load_plan: LoadPlan, mentioned: BatchKeys) -> None:
+    def _ask_of_the_past(
+        self,
+        loaded: Snapshot,
+        load_plan: LoadPlan,
+        mentioned: BatchKeys,
+        matches: Mapping[MessageName, TriggerMatch],
+    ) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
+        windows = {n: match.history_window for n, match in matches.items() if match.history_window}
+        if not windows:
+            return
         candidates = MergeCandidates(loaded, mentioned, load_plan.person_keys)
-        match = self._versions.index.trigger_match
-        first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
+        first: dict[tuple[str | None, str | None, MessageName], datetime] = {}
         for message in mentioned.watching:
-            place = (message.user_id, message.anonymous_id, message.type, message.name)
+            place = (message.user_id, message.anonymous_id, (message.type, message.name))
             first[place] = min(message.timestamp, first.get(place, message.timestamp))
-        for (user_id, anonymous_id, type_, name), moment in first.items():
+        for (user_id, anonymous_id, named), moment in first.items():
             for owner in candidates.owners(user_id, anonymous_id):
-                load_plan.ask(owner, match(type_, name).history_window, moment)
+                load_plan.ask(owner, windows[named], moment)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = candidates.claimants(key)
-            since: dict[tuple[MessageType, str], datetime] = {}
-            for stored in waiting if claimants else ():
-                named = (stored.message.type, stored.message.name)
-                moment = stored.message.timestamp
-                since[named] = min(moment, since.get(named, moment))
-            for named, moment in since.items():
+            for named, moment in _first_of_each(waiting).items() if claimants else ():
                 for owner in claimants:
-                    load_plan.ask(owner, match(*named).history_window, moment)
+                    load_plan.ask(owner, windows.get(named, {}), moment)
 
     def load(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
@@ -397,3 +388,13 @@ class Past:
         needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in load_plan.needs.items()]
         if needs:
             loaded.history = self._session.history(needs)
+
+
+def _first_of_each(waiting: Iterable[StoredMessage]) -> dict[MessageName, datetime]:
+    """When the first message of each type and name happened."""
+    first: dict[MessageName, datetime] = {}
+    for stored in waiting:
+        message = stored.message
+        named = (message.type, message.name)
+        first[named] = min(message.timestamp, first.get(named, message.timestamp))
+    return first
