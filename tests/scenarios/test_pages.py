@@ -290,8 +290,8 @@ def test_the_skeleton_of_a_dialect_has_what_a_dialect_must_have() -> None:
     written = set(re.findall(r"def (\w+)\(", skeleton))
     assert Database.__abstractmethods__ <= written <= set(dir(Database))
     folder = SOURCE / "whereupon" / "storage" / "sql" / "statements"
-    names = re.findall(r"^-- name: (\w+)", (folder / "postgres.sql").read_text(), re.M)
-    assert re.findall(r"^-- name: (\w+)", statements, re.M) == names
+    names = re.findall(r"^-- (?:name|part): \w+", (folder / "postgres.sql").read_text(), re.M)
+    assert re.findall(r"^-- (?:name|part): \w+", statements, re.M) == names
 
 
 def test_the_order_of_locks_on_the_page_is_that_of_the_code() -> None:

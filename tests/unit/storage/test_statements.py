@@ -15,7 +15,7 @@ from whereupon.records import Changes
 from whereupon.storage import open_store
 from whereupon.storage.sql.database_url import database_of, engine_of
 from whereupon.storage.sql.dialects import Statement
-from whereupon.storage.sql.queries import SHARED, Queries, written
+from whereupon.storage.sql.queries import SHARED, Queries, parts, written
 from whereupon.storage.sql.row_statements import ROW_STATEMENTS
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.testing.contracts.samples import ADA, message, skips
@@ -205,3 +205,12 @@ def test_every_statement_is_used_and_every_used_one_is_written() -> None:
         "take_keys",
     }
     assert shared & (own["sqlite"] | own["postgres"]) == {"known_messages"}
+
+
+def test_every_part_of_statements_is_named_by_one() -> None:
+    """And each dialect has the parts that the shared files leave to it."""
+    shared = {name for file in SHARED for name in parts(file)}
+    texts = [text for file in SHARED for text in written(file).values()]
+    named = set(re.findall(r"\{([a-z]\w*)\}", "".join(texts)))
+    for own in ("sqlite", "postgres"):
+        assert shared | parts(own).keys() == named

@@ -1,12 +1,13 @@
 """The SQL statements of one dialect, by name.
 
-Most are written in the files of ``statements/``, where those of a dialect's own file come first. Inserts,
-upserts, updates and deletes by key are made of the lists of columns in `tables` (see `row_statements`). A
-statement is read and rewritten for the dialect when it is first used; the files are read once a process.
+Most are written in the files of ``statements/``, where those of a dialect's own file come first. What several
+have in common is a part, which they name in braces. Inserts, upserts, updates and deletes by key are made of the
+lists of columns in `tables` (see `row_statements`). A statement is read and rewritten for the dialect when it is
+first used; the files are read once a process.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -25,7 +26,8 @@ SHARED = ("reads", "questions", "due_work", "writes", "erasure", "locks")
 
 _PREFILTERS = 16
 """Statements for prefilters that are kept: those of broadcasts that are being sent."""
-_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_HEAD = re.compile(r"^-- (name|part): (\w+)\n", re.MULTILINE)
+_PART = re.compile(r"\{([a-z]\w*)\}")
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 _EVERY_COLUMN = re.compile(r"\b(whereupon_\w+)\.\*")
 
@@ -33,10 +35,24 @@ _EVERY_COLUMN = re.compile(r"\b(whereupon_\w+)\.\*")
 @cache
 def written(file: str) -> Mapping[str, str]:
     """The statements of one file, by name, without comments."""
+    return _sections(file, "name")
+
+
+@cache
+def parts(file: str) -> Mapping[str, str]:
+    """What statements have in common, by the name that stands in braces where a statement has it."""
+    return _sections(file, "part")
+
+
+def _sections(file: str, kind: str) -> Mapping[str, str]:
     text = (files(__package__) / "statements" / f"{file}.sql").read_text("utf-8")
-    _, *parts = _NAME.split(text)
-    bodies = (_EVERY_COLUMN.sub(_columns, _COMMENT.sub("", body)) for body in parts[1::2])
-    return dict(zip(parts[::2], (body.strip() for body in bodies), strict=True))
+    _, *pieces = _HEAD.split(text)
+    named = zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True)
+    return {
+        name: _EVERY_COLUMN.sub(_columns, _COMMENT.sub("", body)).strip()
+        for head, name, body in named
+        if head == kind
+    }
 
 
 def _columns(found: re.Match[str]) -> str:
@@ -75,15 +91,23 @@ class Queries:
 
     def names(self) -> list[str]:
         """The names of all written statements."""
-        every = (written(file) for file in (*SHARED, self._database.file))
+        every = map(written, self._files)
         return sorted({name for statements in every for name in statements})
 
     def _text(self, name: str) -> str:
-        for file in (self._database.file, *SHARED):
+        for file in self._files:
             if (text := written(file).get(name)) is not None:
-                return text
+                return _PART.sub(self._part, text)
         message = f"there is no SQL statement {name}"
         raise AttributeError(message)
+
+    def _part(self, found: re.Match[str]) -> str:
+        return next(parts(file)[found[1]] for file in self._files if found[1] in parts(file))
+
+    @property
+    def _files(self) -> Sequence[str]:
+        """The dialect's own first."""
+        return self._database.file, *SHARED
 
     def _audience(self, prefilter: Prefilter) -> Statement:
         """Persons behind ``key``, up to ``until``, who pass a prefilter."""

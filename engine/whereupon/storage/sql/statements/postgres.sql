@@ -137,46 +137,14 @@ FROM (
 ORDER BY found.due_at, found.person
 LIMIT :limit
 
--- name: skips_of
--- As every_skips, behind the timestamp of each message, newest first. The record is looked up for each message:
--- as a join, a server whose statistics are from before a large import may go through all records for each.
-SELECT
-    message.timestamp,
-    message.key, message.owner, message.received_at, list.revision, list.kind,
-    met.decided_at, met.retroactive, met.verdicts
-FROM whereupon_message AS message
+-- part: record_of_skips
+-- It is looked up for each message: as a join, a server whose statistics are from before a large import may go
+-- through all records for each.
 LEFT JOIN LATERAL (
     SELECT whereupon_skips.* FROM whereupon_skips
     WHERE whereupon_skips.message_key = message.key
     LIMIT 1
 ) AS met ON true
-LEFT JOIN whereupon_skipped_list AS list
-    ON list.id = message.skipped_list AND NOT EXISTS (
-        SELECT 1 FROM whereupon_meta AS gone
-        WHERE gone.name = 'gone_skips' AND gone.value > message.received_at
-    )
-WHERE message.owner = :person AND (met.message_key IS NOT NULL OR list.id IS NOT NULL)
-ORDER BY message.timestamp DESC, message.key DESC
-
--- name: skips_on
--- As skips_of, for these messages; the plus keeps the server from going through all of the person's.
-SELECT
-    message.key, message.owner, message.received_at, list.revision, list.kind,
-    met.decided_at, met.retroactive, met.verdicts
-FROM whereupon_message AS message
-LEFT JOIN LATERAL (
-    SELECT whereupon_skips.* FROM whereupon_skips
-    WHERE whereupon_skips.message_key = message.key
-    LIMIT 1
-) AS met ON true
-LEFT JOIN whereupon_skipped_list AS list
-    ON list.id = message.skipped_list AND NOT EXISTS (
-        SELECT 1 FROM whereupon_meta AS gone
-        WHERE gone.name = 'gone_skips' AND gone.value > message.received_at
-    )
-WHERE message.key = ANY(:keys) AND message.owner + 0 = :person
-    AND (met.message_key IS NOT NULL OR list.id IS NOT NULL)
-ORDER BY message.key
 
 -- name: prune_entries
 -- Ended entries that keep nobody out, as retention says.

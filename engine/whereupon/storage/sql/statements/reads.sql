@@ -39,19 +39,46 @@ FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.key = ANY(:keys)
 
--- name: every_skips
--- What each message skipped: the rule list that its row names, unless that is gone, and its record of skips.
-SELECT
-    message.key, message.owner, message.received_at, list.revision, list.kind,
-    met.decided_at, met.retroactive, met.verdicts
-FROM whereupon_message AS message
-LEFT JOIN whereupon_skips AS met ON met.message_key = message.key
+-- part: skipped
+-- What a message skipped: the rule list that its row names, and its record of skips.
+message.key, message.owner, message.received_at, list.revision, list.kind,
+met.decided_at, met.retroactive, met.verdicts
+
+-- part: skipped_list
+-- Unless that is gone.
 LEFT JOIN whereupon_skipped_list AS list
     ON list.id = message.skipped_list AND NOT EXISTS (
         SELECT 1 FROM whereupon_meta AS gone
         WHERE gone.name = 'gone_skips' AND gone.value > message.received_at
     )
-WHERE met.message_key IS NOT NULL OR list.id IS NOT NULL
+
+-- part: has_skipped
+(met.message_key IS NOT NULL OR list.id IS NOT NULL)
+
+-- name: every_skips
+SELECT {skipped}
+FROM whereupon_message AS message
+LEFT JOIN whereupon_skips AS met ON met.message_key = message.key
+{skipped_list}
+WHERE {has_skipped}
+
+-- name: skips_of
+-- Behind the timestamp of each message, newest first.
+SELECT message.timestamp, {skipped}
+FROM whereupon_message AS message
+{record_of_skips}
+{skipped_list}
+WHERE message.owner = :person AND {has_skipped}
+ORDER BY message.timestamp DESC, message.key DESC
+
+-- name: skips_on
+-- For these messages; the plus keeps databases from going through all messages of the person instead.
+SELECT {skipped}
+FROM whereupon_message AS message
+{record_of_skips}
+{skipped_list}
+WHERE message.key = ANY(:keys) AND message.owner + 0 = :person AND {has_skipped}
+ORDER BY message.key
 
 -- name: skipped_list_id
 SELECT id FROM whereupon_skipped_list WHERE revision = :type AND kind = :name

@@ -95,37 +95,8 @@ WHERE whereupon_timer.subject = member.value AND whereupon_timer.person_key IN (
 ORDER BY due_at, person_key, subject
 LIMIT :limit
 
--- name: skips_on
--- As every_skips. The plus keeps databases from going through all messages of the person instead.
-SELECT
-    message.key, message.owner, message.received_at, list.revision, list.kind,
-    met.decided_at, met.retroactive, met.verdicts
-FROM whereupon_message AS message
+-- part: record_of_skips
 LEFT JOIN whereupon_skips AS met ON met.message_key = message.key
-LEFT JOIN whereupon_skipped_list AS list
-    ON list.id = message.skipped_list AND NOT EXISTS (
-        SELECT 1 FROM whereupon_meta AS gone
-        WHERE gone.name = 'gone_skips' AND gone.value > message.received_at
-    )
-WHERE message.key = ANY(:keys) AND message.owner + 0 = :person
-    AND (met.message_key IS NOT NULL OR list.id IS NOT NULL)
-ORDER BY message.key
-
--- name: skips_of
--- As every_skips, behind the timestamp of each message, newest first.
-SELECT
-    message.timestamp,
-    message.key, message.owner, message.received_at, list.revision, list.kind,
-    met.decided_at, met.retroactive, met.verdicts
-FROM whereupon_message AS message
-LEFT JOIN whereupon_skips AS met ON met.message_key = message.key
-LEFT JOIN whereupon_skipped_list AS list
-    ON list.id = message.skipped_list AND NOT EXISTS (
-        SELECT 1 FROM whereupon_meta AS gone
-        WHERE gone.name = 'gone_skips' AND gone.value > message.received_at
-    )
-WHERE message.owner = :person AND (met.message_key IS NOT NULL OR list.id IS NOT NULL)
-ORDER BY message.timestamp DESC, message.key DESC
 
 -- name: prune_entries
 -- Ended entries that keep nobody out, as retention says.
