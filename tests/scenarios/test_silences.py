@@ -95,6 +95,20 @@ def test_somebody_who_never_sent_one_counts_from_when_they_became_known(made: Wo
     assert made.titles() == ["2026-03-01T13:00:00Z never"]
 
 
+def test_somebody_who_broke_it_before_they_became_known_does_not_count_from_then(
+    made: World,
+) -> None:
+    """Also when the store is asked anew: after a merge, and for whoever looks."""
+    made.track("Signed In", anonymous="anon-1")
+    made.identify("ada", {}, anonymous="anon-1", at=DAY)
+    made.identify("bob", {}, at=30 * DAY)
+    made.run(60 * DAY)
+    assert made.moments() == [("ada", "04-30 12:00", "entered")]
+    made.send("alias", "bob", {"previousId": "ada"}, {"at": 60 * DAY + HOUR})
+    made.run(200 * DAY)
+    assert made.moments() == [("ada", "04-30 12:00", "entered")]
+
+
 def test_somebody_who_comes_back_is_missed_again(made: World) -> None:
     """Once for each silence."""
     made.track("Signed In", "ada")

@@ -15,9 +15,9 @@ from whereupon.decide.history import HistoryUntil, events_of
 from whereupon.decide.memberships import data_of
 from whereupon.decide.timed.dates import moment_after, value_of
 from whereupon.matching.timed_subjects import is_timed
-from whereupon.messages.times import FIRST_INSTANT, earlier, format_instant, later
+from whereupon.messages.times import FIRST_INSTANT, format_instant, later
 from whereupon.ports import HistoryNeed, Session
-from whereupon.records import Person
+from whereupon.records import Person, breaking_since
 from whereupon.rules.model import (
     Change,
     FolderSettings,
@@ -85,7 +85,7 @@ def _of_date(
 def _of_silence(
     session: Session, rule: Rule, trigger: OnQuiet, person: Person, now: datetime
 ) -> NextMoment:
-    since = {person.key: earlier(now, trigger.span)}
+    since = {person.key: breaking_since(person, now, trigger.span)}
     last = session.last_messages(trigger.breaking, since).get(person.key)
     began = person.created_at if last is None else last.timestamp
     moment = later(began, trigger.span)
@@ -146,9 +146,8 @@ def said_by_time(
                 return None
             properties = {"date": found.date, "attribute": trigger.attribute}
         case OnQuiet() as trigger:
-            last = session.last_messages(trigger.breaking, {person.key: person.created_at}).get(
-                person.key
-            )
+            since = {person.key: FIRST_INSTANT}
+            last = session.last_messages(trigger.breaking, since).get(person.key)
             began = person.created_at if last is None else last.timestamp
             name = None if last is None else last.name or None
             properties = {"quiet_since": format_instant(began), "last_event": name}

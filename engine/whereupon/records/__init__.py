@@ -120,7 +120,7 @@ from whereupon.records.retention import (
     gone_mark,
     prune_action,
 )
-from whereupon.records.silences import SINCE, Breaking, LastMessage
+from whereupon.records.silences import SINCE, Breaking, LastMessage, breaking_since
 from whereupon.records.skips import (
     SkippedList,
     Skips,
@@ -263,6 +263,7 @@ __all__ = [
     "Twin",
     "WaitingVersion",
     "as_email",
+    "breaking_since",
     "email_of",
     "figures_of",
     "gone_mark",

@@ -1,9 +1,11 @@
 """What breaks a person's silence, and the last message that did."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from whereupon.messages.model import MessageType
+from whereupon.messages.times import FIRST_INSTANT, earlier
+from whereupon.records.people import Person
 
 SINCE = "since-"
 """What the beginning of a silence stands behind, in the occasion of an entry that it opened."""
@@ -31,6 +33,16 @@ class Breaking(NamedTuple):
             return False
         is_named = name in self.names or name.startswith(self.prefixes)
         return self.any or (type_ is MessageType.TRACK and is_named)
+
+
+def breaking_since(person: Person, at: datetime, span: timedelta) -> datetime:
+    """The oldest timestamp of a message that matters to a person's silence of that length, as seen from an instant.
+
+    Whoever became known within that length may have broken the silence long before, anonymously. Then it is over,
+    and does not count from when they became known.
+    """
+    since = earlier(at, span)
+    return since if person.created_at <= since else FIRST_INSTANT
 
 
 class LastMessage(NamedTuple):

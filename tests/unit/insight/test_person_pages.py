@@ -129,6 +129,16 @@ def test_a_profile_says_when_time_opens_rules_next_or_why_it_does_not() -> None:
     ]
 
 
+def test_a_silence_that_was_broken_before_a_person_was_known_counts_from_then() -> None:
+    """And not from when they became known, though that is not as long ago."""
+    shop = world(BACK)
+    shop.track("purchase", anonymous="anon-1")
+    shop.identify("ada", anonymous="anon-1", at=DAY)
+    shop.run(10 * DAY + HOUR)
+    over = "no purchase for 10d is over, and the next one begins it anew"
+    assert _moments(shop) == [("back", None, over)]
+
+
 def test_explain_and_the_timeline_tell_that_time_opened_a_rule() -> None:
     """By its date or the beginning of the silence; a skip as well."""
     shop = world(RENEWAL, BACK)

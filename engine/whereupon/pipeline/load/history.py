@@ -12,6 +12,7 @@ from whereupon.messages.times import FIRST_INSTANT, ZERO, earlier
 from whereupon.pipeline.load.arrivals import arrivals_since
 from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates, slots_of
 from whereupon.pipeline.load.load_plan import LoadPlan
+from whereupon.pipeline.load.silences import last_messages
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import HistoryNeed, Session
 from whereupon.records import (
@@ -19,13 +20,12 @@ from whereupon.records import (
     BroadcastRun,
     Entry,
     KeysAsked,
-    LastMessage,
     MessageName,
     PastEvent,
     Person,
     StoredMessage,
 )
-from whereupon.rules.model import OPEN_FOR, OnQuiet, Rule
+from whereupon.rules.model import OPEN_FOR, Rule
 from whereupon.rules.steps.run import Run
 from whereupon.rules.steps.webhook import Webhook
 
@@ -60,7 +60,9 @@ class Past:
         for key in loaded.persons:
             load_plan.ask(key, subject.history_window, moment)
         self._load_history(loaded, load_plan)
-        last = self._last_messages(subject, dict.fromkeys(loaded.persons, moment))
+        last = last_messages(
+            self._session, loaded.persons, subject, dict.fromkeys(loaded.persons, moment)
+        )
         loaded.timed_past = {(key, subject.name): last.get(key) for key in loaded.persons}
         return loaded
 
@@ -300,18 +302,8 @@ class Past:
         if not since:
             return
         load_plan.look_back(EntryWindow({subject.of: None}, frozenset(), {}))
-        last = self._last_messages(subject, since)
+        last = last_messages(self._session, loaded.persons, subject, since)
         loaded.timed_past |= {(key, subject.name): last.get(key) for key in since}
-
-    def _last_messages(
-        self, subject: TimedSubject, since: Mapping[int, datetime]
-    ) -> Mapping[int, LastMessage]:
-        """What last broke the silences of persons, as seen from an instant of each."""
-        if not isinstance(subject.trigger, OnQuiet):
-            return {}
-        span = subject.trigger.span
-        oldest = {key: earlier(at, span) for key, at in since.items()}
-        return self._session.last_messages(subject.trigger.breaking, oldest)
 
     def _running(self, load_plan: LoadPlan, timed: Collection[int]) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other, if nothing limits sends."""
