@@ -44,6 +44,7 @@ def evaluate(
     evaluation: Evaluation,
     rules: RuleSelection,
     excluded: Collection[str] = (),
+    found: Sequence[Candidate] | None = None,
 ) -> None:
     """Decide the message for each of the rules: let the person in, or record why not.
 
@@ -51,11 +52,15 @@ def evaluate(
 
     Args:
         excluded: ids of rules that take another of the messages that a claim brings.
+        found: the candidates among the rules, if they are known.
     """
     reason = evaluation.reason or (Reason.LOOP if evaluation.depth > MAX_DEPTH else None)
     see_now(work, evaluation, rules.roots)
     is_past = evaluation.now - evaluation.timestamp > rules.rule_list.longest_age
-    found = () if reason is not None or is_past else rules.candidates(evaluation.data)
+    if reason is not None or is_past:
+        found = ()
+    elif found is None:
+        found = rules.candidates(evaluation.data)
     if found or excluded or rules.besides:
         _decide_each(work, evaluation, rules, excluded, found, reason)
     else:

@@ -1,19 +1,21 @@
-"""Most messages: they let nobody in, and nothing else hears them.
+"""Most messages: they do nothing but open rules, and most of them open none.
 
-Such a message is recorded, and its rules skip it; nothing is evaluated for it. `others` takes these messages of a
-batch and leaves the rest, and whatever it is not sure of, to `arrivals`. `passed_over` does the same for a message
-that is recorded already.
+Such a message is recorded, and its rules skip it; it is evaluated only if some of them may be opened. `others` takes
+these messages of a batch and leaves the rest, and whatever it is not sure of, to `arrivals`. `passed_over` does the
+same for a message that is recorded already.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from whereupon.conditions import Data
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evaluator import evaluate
 from whereupon.decide.notices import is_ordinary
 from whereupon.decide.people import only_prolongs
 from whereupon.decide.skips import skip_together
-from whereupon.matching import RuleSelection, TriggerMatch
+from whereupon.matching import Candidate, RuleSelection, TriggerMatch
 from whereupon.messages.model import Message, MessageType
 from whereupon.records import Person, StoredMessage
 
@@ -39,46 +41,59 @@ def others(
             stands = work.clocked.stands(moment) and not (is_due and wakes_everybody)
             if stands:
                 work.clocked.pass_to(moment)
-        if not stands or work.tombstones or not _takes(work, message, is_due):
+        decided = None if not stands or work.tombstones else _take(work, message, is_due)
+        if decided is None:
             yield message
-            moment = None  # it may have changed what is due
+        if decided is None or decided:
+            moment = None  # the message may have changed what is due
 
 
-def _takes(work: BatchState, message: Message, is_due: bool) -> bool:
-    """Take a message if it is plain: a stranger's, or a known person's."""
+def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidate] | None:
+    """Take a message if it is plain: a stranger's, or a known person's.
+
+    Returns:
+        The rules that were decided one by one, mostly none; None if the message is left.
+    """
     match = _plain_match(work, message)
     if match is None or message.depth or message.remarks:
-        return False
+        return None
     ref = message.ref
     if ref in work.seen:
-        return False
+        return None
     if message.user_id is None:
         key = work.anonymous.get(message.anonymous_id or "")
         if key is None or key in work.claims or match.broadcasts.selected:
-            return False
+            return None
         work.anonymous_messages[key].append(work.record(message, key))
         work.waiting.add(key)
-    elif not _takes_known(work, message, match.rules, is_due):
-        return False
-    work.seen[ref] = message
-    work.out.accepted += 1
-    return True
+        found: Sequence[Candidate] | None = ()
+    else:
+        found = _take_known(work, message, match.rules, is_due)
+    if found is not None:
+        work.seen[ref] = message
+        work.out.accepted += 1
+    return found
 
 
-def _takes_known(work: BatchState, message: Message, rules: RuleSelection, is_due: bool) -> bool:
+def _take_known(
+    work: BatchState, message: Message, rules: RuleSelection, is_due: bool
+) -> Sequence[Candidate] | None:
     person = work.persons.get(work.users.get(message.user_id or "", 0))
     if person is None or (is_due and _is_concerned(work, person.key)):
-        return False
-    data = _data(message, person)
-    if rules.selected and not rules.surely_none(data):
-        return False
+        return None
     device = message.anonymous_id
     if device is not None and not only_prolongs(work, message, person.key, device):
-        return False
-    stored = work.record(message, person.key)
-    if rules.selected:
-        skip_together(work, stored, person, rules, data, message.received_at)
-    return True
+        return None
+    stored, now = work.record(message, person.key), message.received_at
+    if not rules.selected:
+        return ()
+    data = _data(message, person)
+    found = () if rules.surely_none(data) else rules.candidates(data)
+    if found:
+        evaluate(work, Evaluation.of(stored, person.key, now), rules, found=found)
+    else:
+        skip_together(work, stored, person, rules, data, now)
+    return found
 
 
 def _plain_match(work: BatchState, message: Message) -> TriggerMatch | None:
