@@ -72,6 +72,17 @@ class BatchState:
         moved: by the key of a person who was merged, the survivor's.
     """
 
+    __slots__ = (
+        "_deliveries", "_dropped", "_entries_before", "_erased", "_keys", "_recorded",
+        "_runs_before", "_single_claims", "active", "again", "ahead", "alike", "anonymous",
+        "anonymous_messages", "belongings", "breakers", "changes", "chunked_id", "claims",
+        "clocked", "ended", "given_up", "guards", "has_tombstones", "history", "ids_by_spelling",
+        "index", "inert", "moved", "open_runs", "open_skips", "ordinary_events", "out",
+        "own_keys", "partly", "past_entries", "paused", "persons", "plain", "rule_versions",
+        "seen", "sends", "settings", "spent", "summaries", "take_message", "timed_past", "timers",
+        "together", "tombstones", "users", "versions_used", "waiting",
+    )  # fmt: skip
+
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
         self.index, self.settings = index, settings
         self.out = BatchResult()
