@@ -70,7 +70,7 @@ class Snapshot:
     Attributes:
         first_key, keys: the first of the keys reserved for this batch, and how many there are.
         known, twins: the refs of this batch's messages that were recorded before, and what is known of them.
-        alike: known user ids that differ from those of a small batch by their spelling only.
+        alike: known user ids that differ from those of a small batch by their spelling only, if one of these is new.
         anonymous_messages: by anonymous key, if the batch may claim: the messages that wait. If a claim
             comes out of order or a message late, the messages that were claimed, too.
         inert: which waiting messages were not loaded, of those anonymous ids that ``partly`` names: they

@@ -107,6 +107,7 @@ class BatchLoader:
         )
         loaded.deliveries = reported
         if messages:
+            loaded.alike = self._alike(mentioned) if load_plan.has_strangers else []
             loaded.known = self._session.known_messages(mentioned.refs)
             if loaded.known:
                 loaded.twins = self._session.twins(loaded.known)
@@ -256,6 +257,7 @@ class BatchLoader:
             return
         session.ahead(
             *([partial(self._identifiers, mentioned)] if again else []),
+            *([partial(self._alike, mentioned)] if load_plan.has_strangers else []),
             partial(session.claim_jobs, *keys),
             partial(session.known_messages, mentioned.refs),
             session.has_tombstones,
@@ -265,8 +267,12 @@ class BatchLoader:
         )
 
     def _identifiers(self, mentioned: BatchKeys) -> list[Identifier]:
-        asked = mentioned.user_ids | mentioned.other_spellings()
-        return self._session.identifiers(asked, mentioned.anonymous_ids)
+        return self._session.identifiers(mentioned.user_ids, mentioned.anonymous_ids)
+
+    def _alike(self, mentioned: BatchKeys) -> list[str]:
+        """The known user ids that differ from those of a small batch by their spelling only."""
+        spelt = mentioned.other_spellings() - mentioned.user_ids
+        return [known.value for known in self._session.identifiers(spelt, ())] if spelt else []
 
     def _is_heard_of(self, loaded: Snapshot, mentioned: BatchKeys) -> bool:
         """Whether the audit log hears of anything that the batch asks for, merges included."""
@@ -310,15 +316,13 @@ class BatchLoader:
         mentioned: BatchKeys,
         messages: Sequence[Message],
     ) -> None:
-        users = mentioned.user_ids
         self._session.ahead(partial(self._identifiers, mentioned))
         for known in self._identifiers(mentioned):
             if known.kind is IdKind.ANONYMOUS:
                 loaded.anonymous[known.value] = known.key
-            elif known.value in users:
-                loaded.users[known.value] = known.key
             else:
-                loaded.alike.append(known.value)
+                loaded.users[known.value] = known.key
+        load_plan.has_strangers = len(loaded.users) < len(mentioned.user_ids)
         if mentioned.erases(self._settings):
             named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
             load_plan.erased_unknown = named - loaded.users.keys()

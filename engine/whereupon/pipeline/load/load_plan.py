@@ -14,6 +14,7 @@ class LoadPlan:
     """What a batch touches, found out while it is loaded.
 
     Attributes:
+        has_strangers: whether some user ids of the messages are new.
         due: the entries to wake, where that is all there is to do.
         is_cut: whether their persons may have more that is due, since no more were taken at once.
         wakes: when the entries are due that wake, and the timers that ring.
@@ -35,6 +36,7 @@ class LoadPlan:
     """
 
     person_keys: set[int] = field(default_factory=set)
+    has_strangers: bool = False
     due: list[Entry] | None = None
     is_cut: bool = False
     wakes: list[datetime] = field(default_factory=list)
