@@ -83,12 +83,14 @@ class Database(ABC):
         prefilters: how it writes a prefilter as a condition of a statement.
         file: the file of statements that the dialect writes in its own words.
         placeholder: of a parameter.
+        announces: whether a commit tells other processes that something is due (see `announce`).
     """
 
     one_writer: ClassVar[bool]
     prefilters: ClassVar[PrefilterClauses]
     file: ClassVar[str]
     placeholder: ClassVar[str]
+    announces: ClassVar[bool] = False
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -151,6 +153,9 @@ class Database(ABC):
     @abstractmethod
     def reset_after_fork(self) -> None:
         """In a child after a fork: forget what belongs to the parent."""
+
+    def close_idle(self) -> None:  # noqa: B027 - not every one keeps connections beside the pool
+        """Give connections back to the pool that no transaction uses."""
 
     def reading(self, engine: Engine) -> AbstractContextManager[Connection] | None:
         """A connection in a transaction that only reads and waits for no writer.

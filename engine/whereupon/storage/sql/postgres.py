@@ -86,6 +86,7 @@ class Postgres(Database):
     """
 
     one_writer = False
+    announces = True
     file = "postgres"
     placeholder = "%s"
     prefilters = PostgresPrefilterClauses()

@@ -51,7 +51,7 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
         try:
             self._known_state = None
             self._writes.write(changes)
-            if _makes_due(changes):
+            if self._database.announces and _makes_due(changes):
                 self._announce()
         except IntegrityError as error:
             raise LostRaceError(reason=f"somebody was first: {error.orig}") from error

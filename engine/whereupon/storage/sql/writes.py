@@ -67,7 +67,8 @@ class SqlWrites(RecordWrites):
                 self._locks.check_runs(self._erasure.open_runs(theirs))
                 blanked = self._erasure.sent_to_others(theirs)
             self._locks.before_writing(changes, blanked)
-        self._erase(changes, theirs)
+        if theirs is not None or changes.erased_ids or changes.erased_identifiers:
+            self._erase(changes, theirs)
         for merge in changes.merges:
             self._merge(merge)
         self._write_records(changes)
