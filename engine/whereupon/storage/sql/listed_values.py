@@ -5,9 +5,10 @@ call have one value.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
+from whereupon.messages.codec import encode
 from whereupon.storage.sql.dialects import Parameters, Statement
 
 _MARKS = ("_value_a", "_value_b", "_value_c", "_value_d")
@@ -16,17 +17,19 @@ FEW = len(_MARKS)
 _LISTED = re.compile(r"= ANY\(:(\w+)\)")
 
 
-class ListedValues(str):
-    """A JSON array of the values; the values themselves, if they are few, in `few`."""
+class FewValues(tuple[int | str, ...]):
+    """A few values, for which a `ListingStatement` has places; for any other statement they become a JSON array."""
 
-    __slots__ = ("few",)
-    few: tuple[int | str, ...]
+    __slots__ = ()
 
-    def __new__(cls, text: str, few: tuple[int | str, ...]) -> Self:
-        """From the array and the few values, which are none if there are many."""
-        made = super().__new__(cls, text)
-        made.few = few
-        return made
+    def __conform__(self, _protocol: object) -> str:
+        """What the driver binds."""
+        return as_array(self)
+
+
+def as_array(values: Collection[int] | Collection[str] | FewValues) -> str:
+    """The JSON array of the values."""
+    return encode(list(values)).decode()
 
 
 class ListingStatement(Statement):
@@ -49,12 +52,13 @@ class ListingStatement(Statement):
 
     def bound(self, values: Mapping[str, Any]) -> tuple[str, Parameters]:
         """The text for these values, and its parameters."""
-        counts = tuple([len(values[name].few) for name in self._lists])
+        lists = [values[name] for name in self._lists]
+        counts = tuple([len(each) if type(each) is FewValues else 0 for each in lists])
         if not any(counts):
             return super().bound(values)
         short = self._short.get(counts) or self._shortened(counts)
         return short.sql, tuple(
-            [values[n] if at is None else values[n].few[at] for n, at in short.parameters]
+            [values[n] if at is None else values[n][at] for n, at in short.parameters]
         )
 
     def _shortened(self, counts: tuple[int, ...]) -> "_Short":

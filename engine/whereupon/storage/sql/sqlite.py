@@ -34,8 +34,9 @@ from whereupon.storage.sql.host_connection import (
 )
 from whereupon.storage.sql.listed_values import (
     FEW,
-    ListedValues,
+    FewValues,
     ListingStatement,
+    as_array,
     is_listing,
 )
 from whereupon.storage.sql.prefilter import SqlitePrefilterClauses
@@ -216,12 +217,17 @@ class Sqlite(Database):
         return None if self._file is None else FileWatch(self._file, changed)
 
     def members(self, values: Collection[int] | Collection[str]) -> object:
-        """A JSON array. SQLite would cut a text at a NUL, so that is refused."""
-        text = encode(list(values)).decode()
-        if "\\u0000" in text:
+        """The values themselves if they are few, else a JSON array. SQLite would cut a text at a NUL, so that is refused."""
+        if len(values) <= FEW:
+            members: str | FewValues = FewValues(values)
+            is_cut = any(type(value) is str and "\0" in value for value in values)
+        else:
+            members = as_array(values)
+            is_cut = "\\u0000" in members
+        if is_cut:
             reason = "an id holds the character NUL, which a database cannot look up"
             raise StoreError(code="bad-text", reason=reason)
-        return ListedValues(text, tuple(values) if len(values) <= FEW else ())
+        return members
 
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """A JSON array of arrays."""
