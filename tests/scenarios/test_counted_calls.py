@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import Pool, create_engine, event
 from tests.rule_files import book_of
 from tests.shop import purchase, thanks
 
@@ -97,6 +97,39 @@ def test_one_value_is_bound_as_it_is(tmp_path: Path) -> None:
     with observed(tmp_path) as (seen, engine):
         engine.ingest(purchase(10))
         assert not [sql for sql in seen.ran if "json_each" in sql]
+
+
+def test_other_spellings_are_asked_for_only_with_a_new_id(tmp_path: Path) -> None:
+    """Of a known person nobody wants to know who else is written alike."""
+    with observed(tmp_path) as (seen, engine):
+        engine.ingest(purchase(10))
+        known = [sql for sql in seen.ran if sql.startswith("SELECT whereupon_identifier")]
+        assert len(known) == 1
+        assert " IN (" not in known[0]
+        seen.forget()
+        engine.track("Viewed", user_id="newcomer")
+        new = [sql for sql in seen.ran if sql.startswith("SELECT whereupon_identifier")]
+        assert [" IN (" in sql for sql in new] == [False, True]
+
+
+def test_the_connection_that_writes_is_kept_until_the_store_is_closed(tmp_path: Path) -> None:
+    """Calls one after another take none from the pool of a store's own engine."""
+    taken, returned = list[object](), list[object]()
+    count, count_back = lambda *of: taken.append(of), lambda *of: returned.append(of)
+    event.listen(Pool, "checkout", count)
+    event.listen(Pool, "checkin", count_back)
+    try:
+        rules = book_of(thanks(where={"price": {"gt": 1_000}}))
+        with Engine.open(f"sqlite:///{tmp_path / 'shop.db'}", rules=rules) as engine:
+            engine.ingest(purchase(1))
+            before = len(taken)
+            for number in range(2, 5):
+                engine.ingest(purchase(number))
+            assert len(taken) == before == len(returned) + 1
+        assert len(returned) == len(taken)
+    finally:
+        event.remove(Pool, "checkout", count)
+        event.remove(Pool, "checkin", count_back)
 
 
 def test_several_senders_ask_no_more_than_one(tmp_path: Path) -> None:

@@ -79,11 +79,18 @@ def _open(url: URL, patience: float) -> Engine:
             raise _unknown(other)
 
 
-def database_of(engine: Engine, *, patience: float, schema: str | None = None) -> Database:
-    """What is particular about an engine's database."""
+def database_of(
+    engine: Engine,
+    *,
+    patience: float,
+    schema: str | None = None,
+    keeps_connection: bool = False,
+) -> Database:
+    """What is particular about an engine's database (of ``keeps_connection`` see `Sqlite`)."""
     match engine.dialect.name:
         case "sqlite":
-            return Sqlite(engine.url.database, patience=patience)
+            file = engine.url.database
+            return Sqlite(file, patience=patience, keeps_connection=keeps_connection)
         case "postgresql":
             _check_driver(f"postgresql+{engine.dialect.driver}")
             with _extra():

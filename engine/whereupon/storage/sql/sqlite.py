@@ -70,6 +70,8 @@ class Sqlite(Database):
     Args:
         file: the path of the database; None if it is in memory.
         patience: seconds that a transaction waits for its turn.
+        keeps_connection: whether the connection that writes is kept from one transaction to the next. To take it
+            from SQLAlchemy's pool, and to give it back, costs more than BEGIN and COMMIT. Writers come one by one.
     """
 
     one_writer = True
@@ -77,26 +79,54 @@ class Sqlite(Database):
     placeholder = "?"
     prefilters = SqlitePrefilterClauses()
 
-    def __init__(self, file: str | None = None, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        file: str | None = None,
+        *,
+        patience: float = PATIENCE,
+        keeps_connection: bool = False,
+    ) -> None:
         super().__init__(sqlite.dialect())
         self._gate = FileQueue(file)
         self._file = None if file == ":memory:" or (file or "").startswith("file:") else file
         self._patience = patience
         self._has_log: bool | None = None
+        self._keeps_connection = keeps_connection
+        self._kept: Connection | None = None
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begins with the write lock, so that what is read stays true until the commit."""
-        with typed_errors(), _connected(engine) as connection:
-            _overwrite_freed_bytes(connection)
-            self._begin(connection)
+        with typed_errors():
+            connection, is_sound = self._writing(engine), False
             try:
+                self._begin(connection)
                 yield connection
                 driver_cursor.run(connection, "COMMIT")
+                is_sound = True
             except BaseException:
                 if not connection.invalidated:  # an interrupt has closed it, which rolls back
                     connection.connection.rollback()  # no error if SQLite has done so already
                 raise
+            finally:
+                if is_sound and self._keeps_connection:
+                    self._kept = connection
+                else:
+                    connection.close()
+
+    def _writing(self, engine: Engine) -> Connection:
+        """The connection that was kept, or another one."""
+        connection, self._kept = self._kept, None
+        if connection is None:
+            connection = _connected(engine)
+            _overwrite_freed_bytes(connection)
+        return connection
+
+    def close_idle(self) -> None:
+        """Give back the connection that was kept."""
+        connection, self._kept = self._kept, None
+        if connection is not None:
+            connection.close()
 
     def reading(self, engine: Engine) -> AbstractContextManager[Connection] | None:
         """Beside a writer, as of the last commit, if there is a write-ahead log."""

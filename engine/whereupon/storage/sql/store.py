@@ -64,7 +64,9 @@ class SqlStore(ForkAware):
         self._engine, patience = engine_of(url_or_engine, patience=patience)
         self._patience = patience
         schema = schema_of(url_or_engine, schema)
-        self._database = database_of(self._engine, patience=patience, schema=schema)
+        self._database = database_of(
+            self._engine, patience=patience, schema=schema, keeps_connection=self._own
+        )
         self._queries = Queries(self._database)
         self._memory = ProcessCache()
         self._side: Engine | None = None
@@ -226,6 +228,7 @@ class SqlStore(ForkAware):
     def close(self) -> None:
         """Close the connections of the store's own engine; a host's engine stays open."""
         self._is_closed = True
+        self._database.close_idle()
         if self._own:
             self._engine.dispose()
 
@@ -242,6 +245,7 @@ class SqlStore(ForkAware):
 
     def _close_idle(self) -> None:
         """Close idle connections; a database in memory is its only connection."""
+        self._database.close_idle()
         if not isinstance(self._engine.pool, StaticPool):
             self._engine.dispose()
 
