@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from whereupon.decide import Settings, Snapshot, excluded_by, goal_reached_by
-from whereupon.decide.decisions import Outcome, Reason
-from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
-from whereupon.insight.explanations import Explanation
+from whereupon.decide.decisions import Reason
+from whereupon.insight.clauses import in_audience, sentence_for, subject_of
+from whereupon.insight.explanations import Explanation, Occasion
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import LAST_INSTANT, format_instant
@@ -45,24 +45,19 @@ def explain_runs(
         if run.occasion in went:
             continue
         rule = again.version_of(rule_id, run.digest)
-        current = again.current(rule_id)
         message = messages.get(run.message_key)
-        how = set_off_by(rule_id, run.occasion, message)
-        reason, because = _left_out(session, run, rule, person)
-        when = format_instant(run.timestamp)
-        yield Explanation(
+        audience = in_audience(rule_id, run.occasion, run.timestamp, message)
+        occasion = Occasion(
+            rule=rule_id,
+            digest=run.digest,
             message_id=run.occasion,
             subject=subject_of(message, run.occasion),
             timestamp=run.timestamp,
             decided_at=run.due_at,
-            rule=rule_id,
-            person=name,
-            outcome=Outcome.SKIPPED,
-            reason=reason,
-            retroactive=False,
-            reworded=current is not None and current.digest != run.digest,
-            sentence=f"{name} was not in the audience of {rule_id} of {when}, {how}: {because}.",
+            clause=f"was not {audience}",
         )
+        reason, because = _left_out(session, run, rule, person)
+        yield occasion.explained(name, again.current(rule_id), reason, because)
 
 
 def _missed(session: Session, runs: Iterable[BroadcastRun], person: Person) -> set[str]:

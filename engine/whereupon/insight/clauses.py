@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -9,7 +10,7 @@ from whereupon.conditions.paths import path_of
 from whereupon.decide.decisions import Decision, Reason
 from whereupon.insight.moments import subject_of_moment
 from whereupon.messages.codec import encode
-from whereupon.messages.times import format_duration
+from whereupon.messages.times import format_duration, format_instant
 from whereupon.records import StoredMessage
 from whereupon.rules.model import (
     EveryTime,
@@ -140,7 +141,33 @@ def subject_of(message: StoredMessage | None, occasion: str = "") -> str:
     return message.name or message.type
 
 
-def set_off_by(rule_id: str, occasion: str, message: StoredMessage | None) -> str:
+def in_audience(
+    rule_id: str, occasion: str, timestamp: datetime, message: StoredMessage | None
+) -> str:
+    """In whose audience a person was or was not: that of one run of a broadcast, as a clause.
+
+    Args:
+        message: what started the run, if a message did.
+    """
+    how = _set_off_by(rule_id, occasion, message)
+    return f"in the audience of {rule_id} of {format_instant(timestamp)}, {how}"
+
+
+def by_message(rule_id: str, subject: str, timestamp: datetime) -> str:
+    """Which rule a message led to or not, as a clause."""
+    return f"{rule_id} by {subject} of {format_instant(timestamp)}"
+
+
+def by_moment(rule_id: str, moment: str, timestamp: datetime) -> str:
+    """Which rule time alone led to or not, as a clause.
+
+    Args:
+        moment: how, see `led_by_time`.
+    """
+    return f"{rule_id} at {format_instant(timestamp)}, {moment}"
+
+
+def _set_off_by(rule_id: str, occasion: str, message: StoredMessage | None) -> str:
     """What started a broadcast: its schedule, a call or a message, as a clause."""
     if message is not None:
         return f"set off by {subject_of(message)}"

@@ -3,10 +3,11 @@
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from whereupon.decide.decisions import Outcome, Reason
 from whereupon.decide.idempotency import keys_at, possible_addresses
-from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
+from whereupon.insight.clauses import by_message, by_moment, in_audience, sentence_for, subject_of
 from whereupon.insight.conversions import converted
 from whereupon.insight.moments import led_by_time
 from whereupon.insight.outcomes import outcome_of
@@ -67,6 +68,48 @@ class Explanation:
     deliveries: tuple[Delivery, ...] = ()
     step: str | None = None
     trail: Trail = ()
+
+
+class Occasion(NamedTuple):
+    """What could have let a person into a rule, and did not: a message, a moment, or a run of a broadcast.
+
+    Attributes:
+        rule: the rule, and the others likewise as of an `Explanation`.
+        digest: of the rule version that was asked.
+        clause: what did not happen, such as ``did not enter thanks by purchase of 2026-03-01T12:00:00Z``.
+    """
+
+    rule: str
+    digest: str
+    message_id: str
+    subject: str
+    timestamp: datetime
+    decided_at: datetime
+    clause: str
+    retroactive: bool = False
+
+    def explained(
+        self, person: str, current: Rule | None, reason: str, because: str
+    ) -> Explanation:
+        """Why the person did not enter.
+
+        Args:
+            current: the rule as it is now, if there is one.
+            because: the reason as a clause.
+        """
+        return Explanation(
+            message_id=self.message_id,
+            subject=self.subject,
+            timestamp=self.timestamp,
+            decided_at=self.decided_at,
+            rule=self.rule,
+            person=person,
+            outcome=Outcome.SKIPPED,
+            reason=reason,
+            retroactive=self.retroactive,
+            reworded=current is not None and current.digest != self.digest,
+            sentence=f"{person} {self.clause}: {because}.",
+        )
 
 
 def told_once(explanations: Iterable[Explanation]) -> list[Explanation]:
@@ -130,11 +173,8 @@ def _explain_entry(
     addresses = possible_addresses(then)
     made_at = dict(zip(keys_at(entry, user_id, addresses), addresses, strict=True))
     made = _made_by(entry, made_at, deliveries)
-    began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
-    came_of_it = outcome_of(entry, made, then, made_at)
-    if entry.is_held_out:
-        began = began if broadcast else _would_have(entry, subject)
-        came_of_it = _held_out(entry)
+    began = _began(entry, message, subject, is_broadcast=broadcast)
+    came_of_it = _held_out(entry) if entry.is_held_out else outcome_of(entry, made, then, made_at)
     still = _stands_still(current, again.pauses.get(entry.rule)) if entry.is_inside else ""
     return Explanation(
         message_id=id_in_ref(entry.occasion),
@@ -176,19 +216,19 @@ def _made_by(entry: Entry, keys: Container[str], deliveries: Sequence[Delivery])
     return own if own or is_other else found
 
 
-def _entered(entry: Entry, subject: str) -> str:
-    how = (
-        ", retroactively: it was anonymous until they were identified" if entry.retroactive else ""
-    )
-    if (moment := led_by_time(id_in_ref(entry.occasion))) is not None:
-        return f"entered {entry.rule} at {format_instant(entry.timestamp)}, {moment}"
-    return f"entered {entry.rule} by {subject} of {format_instant(entry.timestamp)}{how}"
-
-
-def _would_have(entry: Entry, subject: str) -> str:
-    if (moment := led_by_time(id_in_ref(entry.occasion))) is not None:
-        return f"did not enter {entry.rule} at {format_instant(entry.timestamp)}, {moment}"
-    return f"did not enter {entry.rule} by {subject} of {format_instant(entry.timestamp)}"
+def _began(entry: Entry, message: StoredMessage | None, subject: str, *, is_broadcast: bool) -> str:
+    if is_broadcast:
+        return f"was {in_audience(entry.rule, entry.occasion, entry.timestamp, message)}"
+    moment = led_by_time(id_in_ref(entry.occasion))
+    if moment is not None:
+        led = by_moment(entry.rule, moment, entry.timestamp)
+    else:
+        led = by_message(entry.rule, subject, entry.timestamp)
+    if entry.is_held_out:
+        return f"did not enter {led}"
+    if entry.retroactive:
+        return f"entered {led}, retroactively: it was anonymous until they were identified"
+    return f"entered {led}"
 
 
 def _held_out(entry: Entry) -> str:
@@ -196,50 +236,39 @@ def _held_out(entry: Entry) -> str:
     return sentence_for(Reason.HOLDOUT, None, {}, None) + (f"; {reached}" if reached else "")
 
 
-def _sent_to(entry: Entry, message: StoredMessage | None) -> str:
-    how = set_off_by(entry.rule, entry.occasion, message)
-    return f"was in the audience of {entry.rule} of {format_instant(entry.timestamp)}, {how}"
-
-
 def _explain_skip(
     skips: Skips, said: SkipVerdict, message: StoredMessage, person: str, rule: Rule | None
 ) -> Explanation:
     rule_id, digest, reason, condition, values = said
     subject = subject_of(message)
-    because = sentence_for(Reason(reason), condition, values, rule)
-    happened = format_instant(message.timestamp)
     did_not = "did not enter"
     if rule is not None and rule.kind is RuleKind.BROADCAST:
         did_not = "did not set off"
-    return Explanation(
+    occasion = Occasion(
+        rule=rule_id,
+        digest=digest,
         message_id=message.message_id,
         subject=subject,
         timestamp=message.timestamp,
         decided_at=skips.decided_at,
-        rule=rule_id,
-        person=person,
-        outcome=Outcome.SKIPPED,
-        reason=reason,
+        clause=f"{did_not} {by_message(rule_id, subject, message.timestamp)}",
         retroactive=skips.retroactive,
-        reworded=rule is not None and rule.digest != digest,
-        sentence=f"{person} {did_not} {rule_id} by {subject} of {happened}: {because}.",
     )
+    because = sentence_for(Reason(reason), condition, values, rule)
+    return occasion.explained(person, rule, reason, because)
 
 
 def _explain_time_skip(skip: TimeSkip, person: str, rule: Rule | None) -> Explanation:
     rule_id, digest, reason, condition, values = skip.verdict
-    because = sentence_for(Reason(reason), condition, values, rule)
-    at, moment = format_instant(skip.timestamp), led_by_time(skip.occasion) or ""
-    return Explanation(
+    moment = led_by_time(skip.occasion) or ""
+    occasion = Occasion(
+        rule=rule_id,
+        digest=digest,
         message_id=skip.occasion,
         subject=subject_of(None, skip.occasion),
         timestamp=skip.timestamp,
         decided_at=skip.decided_at,
-        rule=rule_id,
-        person=person,
-        outcome=Outcome.SKIPPED,
-        reason=reason,
-        retroactive=False,
-        reworded=rule is not None and rule.digest != digest,
-        sentence=f"{person} did not enter {rule_id} at {at}, {moment}: {because}.",
+        clause=f"did not enter {by_moment(rule_id, moment, skip.timestamp)}",
     )
+    because = sentence_for(Reason(reason), condition, values, rule)
+    return occasion.explained(person, rule, reason, because)
