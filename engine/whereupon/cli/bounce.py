@@ -14,7 +14,7 @@ def bounce_command(store: StoreUrl, rules: RulesFolder = RULES) -> None:
 
     For the pipe of a mail server: ``|"whereupon bounce --store postgresql:///shop"`` in an alias. A permanent bounce
     and a complaint suppress the address. A mail that is no report changes nothing, and is no error: a mail server
-    would send an error back to whoever is on holiday.
+    would send an error back to a person on holiday.
     """
     found = read_bounce(sys.stdin.buffer.read(MOST_BYTES))
     if found is None:

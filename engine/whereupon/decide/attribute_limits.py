@@ -1,7 +1,7 @@
 """How many attributes a person may have, and how much they may hold.
 
 A person is read and written as a whole with each message, so a sender must not be able to add without end.
-Attributes that exist may change; those that would exceed the limits are not set, whoever sends them.
+Attributes that exist may change; those that would exceed the limits are not set, no matter which sender sends them.
 """
 
 from collections.abc import Mapping

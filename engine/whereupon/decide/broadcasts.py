@@ -201,7 +201,7 @@ def goal_reached_by(
 
 
 def _verdict(work: BatchState, evaluation: Evaluation, rule: Rule) -> Verdict:
-    """Whether somebody of the audience enters, but for the holdout."""
+    """Whether a person of the audience enters, but for the holdout."""
     if rule.goal is None or not rule.goal.skips_reached:
         return ENTERED
     see_now(work, evaluation)

@@ -77,7 +77,7 @@ def meet_goals(work: BatchState, evaluation: Evaluation) -> None:
 
 
 def meet_by_merge(work: BatchState, evaluation: Evaluation) -> None:
-    """Convert the person's entries whose goal somebody met who has been merged into them."""
+    """Convert the person's entries whose goal was met by a person who has been merged into them."""
     if not work.index.goal_names:
         return
     for entry, goal in _watched_entries(work, evaluation.person_key):

@@ -1,4 +1,4 @@
-"""Whether somebody reached the goal of a rule before they entered."""
+"""Whether a person reached the goal of a rule before they entered."""
 
 from collections.abc import Mapping
 

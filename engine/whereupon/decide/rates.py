@@ -33,7 +33,7 @@ def with_people(
 
 
 def free_at(rate: AudienceRate, let_in: tuple[LetIn, ...], at: datetime) -> datetime:
-    """The first instant from ``at`` on at which somebody may be let in."""
+    """The first instant from ``at`` on at which a person may be let in."""
     if room_at(rate, let_in, at) > 0:
         return at
     return later(_lately(rate, let_in, at)[0].at, rate.per)

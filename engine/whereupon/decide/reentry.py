@@ -69,7 +69,7 @@ def _in_calendar(
 ) -> Verdict:
     """Refused by an entry in the same part of the calendar, on the clock of now or on that of the entry's time.
 
-    So a person who changes their timezone enters no sooner, and the database admits whoever is let in.
+    So a person who changes their timezone enters no sooner, and the database admits everybody who is let in.
     """
     slot = _calendar_slot(span, moment, zone)
     if has_slot(past, slot):

@@ -58,7 +58,7 @@ def resume_request(
 def _merge_now(work: BatchState, request: Request, message: Message, now: datetime) -> None:
     """Merge the two persons, and apply what that changes for the one who is left, as of now.
 
-    What came of the message when it arrived stays. So rules hear of a moment: that somebody agreed.
+    What came of the message when it arrived stays. So rules hear of a moment: that an operator agreed.
     """
     names = message.user_id or "", message.target_id or ""
     survivor, loser = (work.persons.get(work.users.get(name, 0)) for name in names)

@@ -87,7 +87,7 @@ class Snapshot:
             broke the silence; None if nothing did, as far back as matters.
         opens: whether time alone may let people into rules.
         arrived: by person, when the last of the messages arrived that came since a subject is armed.
-        open_runs: the runs on each person's clock that are open or open soon, if a message may bring somebody's turn nearer.
+        open_runs: the runs on each person's clock that are open or open soon, if a message may bring a person's turn nearer.
         until: up to when what is due is done, where that is earlier than what was asked for; None if it is not.
         ahead: events of a claim that a later chunk evaluates, by their new owner; they have happened already.
         rule_versions: versions that running entries still follow, though the rulebook has newer ones.

@@ -8,7 +8,7 @@ from whereupon.rules.model import OnQuiet
 
 
 class TimedPast:
-    """The last messages that broke silences, of the store and of the batch, and of whom the store was asked.
+    """The last messages that broke silences, of the store and of the batch, and the persons whom the store was asked about.
 
     Args:
         loaded: what the store was asked.

@@ -126,7 +126,7 @@ class ChannelLane:
     def _settle_and_prepare(
         self, ended: CallEnd[Parcel] | None, following: Parcel | None
     ) -> Parcel | None:
-        """Settle and prepare; if that ends a rest, look for what somebody left waiting during it."""
+        """Settle and prepare; if that ends a rest, look for what was left waiting during it."""
         has_rested = self._settler.rests_until is not None
         ready = self._settler.settle_and_prepare(ended, following)
         if has_rested and self._settler.rests_until is None:

@@ -126,7 +126,7 @@ class Lane(ForkAware, Generic[Item]):
         self._callers: set[_Caller[Item]] = set()
         self._hanging = 0
         self._is_taking = False
-        self._is_spent = True  # there was nothing to take, or a call hangs: until somebody wakes it
+        self._is_spent = True  # there was nothing to take, or a call hangs: until it is woken
         self._failure: BaseException | None = None
         self.is_stopped = False
 

@@ -154,7 +154,7 @@ def _owner(signer: bytes, user_id: str) -> bytes:
 
 
 def _delivery_part(key: str) -> bytes:
-    """An idempotency key, which is 32 hexadecimal digits unless somebody else has made it."""
+    """An idempotency key, which is 32 hexadecimal digits unless it was made elsewhere."""
     try:
         raw = bytes.fromhex(key)
     except ValueError:

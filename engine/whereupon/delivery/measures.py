@@ -16,7 +16,7 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 6
 
 UNMATCHED = "unmatched"
 """The reason of decisions on rules that the index left out: their ``where``, or the attributes in their ``who``,
-do not hold. Which it is, is found when somebody asks (see `Engine.explain`)."""
+do not hold. Which it is, is found when an operator asks (see `Engine.explain`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How many deliveries ended, for whoever asked for them to be handed over."""
+"""How many deliveries ended, for the caller that asked for them to be handed over."""
 
 from collections import Counter
 from threading import Lock

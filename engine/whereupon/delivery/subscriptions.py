@@ -1,4 +1,4 @@
-"""What a person wants to be sent, read and changed by whoever has the link of one of the person's mails.
+"""What a person wants to be sent, read and changed by the holder of the link of one of the person's mails.
 
 A wish becomes an ``identify`` of the person's, as a server sends it. It is made, and decided, in one transaction in
 which the person is held, so that two wishes at one time both count, and nobody comes back who was erased meanwhile.

@@ -12,7 +12,7 @@ _SOON, _NEW, _UNUSED = timedelta(days=14), timedelta(days=7), timedelta(days=90)
 
 
 def check_api_keys(session: Session, now: datetime, *, needed: bool = False) -> Iterator[Finding]:
-    """Every key that somebody should look at; where there are none, nothing, unless a server needs one.
+    """Every key that an operator should look at; where there are none, nothing, unless a server needs one.
 
     Args:
         needed: whether the configuration has a server, which answers nobody without a key.
@@ -49,7 +49,7 @@ def _use(key: ApiKey, now: datetime) -> Iterator[Finding]:
 
 
 def _overlap(key: ApiKey, now: datetime) -> Iterator[Finding]:
-    """That somebody still has an old secret, which is about to end."""
+    """That a caller still has an old secret, which is about to end."""
     until, used = key.replaced_until, key.replaced_used_at
     if until is None or used is None or not now < until <= now + _SOON:
         return

@@ -19,7 +19,7 @@ def exit_conditions(rule: Rule) -> list[Condition]:
 
 
 def goal_window(rule: Rule) -> HistoryWindow:
-    """The past events that the rule's goal asks about as somebody enters."""
+    """The past events that the rule's goal asks about as a person enters."""
     if rule.goal is None:
         return {}
     return {rule.goal.event: None if rule.goal.skips_reached else ZERO}

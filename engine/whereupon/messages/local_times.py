@@ -1,4 +1,4 @@
-"""Times of day on somebody's clock.
+"""Times of day on a person's clock.
 
 A local time that a clock change skips is the first moment after the gap; one that comes twice is its first.
 """

@@ -36,7 +36,7 @@ def checked_name(name: str) -> str:
 
 
 def checked_id(key_id: str) -> str:
-    """An id that somebody chose."""
+    """An id that an operator chose."""
     if not _ID.fullmatch(key_id) or key_id.startswith(("wk_", "wm_")):
         reason = "an id has 1 to 64 letters, digits, dots, hyphens and underscores, and does not begin as secrets do"
         raise ApiKeyError(code="bad-id", reason=reason)

@@ -1,4 +1,4 @@
-"""Before a pass over all people begins, every transaction is over that may make somebody known and knows nothing of the pass."""
+"""Before a pass over all people begins, every transaction is over that may make a person known and knows nothing of the pass."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta

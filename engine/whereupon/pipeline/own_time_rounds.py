@@ -22,7 +22,7 @@ class OwnTimeRounds(AudienceRounds):
     def without_early(
         self, session: Session, runs: Sequence[BroadcastRun], now: datetime
     ) -> list[BroadcastRun]:
-        """Runs without those whose pass over all people may not begin yet, since it could miss somebody.
+        """Runs without those whose pass over all people may not begin yet, since it could miss a person.
 
         Args:
             runs: all that wait.
@@ -47,7 +47,7 @@ class OwnTimeRounds(AudienceRounds):
     def _make_timers(
         self, session: Session, run: BroadcastRun, rule: Rule, closes_at: datetime
     ) -> BatchResult:
-        """Make the timers of the next people. Whoever's time has passed already is told so when theirs rings.
+        """Make the timers of the next people. A person whose time has passed already is skipped when their timer rings.
 
         `who` is asked then, too: a person may come to meet it until their own time.
         """

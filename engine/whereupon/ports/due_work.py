@@ -141,7 +141,7 @@ class DueWork(Reads, Writes, Protocol):
         return next((r for r in self.waiting_runs() if (r.rule, r.occasion) == same), None)
 
     def open_transactions(self) -> frozenset[str]:
-        """Names of the other transactions that are open and may yet make somebody known; a name is not used again."""
+        """Names of the other transactions that are open and may yet make a person known; a name is not used again."""
         return frozenset()
 
     def begin_run(self, rule: str, occasion: str) -> bool:

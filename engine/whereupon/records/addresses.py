@@ -1,4 +1,4 @@
-"""Suppressed addresses: what is sent nothing any more on a channel, whoever has it."""
+"""Suppressed addresses: what is sent nothing any more on a channel, whichever person has it."""
 
 from dataclasses import dataclass
 from datetime import datetime

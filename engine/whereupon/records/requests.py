@@ -161,7 +161,7 @@ class AuditRow:
 
     @property
     def facts(self) -> Mapping[str, JsonValue]:
-        """The record, read; empty if somebody has damaged it, as `verify` reports."""
+        """The record, read; empty if it has been damaged, as `verify` reports."""
         try:
             facts = decode(self.record)
         except ValueError:

@@ -40,7 +40,7 @@ KEY: Final = "{key}"
 
 
 class MailSetupError(Exception):
-    """No mail can be sent before somebody mends a setting. Deliveries wait meanwhile, and none is given up."""
+    """No mail can be sent before a setting is mended. Deliveries wait meanwhile, and none is given up."""
 
 
 class Email:

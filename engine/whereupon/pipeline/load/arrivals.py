@@ -13,7 +13,7 @@ MOST_LATE = timedelta(days=1)
 def arrivals_since(
     session: Session, persons: Collection[int], moment: datetime
 ) -> dict[int, datetime]:
-    """By person, when the last message arrived; those of whom nothing has arrived are left out."""
+    """By person, when the last message arrived; those from whom nothing has arrived are left out."""
     last: dict[int, datetime] = {}
     for stored in session.owned_messages(persons, earlier(moment, MOST_LATE)):
         arrived = stored.message.received_at

@@ -20,7 +20,7 @@ class LoadPlan:
         wakes: when the entries are due that wake, and the timers that ring.
         quiet: those whose entries only send as they are woken: nothing is decided about them.
         erased_unknown: user ids that are to be erased, though nobody has them yet.
-        late: where messages come after their claim: how far back it may have let somebody in.
+        late: where messages come after their claim: how far back it may have let a person in.
         settled: by anonymous key, up to when earlier messages keep their owners (see `settled_until`). Keys
             without such an instant are left out.
         spans: by rule, how far back earlier entries have a say (None: for ever).
@@ -70,7 +70,7 @@ class LoadPlan:
         return settled is not None and instant <= settled
 
     def ask(self, owner: int, watch: HistoryWindow, moment: datetime) -> None:
-        """Note what somebody's past is asked about, as seen from a moment."""
+        """Note what a person's past is asked about, as seen from a moment."""
         for name, span in watch.items():
             since = None if span is None else earlier(moment, span)
             known = self.needs.get((owner, name), since)

@@ -10,10 +10,10 @@ from whereupon.ports import Session
 
 
 def load_open_runs(session: Session, index: RuleIndex, loaded: Snapshot, until: datetime) -> None:
-    """Load the runs that are open: somebody may become known, or a message or a step may change a clock.
+    """Load the runs that are open: a person may become known, or a message or a step may change a clock.
 
     A run that opens soon is among them: it may open before this transaction commits, and its pass over all people
-    does not see somebody new until then.
+    does not see a new person until then.
 
     Args:
         until: up to when the transaction goes.

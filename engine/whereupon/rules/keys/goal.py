@@ -42,7 +42,7 @@ class Goal:
 
     @property
     def performed(self) -> Performed:
-        """The question whether somebody reached it, ever."""
+        """The question whether a person reached it, ever."""
         where = None if self.where is ALWAYS else self.where
         return Performed(self.event, where, same=self.same)
 

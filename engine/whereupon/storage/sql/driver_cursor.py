@@ -57,7 +57,7 @@ def _written(
 
 
 def is_observed(connection: Connection) -> bool:
-    """Whether somebody listens to events of the connection, or its statements are logged."""
+    """Whether a listener hears events of the connection, or its statements are logged."""
     heard = connection._has_events or connection.engine._has_events  # noqa: SLF001
     return heard or connection._echo  # noqa: SLF001 - no other way to ask costs less than the statement
 

@@ -49,7 +49,7 @@ class RequestRow(Base, table=True):
 
 
 class ApprovalRow(Base, table=True):
-    """Somebody's agreement to a request as it was planned; once each."""
+    """The agreement of one operator to a request as it was planned; once each."""
 
     __tablename__ = "whereupon_approval"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
@@ -87,7 +87,7 @@ class AuditRowRow(Base, table=True):
 
 
 class AuditHeadRow(Base, table=True):
-    """Where the audit log ends: one row, which whoever writes into the log holds."""
+    """Where the audit log ends: one row, which every writer of the log holds."""
 
     __tablename__ = "whereupon_audit_head"
 

@@ -260,7 +260,7 @@ class RowLocks:
         return sorted(waiting, key=lambda run: (run.due_at, run.rule, run.occasion))
 
     def open_transactions(self) -> frozenset[str]:
-        """The other transactions that have read identifiers, as all do that make somebody known."""
+        """The other transactions that have read identifiers, as all do that make a person known."""
         found = self._locks.open_transactions.fetch(self._connection)
         return frozenset(str(name) for (name,) in found)
 
@@ -321,7 +321,7 @@ class RowLocks:
         return self._database.members([str(escape_nul(text)) for text in texts])
 
     def after_writing(self, changes: Changes) -> None:
-        """Note new rows as locked, and begin again if somebody was erased meanwhile.
+        """Note new rows as locked, and begin again if a person was erased meanwhile.
 
         Else an id that was unknown when the batch was loaded could bring an erased person back.
         """

@@ -257,7 +257,7 @@ class DueWorkContract:
             assert [(d.awaited_by, d.result) for d in kept] == [(k, {"of": k}) for k in (1, 4, 5)]
 
     def test_only_what_is_dead_is_revived(self, store: Store) -> None:
-        """Once: whoever comes second finds it pending, or sent."""
+        """Once: the second caller finds it pending, or sent."""
         ended = delivery(1)._replace(state=DeliveryState.DEAD, attempts=8, reason="gone")
         sent = delivery(2)._replace(state=DeliveryState.SENT)
         save(store, Changes(deliveries=[ended, sent]))

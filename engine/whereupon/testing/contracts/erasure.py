@@ -132,7 +132,7 @@ class ErasureContract:
             assert [m.key for m in session.owned_messages([11], FIRST)] == [12]
 
     def test_requests_by_a_namesake_keep_their_name(self, store: Store) -> None:
-        """An anonymous id that goes with a person may read like somebody else's user id."""
+        """An anonymous id that goes with a person may read like the user id of another person."""
         theirs = Identifier(IdKind.ANONYMOUS, "ada", ANON)
         claim = ClaimRun(ANON, BOB, NOON, NOON, "m-1")
         save(store, Changes(identifiers=[theirs], claims={(ANON, NOON): claim}))
@@ -142,7 +142,7 @@ class ErasureContract:
             assert session.request(1) == request(1)
 
     def test_requests_of_an_erased_person_stay_without_their_name(self, store: Store) -> None:
-        """That somebody asked stays on record; who, does not."""
+        """The request stays on record; the name of the person does not."""
         save(store, all_of(ADA, start=10))
         other = replace(request(2), person="user-2")
         save(store, Changes(requests={1: request(1), 2: other}))
@@ -199,7 +199,7 @@ class ErasureContract:
         assert (blank.message_id, blank.content, blank.state) == (None, {}, DeliveryState.WITHHELD)
 
     def test_who_waits_for_a_delivery_that_is_blanked_goes_on(self, store: Store) -> None:
-        """Of what was opened for somebody else, and of a run; its trail has no values any more."""
+        """Of what was opened for another person, and of a run; its trail has no values any more."""
         save(store, all_of(ADA, start=10))
         bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
         save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))

@@ -63,7 +63,7 @@ class InboxContract:
             assert session.inbox(99, 9, now=NOON) == []
 
     def test_what_is_read_or_has_expired_is_left_out(self, store: Store) -> None:
-        """An item expires at the instant itself; whoever asks for all gets those that are read."""
+        """An item expires at the instant itself; who asks for all gets those that are read."""
         read = inbox_item("r", at=after(9))._replace(read_at=after(9))
         short = inbox_item("s")._replace(expires_at=after(5))
         put(store, read, short)

@@ -272,7 +272,7 @@ class OperationsContract:
             assert session.count_ahead(own) == 2
 
     def test_a_run_begins_once(self, store: Store) -> None:
-        """Whoever asks first begins it; what is recorded is not begun again."""
+        """The first caller begins it; what is recorded is not begun again."""
         with store.session() as session:
             assert session.begin_run("news", "news:june")
             june = run("news:june")

@@ -299,7 +299,7 @@ class QuestionsContract:
             assert [session.survivor_of(key) for key in (BOB, ADA, 5, 99)] == [5, 5, None, None]
 
     def test_merges_are_told_of_the_survivor(self, store: Store) -> None:
-        """Oldest first; those of whom the survivor merged before are theirs, too."""
+        """Oldest first; those of a person whom the survivor merged before are theirs, too."""
         first = Merge(ADA, BOB, "bob", "m-1", NOON)
         save(store, Changes(merges=[first], persons={5: person(5, user_id="cleo")}))
         save(store, Changes(merges=[Merge(5, ADA, "ada", "m-2", LAST)]))

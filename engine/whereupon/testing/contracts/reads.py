@@ -97,7 +97,7 @@ class ReadsContract:
             assert len(session.live_messages([ANON], FIRST, inert, 2)) == limit - 1
 
     def test_messages_are_found_by_their_keys(self, store: Store) -> None:
-        """Whoever's they are."""
+        """Whatever person they belong to."""
         save(store, Changes(messages=[message(1), message(2, owner=ANON), message(3)]))
         with store.session() as session:
             found = sorted(session.messages([2, 3, 99]), key=lambda each: each.key)
@@ -262,7 +262,7 @@ class ReadsContract:
         }
 
     def test_owned_messages_come_by_timestamp_then_key(self, store: Store) -> None:
-        """Whatever the order of arrival and whoever's they are; ``since`` itself belongs to it."""
+        """Whatever the order of arrival and whatever person they belong to; ``since`` itself belongs to it."""
         times = {5: 2, 2: 1, 4: 1, 3: 0, 6: -1}
         messages = [message(k, at=after(s), owner=1 + k % 2) for k, s in times.items()]
         save(store, Changes(messages=[*messages, message(9, owner=7)]))

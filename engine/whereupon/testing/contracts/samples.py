@@ -53,7 +53,7 @@ def after(seconds: float) -> datetime:
 
 
 def message(key: int, *, owner: int = ADA, at: datetime = NOON, name: str = "buy") -> StoredMessage:
-    """A track message of somebody's."""
+    """A track message of a person's."""
     said = Message(
         message_id=f"m-{key}",
         type=MessageType.TRACK,
@@ -155,7 +155,7 @@ def run(occasion: str, *, at: datetime = NOON, cursor: int | None = 0) -> Broadc
 
 
 def inbox_item(key: str, *, owner: int = ADA, at: datetime = NOON) -> InboxItem:
-    """An unread item of somebody's inbox, which never expires."""
+    """An unread item of a person's inbox, which never expires."""
     kind = SendKind.TRANSACTIONAL
     return InboxItem(key, owner, "news", "inbox", kind, "offers", ODD, at, occasion="m-1")
 

@@ -83,7 +83,7 @@ class TransactionsContract:
         assert store.transact(lambda session: session.allocate(1), alone=True) != write
 
     def test_work_that_raises_leaves_nothing_of_its_own(self, store: Store) -> None:
-        """Whoever else wrote in the same transaction is not taken back with it."""
+        """What another caller wrote in the same transaction is not taken back with it."""
         ready = Barrier(6)
 
         def send(number: int) -> None:

@@ -114,7 +114,7 @@ class WritesContract:
             assert session.next_claim_due() is None
 
     def test_a_claim_that_was_begun_goes_with_its_anonymous_id(self, store: Store) -> None:
-        """The id is erased with the last who claimed it, whoever was about to."""
+        """The id is erased with the last who claimed it, whichever person was about to."""
         claim = ClaimRun(ANON, ADA, NOON, NOON, "m-1")
         save(store, Changes(persons={ADA: person()}, claims={(ANON, NOON): claim}))
         save(store, Changes(claim_jobs={ANON: claiming(owner=BOB)}))
@@ -258,7 +258,7 @@ class WritesContract:
             assert [each.key for each in session.deliveries([DeliveryState.SENT], 9)] == [3]
 
     def test_a_run_never_goes_back(self, store: Store) -> None:
-        """Who adds a run that somebody sends already, or has sent, changes nothing."""
+        """Who adds a run that another process sends already, or has sent, changes nothing."""
         for cursor in (0, 0, 500, 0, None, 0):
             save(store, Changes(runs={("news", "a"): run("a", cursor=cursor)}))
         save(store, Changes(runs={("news", "b"): run("b", cursor=500)}))
@@ -276,7 +276,7 @@ class WritesContract:
             assert session.rule_version("d2") is None
 
     def test_an_id_stands_for_one_thing(self, store: Store) -> None:
-        """Whoever comes second with the same new id is told so, and writes nothing."""
+        """The second transaction with the same new id loses the race, and writes nothing."""
         save(store, Changes(identifiers=[Identifier(IdKind.USER, "ada", ADA)]))
         second = Changes(
             identifiers=[Identifier(IdKind.USER, "ada", BOB)], persons={BOB: person(BOB)}

@@ -22,7 +22,7 @@ Wire: TypeAlias = dict[str, object]
 _RESERVED = frozenset(
     {"id", "cio_id", "anonymous_id", "_update", "_timestamp", "cio_relationships"}
 )
-"""Attributes of an identify that say how it is done, or of whom."""
+"""Attributes of an identify that say how it is done, or for which person."""
 
 _EVENT_TYPES = {"event": "track", "page": "page", "screen": "screen"}
 _METRICS = frozenset(

@@ -34,13 +34,13 @@ class Persons:
     # --- by what people have ------------------------------------------------------------------------
 
     def known(self, user_ids: Collection[str]) -> set[str]:
-        """Those of the ids that are somebody's user ids."""
+        """Those of the ids that are user ids of persons."""
         self._before()
         with self._engine.store.reading() as session:
             return {each.value for each in session.identifiers(user_ids, ())}
 
     def is_known(self, user_id: str) -> bool:
-        """Whether somebody has that user id."""
+        """Whether a person has that user id."""
         return user_id in self.known([user_id])
 
     def find(self, user_id: str) -> Person | None:
@@ -78,7 +78,7 @@ class Persons:
     def in_path(self, part: str) -> str:
         """The user id that a path names, of somebody or nobody.
 
-        What looks like an e-mail address names the one person who has it, unless it is somebody's user id.
+        What looks like an e-mail address names the one person who has it, unless it is the user id of a person.
 
         Raises:
             RefusedError: it is a ``cio_id``, or several people have the address.

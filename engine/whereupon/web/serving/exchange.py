@@ -25,7 +25,7 @@ class Client(Protocol):
 
 
 class Exchange:
-    """What a request holds of the budget for bodies, and whether somebody still waits for the answer.
+    """What a request holds of the budget for bodies, and whether the client still waits for the answer.
 
     Attributes:
         held: bytes of the body that are counted.
