@@ -23,6 +23,7 @@ from whereupon.pipeline.work_scope import Versions, due_versions
 from whereupon.ports import Session
 from whereupon.records import ClaimRun, Delivery, Entry, Identifier, IdKind, Timer
 
+_ANONYMOUS = IdKind.ANONYMOUS  # an attribute of an enumeration is looked up slowly
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
 
@@ -318,7 +319,7 @@ class BatchLoader:
     ) -> None:
         self._session.ahead(partial(self._identifiers, mentioned))
         for known in self._identifiers(mentioned):
-            if known.kind is IdKind.ANONYMOUS:
+            if known.kind is _ANONYMOUS:
                 loaded.anonymous[known.value] = known.key
             else:
                 loaded.users[known.value] = known.key
@@ -329,7 +330,7 @@ class BatchLoader:
             persons = set(loaded.users.values())  # of all: who is merged here may be erased next
             loaded.identifiers_of = self._session.identifiers_of(persons)
             for known in loaded.identifiers_of:
-                if known.kind is IdKind.ANONYMOUS:
+                if known.kind is _ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
     def _load_claims(self, loaded: Snapshot, load_plan: LoadPlan, mentioned: BatchKeys) -> None:

@@ -26,6 +26,10 @@ from whereupon.storage.memory.layout import Named, Schema
 from whereupon.storage.memory.tables import R
 from whereupon.storage.memory.writes import write
 
+_USER, _ANONYMOUS = (
+    IdKind.USER,
+    IdKind.ANONYMOUS,
+)  # an attribute of an enumeration is looked up slowly
 _OLD_BY = {
     "set_aside": "set_aside_at",
     "inbox": "expires_at",
@@ -98,14 +102,14 @@ class MemorySession(Questions, DueWork):
         """From the moment on, owner by owner."""
         owned = self._in.messages.owned
         keys = [key for owner in set(owners) for key in owned.keys(owner, (since, 0))][:limit]
-        return sorted(self._in.messages.some(keys), key=attrgetter("timestamp", "key"))
+        return sorted(self._in.messages.some(keys), key=attrgetter("message.timestamp", "key"))
 
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
     ) -> list[records.Identifier]:
         """By key."""
-        keys = {(IdKind.USER, value) for value in user_ids}
-        return self._in.identifiers.some(keys | {(IdKind.ANONYMOUS, v) for v in anonymous_ids})
+        keys = {(_USER, value) for value in user_ids}
+        return self._in.identifiers.some(keys | {(_ANONYMOUS, value) for value in anonymous_ids})
 
     def entries(self, keys: Collection[int]) -> list[records.Entry]:
         """By key."""

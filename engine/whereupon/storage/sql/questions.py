@@ -110,7 +110,7 @@ class SqlQuestions(SqlGuardQuestions, SqlFigureQuestions, Questions):
         found = self._queries.claimed_messages.fetch(
             self._connection, person=person_key, limit=limit
         )
-        return list(map(rows.message_from, found))
+        return rows.messages_from(found)
 
     def merges(self, person_keys: Collection[int]) -> list[Merge]:
         """Merges that these persons survived."""
@@ -144,7 +144,7 @@ class SqlQuestions(SqlGuardQuestions, SqlFigureQuestions, Questions):
             key_before=LAST_KEY if before is None else before[1],
             limit=limit,
         )
-        return list(map(rows.message_from, found))
+        return rows.messages_from(found)
 
     def persons_with_email(self, emails: Collection[str]) -> list[Person]:
         """Persons by the address that their row has."""

@@ -141,9 +141,9 @@ class SqlReads(SqlAccess, Reads):
         asked = {"keys": self._database.members(owners), "since": as_micros(since)}
         if limit is None:
             found = self._queries.owned_messages.fetch(self._connection, **asked)
-            return list(map(rows.message_from, found))
+            return rows.messages_from(found)
         found = self._queries.some_owned_messages.fetch(self._connection, **asked, limit=limit)
-        return sorted(map(rows.message_from, found), key=lambda each: (each.timestamp, each.key))
+        return rows.messages_from(rows.newest_last(found))
 
     def live_messages(
         self,
@@ -160,7 +160,7 @@ class SqlReads(SqlAccess, Reads):
             limit=_NO_LIMIT if limit is None else limit,
             **self._inert(left_out),
         )
-        return sorted(map(rows.message_from, found), key=lambda each: (each.timestamp, each.key))
+        return rows.messages_from(rows.newest_last(found))
 
     def _inert(self, inert: Inert) -> dict[str, object]:
         return inert_parameters(self._connection, self._database, self._names, inert)
@@ -197,13 +197,13 @@ class SqlReads(SqlAccess, Reads):
             until=as_micros(until),
             limit=limit,
         )
-        return list(map(rows.message_from, found))
+        return rows.messages_from(found)
 
     def messages(self, keys: Collection[int]) -> list[StoredMessage]:
         """These messages."""
         members = self._database.members(keys)
         found = self._queries.messages.fetch(self._connection, keys=members)
-        return list(map(rows.message_from, found))
+        return rows.messages_from(found)
 
     def claim_jobs(
         self, person_keys: Collection[int], anonymous_keys: Collection[int]

@@ -4,8 +4,10 @@ Each pair of functions follows the order of the table's columns. Text of JSON is
 so that numbers come back as they were said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
@@ -91,16 +93,35 @@ def message_rows(
     return list(zip(*columns, strict=True))
 
 
+def messages_from(found: Iterable[Record]) -> list[StoredMessage]:
+    """Messages in the order of their rows, each with its name's type and name behind it; column by column, too."""
+    columns = list(zip(*found, strict=True))
+    if not columns:
+        return []
+    keys, refs, _, owners, users, devices, targets, *times, sources, depths = columns[:12]
+    bodies, _, types, names = columns[12:]
+    instants: dict[int | None, datetime | None] = {None: None}  # equal ones are made once
+    instants |= {micros: from_micros(micros) for micros in set().union(*times) - {None}}
+    said = zip(
+        *(map(id_in_ref, refs), map(_TYPES.__getitem__, types), names, users, devices, targets),
+        *(map(instants.__getitem__, column) for column in times),
+        *(map(SOURCES.__getitem__, sources), repeat(_LIVE), bodies, depths),
+        *(repeat(()), repeat(None)),
+        strict=False,  # what is the same for all has no end
+    )
+    messages = map(Message._make, said)
+    return list(map(StoredMessage._make, zip(keys, owners, messages, strict=True)))
+
+
 def message_from(row: Record) -> StoredMessage:
-    """A message, from its row and, behind it, its name's type and name."""
-    key, ref, _, owner, user_id, anonymous_id, target_id, timestamp, received_at, *rest = row
-    original, source, depth, body, _, type_, name = rest
-    happened = from_micros(timestamp)
-    received = happened if received_at == timestamp else from_micros(received_at)
-    by_sender = happened if original == timestamp else instant_or_none(original)
-    ids = (id_in_ref(ref), _TYPES[type_], name, user_id, anonymous_id, target_id)
-    times = (happened, received, by_sender)
-    return StoredMessage(key, owner, Message(*ids, *times, SOURCES[source], _LIVE, body, depth))
+    """One message, likewise."""
+    return messages_from([row])[0]
+
+
+def newest_last(found: Iterable[Record]) -> list[Record]:
+    """Rows of messages by timestamp, then key."""
+    by_key = sorted(found, key=itemgetter(0))  # twice, since numbers are compared faster than pairs
+    return sorted(by_key, key=itemgetter(7))
 
 
 def person_row(person: Person) -> Parameters:
