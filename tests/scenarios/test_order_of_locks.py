@@ -29,7 +29,7 @@ _TABLES = {
     "identifier": Rank.ANONYMOUS,
     "delivery": Rank.DELIVERIES,
     "device": Rank.DEVICES,
-    "thing": Rank.THINGS,
+    "thing": Rank.OBJECTS,
     "tombstone": Rank.TOMBSTONES,
 }
 _LOCKING = re.compile(r"FROM whereupon_(\w+).*FOR UPDATE$", re.DOTALL)

@@ -14,7 +14,7 @@ For others: all names below.
 """
 
 from whereupon.insight.clauses import describe, sentence_for, subject_of
-from whereupon.insight.explanations import Explanation, explain, told_once
+from whereupon.insight.explanations import Explanation, explain, without_repeats
 from whereupon.insight.identify_preview import (
     ClaimedMessage,
     EndedEntry,
@@ -95,8 +95,8 @@ __all__ = [
     "standing",
     "subject_of",
     "timeline",
-    "told_once",
     "waits_at",
     "where_words",
     "why_withheld",
+    "without_repeats",
 ]

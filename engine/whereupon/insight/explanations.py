@@ -112,7 +112,7 @@ class Occasion(NamedTuple):
         )
 
 
-def told_once(explanations: Iterable[Explanation]) -> list[Explanation]:
+def without_repeats(explanations: Iterable[Explanation]) -> list[Explanation]:
     """A person's explanations, one for each message and rule.
 
     A message may have opened an entry, then gone to another person by a claim, and come back by another claim.

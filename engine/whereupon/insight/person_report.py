@@ -11,7 +11,7 @@ from datetime import datetime
 from whereupon.errors import UnknownNameError
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.insight.clauses import subject_of
-from whereupon.insight.explanations import Explanation, explain, told_once
+from whereupon.insight.explanations import Explanation, explain, without_repeats
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.messages.times import later
 from whereupon.ports import Session
@@ -142,7 +142,9 @@ def _brought(
     sent = session.deliveries_of(key, occasions) if occasions else []
     brought: dict[str, list[BroughtMessage]] = defaultdict(list)
     for message in messages:
-        decisions = tuple(told_once(_explained(led_to[message.key], message, person, again, sent)))
+        decisions = tuple(
+            without_repeats(_explained(led_to[message.key], message, person, again, sent))
+        )
         said = (message.message_id, subject_of(message), message.timestamp)
         brought[message.anonymous_id or ""].append(BroughtMessage(*said, decisions))
     return brought

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from whereupon.insight.clauses import subject_of
-from whereupon.insight.explanations import Explanation, explain, told_once
+from whereupon.insight.explanations import Explanation, explain, without_repeats
 from whereupon.insight.person_profile import known_person
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.ports import Session
@@ -104,7 +104,7 @@ def _happenings(
     )
     for place, item in shown:
         message = item if isinstance(item, StoredMessage) else None
-        decisions = told_once(_explained(led_to[place], message, person, again, sent))
+        decisions = without_repeats(_explained(led_to[place], message, person, again, sent))
         occasion = "" if isinstance(item, StoredMessage) else item.occasion
         subject = subject_of(message, occasion)
         yield Happening(place=place, message=message, subject=subject, decisions=tuple(decisions))

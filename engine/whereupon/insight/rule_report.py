@@ -4,7 +4,7 @@ from itertools import chain
 
 from whereupon.errors import UnknownNameError
 from whereupon.insight.audiences import explain_runs
-from whereupon.insight.explanations import Explanation, explain, told_once
+from whereupon.insight.explanations import Explanation, explain, without_repeats
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.ports import Session
 from whereupon.records import Entry
@@ -40,7 +40,7 @@ def explain_rule(
     said = (
         explain(verdict, each, person, rule_id, again, sent, first) for each, verdict in decided
     )
-    told = told_once(chain.from_iterable(said))
+    told = without_repeats(chain.from_iterable(said))
     runs = list(explain_runs(session, person, known[0], rule_id, again, limit))
     if not runs:
         return told

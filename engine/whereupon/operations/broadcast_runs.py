@@ -69,14 +69,14 @@ class BroadcastRuns:
         current: CurrentPipeline,
         clock: Clock,
         wake: Callable[[], None],
-        tell: Callable[[BatchResult], object],
+        emit: Callable[[BatchResult], object],
     ) -> None:
         self._store = store
         self._current = current
         self._claims = ClaimRunner(store, current)
         self._clock = clock
         self._wake = wake
-        self._tell = tell
+        self._emit = emit
 
     def list(
         self, broadcast: str | None = None, *, before: RunPlace | None = None, limit: int = 100

@@ -159,7 +159,7 @@ class Broadcasts(BroadcastRuns):
             return _answer(run, people, known, done), done
 
         triggered, done = self._done(work, connection)
-        self._tell(done)
+        self._emit(done)
         return triggered
 
 

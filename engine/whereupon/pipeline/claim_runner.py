@@ -37,7 +37,7 @@ class ClaimRunner:
     def transact(
         self,
         work: Callable[[Session], T],
-        tell: Callable[[BatchResult], object] | None = None,
+        emit: Callable[[BatchResult], object] | None = None,
         *,
         alone: bool = False,
     ) -> T:
@@ -45,7 +45,7 @@ class ClaimRunner:
 
         Args:
             work: what to do.
-            tell: takes what was made of claims that came before it.
+            emit: takes what was made of claims that came before it.
             alone: whether the work takes long.
         """
         with one_call():
@@ -54,8 +54,8 @@ class ClaimRunner:
                     return self._store.transact(work, alone=alone)
                 except UnfinishedClaimsError as found:
                     for chunk in self.carry_out(found.keys):
-                        if tell is not None:
-                            tell(chunk)
+                        if emit is not None:
+                            emit(chunk)
 
     def carry_out(self, anonymous_keys: Iterable[int]) -> Iterator[BatchResult]:
         """Carry claims out to their ends, one transaction for each chunk."""

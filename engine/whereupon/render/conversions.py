@@ -13,7 +13,7 @@ _HEAD = ("entered", "sent", "converted", "difference (95 % interval)")
 _EVERYBODY, _HOLDOUT = "everybody", "holdout"
 
 
-def is_told(found: Conversions) -> bool:
+def says_something(found: Conversions) -> bool:
     """Whether there is anything to say: a goal, a holdout, or an arm."""
     return found.has_goal or found.holdout is not None or bool(found.splits)
 

@@ -7,7 +7,7 @@ from html import escape
 from whereupon.messages.times import format_instant
 from whereupon.operations.statistics import RuleStatistics, Statistics
 from whereupon.records import DeliveryFigures
-from whereupon.render.conversions import bars, conversion_lines, conversions_object, is_told
+from whereupon.render.conversions import bars, conversion_lines, conversions_object, says_something
 from whereupon.render.formatting import clean
 from whereupon.render.records import JsonObject
 
@@ -36,7 +36,7 @@ def statistics_lines(found: Statistics) -> Iterator[str]:
     for each in found.rules:
         yield from _limits(each)
     for each in found.rules:
-        if is_told(each.conversions):
+        if says_something(each.conversions):
             yield ""
             yield from conversion_lines(each.rule, each.conversions)
     yield from _notes(found)
@@ -82,7 +82,7 @@ def statistics_objects(found: Statistics) -> Iterator[JsonObject]:
     for each in found.rules:
         channels = {name: _object(figures) for name, figures in each.channels.items()}
         head = {"kind": "stats", "rule": each.rule, "entered": each.entered}
-        told = conversions_object(each.conversions) if is_told(each.conversions) else None
+        told = conversions_object(each.conversions) if says_something(each.conversions) else None
         limits = {"held_back": dict(each.held_back), "waiting": dict(each.waiting)}
         yield {**head, **_object(each.total), **limits, "channels": channels, "goal": told, **kept}
 
@@ -110,7 +110,7 @@ def statistics_svg(found: Statistics) -> str:
     for each in found.rules:
         parts.append(_funnel(each, top))
         top += _ROW * (len(_FUNNEL) + 2) + 12
-        if is_told(each.conversions):
+        if says_something(each.conversions):
             drawn, height = bars(each.conversions, top, row=_ROW, left=_LEFT + 60, width=300)
             parts.append(drawn)
             top += height + 12

@@ -190,11 +190,11 @@ class RecordWrites:
         self._many(queries.put_device, (rows.device_row(d) for d in devices.values() if d))
 
     def _objects(self, changes: Changes) -> None:
-        queries, things = self._queries, changes.objects
-        self._many(queries.drop_object, (n for n, t in things.items() if t is None), _FIRST_TWO)
-        kept = (rows.thing_row(t) for t in things.values() if t)
+        queries, objects = self._queries, changes.objects
+        self._many(queries.drop_object, (n for n, o in objects.items() if o is None), _FIRST_TWO)
+        kept = (rows.object_row(o) for o in objects.values() if o)
         self._many(queries.put_object, kept, _FIRST_TWO)
-        named = map(rows.thing_row, changes.named_objects.values())
+        named = map(rows.object_row, changes.named_objects.values())
         self._many(queries.keep_object, named, _FIRST_TWO)
 
     def _relationships(self, changes: Changes) -> None:

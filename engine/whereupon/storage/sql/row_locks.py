@@ -56,7 +56,7 @@ class Rank(IntEnum):
     ERASURES = 6
     DELIVERIES = 7
     DEVICES = 8
-    THINGS = 9
+    OBJECTS = 9
     TOMBSTONES = 10
     WRITING = 11
 
@@ -305,7 +305,7 @@ class RowLocks:
             self._lock(Rank.DEVICES, self._locks.lock_devices, keys=leaving, tokens=tokens)
         if places := changes.objects.keys() | changes.named_objects.keys():
             ids = self._texts({object_id for _, object_id in places})
-            self._lock(Rank.THINGS, self._locks.lock_objects, ids=ids)
+            self._lock(Rank.OBJECTS, self._locks.lock_objects, ids=ids)
         if changes.tombstones:
             digests = members({digest.hex() for digest, _ in changes.tombstones})
             self._lock(Rank.TOMBSTONES, self._locks.lock_tombstones, digests=digests)

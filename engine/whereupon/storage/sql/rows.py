@@ -229,13 +229,13 @@ def device_row(device: Device) -> Parameters:
     return (device.token, device.person_key, device.platform, attributes, updated_at)
 
 
-def thing_row(thing: ObjectRecord) -> Parameters:
+def object_row(record: ObjectRecord) -> Parameters:
     """An object's row."""
-    attributes, updated_at = object_text(thing.attributes), as_micros(thing.updated_at)
-    return (thing.type_id, thing.object_id, attributes, updated_at)
+    attributes, updated_at = object_text(record.attributes), as_micros(record.updated_at)
+    return (record.type_id, record.object_id, attributes, updated_at)
 
 
-def thing_from(row: Record) -> ObjectRecord:
+def object_from(row: Record) -> ObjectRecord:
     """An object."""
     type_id, object_id, attributes, updated_at = row
     return ObjectRecord(type_id, object_id, LazyObject(attributes), from_micros(updated_at))

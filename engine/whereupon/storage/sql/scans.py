@@ -31,6 +31,7 @@ from whereupon.storage.sql.tables import (
     InboxRow,
     MergeRow,
     MessageRow,
+    ObjectRow,
     PauseRow,
     PersonRow,
     RelationshipRow,
@@ -39,7 +40,6 @@ from whereupon.storage.sql.tables import (
     RunRow,
     SetAsideRow,
     SuppressedRow,
-    ThingRow,
     TombstoneRow,
 )
 from whereupon.storage.sql.time_skip_rows import time_skip_from
@@ -90,7 +90,7 @@ SCANNED: dict[type, Scanned] = {
     records.AuditRow: Scanned(AuditRowRow, ledger_rows.audit_from),
     records.AuditHead: Scanned(AuditHeadRow, ledger_rows.head_from),
     records.Device: Scanned(DeviceRow, ledger_rows.device_from, "person_key"),
-    records.ObjectRecord: Scanned(ThingRow, rows.thing_from),
+    records.ObjectRecord: Scanned(ObjectRow, rows.object_from),
     records.Relationship: Scanned(RelationshipRow, rows.relationship_from, "person_key"),
     records.Merge: Scanned(MergeRow, rows.merge_from, "survivor_key"),
     records.SetAside: Scanned(SetAsideRow, rows.set_aside_from),

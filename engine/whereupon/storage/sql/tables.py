@@ -61,6 +61,7 @@ __all__ = [
     "MessageRow",
     "MetaRow",
     "NameRow",
+    "ObjectRow",
     "PauseRow",
     "PersonRow",
     "RelationshipRow",
@@ -72,7 +73,6 @@ __all__ = [
     "SkippedListRow",
     "SkipsRow",
     "SuppressedRow",
-    "ThingRow",
     "TombstoneRow",
     "table_of",
 ]
@@ -242,7 +242,7 @@ class DeviceRow(Base, table=True):
     updated_at: int = Field(sa_type=Int64)
 
 
-class ThingRow(Base, table=True):
+class ObjectRow(Base, table=True):
     """An object that people relate to."""
 
     __tablename__ = "whereupon_thing"

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from whereupon.operations.conversions import Conversions
 from whereupon.operations.statistics import RuleStatistics, Statistics
 from whereupon.records import DeliveryFigures, Scope
-from whereupon.render.conversions import conversions_object, is_told
+from whereupon.render.conversions import conversions_object, says_something
 from whereupon.web.management.forms import RuleId
 from whereupon.web.management.routing import EngineGiven, needs, router
 
@@ -105,7 +105,7 @@ def _rule_shown(found: RuleStatistics) -> RuleStatisticsShown:
         entered=found.entered,
         total=_figures(found.total),
         channels={name: _figures(each) for name, each in found.channels.items()},
-        goal=_conversions(found.conversions) if is_told(found.conversions) else None,
+        goal=_conversions(found.conversions) if says_something(found.conversions) else None,
         held_back=dict(found.held_back),
         waiting=dict(found.waiting),
     )
