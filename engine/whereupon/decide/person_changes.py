@@ -18,7 +18,7 @@ from whereupon.decide.waking import wake_tied
 from whereupon.matching import RuleList, RuleSelection
 from whereupon.messages.model import MessageType
 from whereupon.records import ObjectRecord, Person, Relationship
-from whereupon.rules.model import Change, OnSegment, Rule
+from whereupon.rules.model import OnSegment, Rule, SegmentChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,8 @@ _NO_RULES = RuleSelection(RuleList())
 def _is_triggered(rule: Rule, change: PersonChange) -> bool:
     return any(
         isinstance(trigger, OnSegment)
-        and trigger.segment in (change.entered if trigger.change is Change.ENTERS else change.left)
+        and trigger.segment
+        in (change.entered if trigger.change is SegmentChange.ENTERS else change.left)
         for trigger in rule.triggers
     )
 

@@ -19,7 +19,6 @@ from whereupon.messages.times import FIRST_INSTANT, format_instant, later
 from whereupon.ports import HistoryNeed, Session
 from whereupon.records import Person, breaking_since
 from whereupon.rules.model import (
-    Change,
     FolderSettings,
     OnDate,
     OnQuiet,
@@ -27,6 +26,7 @@ from whereupon.rules.model import (
     Rule,
     Rulebook,
     Segment,
+    SegmentChange,
 )
 
 
@@ -119,7 +119,7 @@ def _of_segment(
             break
         moment = found
         entered = segment.who.holds(data_of(person, moment), past.until(moment))
-        if entered is (trigger.change is Change.ENTERS):
+        if entered is (trigger.change is SegmentChange.ENTERS):
             sentence = (
                 f"time alone lets them {_WORDS[trigger.change]} the segment {segment.id} at "
                 f"{format_instant(moment)}, if nothing comes before"
@@ -129,7 +129,10 @@ def _of_segment(
     return NextMoment(rule.id, None, sentence)
 
 
-_WORDS: Final[Mapping[Change, str]] = {Change.ENTERS: "enter", Change.LEAVES: "leave"}
+_WORDS: Final[Mapping[SegmentChange, str]] = {
+    SegmentChange.ENTERS: "enter",
+    SegmentChange.LEAVES: "leave",
+}
 
 
 def said_by_time(

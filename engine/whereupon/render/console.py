@@ -13,7 +13,7 @@ from whereupon.render.phrases import Phrase
 
 _FILE_WIDTH = 100
 _AT = 7
-"""The column of a moment's title; the marks of its phrases are two columns further right."""
+"""The column of a paragraph's title; the marks of its phrases are two columns further right."""
 
 
 def console_on(out: TextIO) -> Console:
@@ -41,14 +41,14 @@ def show(console: Console, renderable: RenderableType) -> None:
 
 
 class TimelinePrinter:
-    """Writes moments, with a heading for each day."""
+    """Writes paragraphs, with a heading for each day."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._day: date | None = None
 
-    def print_moment(self, at: datetime | None, title: Text, phrases: Sequence[Phrase]) -> None:
-        """Write one moment: the time and the title, then its phrases."""
+    def print_paragraph(self, at: datetime | None, title: Text, phrases: Sequence[Phrase]) -> None:
+        """Write one paragraph: the time and the title, then its phrases."""
         if at is not None and at.date() != self._day:
             self._day = at.date()
             self.print_text(0, "", Text(""))

@@ -69,7 +69,7 @@ class SkipBuffer:
                 title.append(f", {run.count:,} times{_until(run)}")
             reason = phrases.skipped(skip, self._rules.get(skip.rule)).text
             title.append(" · ").append_text(reason).stylize("dim")
-            self._printer.print_moment(skip.decided_at, title, [])
+            self._printer.print_paragraph(skip.decided_at, title, [])
 
     def end_day(self) -> None:
         """Write the kept skips, and the counts of the others of the day."""
@@ -81,7 +81,7 @@ class SkipBuffer:
             f"{rule} {count:,} ({reason})" for (rule, reason), count in rest.most_common()
         )
         text = f"{rest.total():,} more did not enter: {each}"
-        self._printer.print_moment(None, Text(text, "dim"), [])
+        self._printer.print_paragraph(None, Text(text, "dim"), [])
 
 
 def _until(run: _Run) -> str:

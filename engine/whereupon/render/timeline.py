@@ -1,6 +1,6 @@
-"""A replay as a timeline for people: days, moments, and what each moment led to.
+"""A replay as a timeline for people: days, paragraphs, and what each paragraph led to.
 
-`skip_buffer` shortens moments that led only to skips.
+`skip_buffer` shortens paragraphs that led only to skips.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from whereupon.records import Delivery, EndReason, MarkKind, Request
 from whereupon.render.choices import SkipDetail
 from whereupon.render.console import TimelinePrinter
 from whereupon.render.formatting import clean, in_words
-from whereupon.render.moments import BroadcastMoment, Cause, Moment
+from whereupon.render.paragraphs import BroadcastParagraph, Cause, Paragraph
 from whereupon.render.skip_buffer import SkipBuffer
 from whereupon.replay.records import Record
 from whereupon.rules.model import Rule, RuleKind
@@ -40,7 +40,7 @@ class Timeline:
         self._printer = printer
         self._rules = rules
         self._detail = detail
-        self._moment: Moment | None = None
+        self._paragraph: Paragraph | None = None
         self._skips = SkipBuffer(printer, rules)
         self._entered_at: dict[tuple[str, str | None], datetime] = {}
         self._waiting = {
@@ -59,8 +59,8 @@ class Timeline:
             case Request():
                 title = phrases.title_of(record.person, clean(record.event))
                 cause = ("message", record.message_id, record.person)
-                moment = self._at(cause, record.decided_at, title)
-                moment.add(phrases.requested(record), message_id=record.message_id)
+                paragraph = self._at(cause, record.decided_at, title)
+                paragraph.add(phrases.requested(record), message_id=record.message_id)
             case Ended() | Converted() | Passage():
                 self._tell(record)
             case Notice():
@@ -69,8 +69,8 @@ class Timeline:
                 pass
 
     def close(self) -> None:
-        """Print the last moment and the last skips, which were kept in case more belongs to them."""
-        self._leave_moment()
+        """Print the last paragraph and the last skips, which were kept in case more belongs to them."""
+        self._leave_paragraph()
         self._skips.end_day()
 
     def _decide(self, decision: Decision) -> None:
@@ -83,12 +83,12 @@ class Timeline:
             self._broadcast(decision).add_person(decision)
             return
         rule = self._rules.get(decision.rule)
-        moment = self._moment_of(decision)
+        paragraph = self._paragraph_of(decision)
         as_phrase = phrases.decided_later if decision.retroactive else phrases.decided
         skip = None if is_entry else decision
-        moment.add(as_phrase(decision, rule), message_id=decision.message_id, skip=skip)
+        paragraph.add(as_phrase(decision, rule), message_id=decision.message_id, skip=skip)
 
-    def _moment_of(self, decision: Decision) -> Moment:
+    def _paragraph_of(self, decision: Decision) -> Paragraph:
         if decision.retroactive:
             title = phrases.title_of(
                 decision.person, "known now, so what they did anonymously counts:"
@@ -98,19 +98,19 @@ class Timeline:
         cause = ("message", decision.message_id, decision.person)
         return self._at(cause, decision.decided_at, phrases.decision_title(decision))
 
-    def _broadcast(self, decision: Decision) -> BroadcastMoment:
+    def _broadcast(self, decision: Decision) -> BroadcastParagraph:
         cause = ("broadcast", decision.message_id, decision.rule, decision.decided_at)
-        if isinstance(self._moment, BroadcastMoment) and self._moment.cause == cause:
-            return self._moment
-        self._leave_moment()
+        if isinstance(self._paragraph, BroadcastParagraph) and self._paragraph.cause == cause:
+            return self._paragraph
+        self._leave_paragraph()
         title = phrases.broadcast_title(decision)
-        moment = BroadcastMoment(cause, decision.decided_at, title, rule=decision.rule)
-        self._moment = moment
-        return moment
+        paragraph = BroadcastParagraph(cause, decision.decided_at, title, rule=decision.rule)
+        self._paragraph = paragraph
+        return paragraph
 
     def _deliver(self, delivery: Delivery) -> None:
-        moment = self._moment
-        if moment is None or not moment.owns(delivery):
+        paragraph = self._paragraph
+        if paragraph is None or not paragraph.owns(delivery):
             cause: Cause = (
                 "wait",
                 delivery.rule,
@@ -118,11 +118,11 @@ class Timeline:
                 delivery.due_at,
                 delivery.person,
             )
-            moment = self._at(cause, delivery.due_at, self._waited(delivery))
-        if isinstance(moment, BroadcastMoment):
-            moment.deliver(delivery)
+            paragraph = self._at(cause, delivery.due_at, self._waited(delivery))
+        if isinstance(paragraph, BroadcastParagraph):
+            paragraph.deliver(delivery)
         else:
-            moment.add(phrases.delivered(delivery), message_id=delivery.message_id or "")
+            paragraph.add(phrases.delivered(delivery), message_id=delivery.message_id or "")
 
     def _tell(self, record: Ended | Converted | Passage) -> None:
         """Take what becomes of an entry."""
@@ -136,41 +136,41 @@ class Timeline:
 
     def _end(self, ended: Ended) -> None:
         """A message may end entries before the decisions on it, or between them."""
-        moment = self._moment
-        if isinstance(moment, BroadcastMoment) and moment.rule == ended.rule:
-            moment.exits += 1
+        paragraph = self._paragraph
+        if isinstance(paragraph, BroadcastParagraph) and paragraph.rule == ended.rule:
+            paragraph.exits += 1
             return
-        if moment is None or (moment.at, moment.cause[-1]) != (ended.end.at, ended.person):
+        if paragraph is None or (paragraph.at, paragraph.cause[-1]) != (ended.end.at, ended.person):
             by = ended.end.message_id
             cause: Cause = (
                 ("message", by, ended.person) if by else ("end", ended.end.at, ended.person)
             )
-            moment = self._at(cause, ended.end.at, self._ending(ended))
-        moment.add(phrases.entry_ended(ended), message_id=ended.message_id)
+            paragraph = self._at(cause, ended.end.at, self._ending(ended))
+        paragraph.add(phrases.entry_ended(ended), message_id=ended.message_id)
 
     def _convert(self, converted: Converted) -> None:
         """A message may convert entries before the decisions on it, or between them."""
-        moment, mark = self._moment, converted.mark
-        if moment is None or (moment.at, moment.cause[-1]) != (
+        paragraph, mark = self._paragraph, converted.mark
+        if paragraph is None or (paragraph.at, paragraph.cause[-1]) != (
             converted.decided_at,
             converted.person,
         ):
             cause: Cause = ("message", mark.message_id, converted.person)
             title = phrases.title_of(converted.person, clean(mark.detail or ""))
-            moment = self._at(cause, converted.decided_at, title)
-        moment.add(phrases.converted(converted), message_id=converted.message_id)
+            paragraph = self._at(cause, converted.decided_at, title)
+        paragraph.add(phrases.converted(converted), message_id=converted.message_id)
 
     def _pass(self, passage: Passage) -> None:
         """An entry passes a step when its rule is entered, by a message, or when its time has come."""
-        moment, mark = self._moment, passage.mark
-        if isinstance(moment, BroadcastMoment) and moment.rule == passage.rule:
+        paragraph, mark = self._paragraph, passage.mark
+        if isinstance(paragraph, BroadcastParagraph) and paragraph.rule == passage.rule:
             if mark.kind is MarkKind.ARM:
-                moment.arms[mark.address, mark.arm or "(none)"] += 1
+                paragraph.arms[mark.address, mark.arm or "(none)"] += 1
             return
-        if moment is None or (moment.at, moment.cause[-1]) != (mark.at, passage.person):
-            moment = self._at(*self._passing(passage))
+        if paragraph is None or (paragraph.at, paragraph.cause[-1]) != (mark.at, passage.person):
+            paragraph = self._at(*self._passing(passage))
         phrase = phrases.passed(passage, self._rules.get(passage.rule))
-        moment.add(phrase, message_id=passage.message_id)
+        paragraph.add(phrase, message_id=passage.message_id)
 
     def _passing(self, passage: Passage) -> tuple[Cause, datetime, Text]:
         by, at, person = passage.mark.message_id, passage.mark.at, passage.person
@@ -199,27 +199,27 @@ class Timeline:
         return phrases.title_of(delivery.person, f"{waited} after entering {delivery.rule}")
 
     def _warn(self, warning: Notice) -> None:
-        moment = self._moment
-        if moment is None or warning.message_id not in moment.messages:
-            moment = self._at(("warning",), None, Text("worth a look", "yellow"))
-        moment.add(phrases.warned(warning), message_id=warning.message_id)
+        paragraph = self._paragraph
+        if paragraph is None or warning.message_id not in paragraph.messages:
+            paragraph = self._at(("warning",), None, Text("worth a look", "yellow"))
+        paragraph.add(phrases.warned(warning), message_id=warning.message_id)
 
-    def _at(self, cause: Cause, at: datetime | None, title: Text) -> Moment:
-        if self._moment is not None and self._moment.cause == cause:
-            return self._moment
-        self._leave_moment()
-        self._moment = Moment(cause, at, title)
-        return self._moment
+    def _at(self, cause: Cause, at: datetime | None, title: Text) -> Paragraph:
+        if self._paragraph is not None and self._paragraph.cause == cause:
+            return self._paragraph
+        self._leave_paragraph()
+        self._paragraph = Paragraph(cause, at, title)
+        return self._paragraph
 
-    def _leave_moment(self) -> None:
-        moment, self._moment = self._moment, None
-        if moment is None:
+    def _leave_paragraph(self) -> None:
+        paragraph, self._paragraph = self._paragraph, None
+        if paragraph is None:
             return
-        if moment.skips and self._detail is SkipDetail.BRIEF:
-            for skip in moment.skips:
+        if paragraph.skips and self._detail is SkipDetail.BRIEF:
+            for skip in paragraph.skips:
                 self._skips.add(skip)
             return
-        if moment.at is not None:
-            self._skips.reach(moment.at.date())
+        if paragraph.at is not None:
+            self._skips.reach(paragraph.at.date())
         self._skips.flush()
-        self._printer.print_moment(moment.at, moment.title, moment.lines())
+        self._printer.print_paragraph(paragraph.at, paragraph.title, paragraph.lines())

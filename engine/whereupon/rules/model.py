@@ -44,11 +44,11 @@ from whereupon.rules.keys.schedule import (
 )
 from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
 from whereupon.rules.keys.when import (
-    Change,
     OnCall,
     OnKnown,
     OnMessage,
     OnSegment,
+    SegmentChange,
     Trigger,
 )
 from whereupon.rules.route import END, Place, Route
@@ -79,7 +79,6 @@ __all__ = [
     "Branch",
     "CalendarSpan",
     "Cap",
-    "Change",
     "Consent",
     "EventPlan",
     "EveryTime",
@@ -119,6 +118,7 @@ __all__ = [
     "Run",
     "Scope",
     "Segment",
+    "SegmentChange",
     "Send",
     "SetAttributes",
     "Since",

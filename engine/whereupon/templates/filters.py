@@ -26,7 +26,7 @@ from whereupon.templates.addressee import Addressee
 from whereupon.templates.localized import (
     NEEDED_BY,
     NO_EXTRA,
-    UnwritableError,
+    UnlocalizableError,
     is_installed,
     money_text,
     number_text,
@@ -98,7 +98,7 @@ def _addressee(context: RenderContext) -> Addressee:
 def _written_by(name: str) -> Iterator[None]:
     try:
         yield
-    except UnwritableError as error:
+    except UnlocalizableError as error:
         reason = f"{name}: {error}"
         raise LiquidError(reason, token=None) from error
 

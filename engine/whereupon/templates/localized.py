@@ -32,7 +32,7 @@ _MONTH_USES: Final = ("format", "stand-alone")
 _WIDTHS: Final = {"a": "abbreviated", "b": "abbreviated", "h": "abbreviated"}
 
 
-class UnwritableError(ValueError):
+class UnlocalizableError(ValueError):
     """A value cannot be written; the text says why, and what to do."""
 
 
@@ -48,7 +48,7 @@ def money_text(value: object, currency: object, locales: Sequence[str]) -> str:
     code = str(currency).strip().upper()
     if not is_currency(code):
         message = f"there is no currency {str(currency)[:40]}; write its code, such as 'EUR'"
-        raise UnwritableError(message)
+        raise UnlocalizableError(message)
     number = _number_in(value)
     with localcontext(prec=_PRECISION, rounding=ROUND_HALF_UP):
         return str(format_currency(number, code, locale=_locale(tuple(locales))))
@@ -76,7 +76,7 @@ def plural_form(value: object, forms: Mapping[str, object], locales: Sequence[st
     """
     if "other" not in forms:
         message = "say the form of all other numbers: 'item', 'items', or other: 'items'"
-        raise UnwritableError(message)
+        raise UnlocalizableError(message)
     number = _number_in(value)
     if number == number.to_integral_value():
         number = Decimal(int(number))
@@ -118,13 +118,13 @@ def _number_in(value: object) -> Decimal:
             pass
     size = "; its length is | size" if isinstance(value, list | tuple | dict) else ""
     message = f"{str(value)[:40]} is not a number{size}"
-    raise UnwritableError(message)
+    raise UnlocalizableError(message)
 
 
 def _bounded(number: Decimal, value: object) -> Decimal:
     if not number.is_finite() or number.adjusted() >= _LARGEST:
         message = f"{str(value)[:40]} is too large, or not a number"
-        raise UnwritableError(message)
+        raise UnlocalizableError(message)
     return number if number.adjusted() > -_PRECISION else Decimal(0)
 
 
@@ -136,7 +136,7 @@ def _decimals_in(value: object) -> int:
         or int(text) > MOST_DECIMALS
     ):
         message = f"decimals are a number from 0 to {MOST_DECIMALS}, not {text[:40]}"
-        raise UnwritableError(message)
+        raise UnlocalizableError(message)
     return int(text)
 
 

@@ -56,8 +56,8 @@ def test_the_shortest_campaign_has_the_defaults_of_the_grammar() -> None:
         (["a", "Order *"], rules.OnMessage(MessageType.TRACK, ("a",), ("Order ",))),
         ({"page": "Pricing"}, rules.OnMessage(MessageType.PAGE, ("Pricing",))),
         ({"screen": "Cart*"}, rules.OnMessage(MessageType.SCREEN, (), ("Cart",))),
-        ({"enters": "pro"}, rules.OnSegment("pro", rules.Change.ENTERS)),
-        ({"leaves": "pro"}, rules.OnSegment("pro", rules.Change.LEAVES)),
+        ({"enters": "pro"}, rules.OnSegment("pro", rules.SegmentChange.ENTERS)),
+        ({"leaves": "pro"}, rules.OnSegment("pro", rules.SegmentChange.LEAVES)),
     ],
 )
 def test_when_names_messages_or_a_change_of_segment(

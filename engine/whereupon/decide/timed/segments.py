@@ -13,7 +13,7 @@ from whereupon.decide.timed.openings import opening
 from whereupon.matching import RuleList, RuleSelection, TimedSubject
 from whereupon.messages.times import MICROSECOND, earlier
 from whereupon.records import Person
-from whereupon.rules.model import Change, OnSegment, Rule
+from whereupon.rules.model import OnSegment, Rule, SegmentChange
 
 
 def next_moment(
@@ -40,7 +40,7 @@ def fire(
     entered = is_in(work, segment, person, at)
     if entered is is_in(work, segment, person, earlier(at, MICROSECOND)):
         return  # it could not be said exactly beforehand when it changes
-    change = Change.ENTERS if entered else Change.LEAVES
+    change = SegmentChange.ENTERS if entered else SegmentChange.LEAVES
     rules = [rule for rule in subject.rules if _watches(rule, segment.id, change)]
     moment = opening(subject, person, at, now)
     rules = [rule for rule in rules if not _has_opened(work, rule, moment)]
@@ -60,7 +60,7 @@ def _has_opened(work: BatchState, rule: Rule, moment: Evaluation) -> bool:
     return any(past.occasion == moment.ref for past in earlier_ones)
 
 
-def _watches(rule: Rule, segment: str, change: Change) -> bool:
+def _watches(rule: Rule, segment: str, change: SegmentChange) -> bool:
     return any(
         isinstance(trigger, OnSegment) and trigger.segment == segment and trigger.change is change
         for trigger in rule.triggers

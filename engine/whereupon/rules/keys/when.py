@@ -48,7 +48,7 @@ class OnMessage:
         return type_ is self.type and (name in self.names or name.startswith(self.prefixes))
 
 
-class Change(StrEnum):
+class SegmentChange(StrEnum):
     """The two ways a person's membership of a segment changes."""
 
     ENTERS = "enters"
@@ -60,7 +60,7 @@ class OnSegment:
     """A person enters or leaves a segment."""
 
     segment: str
-    change: Change
+    change: SegmentChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +212,9 @@ def _trigger(form: _CampaignForm | _BroadcastForm, reader: RuleReader) -> Trigge
         case ScreenForm():
             return _on_message(MessageType.SCREEN, form.screen)
         case EntersForm():
-            return OnSegment(reader.segment(form.enters, ("when", "enters")), Change.ENTERS)
+            return OnSegment(reader.segment(form.enters, ("when", "enters")), SegmentChange.ENTERS)
         case LeavesForm():
-            return OnSegment(reader.segment(form.leaves, ("when", "leaves")), Change.LEAVES)
+            return OnSegment(reader.segment(form.leaves, ("when", "leaves")), SegmentChange.LEAVES)
         case KnownForm():
             return OnKnown()
         case DateForm() | QuietForm() | CronForm():

@@ -25,7 +25,6 @@ from whereupon.rules.loading.mail_lint import mail_warnings
 from whereupon.rules.loading.result_lint import results_in_conditions, unknown_result
 from whereupon.rules.loading.time_lint import unknown_moments
 from whereupon.rules.model import (
-    Change,
     OncePerKey,
     OnDate,
     OnKnown,
@@ -35,6 +34,7 @@ from whereupon.rules.model import (
     Rule,
     RuleKind,
     Segment,
+    SegmentChange,
     Trigger,
 )
 from whereupon.rules.route import ends_always
@@ -187,7 +187,7 @@ def _given_by(trigger: Trigger) -> Iterator[Names]:
 def _segments_entered(rule: Rule, segments: Segments) -> Iterator[Condition]:
     """The condition of the segment by which a person enters."""
     triggers = [each for each in rule.triggers if isinstance(each, OnSegment)]
-    if len(rule.triggers) == 1 and triggers and triggers[0].change is Change.ENTERS:
+    if len(rule.triggers) == 1 and triggers and triggers[0].change is SegmentChange.ENTERS:
         entered = segments.get(triggers[0].segment)
         if entered is not None:
             yield entered.who

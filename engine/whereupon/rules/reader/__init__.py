@@ -7,7 +7,7 @@ For others: `read_rule_file`, `parse_rule_file`, `rule_from_source`, `segment_fr
 """
 
 from whereupon.rules.reader.file_reader import (
-    Reading,
+    FileReading,
     parse_rule_file,
     read_rule_file,
     rule_from_source,
@@ -16,7 +16,7 @@ from whereupon.rules.reader.file_reader import (
 from whereupon.rules.reader.schema import json_schema
 
 __all__ = [
-    "Reading",
+    "FileReading",
     "json_schema",
     "parse_rule_file",
     "read_rule_file",

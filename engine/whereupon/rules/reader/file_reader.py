@@ -25,7 +25,7 @@ for _form in FILES.values():
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileReading:
     """What one file says.
 
     Attributes:
@@ -59,7 +59,7 @@ def read_rule_file(
     pool: InternPool | None = None,
     partials: Mapping[str, str] = NO_PARTIALS,
     clock: Clock | None = None,
-) -> Reading:
+) -> FileReading:
     """Read one file's content.
 
     Args:
@@ -73,10 +73,10 @@ def read_rule_file(
     if not isinstance(data, dict):
         message = "a rule file is a mapping that starts with campaign:, broadcast:, segment:, "
         found = Diagnostic.at((), "wrong-type", f"{message}event:, guard: or settings:")
-        return Reading(None, None, (found,))
+        return FileReading(None, None, (found,))
     kind = next((key for key in FILES if key in data), None)
     if kind is None:
-        return Reading(None, None, (_without_kind(data),))
+        return FileReading(None, None, (_without_kind(data),))
     form, diagnostics = _validated(data, kind)
     pool = InternPool() if pool is None else pool
     reader = RuleReader(
@@ -91,7 +91,7 @@ def read_rule_file(
     reader.diagnostics.extend(_misplaced(form))
     reader.diagnostics.extend(_wrong_id(data.get(kind), kind=kind, stem=stem))
     is_broken = any(each.severity is Severity.ERROR for each in reader.diagnostics)
-    return Reading(None if is_broken else file, file, tuple(dict.fromkeys(reader.diagnostics)))
+    return FileReading(None if is_broken else file, file, tuple(dict.fromkeys(reader.diagnostics)))
 
 
 def rule_from_source(

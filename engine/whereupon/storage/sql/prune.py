@@ -19,7 +19,7 @@ _WITHOUT_NUMBERS = frozenset(
 """Kinds whose keys are texts; each has an index, or few rows."""
 
 
-class Pruner:
+class RowPruner:
     """One session's pruning."""
 
     def __init__(self, connection: Connection, database: Database, statements: Queries) -> None:

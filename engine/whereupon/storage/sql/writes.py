@@ -19,7 +19,7 @@ from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.keys import take_keys
 from whereupon.storage.sql.message_names import MessageNames
 from whereupon.storage.sql.process_cache import SessionCache
-from whereupon.storage.sql.prune import Pruner
+from whereupon.storage.sql.prune import RowPruner
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.record_writes import RecordWrites
 from whereupon.storage.sql.row_locks import Rank, RowLocks
@@ -48,7 +48,7 @@ class SqlWrites(RecordWrites):
     ) -> None:
         super().__init__(connection, database, queries, names, cache, locks)
         self._erasure = erasure
-        self.pruner = Pruner(connection, database, queries)
+        self.pruner = RowPruner(connection, database, queries)
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""

@@ -11,7 +11,15 @@ from whereupon.decide.decisions import Decision
 from whereupon.matching import SubjectKind
 from whereupon.messages.model import MessageType
 from whereupon.records import StoredMessage
-from whereupon.rules.model import Change, OnDate, OnQuiet, OnSchedule, OnSegment, Rule, Segment
+from whereupon.rules.model import (
+    OnDate,
+    OnQuiet,
+    OnSchedule,
+    OnSegment,
+    Rule,
+    Segment,
+    SegmentChange,
+)
 from whereupon.testing.coverage.probe import Probe
 from whereupon.testing.reports import Seen
 from whereupon.testing.simulation import Happened
@@ -79,12 +87,12 @@ class TimeProbes:
         return came
 
 
-def _is_led_by_time(segment: Segment | None, change: Change) -> bool:
+def _is_led_by_time(segment: Segment | None, change: SegmentChange) -> bool:
     """Whether time alone may lead people into a segment, or out of it."""
     if segment is None:
         return False
     logics = [conjunct.meaning for conjunct in segment.who.conjuncts]
-    return turns_by_time(logics, to=change is Change.ENTERS)
+    return turns_by_time(logics, to=change is SegmentChange.ENTERS)
 
 
 def _wanted(trigger: OnDate | OnQuiet) -> Sequence[Seen]:

@@ -1,4 +1,4 @@
-"""Moments of a timeline. The records of a moment have the same cause."""
+"""Paragraphs of a timeline. The records of a paragraph have the same cause."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Cause: TypeAlias = tuple[object, ...]
 
 
 @dataclass(slots=True)
-class Moment:
+class Paragraph:
     """A title with its time, and the phrases under it.
 
     Attributes:
@@ -50,12 +50,12 @@ class Moment:
         return self.phrases
 
     def owns(self, delivery: Delivery) -> bool:
-        """Whether the delivery was made in this moment."""
+        """Whether the delivery was made in this paragraph."""
         return self.at == delivery.due_at and delivery.message_id in self.messages
 
 
 @dataclass(slots=True)
-class BroadcastMoment(Moment):
+class BroadcastParagraph(Paragraph):
     """The run of a broadcast: a summary of its audience and its deliveries."""
 
     rule: str = ""
@@ -82,7 +82,7 @@ class BroadcastMoment(Moment):
 
     def owns(self, delivery: Delivery) -> bool:
         """Whether the delivery belongs to this broadcast; a campaign may have the same trigger."""
-        return delivery.rule == self.rule and Moment.owns(self, delivery)
+        return delivery.rule == self.rule and Paragraph.owns(self, delivery)
 
     def lines(self) -> list[Phrase]:
         """The audience, some of the deliveries, and the number of other deliveries and exits."""
