@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import whereupon.records as records
-from whereupon.storage.memory.tables import Index, R, Rollback, Table
+from whereupon.storage.memory.tables import Index, R, Rollback, Table, UniqueIndex
 
 
 class Named(NamedTuple):
@@ -13,13 +13,6 @@ class Named(NamedTuple):
     value: Any = None
 
 
-class SkippedWhole(NamedTuple):
-    """That a message skipped a whole rule list as it arrived."""
-
-    message_key: int
-    skipped: records.SkippedList
-
-
 class Schema:
     """All tables of one store: `tables` by the class of their rows, `owned` those of persons' rows."""
 
@@ -27,15 +20,17 @@ class Schema:
         self.log = Rollback()
         self.tables: dict[type, Table[Any]] = {}
         table = self._table
-        self.refs = Index("message.ref", unique=True)
+        self.refs = UniqueIndex("message.ref")
         owner = {"owner": "owner", "by": "message.timestamp"}
         self.messages = table(records.StoredMessage, "key", indexes=[self.refs], **owner)
         self.skips = table(records.Skips, "message_key")
-        self.skipped_lists = table(SkippedWhole, "message_key")
+        self.skipped_lists = table(records.SkippedList)  # by the key of the message that skipped it
         self.open_skips = table(records.OpenSkip, "message_key", "rule", owner="person_key")
         self.timer_subjects = Index("subject", by="due_at")
-        indexes, timer_key = [self.timer_subjects], ("person_key", "subject")
-        self.timers = table(records.Timer, *timer_key, indexes=indexes, owner="person_key")
+        indexes: list[Index | UniqueIndex] = [self.timer_subjects]
+        self.timers = table(
+            records.Timer, "person_key", "subject", indexes=indexes, owner="person_key"
+        )
         self.armings = table(records.Arming, "subject", "digest")
         self.time_skips = table(records.TimeSkip, "key", owner="person_key")
         self.identifiers = table(records.Identifier, "kind", "value", owner="key")
@@ -46,10 +41,10 @@ class Schema:
         self.claims = table(records.ClaimRun, *key, indexes=[self.claims_of], owner="person_key")
         self.claim_jobs = table(records.ClaimJob, "anonymous_key", owner="person_key")
         self.due_entries = Index("digest", by="due_at", where=lambda e: e.state == "active")
-        slots = Index("rule", "entrant", "slot", where=lambda e: e.slot is not None, unique=True)
-        indexes = [Index("rule", "entrant", "occasion", unique=True), slots, self.due_entries]
+        slots = UniqueIndex("rule", "entrant", "slot", where=lambda e: e.slot is not None)
+        indexes = [UniqueIndex("rule", "entrant", "occasion"), slots, self.due_entries]
         self.entries = table(records.Entry, "key", indexes=indexes, owner="person_key")
-        self.idempotency_keys = Index("idempotency_key", unique=True)
+        self.idempotency_keys = UniqueIndex("idempotency_key")
         self.waiting = Index(
             "state", "channel", by="due_at", where=lambda d: d.state in records.WAITING
         )

@@ -61,11 +61,11 @@ class MemorySession(Questions, DueWork):
         gone = self.mark(GONE_SKIPS)
         for message in self._in.messages.some(message_keys):
             key, owner, arrived = message.key, message.owner, message.message.received_at
-            said, whole = self._in.skips.rows.get(key), self._in.skipped_lists.rows.get(key)
+            said, skipped = self._in.skips.rows.get(key), self._in.skipped_lists.rows.get(key)
             if said is not None:
                 said = said._replace(person_key=owner)
-            if whole is not None and (gone is None or as_micros(arrived) >= gone):
-                said = whole.skipped.skips(key, owner, arrived, said)
+            if skipped is not None and (gone is None or as_micros(arrived) >= gone):
+                said = skipped.skips(key, owner, arrived, said)
             if said is not None:
                 yield said
 
@@ -76,7 +76,7 @@ class MemorySession(Questions, DueWork):
 
     def known_messages(self, refs: Collection[str]) -> set[str]:
         """By the index, or by the digest of an erased one."""
-        found = {ref for ref in refs if ref in self._in.refs.groups}
+        found = {ref for ref in refs if ref in self._in.refs.by_value}
         if erased := self._in.erased.rows:
             found.update(r for r in refs if any(digest in erased for digest in erased_digests(r)))
         return found

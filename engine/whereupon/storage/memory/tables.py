@@ -36,19 +36,14 @@ class Index:
         columns: their names. The value of several is a tuple, the value of none is ``()`` for each row.
         by: the column that orders the rows of a value; then they are ordered by key.
         where: which rows are in the index; None for all.
-        unique: whether a value has one row at most.
     """
 
     def __init__(
-        self,
-        *columns: str,
-        by: str = "",
-        where: Callable[[Any], bool] | None = None,
-        unique: bool = False,
+        self, *columns: str, by: str = "", where: Callable[[Any], bool] | None = None
     ) -> None:
         self.groups: dict[object, list[tuple[Any, Any]]] = {}
         self._value, self._order = _reader(*columns), _reader(*filter(None, [by]))
-        self._where, self._unique = where, unique
+        self._where = where
 
     def keys(self, value: object = (), first: object = None, limit: int = 2**62) -> list[Any]:
         """The keys of a value's rows, in order; from a place in that order on, if given."""
@@ -62,10 +57,7 @@ class Index:
         if was == now:
             return
         if now is not None:
-            group = self.groups.setdefault(now[0], [])
-            if self._unique and group:
-                raise _conflict(now[0])
-            insort(group, now[1])
+            insort(self.groups.setdefault(now[0], []), now[1])
         if was is not None:
             group = self.groups[was[0]]
             del group[bisect_left(group, was[1])]
@@ -73,34 +65,75 @@ class Index:
                 del self.groups[was[0]]
 
     def add(self, rows: Mapping[Any, Any]) -> None:
-        """Note rows that are new, all of them or, if a value has one already, none."""
-        groups, where, order = self.groups, self._where, self._order
-        noted = list[Any]()
-        for key, row in rows.items():
-            if where is not None and not where(row):
-                continue
-            value, place = self._value(row), (order(row), key)
+        """Note rows that are new."""
+        noted, groups = _noted(rows, self._where), self.groups
+        places = zip(map(self._order, noted.values()), noted, strict=True)
+        for value, place in zip(map(self._value, noted.values()), places, strict=True):
             group = groups.get(value)
             if group is None:
                 groups[value] = [place]
-            elif self._unique:
-                self.forget(noted, rows)
-                raise _conflict(value)
             elif place > group[-1]:  # as what comes in usually is
                 group.append(place)
             else:
                 insort(group, place)
-            noted.append(key)
 
-    def forget(self, keys: Iterable[Any], rows: Mapping[Any, Any]) -> None:
+    def forget(self, rows: Mapping[Any, Any]) -> None:
         """Note that rows are gone."""
-        for key in keys:
-            self.change(key, rows[key], None)
+        for key, row in rows.items():
+            self.change(key, row, None)
 
     def _place(self, key: object, row: object | None) -> tuple[object, tuple[Any, object]] | None:
         if row is None or (self._where is not None and not self._where(row)):
             return None
         return self._value(row), (self._order(row), key)
+
+
+class UniqueIndex:
+    """The key of the one row that has a value of some columns.
+
+    Args:
+        columns: their names. The value of several is a tuple.
+        where: which rows are in the index; None for all.
+    """
+
+    def __init__(self, *columns: str, where: Callable[[Any], bool] | None = None) -> None:
+        self.by_value: dict[object, Any] = {}
+        self._value, self._where = _reader(*columns), where
+
+    def keys(self, value: object) -> list[Any]:
+        """The key of a value's row, if there is one."""
+        return [self.by_value[value]] if value in self.by_value else []
+
+    def change(self, key: object, old: object | None, new: object | None) -> None:
+        """Note that a row has changed; None is no row."""
+        was, now = self._noted_value(old), self._noted_value(new)
+        if was == now:
+            return
+        if now is not None:
+            if now in self.by_value:
+                raise _conflict(now)
+            self.by_value[now] = key
+        if was is not None:
+            del self.by_value[was]
+
+    def add(self, rows: Mapping[Any, Any]) -> None:
+        """Note rows that are new, all of them or, if a value has one already, none."""
+        noted = _noted(rows, self._where)
+        values = [*map(self._value, noted.values())]
+        if len({*values}) < len(values) or not self.by_value.keys().isdisjoint(values):
+            raise _conflict(_met_twice(self.by_value, values))
+        self.by_value.update(zip(values, noted, strict=True))
+
+    def forget(self, rows: Mapping[Any, Any]) -> None:
+        """Note that rows are gone."""
+        for row in _noted(rows, self._where).values():
+            del self.by_value[self._value(row)]
+
+    def _noted_value(self, row: object | None) -> object | None:
+        if row is None or (self._where is not None and not self._where(row)):
+            return None
+        value: object = self._value(row)
+        return value
 
 
 class Table(Generic[R]):
@@ -115,7 +148,12 @@ class Table(Generic[R]):
     """
 
     def __init__(
-        self, log: Rollback, *key: str, indexes: Sequence[Index] = (), owner: str = "", by: str = ""
+        self,
+        log: Rollback,
+        *key: str,
+        indexes: Sequence[Index | UniqueIndex] = (),
+        owner: str = "",
+        by: str = "",
     ) -> None:
         self.rows: dict[Any, R] = {}
         self.owner = owner
@@ -136,14 +174,22 @@ class Table(Generic[R]):
     def add(self, *rows: R) -> None:
         """Keep rows whose keys are new, or raise a `StoreError` with the code ``conflict``."""
         made = dict(zip(map(self._key, rows), rows, strict=True))
-        if len(made) < len(rows) or not self.rows.keys().isdisjoint(made):
-            raise _conflict(self._met_twice(rows))
+        if len(made) < len(rows):
+            raise _conflict(_met_twice((), map(self._key, rows)))
+        self.add_by_key(made)
+
+    def add_by_key(self, made: Mapping[Any, R]) -> None:
+        """Keep rows by their keys, which are new, or raise a `StoreError` with the code ``conflict``."""
+        if not made:
+            return
+        if not self.rows.keys().isdisjoint(made):
+            raise _conflict(_met_twice(self.rows, made))
         for done, index in enumerate(self._indexes):
             try:
                 index.add(made)
             except StoreError:
                 for each in self._indexes[:done]:
-                    each.forget(made, made)
+                    each.forget(made)
                 raise
         self.rows.update(made)
         self._log.note((self._forget, made, None))
@@ -152,6 +198,15 @@ class Table(Generic[R]):
         """Keep rows, each in place of the one with its key, if there is one."""
         for row in rows:
             self._change(self._key(row), row)
+
+    def hand_over(self, *rows: R) -> None:
+        """Keep rows in place of those of their keys, from which they differ in their owner only."""
+        for row in rows:
+            key = self._key(row)
+            old = self.rows[key]
+            self.owned.change(key, old, row)
+            self.rows[key] = row
+            self._log.note((self._set, key, old))
 
     def put_or_drop(self, rows: Mapping[Any, R | None]) -> None:
         """Keep rows by their keys; drop those that are None."""
@@ -173,19 +228,10 @@ class Table(Generic[R]):
             self.drop(self._key(row))
             self.put(move(**{self.owner: survivor}))
 
-    def _met_twice(self, rows: Iterable[R]) -> object:
-        """The first key that is there already or comes again."""
-        met = set(self.rows)
-        for key in map(self._key, rows):
-            if key in met:
-                return key
-            met.add(key)
-        return None
-
     def _forget(self, made: Mapping[Any, R], _nothing: object) -> None:
         """Set back what `add` did."""
         for index in self._indexes:
-            index.forget(made, made)
+            index.forget(made)
         for key in made:
             del self.rows[key]
 
@@ -212,6 +258,21 @@ class Table(Generic[R]):
 
 def _reader(*columns: str) -> Callable[[Any], Any]:
     return attrgetter(*columns) if columns else lambda _: ()
+
+
+def _noted(rows: Mapping[Any, Any], where: Callable[[Any], bool] | None) -> Mapping[Any, Any]:
+    """The rows that an index is of."""
+    return rows if where is None else {key: row for key, row in rows.items() if where(row)}
+
+
+def _met_twice(known: Iterable[object], more: Iterable[object]) -> object:
+    """The first of more values that is known already or comes again."""
+    met = {*known}
+    for value in more:
+        if value in met:
+            return value
+        met.add(value)
+    return None
 
 
 def _conflict(value: object) -> StoreError:

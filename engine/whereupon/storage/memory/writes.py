@@ -17,7 +17,7 @@ from whereupon.records import (
     StoredMessage,
     Timer,
 )
-from whereupon.storage.memory.layout import Named, Schema, SkippedWhole
+from whereupon.storage.memory.layout import Named, Schema
 
 _BY_KEY = (
     *("persons", "claims", "claim_jobs", "devices", "objects", "tombstones"),
@@ -96,18 +96,28 @@ def _earlier_timers(merge: records.Merge, to: Schema) -> list[Timer]:
 def _write_messages(changes: Changes, to: Schema) -> None:
     met = [skips for transfer in changes.transfers for skips in _transfer(transfer, to)]
     to.messages.add(*changes.messages)
-    skipped = changes.skipped_lists
-    to.skipped_lists.add(*map(SkippedWhole, skipped.keys(), skipped.values()))
+    to.skipped_lists.add_by_key(changes.skipped_lists)
     there = to.messages.rows
     moved = ((there[key], owner) for key, owner in changes.owners if key in there)
-    to.messages.put(*(StoredMessage(m.key, owner, m.message) for m, owner in moved))
+    to.messages.hand_over(*(StoredMessage(m.key, owner, m.message) for m, owner in moved))
     for was in to.skips.some(changes.discarded_skips):
         left = was.without_person(changes.discarded_skips[was.message_key])
         to.skips.put_or_drop({was.message_key: left})
-    for skips in (*met, *changes.skips):
-        if (before := to.skips.rows.get(skips.message_key)) is None:
-            to.skips.put(skips)
-            continue
+    _write_skips([*met, *changes.skips], to)
+
+
+def _write_skips(records_of_skips: list[records.Skips], to: Schema) -> None:
+    """Keep what messages skipped; it comes behind what a message has skipped already."""
+    there, first = to.skips.rows, dict[int, records.Skips]()
+    again = list[records.Skips]()
+    for skips in records_of_skips:
+        if skips.message_key in there or skips.message_key in first:
+            again.append(skips)
+        else:
+            first[skips.message_key] = skips
+    to.skips.add_by_key(first)
+    for skips in again:
+        before = there[skips.message_key]
         verdicts, summaries = before.verdicts + skips.verdicts, before.summaries + skips.summaries
         to.skips.put(skips._replace(verdicts=verdicts, summaries=summaries))
 
