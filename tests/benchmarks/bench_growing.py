@@ -26,7 +26,7 @@ from whereupon.messages.wire import parse_message
 from whereupon.records import StoredMessage
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
-from whereupon.storage.sql.rows import message_rows
+from whereupon.storage.sql.rows import message_columns
 from whereupon.storage.sql.sqlite import PRAGMAS
 
 MILLIONS = int(os.environ.get("WHEREUPON_MILLIONS", "1"))
@@ -97,7 +97,8 @@ class Reference:
             self.names.setdefault((body.type, body.name), len(self.names))
         owners = (crc32((body.user_id or body.anonymous_id or "").encode()) for body in read)
         stored = map(StoredMessage, self.keys, owners, read)
-        return message_rows(list(stored), self.names, {})
+        columns = message_columns(list(stored), lambda _: self.names, {}, {})
+        return [*zip(*columns, strict=True)]
 
 
 @pytest.fixture(scope="module")

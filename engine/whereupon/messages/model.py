@@ -1,6 +1,6 @@
 """Messages of the Segment spec, as values. `wire` reads them from their wire form, and rejects others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -89,6 +89,14 @@ def ref_of(message_id: str, source: SenderClass) -> str:
     which would then be taken for a duplicate.
     """
     return f"{message_id}{_OF_CLIENT}" if source is _CLIENT else message_id
+
+
+def refs_of(message_ids: Iterable[str], sources: Iterable[SenderClass]) -> list[str]:
+    """`ref_of` of each message."""
+    return [
+        f"{message_id}{_OF_CLIENT}" if source is _CLIENT else message_id
+        for message_id, source in zip(message_ids, sources, strict=True)
+    ]
 
 
 def id_in_ref(ref: str) -> str:

@@ -68,6 +68,10 @@ class Statement:
         """The same, if nobody asks how many. A dialect may have it wait for its answers together with later ones."""
         self.write(connection, rows)
 
+    def send_columns(self, connection: Connection, columns: Sequence[Sequence[object]]) -> None:
+        """The same, for rows that are given column by column."""
+        self.send_rows(connection, [*zip(*columns, strict=True)])
+
     def bound(self, values: Mapping[str, object]) -> tuple[str, Parameters]:
         """The text to run, and its parameters."""
         bound = {**self._fixed, **values} if self._fixed else values

@@ -76,15 +76,14 @@ class SkippedLists(_Numbers):
     """
 
     def numbered(
-        self, connection: Connection, lists: Mapping[int, SkippedList]
-    ) -> Mapping[int, int]:
-        """The numbers of the lists that messages skipped, by message key."""
+        self, connection: Connection, lists: Collection[SkippedList]
+    ) -> Mapping[SkippedList, int]:
+        """The numbers of the lists that messages skipped; one may be named for many messages."""
         if not lists:
             return {}
-        names = {each: (each.revision, each.kind or "") for each in set(lists.values())}
+        names = {each: (each.revision, each.kind or "") for each in {*lists}}
         numbers = self.number(connection, names.values())
-        by_list = {each: numbers[name] for each, name in names.items()}
-        return {key: by_list[each] for key, each in lists.items()}
+        return {each: numbers[name] for each, name in names.items()}
 
     @override
     def _aside(self, side: SideTransactions, new: Collection[Name]) -> Numbers:

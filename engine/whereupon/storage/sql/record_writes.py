@@ -1,6 +1,7 @@
 """Writing a batch's records into a database: which statement writes what, and in which order."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import compress
 from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, TypeAlias
@@ -18,7 +19,7 @@ from whereupon.storage.sql.dialects import Database, Parameters, Statement
 from whereupon.storage.sql.entry_changes import changed_entries
 from whereupon.storage.sql.message_names import MessageNames
 from whereupon.storage.sql.open_skip_rows import write_open_skips
-from whereupon.storage.sql.process_cache import Name, SessionCache
+from whereupon.storage.sql.process_cache import SessionCache
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.row_locks import RowLocks
 from whereupon.storage.sql.time_skip_rows import time_skip_row
@@ -77,13 +78,13 @@ class RecordWrites:
         for transfer in changes.transfers:
             self._transfers.write(transfer)
         if changes.messages:
-            names: set[Name] = {
-                (stored.message.type, stored.message.name) for stored in changes.messages
-            }
-            numbers = self._names.number(self._connection, names)
-            lists = self._names.lists.numbered(self._connection, changes.skipped_lists)
-            made = rows.message_rows(changes.messages, numbers, lists)
-            self._many(self._queries.add_message, made, _SECOND)
+            skipped, number = changes.skipped_lists, partial(self._names.number, self._connection)
+            lists = self._names.lists.numbered(self._connection, skipped.values())
+            columns = rows.message_columns(changes.messages, number, skipped, lists)
+            if self._locks is None:
+                self._queries.add_message.send_columns(self._connection, columns)
+            else:
+                self._many(self._queries.add_message, zip(*columns, strict=True), _SECOND)
         if changes.owners:
             owners = ((owner, key) for key, owner in changes.owners)
             self._many(self._queries.change_owner, owners, _LAST)

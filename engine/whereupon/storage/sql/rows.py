@@ -4,7 +4,7 @@ Each pair of functions follows the order of the table's columns. Text of JSON is
 so that numbers come back as they were said.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
 from operator import itemgetter
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 from pydantic import JsonValue
 
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
-from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref, ref_of
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref, refs_of
 from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.records import (
     ChannelState,
@@ -28,12 +28,14 @@ from whereupon.records import (
     Person,
     Relationship,
     SetAside,
+    SkippedList,
     StoredMessage,
     SuppressedAddress,
     Tombstone,
     email_of,
 )
 from whereupon.storage.sql.dialects import Parameters
+from whereupon.storage.sql.process_cache import Name, Numbers
 
 _TYPES = {member.value: member for member in MessageType}
 
@@ -53,28 +55,32 @@ SOURCE_TEXTS = {member: member.value for member in SenderClass}
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 
-def message_rows(
+def message_columns(
     messages: Sequence[StoredMessage],
-    numbers: Mapping[tuple[str, str], int],
-    lists: Mapping[int, int],
-) -> list[Parameters]:
-    """The rows of messages, column by column, for they are many.
+    number: Callable[[set[Name]], Numbers],
+    skipped: Mapping[int, SkippedList],
+    lists: Mapping[SkippedList, int],
+) -> list[Sequence[object]]:
+    """The columns of messages' rows, for the rows are many.
 
     Args:
         messages: at least one.
-        numbers: of every type and name among them.
-        lists: by message key, the number of the rule list that the message skipped whole.
+        number: gives each type and name its number.
+        skipped: by message key, the rule list that the message skipped whole.
+        lists: the numbers of these lists.
     """
     keys, owners, said = zip(*messages, strict=True)
     ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths, _, _ = zip(
         *said, strict=True
     )
     timestamps, arrivals, originals = times
+    named = [*zip(types, names, strict=True)]
+    numbers = number({*named})
     happened = all_as_micros(timestamps)
-    columns = (
+    return [
         keys,
-        map(ref_of, ids, sources),
-        map(numbers.__getitem__, zip(types, names, strict=True)),
+        refs_of(ids, sources),
+        [*map(numbers.__getitem__, named)],
         owners,
         users,
         anonymous,
@@ -85,12 +91,11 @@ def message_rows(
             micros if original is instant else micros_or_none(original)
             for original, instant, micros in zip(originals, timestamps, happened, strict=True)
         ],
-        map(SOURCE_TEXTS.__getitem__, sources),
+        [*map(SOURCE_TEXTS.__getitem__, sources)],
         depths,
         bodies,
-        map(lists.get, keys),
-    )
-    return list(zip(*columns, strict=True))
+        [lists[each] if each is not None else None for each in map(skipped.get, keys)],
+    ]
 
 
 def messages_from(found: Iterable[Record]) -> list[StoredMessage]:
