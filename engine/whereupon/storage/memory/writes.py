@@ -17,6 +17,7 @@ from whereupon.records import (
     StoredMessage,
     Timer,
 )
+from whereupon.storage.filled_parts import FilledParts
 from whereupon.storage.memory.layout import Named, Schema
 
 _BY_KEY = (
@@ -41,34 +42,61 @@ def write(changes: Changes, to: Schema) -> None:
         to.timers.put(*earliest)
         to.persons.drop(merge.loser_key)
         to.merges.put(merge)
-    _write_messages(changes, to)
+    for write_part in _PARTS.writers(changes):
+        write_part(changes, to)
+
+
+def _write_identifiers(changes: Changes, to: Schema) -> None:
     to.identifiers.add(*changes.identifiers)
-    to.claims.drop(*changes.dropped_claims)
-    _write_entries(changes, to)
-    runs, versions = to.runs.rows, to.versions.rows
+
+
+def _write_runs(changes: Changes, to: Schema) -> None:
+    runs = to.runs.rows
     to.runs.put(*(r for k, r in changes.runs.items() if _goes_on(runs.get(k), r.cursor)))
     to.runs.put(*changes.operated_runs.values())
+
+
+def _write_pauses(changes: Changes, to: Schema) -> None:
     resumed = {r for r, pause in to.pauses.rows.items() if pause.sweep is not None}
     to.pauses.put_or_drop({r: p for r, p in changes.pauses.items() if p or r in resumed})
+
+
+def _write_versions(changes: Changes, to: Schema) -> None:
+    versions = to.versions.rows
     new = {d: Named(d, text) for d, text in changes.rule_versions.items() if d not in versions}
     to.versions.put_or_drop(new)
-    keyed = {(r.person_key, r.type_id, r.object_id): r for r in changes.relationships}
-    holds = {key: each if changes.relationships[each] else None for key, each in keyed.items()}
+
+
+def _write_by_key(changes: Changes, to: Schema) -> None:
+    to.claims.drop(*changes.dropped_claims)
     for name in _BY_KEY:
         getattr(to, name).put_or_drop(getattr(changes, name))
-    _write_timers(changes, to)
+
+
+def _write_objects(changes: Changes, to: Schema) -> None:
     to.objects.add(*(each for k, each in changes.named_objects.items() if k not in to.objects.rows))
+    keyed = {(r.person_key, r.type_id, r.object_id): r for r in changes.relationships}
+    holds = {key: each if changes.relationships[each] else None for key, each in keyed.items()}
     to.relationships.put_or_drop(holds)
-    to.approvals.put(*changes.approvals)
+
+
+def _write_reports(changes: Changes, to: Schema) -> None:
     to.reports.put(*changes.reports)
     for report in changes.reports:
         metrics, keys = from_bits(report.bits), to.idempotency_keys.keys(report.subject)
         sent = to.deliveries.some(keys)
         to.deliveries.put(*(each._replace(reports=each.reports | metrics) for each in sent))
+
+
+def _write_operations(changes: Changes, to: Schema) -> None:
+    to.approvals.put(*changes.approvals)
     old, kept = to.suppressed.rows, changes.suppressed.items()
     to.suppressed.put_or_drop({key: each and old.get(key, each) for key, each in kept})
     to.audit.put(*changes.audit)
     to.audit_head.put(*filter(None, [changes.audit_head]))
+
+
+def _write_set_aside(changes: Changes, to: Schema) -> None:
     to.set_aside.put(*changes.set_aside)
     to.set_aside.drop(*changes.resumed)
 
@@ -262,3 +290,25 @@ def _goes_on(was: records.BroadcastRun | None, cursor: int | None) -> bool:
     """Whether a run's cursor does not go back; None is its end."""
     there = 0 if was is None else was.cursor
     return there is not None and (cursor is None or cursor >= there)
+
+
+_PARTS = FilledParts(
+    {
+        _write_messages: (
+            *("transfers", "messages", "skipped_lists"),
+            *("owners", "discarded_skips", "skips"),
+        ),
+        _write_identifiers: ["identifiers"],
+        _write_entries: ["entries", "deliveries", "time_skips", "withdrawn", "halted"],
+        _write_runs: ["runs", "operated_runs"],
+        _write_pauses: ["pauses"],
+        _write_versions: ["rule_versions"],
+        _write_by_key: ["dropped_claims", *_BY_KEY],
+        _write_timers: ["timers", "armed"],
+        _write_objects: ["named_objects", "relationships"],
+        _write_reports: ["reports"],
+        _write_operations: ["approvals", "suppressed", "audit", "audit_head"],
+        _write_set_aside: ["set_aside", "resumed"],
+    }
+)
+"""What writes which fields of a batch's changes, in this order."""

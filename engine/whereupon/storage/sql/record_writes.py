@@ -1,9 +1,8 @@
 """Writing a batch's records into a database: which statement writes what, and in which order."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from itertools import compress
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, ClassVar, TypeAlias
 
 from sqlalchemy import Connection
@@ -15,6 +14,7 @@ import whereupon.storage.sql.rule_rows as rule_rows
 import whereupon.storage.sql.run_rows as run_rows
 from whereupon.messages.times import as_micros
 from whereupon.records import Changes, IdKind
+from whereupon.storage.filled_parts import FilledParts
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
 from whereupon.storage.sql.entry_changes import changed_entries
 from whereupon.storage.sql.message_names import MessageNames
@@ -57,10 +57,9 @@ class RecordWrites:
         self._transfers = ClaimTransfers(connection, database, queries, names)
 
     def _write_records(self, changes: Changes) -> None:
-        """Write what there is; most of a batch's fields are empty."""
-        filled = compress(self._PLACES.values(), self._values_of(changes))
-        for place in sorted(set(filled)):
-            self._WRITERS[place](self, changes)
+        """Write what there is."""
+        for write_part in self._PARTS.writers(changes):
+            write_part(self, changes)
 
     def _many(
         self, statement: Statement, rows: Iterable[Parameters], order: _Order | None = _FIRST
@@ -99,7 +98,8 @@ class RecordWrites:
         earlier = [rule_rows.skips_from(row, person_key=0) for row in found]
         self._many(self._queries.drop_skips, ((skips.message_key,) for skips in earlier))
         left = (skips.without_person(discarded_skips[skips.message_key]) for skips in earlier)
-        self._many(self._queries.add_skips, rule_rows.skips_rows(s for s in left if s is not None))
+        kept = [skips for skips in left if skips is not None]
+        self._many(self._queries.add_skips, rule_rows.skips_rows(kept))
 
     def _skips(self, changes: Changes) -> None:
         """The first of a message, which may be new or may have met none yet, are simply inserted."""
@@ -274,38 +274,35 @@ class RecordWrites:
         """Write rows whose writers come one after the other."""
         statement.send_rows(self._connection, list(parameters))
 
-    _PARTS: ClassVar[Mapping[_Part, Sequence[str]]] = {
-        # Before messages, which number names: whoever occupies an id may go on to a new name.
-        _identifiers: ["identifiers"],
-        _persons: ["persons"],
-        _claims: ["dropped_claims", "claims", "claim_jobs"],
-        _messages: ["transfers", "messages", "owners", "discarded_skips", "skips"],
-        _entries: ["entries"],
-        _deliveries: ["deliveries"],
-        _open_skips: ["open_skips"],
-        _timers: ["timers", "armed", "armings"],
-        _time_skips: ["time_skips"],
-        _waiting_deliveries: ["withdrawn", "halted"],
-        _runs: ["runs", "operated_runs"],
-        _pauses: ["pauses"],
-        _devices: ["devices"],
-        _objects: ["objects", "named_objects"],
-        _relationships: ["relationships"],
-        _tombstones: ["tombstones"],
-        _inbox: ["inbox"],
-        _reports: ["reports"],
-        _suppressed: ["suppressed"],
-        _api_keys: ["api_keys", "api_secrets"],
-        _rule_versions: ["rule_versions"],
-        _set_aside: ["erased_identifiers", "set_aside", "resumed"],
-        _requests: ["requests", "approvals", "breakers", "audit", "answers", "audit_head"],
-    }
+    _PARTS: ClassVar[FilledParts[_Part]] = FilledParts(
+        {
+            # Before messages, which number names: whoever occupies an id may go on to a new name.
+            _identifiers: ["identifiers"],
+            _persons: ["persons"],
+            _claims: ["dropped_claims", "claims", "claim_jobs"],
+            _messages: ["transfers", "messages", "owners", "discarded_skips", "skips"],
+            _entries: ["entries"],
+            _deliveries: ["deliveries"],
+            _open_skips: ["open_skips"],
+            _timers: ["timers", "armed", "armings"],
+            _time_skips: ["time_skips"],
+            _waiting_deliveries: ["withdrawn", "halted"],
+            _runs: ["runs", "operated_runs"],
+            _pauses: ["pauses"],
+            _devices: ["devices"],
+            _objects: ["objects", "named_objects"],
+            _relationships: ["relationships"],
+            _tombstones: ["tombstones"],
+            _inbox: ["inbox"],
+            _reports: ["reports"],
+            _suppressed: ["suppressed"],
+            _api_keys: ["api_keys", "api_secrets"],
+            _rule_versions: ["rule_versions"],
+            _set_aside: ["erased_identifiers", "set_aside", "resumed"],
+            _requests: ["requests", "approvals", "breakers", "audit", "answers", "audit_head"],
+        }
+    )
     """What writes which fields of a batch's changes, in this order."""
-    _WRITERS: ClassVar = tuple(_PARTS)
-    _PLACES: ClassVar = {
-        field: place for place, fields in enumerate(_PARTS.values()) for field in fields
-    }
-    _values_of: ClassVar = attrgetter(*_PLACES)
 
 
 def _reported_bits(changes: Changes) -> Iterable[Parameters]:

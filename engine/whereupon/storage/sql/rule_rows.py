@@ -1,6 +1,6 @@
 """Rows and values of what rules made: entries, deliveries, skips (see `rows`)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
 from whereupon.messages.metrics import as_bits, from_bits
 from whereupon.messages.model import SenderClass
-from whereupon.messages.times import as_micros, from_micros
+from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.ports import LeasedNow
 from whereupon.records import (
     NO_EXEMPTION,
@@ -318,20 +318,21 @@ def leased_now_from(row: Record) -> LeasedNow:
     return LeasedNow(*place, bool(suppressing), bool(paused))
 
 
-def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
+def skips_rows(skips: Sequence[Skips]) -> Iterator[Parameters]:
     """The rows of messages' skips: what each says of rules, without the outer brackets.
 
     Messages that came together often share what is said of others, which is then written once.
     """
     written: dict[int, tuple[Sequence[SkipSummary], str]] = {}
-    for each in skips:
+    instants = all_as_micros(each.decided_at for each in skips)
+    for each, decided_at in zip(skips, instants, strict=True):
         said = None if each.verdicts else written.get(id(each.summaries))
         if said is None:
             text = encode([*each.verdicts, *map(tuple, each.summaries)]).decode()[1:-1]
             said = each.summaries, text
             if not each.verdicts:
                 written[id(each.summaries)] = said
-        yield each.message_key, as_micros(each.decided_at), int(each.retroactive), said[1]
+        yield each.message_key, decided_at, int(each.retroactive), said[1]
 
 
 def skips_from(row: Record, *, person_key: int) -> Skips:
