@@ -194,6 +194,10 @@ class Steps(Sends):
         del entry.todo[0]
         return True
 
+    def has_moved(self, entry: Entry, wait: Any) -> bool:
+        """Whether the wait that an entry stands at is over at another time by now; else it takes its turn."""
+        return entry.reached is None or self._until(entry, wait, entry.reached) != entry.due
+
     def _until(self, entry: Entry, wait: Any, reached: int) -> int | None:
         if isinstance(wait, str):
             return reached + span(wait)

@@ -37,9 +37,7 @@ class Person:
         inside: the watched segments that the person is in.
         past: their own messages that have been applied, in the order in which they happened.
         ahead: those that a claim has brought, and that are applied next.
-        fired: what time has opened already, by rule and occasion.
         runs: when their turn is in the runs at each person's own time.
-        had: the occasions of those whose turn has come.
         asked: up to when everything that time alone does is done.
         next: when time alone may change something next; None if that is to be computed.
     """
@@ -52,9 +50,7 @@ class Person:
     past: list[Said] = field(default_factory=list)
     ahead: list[Said] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    fired: set[tuple[str, str]] = field(default_factory=set)
     runs: dict[OwnRun, int] = field(default_factory=dict)
-    had: set[str] = field(default_factory=set)
     asked: int = 0
     next: int | None = None
 
@@ -71,6 +67,10 @@ class Person:
     def evidence(self) -> list[Said]:
         """All that is recorded of them, in the order in which it happened."""
         return sorted(self.past + self.ahead, key=attrgetter("at"))
+
+    def was_in(self, rule: Rule, occasion: str) -> bool:
+        """Whether the occasion has let them into the rule; if it has not, it may, once their clock shows its time again."""
+        return any(e.rule is rule and e.opening.id == occasion for e in self.entries)
 
     def tell(self, data: Data, at: int) -> None:
         """Set attributes; the newest word on each counts."""
@@ -121,17 +121,17 @@ class People:
             newer = name in _CONSENT and at > mine[1]
             if value not in (None, "") and (newer or mine[0] in (None, "")):
                 survivor.traits[name] = (value, at)
-        let_in = {entry.opening.id for entry in both}
-        survivor.had = (survivor.had | loser.had) & let_in  # whom a run has not let in it may
         for run, moment in loser.runs.items():
             survivor.runs[run] = min(moment, survivor.runs.get(run, moment))
-        survivor.runs = {
-            run: at for run, at in survivor.runs.items() if run.occasion not in survivor.had
-        }
         survivor.ids += loser.ids
         survivor.known_at = min(survivor.known_at, loser.known_at)
         survivor.past = sorted(survivor.past + loser.past, key=attrgetter("at"))
-        survivor.entries, survivor.fired = both, survivor.fired | loser.fired
+        survivor.entries = both
+        survivor.runs = {
+            run: at
+            for run, at in survivor.runs.items()
+            if not survivor.was_in(run.rule, run.occasion)
+        }
         for each in [*survivor.past, *both]:
             setattr(each, "owner" if isinstance(each, Said) else "person", survivor)
         self._claims = [(at, d, survivor if p is loser else p) for at, d, p in self._claims]

@@ -111,8 +111,7 @@ class Household(Gates):
         self._move(person, at, Said(f"time@{at}", "", "", None, None, {}, at, at, person))
         for rule in self.rules.by_time:
             for moment, opening in [*self._openings(rule, person)]:
-                if moment == at and (rule.id, opening.id) not in person.fired:
-                    person.fired.add((rule.id, opening.id))
+                if moment == at and not person.was_in(rule, opening.id):
                     self.decide(rule, person, opening, at)
         for run in [run for run, moment in person.runs.items() if moment <= at]:
             self._take_turn(run, person, at)
@@ -168,7 +167,7 @@ class Household(Gates):
         """Note when a person's own time is in the runs that are open, as far as it is still to come or comes sooner."""
         for run in self._open:
             moment, known = self._own_time(run, person), person.runs.get(run)
-            is_first = known is None and run.occasion not in person.had
+            is_first = known is None and not person.was_in(run.rule, run.occasion)
             if now < moment and (is_first or (known is not None and moment < known)):
                 person.runs[run], person.next = moment, None
 
@@ -183,7 +182,6 @@ class Household(Gates):
             person.runs[run] = moment
             return
         del person.runs[run]
-        person.had.add(run.occasion)
         opening = Said(run.occasion, "", "", None, None, {}, at, at, person)
         self._admit(run.rule, person, opening, at)
 
@@ -284,8 +282,8 @@ class Household(Gates):
             self.converts(entry, heard, now)
         for entry in sorted(person.entries, key=lambda e: e.rule.place):
             step = entry.todo[0] if entry.reached is not None and entry.ended is None else {}
-            moves = message.kind in ("identify", "alias") and isinstance(step.get("wait"), dict)
-            if "wait_for" in step or moves:
+            may_move = message.kind in ("identify", "alias") and isinstance(step.get("wait"), dict)
+            if "wait_for" in step or (may_move and self.has_moved(entry, step["wait"])):
                 self.run(entry, now, None if message.kind == "alias" else message)
         for rule in sorted(self.rules.every, key=_precedence):
             opened = rule.names(message) or any(

@@ -272,6 +272,24 @@ def test_a_send_that_begins_to_wait_between_two_ends_looks_again_at_the_second(h
     assert sent == [after(20), after(50)]
 
 
+def test_a_send_takes_a_place_that_is_given_back_before_a_later_message_of_the_same_batch(
+    home: Store,
+) -> None:
+    """Which ends its journey: so what it has sent meanwhile is withdrawn, as if each message had come alone."""
+    steps: list[JsonValue] = [mail(), {"wait": "9d"}]
+    first = campaign("first", "try", exit="pay", whereupon=steps)
+    offer = campaign("offer", "buy", exit="stop", whereupon=steps)
+    made = capped(home, first, offer, caps=[WAITS])
+    made.track("try", "ada", at=1)
+    made.track("buy", "ada", at=2)
+    made.engine.take(
+        [message(name, name=name, user="ada", at=at) for name, at in (("pay", 10), ("stop", 20))]
+    )
+    made.run(60)
+    assert [each.due_at for each in made.deliveries()] == [after(1), after(10)]
+    assert states(made) == [("withheld", "withdrawn: event")] * 2
+
+
 def test_several_full_caps_wait_for_the_last_of_them_or_leave_the_send_out(home: Store) -> None:
     """One of them that skips is enough to leave it out."""
     daily = WAITS | {"per": "1d", "otherwise": {"wait_up_to": "9d"}}

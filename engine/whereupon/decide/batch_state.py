@@ -1,13 +1,13 @@
 """The state of one batch while it is decided: what was loaded, and what was made since."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import heapify, heappush
 from typing import TypeAlias
 
 from whereupon.decide.belongings import Belongings
-from whereupon.decide.caps import BatchSends
+from whereupon.decide.caps import BatchSends, waits_for_place
 from whereupon.decide.decision_list import SkippedTogether
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.erasure import Owners, drop_erased
@@ -201,8 +201,24 @@ class BatchState:
             return
         reason = WITHDRAWN if is_paused else f"{WITHDRAWN}: {entry.ended.reason}"
         made = delivering_addresses(self.rule_of(was), was.address)
-        for key in keys_at(was, person.user_id, made) if made else ():
+        if made:
+            keys = keys_at(was, person.user_id, made)
+            self.withdraw(person.key, dict.fromkeys(keys, reason), entry.ended.at)
+
+    def withdraw(self, person_key: int, reasons: Mapping[str, str], at: datetime) -> None:
+        """Withdraw deliveries of a person, given by their idempotency keys; sends that wait for their places look again.
+
+        Args:
+            reasons: why each is withdrawn.
+            at: when.
+        """
+        for key, reason in reasons.items():
             self.changes.withdrawn.setdefault(key, reason)
+        if not self.sends.gives_back(person_key, reasons):
+            return
+        for entry in list(self.active[person_key].values()):
+            if waits_for_place(entry, at):
+                self.save_entry(entry._replace(due_at=at))
 
     def emit_end(self, entry: Entry) -> None:
         """Emit that an entry ended before its last step was done."""

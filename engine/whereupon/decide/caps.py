@@ -12,11 +12,14 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from whereupon.messages.times import ZERO, earlier, later
-from whereupon.records import CountedSend, Delivery
+from whereupon.records import CountedSend, Delivery, Entry, EntryState, MarkKind, mark_at
 from whereupon.rules.model import Cap
 
 CAP: Final = "cap"
 """The reason for which a delivery over a cap is withheld."""
+
+
+_ACTIVE = EntryState.ACTIVE
 
 
 class FullCap(NamedTuple):
@@ -83,6 +86,13 @@ def longest_window(caps: Iterable[Cap]) -> timedelta:
     return max((cap.per for cap in caps), default=ZERO)
 
 
+def waits_for_place(entry: Entry, at: datetime) -> bool:
+    """Whether the entry stands at a send and waits for a place longer than until an instant."""
+    if entry.state is not _ACTIVE or entry.due_at is None or entry.due_at <= at:
+        return False
+    return mark_at(entry.trail, entry.address, MarkKind.CAP) is not None
+
+
 class BatchSends:
     """What counts under caps for the persons of a batch, what the batch itself has made included.
 
@@ -115,6 +125,11 @@ class BatchSends:
         theirs = self._of.get(person_key, ())
         after = (s.withdrawn() if s.idempotency_key in withdrawn else s for s in theirs)
         return [send for send in after if send is not None]
+
+    def gives_back(self, person_key: int, withdrawn: Collection[str]) -> bool:
+        """Whether deliveries of a person give places back as they are withdrawn, given by their idempotency keys."""
+        theirs = self._of.get(person_key, ())
+        return any(not s.is_sent and s.idempotency_key in withdrawn for s in theirs)
 
     def move(self, loser: int, survivor: int) -> None:
         """Give the sends of a person to another one, into whom they are merged."""

@@ -151,8 +151,8 @@ def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Me
                 entry = moved.get(each.entry.key, each.entry)
                 name = loser.user_id if each.of == loser.key else survivor.user_id
                 made = possible_addresses(work.rule_of(entry), entry.address)
-                for key in keys_at(entry, name, made):
-                    work.changes.withdrawn[key] = EndReason.MERGED
+                reasons = dict.fromkeys(keys_at(entry, name, made), EndReason.MERGED)
+                work.withdraw(survivor.key, reasons, ended.at)
                 work.save_entry(entry.finished(ended)._replace(watched_until=None))
             else:
                 kept.append(each)

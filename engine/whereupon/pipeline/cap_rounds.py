@@ -5,9 +5,8 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Final
 
-from whereupon.decide.caps import BatchSends, counted_since, free_from
+from whereupon.decide.caps import BatchSends, counted_since, free_from, waits_for_place
 from whereupon.pipeline.decision_rounds import DecisionRounds
-from whereupon.pipeline.freed_places import waits_for_place
 from whereupon.ports import Session
 from whereupon.records import Changes, CountedSend, Entry, EntryFilter, EntryState
 from whereupon.rules.model import Cap, Send

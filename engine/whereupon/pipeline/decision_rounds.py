@@ -5,7 +5,6 @@ from collections.abc import Callable
 from whereupon.decide import BatchResult, KeysExhausted, Settings, Snapshot
 from whereupon.guards.audit_chain import seal
 from whereupon.matching import RuleIndex
-from whereupon.pipeline.freed_places import lets_wait, wake_by_withdrawals
 from whereupon.pipeline.load import CLAIM_CHUNK, BatchLoader
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import Session
@@ -42,8 +41,6 @@ class DecisionRounds:
             changes.audit, changes.audit_head = seal(
                 session.audit_head(), changes.records, self.settings.digest_key
             )
-        if changes.withdrawn and lets_wait(self.index.book.settings):
-            wake_by_withdrawals(session, changes)
         session.flush(changes)
         if changes.erased_persons and changes.audit_head is not None:
             session.set_mark(UNSCRUBBED, changes.audit_head.sequence)
