@@ -9,7 +9,7 @@ If one fails, the server skips those that were sent behind it. Whatever waits ne
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -47,18 +47,21 @@ class RoundTrips:
 
     def send(self, sql: str, parameters: Parameters = ()) -> psycopg.Cursor[Any]:
         """Send a statement, and wait for nothing."""
-        with self._errors():
-            cursor = self._open_cursor()
-            return cursor.execute(sql.encode(), parameters)
+        try:
+            return self._open_cursor().execute(sql.encode(), parameters)
+        except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
+            self._fail(error)
 
     def send_each(self, sql: str, rows: Sequence[Parameters]) -> psycopg.Cursor[Any]:
         """Send a statement for each row of parameters, and wait for nothing."""
         if len(rows) == 1:
             return self.send(sql, rows[0])
-        with self._errors():
+        try:
             cursor = self._open_cursor()
             cursor.executemany(sql.encode(), rows)
-            return cursor
+        except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
+            self._fail(error)
+        return cursor
 
     def run_each(self, sql: str, rows: Sequence[Parameters]) -> int:
         """Run a statement for each row of parameters; how many rows it wrote."""
@@ -88,7 +91,8 @@ class RoundTrips:
             self._ahead.remove(asked)
             if asked.pipeline is self._pipeline:
                 self.settle()
-        return cursor.fetchall() if cursor.description else ()
+        answer = cursor.pgresult  # the cursor's `description` would look up the type of each column
+        return cursor.fetchall() if answer is not None and answer.nfields else ()
 
     def _asked(self, sql: str, parameters: Parameters) -> _Question | None:
         for question in self._ahead:
@@ -112,15 +116,20 @@ class RoundTrips:
     def copy(self, sql: str, types: Sequence[str], rows: Iterable[Parameters]) -> None:
         """COPY rows in binary form, which the driver does outside of pipelines."""
         self.settle()
-        with self._errors():
+        try:
             copy_rows(self._driver, sql, types, rows)
+        except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
+            self._fail(error)
 
     def settle(self) -> None:
         """Wait for everything that was sent."""
         pipeline, self._pipeline = self._pipeline, None
-        if pipeline is not None:
-            with self._errors():
-                pipeline.__exit__(None, None, None)
+        if pipeline is None:
+            return
+        try:
+            pipeline.__exit__(None, None, None)
+        except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
+            self._fail(error)
 
     def abandon(self) -> None:
         """End what was sent, whatever its answers are."""
@@ -134,15 +143,12 @@ class RoundTrips:
             pipeline = self._driver.pipeline()
             pipeline.__enter__()
             self._pipeline = pipeline
-        return self._driver.cursor(row_factory=tuple_row)
+        return self._driver.cursor(binary=True, row_factory=tuple_row)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
-            self.abandon()
-            driver_cursor.raise_as_sqlalchemy(self._connection, _first(error), None, "", ())
+    def _fail(self, error: BaseException) -> NoReturn:
+        """Raise what a statement raised, once nothing is on its way."""
+        self.abandon()
+        driver_cursor.raise_as_sqlalchemy(self._connection, _first(error), None, "", ())
 
 
 def _first(error: BaseException) -> BaseException:
