@@ -1,6 +1,7 @@
 """How often one call waits for PostgreSQL, counted on the wire."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from urllib.parse import quote_plus
@@ -15,12 +16,14 @@ from tests.shop import thanks
 
 from whereupon.engine import Engine
 from whereupon.errors import StoreError
-from whereupon.records import Changes, Delivery, DeliveryState
+from whereupon.messages.model import Origin, SenderClass
+from whereupon.records import Changes, Delivery, DeliveryState, SetAside
 from whereupon.storage import open_store
 
 MOST = 5
 """Round trips of one call that claims nothing."""
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ODD_TEXTS = ("", " ", "NULL", '"', "\\", '\\"', "{a,b}", "a,b", "'", "%s", "é", "🧦", "\n")
 
 
 @pytest.fixture
@@ -136,6 +139,28 @@ def test_a_text_with_nul_is_kept_however_many_rows_there_are(server: Server, man
             kept = session.deliveries_by_key([each.idempotency_key for each in made])
             assert [each.reason for each in kept] == ["no ␀ socks"] * many
         store.close()
+
+
+@pytest.mark.parametrize("many", [1, len(ODD_TEXTS)])
+def test_values_are_kept_as_they_are_however_many_rows_are_put(server: Server, many: int) -> None:
+    """Whether a statement takes a row or arrays; what is put again replaces what was put before."""
+    with server.clean() as url:
+        store = open_store(url)
+        made = [_set_aside(text, f"{place}") for place, text in enumerate(ODD_TEXTS[:many])]
+        before = [replace(each, reason="before") for each in made]
+        for rows in (before, [*before, *made]):
+            with store.session() as session:
+                session.flush(Changes(set_aside=rows))
+        with store.session() as session:
+            kept = {each.message_id: each for each in session.set_aside(100)}
+        assert kept == {each.message_id: each for each in made}
+        store.close()
+
+
+def _set_aside(text: str, message_id: str) -> SetAside:
+    body = bytes(range(256)) + text.encode()
+    sent = (text, None, NOW, SenderClass.SERVER.value, Origin.LIVE.value)
+    return SetAside(message_id, *sent, body, text, NOW)
 
 
 def test_what_fails_among_statements_that_share_a_round_trip_is_what_is_raised(

@@ -122,6 +122,10 @@ class Database(ABC):
         """An insert of whole rows. A dialect may have a faster way for many rows."""
         return self.statement(sql)
 
+    def put(self, _table: Table, insert: str, otherwise: str) -> Statement:
+        """An insert of whole rows with a clause for rows that are there. A dialect may have a faster way for many rows."""
+        return self.statement(f"{insert} {otherwise}")
+
     def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
         """An update of rows by their keys.
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from operator import itemgetter
 from secrets import token_hex
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
@@ -20,6 +21,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from sqlalchemy import (
+    Column,
     Connection,
     Engine,
     Table,
@@ -45,7 +47,7 @@ from whereupon.storage.sql.host_connection import (
 )
 from whereupon.storage.sql.notifications import NOTIFY, NotificationListener
 from whereupon.storage.sql.postgres_statements import (
-    ChangingStatement,
+    ArraysStatement,
     CopiedStatement,
     PostgresStatement,
     array,
@@ -202,15 +204,25 @@ class Postgres(Database):
         """In one statement for all rows; one statement a row would be a round trip each."""
         one = super().change(table, names, only=only).sql
         given = [*names, "key"]
-        arrays = ", ".join(f"CAST(%s AS {array_of(table.c[name])})" for name in given)
         changed = ", ".join(f"{name} = given.{name}" for name in names)
         kept = "" if only is None else f" AND {table}.state = '{only}'"
         many = (
             f"UPDATE {self._schema.qualified(table.name)} SET {changed} "  # noqa: S608 - our own names
-            f"FROM unnest({arrays}) AS given ({', '.join(given)}) "
+            f"FROM {_given([table.c[name] for name in given])} AS given ({', '.join(given)}) "
             f"WHERE {table}.key = given.key{kept}"
         )
-        return ChangingStatement(one, many)
+        return ArraysStatement(one, many, itemgetter(-1))
+
+    def put(self, table: Table, insert: str, otherwise: str) -> Statement:
+        """In one statement for all rows, likewise."""
+        one = super().put(table, insert, otherwise).sql
+        columns = ", ".join(f'"{column.name}"' for column in table.c)
+        many = (
+            f"INSERT INTO {self._schema.qualified(table.name)} ({columns}) "  # noqa: S608 - our own names
+            f"SELECT * FROM {_given([*table.c])} {otherwise}"
+        )
+        keys = [place for place, column in enumerate(table.c) if column.primary_key]
+        return ArraysStatement(one, many, itemgetter(*keys))
 
     def scrub(self, engine: Engine) -> bool:
         """Have the server remove dead rows from the pages of our tables; readers and writers go on.
@@ -242,6 +254,11 @@ class Postgres(Database):
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """An array of arrays."""
         return f"{{{','.join([array(row) for row in numbers])}}}"
+
+
+def _given(columns: Sequence[Column[Any]]) -> str:
+    """Rows whose columns are bound as arrays."""
+    return f"unnest({', '.join(f'CAST(%s AS {array_of(column)})' for column in columns)})"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """The statements of PostgreSQL: they share round trips, many rows are copied, and NUL is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import (
@@ -17,7 +18,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from whereupon.storage.sql.base import CollatedText, Int64
 from whereupon.storage.sql.dialects import Parameters, Rows, Statement
-from whereupon.storage.sql.nul_escape import escape_nul, escape_rows
+from whereupon.storage.sql.nul_escape import escape_rows
 from whereupon.storage.sql.round_trips import copy_rows, round_trips
 
 _FEW = 4
@@ -81,7 +82,7 @@ class CopiedStatement(PostgresStatement):
     If another writer has one of the rows, COPY raises one error.
     """
 
-    __slots__ = ("_copy", "_types")
+    __slots__ = ("_copy", "_is_text", "_types")
 
     def __init__(self, name: str, table: Table, sql: str) -> None:
         super().__init__(sql, (), {})
@@ -89,52 +90,65 @@ class CopiedStatement(PostgresStatement):
         place = f"{name.replace('%%', '%')} ({columns})"
         self._copy = f"COPY {place} FROM STDIN (FORMAT BINARY)"
         self._types = [_type_of(column) for column in table.c]
+        self._is_text = [each == "text" for each in self._types]
 
     def send_rows(self, connection: Connection, rows: list[Parameters]) -> None:
         """By COPY, if there are more than a few rows."""
         if len(rows) <= _FEW:
             super().send_rows(connection, rows)
             return
-        trips, escaped = round_trips(connection), escape_rows(rows)
+        trips, escaped = round_trips(connection), self._escaped(rows)
         if trips is None:
             driver = connection.connection.driver_connection
             copy_rows(driver, self._copy, self._types, escaped)  # type: ignore[arg-type]
         else:
             trips.copy(self._copy, self._types, escaped)
 
+    def _escaped(self, rows: list[Parameters]) -> list[Parameters]:
+        """The rows without NUL, which is looked for in columns, for rows are many."""
+        texts = compress(zip(*rows, strict=True), self._is_text)
+        has_nul = any("\0" in "".join(filter(None, column)) for column in texts)
+        return escape_rows(rows) if has_nul else rows
 
-class ChangingStatement(PostgresStatement):
-    """An update by key that takes the rows of a batch as arrays, one for each column."""
 
-    __slots__ = ("_many",)
+class ArraysStatement(PostgresStatement):
+    """A statement that takes the rows of a batch as arrays, one for each column.
 
-    def __init__(self, one: str, many: str) -> None:
+    Args:
+        one: its text for one row.
+        many: its text for arrays.
+        key: of a row. If a key comes twice, the later values count.
+    """
+
+    __slots__ = ("_key", "_many")
+
+    def __init__(self, one: str, many: str, key: Callable[[Parameters], object]) -> None:
         super().__init__(one, (), {})
         self._many = PostgresStatement(many, (), {})
+        self._key = key
 
     def write(self, connection: Connection, rows: list[Parameters]) -> int:
-        """Change all of them. If a row comes twice, the later values count."""
-        last = _last(rows)
+        """Write all of them; how many rows were written."""
+        last = self._last(rows)
         if len(last) <= 1:
             return super().write(connection, last)
         return self._many.write(connection, [_columns(last)])
 
     def send_rows(self, connection: Connection, rows: list[Parameters]) -> None:
         """Likewise."""
-        last = _last(rows)
+        last = self._last(rows)
         if len(last) <= 1:
             super().send_rows(connection, last)
         else:
             self._many.send_rows(connection, [_columns(last)])
 
-
-def _last(rows: list[Parameters]) -> list[Parameters]:
-    """The last row of each key, which is the last parameter."""
-    return list({row[-1]: row for row in rows}.values())
+    def _last(self, rows: list[Parameters]) -> list[Parameters]:
+        """The last row of each key."""
+        return list({self._key(row): row for row in rows}.values())
 
 
 def _columns(rows: list[Parameters]) -> Parameters:
-    return tuple([escape_nul(value) for value in each] for each in zip(*rows, strict=True))
+    return tuple([array(each) for each in zip(*rows, strict=True)])
 
 
 def _type_of(column: Column[object]) -> str:
@@ -152,13 +166,23 @@ def array_of(column: Column[object]) -> str:
     return f"{kind.compile(PGDialect_psycopg())}[]"  # type: ignore[no-untyped-call]
 
 
-def array(values: Sequence[int] | Sequence[str]) -> str:
+def array(values: Sequence[object]) -> str:
     """An array as PostgreSQL reads it: the driver takes much longer to write a list."""
-    if not values or isinstance(values[0], int):
+    kinds = set(map(type, values))
+    if kinds == {int}:
         return f"{{{','.join(map(str, values))}}}"
-    return f"{{{','.join(map(_quoted, values))}}}"  # type: ignore[arg-type]
+    if kinds == {str}:
+        texts: Sequence[str] = values  # type: ignore[assignment]
+        said = "".join(texts)
+        if '"' not in said and "\\" not in said:
+            return '{"' + '","'.join(texts) + '"}'
+    return f"{{{','.join(map(_element, values))}}}"
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _element(value: object) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    return "NULL" if value is None else str(value)

@@ -74,8 +74,8 @@ def _puts(row: type[Base]) -> _Make:
     keys = [column.name for column in table.primary_key]
     changed = [f'"{c.name}" = excluded."{c.name}"' for c in table.c if c.name not in keys]
     action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
-    text = f"{_insert(table)} ON CONFLICT ({_quoted(keys)}) DO {action}"
-    return lambda database: database.statement(text)
+    otherwise = f"ON CONFLICT ({_quoted(keys)}) DO {action}"
+    return lambda database: database.put(table, _insert(table), otherwise)
 
 
 def _keeps(row: type[Base]) -> _Make:
