@@ -195,8 +195,14 @@ class Steps(Sends):
         return True
 
     def has_moved(self, entry: Entry, wait: Any) -> bool:
-        """Whether the wait that an entry stands at is over at another time by now; else it takes its turn."""
-        return entry.reached is None or self._until(entry, wait, entry.reached) != entry.due
+        """Whether the wait that an entry stands at goes by a date that has moved; else it takes its turn."""
+        if (
+            entry.reached is None
+            or isinstance(wait, str)
+            or not wait["until"].startswith("person.")
+        ):
+            return False
+        return self._until(entry, wait, entry.reached) != entry.due
 
     def _until(self, entry: Entry, wait: Any, reached: int) -> int | None:
         if isinstance(wait, str):

@@ -282,7 +282,7 @@ class Household(Gates):
             self.converts(entry, heard, now)
         for entry in sorted(person.entries, key=lambda e: e.rule.place):
             step = entry.todo[0] if entry.reached is not None and entry.ended is None else {}
-            may_move = message.kind in ("identify", "alias") and isinstance(step.get("wait"), dict)
+            may_move = message.kind in ("identify", "alias") and "wait" in step
             if "wait_for" in step or (may_move and self.has_moved(entry, step["wait"])):
                 self.run(entry, now, None if message.kind == "alias" else message)
         for rule in sorted(self.rules.every, key=_precedence):
