@@ -110,6 +110,18 @@ def test_one_entry_a_person_and_value_of_the_date(made: World) -> None:
     assert made.moments() == [("ada", "03-25 08:00", "entered")]
 
 
+def test_whom_a_date_has_not_let_in_is_asked_again_if_their_clock_shows_its_time_once_more(
+    home: Store,
+) -> None:
+    """From Paris to New York between nine o'clock there and here."""
+    made = world(_rule(who={"plan": "pro"}), store=home)
+    made.identify("ada", {"renews_at": "2026-04-01", **PARIS})
+    made.run(MARCH_25 + HOUR)
+    made.identify("ada", {"plan": "pro", "timezone": "America/New_York"}, at=MARCH_25 + HOUR)
+    made.run(90 * DAY)
+    assert made.moments() == [("ada", "03-25 08:00", "who"), ("ada", "03-25 13:00", "entered")]
+
+
 def test_moving_the_date_asks_again(made: World) -> None:
     """Earlier or later, before it came or after."""
     made.identify("ada", {"renews_at": "2026-04-01", **PARIS})

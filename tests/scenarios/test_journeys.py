@@ -152,6 +152,21 @@ def test_a_wait_until_a_time_of_day_ends_at_the_next_one_on_the_persons_clock(
     assert [d.due_at for d in made.deliveries()] == [after(_minutes(sent))]
 
 
+def test_a_wait_until_a_time_of_day_goes_by_the_clock_when_it_is_reached(home: Store) -> None:
+    """Whoever flies to where nine o'clock comes later gets it when it would have come at home."""
+    made = journey(
+        home,
+        {"wait": {"until": "09:00"}},
+        push("morning"),
+        timezone={"attribute": "tz", "else": "UTC"},
+    )
+    made.identify("ada", {"tz": "Europe/Paris"}, at=0)
+    made.track("start", "ada", at=HOUR)
+    made.identify("ada", {"tz": "America/New_York"}, at=2 * HOUR)
+    made.run(3 * DAY)
+    assert [d.due_at for d in made.deliveries()] == [after(20 * HOUR)]
+
+
 def _minutes(text: str) -> float:
     moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
     return (moment - after(0)) / timedelta(minutes=1)

@@ -137,6 +137,18 @@ def test_a_zone_that_changes_meanwhile_is_asked_again_and_the_person_is_in_the_r
     assert earth.sent() == {**_TIMES, "tomo": at}
 
 
+def test_whom_who_has_kept_out_is_asked_again_if_their_clock_shows_the_time_once_more(
+    place: str,
+) -> None:
+    """From Tokyo to Paris between nine o'clock there and here."""
+    earth = Earth(place, who={"newsletter": True})
+    with earth.engine as engine:
+        earth.until(_TIMES["tomo"] + HOUR)
+        engine.identify("tomo", traits={"newsletter": True, "timezone": "Europe/Paris"})
+        earth.until(OPENING + 27 * HOUR)
+        assert earth.sent() == {"tomo": _TIMES["paul"]}
+
+
 def test_a_zone_that_makes_the_turn_come_sooner_does_so(earth: Earth) -> None:
     """From Los Angeles to Paris before nine o'clock in Paris: nine o'clock in Paris."""
     earth.until(OPENING + HOUR)
