@@ -63,10 +63,11 @@ class Intake:
             joint: whether a few messages may be taken with those of other threads. The result then has the changes
                 of all.
         """
-        with self._monitor.batch(len(messages)) as span:
+        monitor = self._monitor
+        with monitor.counting("ingest"), monitor.batch(len(messages)) as span:
             whole = self._taken(messages, until, connection, yielding=yielding, joint=joint)
             span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
-        self._monitor.measures.count_decisions(whole.emitted)
+        monitor.measures.count_decisions(whole.emitted)
         return whole
 
     def _taken(

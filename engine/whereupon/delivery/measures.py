@@ -18,6 +18,8 @@ UNMATCHED = "unmatched"
 """The reason of decisions on rules that the index left out: their ``where``, or the attributes in their ``who``,
 do not hold. Which it is, is found when an operator asks (see `Engine.explain`)."""
 
+_SKIPPED = (Skipped, SkippedTogether)
+
 
 @dataclass(frozen=True, slots=True)
 class CallTimes:
@@ -76,19 +78,20 @@ class Measures(ForkAware):
     def count_messages(self, **outcomes: int) -> None:
         """Count messages that came in."""
         with self._lock:
-            self._messages.update(outcomes)
+            for outcome, number in outcomes.items():
+                self._messages[outcome] += number
 
     def count_decisions(self, emitted: Iterable[object]) -> None:
         """Count the decisions among what was emitted."""
         skipped: defaultdict[str | None, int] = defaultdict(int)
         entered = 0
         for each in emitted:
-            match each:
-                case Skipped() | SkippedTogether():  # nearly every message has one
-                    skipped[each.reason] += len(each)
-                case Decision(reason=None):
+            if isinstance(each, _SKIPPED):  # nearly every message has one
+                skipped[each.reason] += len(each)
+            elif isinstance(each, Decision):
+                if each.reason is None:
                     entered += 1
-                case Decision():
+                else:
                     skipped[each.reason] += 1
         if entered or skipped:
             with self._lock:

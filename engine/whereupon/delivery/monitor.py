@@ -6,7 +6,7 @@ A hook that fails is logged and harms nothing.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
@@ -58,6 +58,23 @@ Hook: TypeAlias = Callable[[Any], object]
 """Gets the `Delivery`, the `Request` of an action, or the `ChannelState`, as it is afterwards."""
 
 
+class Counting:
+    """Counts a failure of the engine's own work that leaves the block (see `Monitor.counting`)."""
+
+    __slots__ = ("_measures", "_what")
+
+    def __init__(self, measures: Measures, what: str) -> None:
+        self._measures, self._what = measures, what
+
+    def __enter__(self) -> None:
+        """Nothing is to be counted yet."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception):
+            code = error.code if isinstance(error, StoreError) else ""
+            self._measures.count_failure(self._what, code)
+
+
 class Monitor:
     """Hooks, log, counters and spans of one process.
 
@@ -86,11 +103,9 @@ class Monitor:
             raise UnknownNameError(kind="event", name=event, known=known)
         self._hooks[Event(event)].append(hook)
 
-    @contextmanager
-    def batch(self, size: int) -> Iterator[Span]:
-        """The span of a batch of messages; a failure of the store is counted."""
-        with self.counting("ingest"), self.tracer.span(BATCH, {"messages": size}) as span:
-            yield span
+    def batch(self, size: int) -> AbstractContextManager[Span]:
+        """The span of a batch of messages."""
+        return self.tracer.span(BATCH, {"messages": size})
 
     @contextmanager
     def round_of_work(self) -> Iterator[Span]:
@@ -99,14 +114,9 @@ class Monitor:
             self.round = self.tracer.current()
             yield span
 
-    @contextmanager
-    def counting(self, what: str) -> Iterator[None]:
+    def counting(self, what: str) -> "Counting":
         """Count a failure of the engine's own work that leaves the block (see `Activity`)."""
-        try:
-            yield
-        except Exception as error:
-            self.measures.count_failure(what, error.code if isinstance(error, StoreError) else "")
-            raise
+        return Counting(self.measures, what)
 
     def watched(
         self,

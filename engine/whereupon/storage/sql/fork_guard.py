@@ -5,7 +5,6 @@ not the locks. So a fork waits until no session is open, and closes the connecti
 has no connection of its parent.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from threading import Condition, get_ident
 
@@ -25,7 +24,7 @@ class ForkGuard(ForkAware):
         self._patience = patience
         self._close_idle = close_idle
         self._changed = Condition()
-        self._within: Counter[int] = Counter()
+        self._within: dict[int, int] = {}
         self._forking = False
         self._is_stranded = False
         watch_forks(self)
@@ -42,15 +41,18 @@ class ForkGuard(ForkAware):
                 self._changed.wait()
             if self._is_stranded:
                 raise _forked()
-            self._within[own] += 1
+            self._within[own] = self._within.get(own, 0) + 1
 
     def __exit__(self, *_: object) -> None:
         own = get_ident()
         with self._changed:
-            self._within[own] -= 1
-            if self._within[own] <= 0:
+            left = self._within[own] - 1
+            if left > 0:
+                self._within[own] = left
+            else:
                 del self._within[own]
-            self._changed.notify_all()
+            if self._forking:  # which waits for it
+                self._changed.notify_all()
 
     def before_fork(self) -> None:
         """Admit no new session, and wait for open ones."""
