@@ -27,7 +27,6 @@ STATEMENTS: Final = [
     "SELECT whereupon_person",
     "SELECT whereupon_entry",
     "SELECT rule, person_key, timestamp",  # past entries
-    "UPDATE whereupon_meta",  # takes keys
     "INSERT INTO whereupon_message",
     "COMMIT",
 ]

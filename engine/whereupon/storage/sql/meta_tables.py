@@ -24,8 +24,8 @@ BLOCK = 2**20
 class MetaRow(Base, table=True):
     """Numbers about the store itself.
 
-    ``schema`` is the number of the newest migration. On SQLite ``next_key`` is the first key not handed
-    out; on PostgreSQL a sequence hands out keys, and ``erasures`` counts how often people were erased.
+    ``schema`` is the number of the newest migration. On SQLite ``next_key`` is the first key of no
+    block; on PostgreSQL a sequence hands out keys, and ``erasures`` counts how often people were erased.
     """
 
     __tablename__ = "whereupon_meta"

@@ -12,7 +12,6 @@ from whereupon.records import (
 )
 from whereupon.storage.sql.counted_sends import SqlCountedSends
 from whereupon.storage.sql.due_work import SqlDueWork
-from whereupon.storage.sql.keys import new_block
 from whereupon.storage.sql.process_cache import Block, Name, Numbers
 from whereupon.storage.sql.questions import SqlQuestions
 from whereupon.storage.sql.silences import SqlSilences
@@ -23,7 +22,7 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
     """One transaction on a database; the ports say what each method does."""
 
     def allocate(self, count: int) -> int:
-        """From a counter or from blocks."""
+        """From blocks of the process."""
         return self._writes.allocate(count)
 
     def lock(
@@ -70,8 +69,8 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
 
     def reserve(self, count: int) -> Block:
         """Reserve a block of at least ``count`` keys."""
-        self.cache.learned.block = new_block(self._connection, self._queries.take_blocks, count)
-        return self.cache.learned.block
+        block = self.cache.learned.block = self._writes.reserve(count)
+        return block
 
 
 def _makes_due(changes: Changes) -> bool:

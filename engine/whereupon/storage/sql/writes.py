@@ -16,9 +16,9 @@ from whereupon.ports import NO_CHANNEL, Settlement
 from whereupon.records import NEVER, Changes, Delivery, DeliveryState, IdKind, Merge
 from whereupon.storage.sql.dialects import Database, Parameters
 from whereupon.storage.sql.erasure import Erasure
-from whereupon.storage.sql.keys import take_keys
+from whereupon.storage.sql.keys import block_of_counter, block_of_sequence, take_keys
 from whereupon.storage.sql.message_names import MessageNames
-from whereupon.storage.sql.process_cache import SessionCache
+from whereupon.storage.sql.process_cache import Block, SessionCache
 from whereupon.storage.sql.prune import RowPruner
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.record_writes import RecordWrites
@@ -52,11 +52,18 @@ class SqlWrites(RecordWrites):
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
+        return take_keys(self._connection, self.cache, count, self._new_block)
+
+    def _new_block(self, count: int) -> Block:
+        if self._names.side is not None:
+            return self._names.side.reserve(count)
+        return self.reserve(count)
+
+    def reserve(self, count: int) -> Block:
+        """Take a block of at least ``count`` keys, for the process."""
         if self._database.one_writer:
-            ((after,),) = self._queries.take_keys.fetch(self._connection, count=count)
-            return int(after) - count
-        take_blocks = self._queries.take_blocks
-        return take_keys(self._connection, self.cache, count, take_blocks, self._names.side)
+            return block_of_counter(self._connection, self._queries.take_keys, count)
+        return block_of_sequence(self._connection, self._queries.take_blocks, count)
 
     def write(self, changes: Changes) -> None:
         """Write everything that a batch made."""
