@@ -43,7 +43,7 @@ from whereupon.records import (
 )
 from whereupon.rules.model import NotWhileActive, Rule
 
-_ACTIVE = EntryState.ACTIVE  # an attribute of an enumeration is looked up slowly
+_ACTIVE, _COMPLETED = EntryState.ACTIVE, EntryState.COMPLETED  # looked up slowly as attributes
 PlainNames: TypeAlias = dict[MessageType, dict[str, TriggerMatch | None]]
 
 
@@ -222,7 +222,7 @@ class BatchState:
 
     def emit_end(self, entry: Entry) -> None:
         """Emit that an entry ended before its last step was done."""
-        if entry.ended is None or entry.state is EntryState.COMPLETED:
+        if entry.ended is None or entry.state is _COMPLETED:
             return
         person = self.persons.get(entry.person_key)
         name = person.user_id if person is not None else ""

@@ -14,6 +14,8 @@ from whereupon.records import NOTHING, Person, StoredMessage
 from whereupon.rules.model import Rule
 from whereupon.runtime.lazy import cached_property
 
+_ENTERED, _SKIPPED = Outcome.ENTERED, Outcome.SKIPPED  # looked up slowly as attributes
+
 
 @dataclass(slots=True)  # not frozen, which would cost three times as much, once a message
 class Skipped:
@@ -91,7 +93,7 @@ def decision(
         None if person is None else person.user_id,
         rule.id,
         rule.kind,
-        Outcome.ENTERED if reason is None else Outcome.SKIPPED,
+        _ENTERED if reason is None else _SKIPPED,
         reason,
         evaluation.retroactive,
         rule.digest,

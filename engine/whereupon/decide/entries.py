@@ -161,7 +161,7 @@ def _carry_out(
     return after
 
 
-_EMITTED_OTHERWISE: Final = frozenset({MarkKind.SENT, MarkKind.LATE, MarkKind.CONVERTED})
+_EMITTED_OTHERWISE: Final = (MarkKind.SENT, MarkKind.LATE, MarkKind.CONVERTED)
 
 
 def _tell(work: BatchState, told: Trail, entry: Entry) -> None:

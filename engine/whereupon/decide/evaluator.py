@@ -22,6 +22,8 @@ from whereupon.messages.model import SenderClass
 from whereupon.records import NOTHING, BroadcastRun
 from whereupon.rules.model import Rule, RuleKind
 
+_CAMPAIGN, _BROADCAST = RuleKind.CAMPAIGN, RuleKind.BROADCAST  # looked up slowly as attributes
+_WHO, _HOLDOUT = Reason.WHO, Reason.HOLDOUT
 MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another. A message further on is skipped as a loop."""
 
@@ -133,7 +135,7 @@ def _in_turn(
 
 
 def _verdict(work: BatchState, evaluation: Evaluation, rule: Rule, *, certain: bool) -> Verdict:
-    if rule.kind is RuleKind.CAMPAIGN:
+    if rule.kind is _CAMPAIGN:
         past = work.entries_in(rule, evaluation.person_key)
         paused = rule.id in work.paused
         verdict = verdict_on(
@@ -168,11 +170,11 @@ def _carry_out(
     if verdict.reason is not None:
         emit_decision(work, evaluation, rule, verdict)
         skips.note(rule, verdict)
-        if verdict.reason is Reason.WHO:
+        if verdict.reason is _WHO:
             leave_open(work, evaluation, rule)
-        if verdict.reason is Reason.HOLDOUT:
+        if verdict.reason is _HOLDOUT:
             hold_out(work, evaluation, rule, verdict.slot, evaluation.facts())
-    elif rule.kind is RuleKind.BROADCAST:
+    elif rule.kind is _BROADCAST:
         _start_broadcast(work, evaluation, rule)
     else:
         let_in(work, evaluation, rule, verdict)
@@ -213,7 +215,7 @@ def let_in(
         verdict = _unless_held_out(work, evaluation, rule, verdict)
     emit_decision(work, evaluation, rule, verdict)
     known = evaluation.facts() if facts is None else facts
-    if verdict.reason is Reason.HOLDOUT:
+    if verdict.reason is _HOLDOUT:
         hold_out(work, evaluation, rule, verdict.slot, known)
     elif verdict.reason is None:
         open_entry(work, evaluation, rule, verdict.slot, known)

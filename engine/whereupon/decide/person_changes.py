@@ -20,6 +20,9 @@ from whereupon.messages.model import MessageType
 from whereupon.records import ObjectRecord, Person, Relationship
 from whereupon.rules.model import OnSegment, Rule, SegmentChange
 
+_TRACK, _IDENTIFY = MessageType.TRACK, MessageType.IDENTIFY  # looked up slowly as attributes
+_ALIAS, _GROUP = MessageType.ALIAS, MessageType.GROUP
+
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
@@ -114,18 +117,18 @@ def _applied(
     work: BatchState, evaluation: Evaluation, person: Person, change: PersonChange
 ) -> PersonChange:
     """Apply a message to the person and to the entries that they are inside; gives all that it has done to them."""
-    if evaluation.type is MessageType.TRACK:
+    if evaluation.type is _TRACK:
         change = _add_event(work, evaluation, person, change)
-    elif evaluation.type is MessageType.IDENTIFY:
+    elif evaluation.type is _IDENTIFY:
         if evaluation.retroactive:  # else it was applied before anything was claimed
             change = apply_attributes(work, evaluation, person, change)
         end_by_change(work, evaluation, change.left)
         pass_by_change(work, evaluation)
-    elif evaluation.type is MessageType.ALIAS:
+    elif evaluation.type is _ALIAS:
         end_by_merge(work, evaluation, change.left)
         meet_by_merge(work, evaluation)
         pass_by_merge(work, evaluation)
-    elif evaluation.type is MessageType.GROUP:
+    elif evaluation.type is _GROUP:
         _relate(work, evaluation)
     return change
 

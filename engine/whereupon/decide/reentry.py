@@ -27,6 +27,9 @@ from whereupon.rules.model import (
     Rule,
 )
 
+_AGAIN = Verdict(Reason.REENTRY)
+_ONCE, _WHILE_ACTIVE = Verdict(slot="once"), Verdict(slot="active")
+
 
 def reentry_verdict(
     rule: Rule, evaluation: Evaluation, past: Sequence[PastEntry], zone: tzinfo = UTC
@@ -42,7 +45,7 @@ def reentry_verdict(
         case EveryTime():
             return ENTERED
         case Once():
-            return Verdict(Reason.REENTRY) if past else Verdict(slot="once")
+            return _AGAIN if past else _ONCE
         case OncePer(period):
             return _apart(period, evaluation.timestamp, past)
         case OncePerCalendar(span):
@@ -50,18 +53,16 @@ def reentry_verdict(
         case OncePerKey(path):
             return _by_key(path, evaluation, past)
         case NotWhileActive():
-            if is_any_active(past):
-                return Verdict(Reason.REENTRY)
-            return Verdict(slot="active")
+            return _AGAIN if is_any_active(past) else _WHILE_ACTIVE
         case _:
             assert_never(reentry)
 
 
 def _apart(period: timedelta, moment: datetime, past: Sequence[PastEntry]) -> Verdict:
-    if any(abs(entry.timestamp - moment) < period for entry in past):
-        return Verdict(Reason.REENTRY)
+    if past and any(abs(entry.timestamp - moment) < period for entry in past):
+        return _AGAIN
     length = max(duration_micros(period), 1)
-    return Verdict(slot=f"per:{length}:{as_micros(moment) // length}")
+    return Verdict(None, None, f"per:{length}:{as_micros(moment) // length}")
 
 
 def _in_calendar(
@@ -73,10 +74,10 @@ def _in_calendar(
     """
     slot = _calendar_slot(span, moment, zone)
     if has_slot(past, slot):
-        return Verdict(Reason.REENTRY)
+        return _AGAIN
     if any(_calendar_slot(span, entry.timestamp, zone) == slot for entry in past):
-        return Verdict(Reason.REENTRY)
-    return Verdict(slot=slot)
+        return _AGAIN
+    return Verdict(None, None, slot)
 
 
 def _by_key(path: Sequence[str], evaluation: Evaluation, past: Sequence[PastEntry]) -> Verdict:
@@ -87,8 +88,8 @@ def _by_key(path: Sequence[str], evaluation: Evaluation, past: Sequence[PastEntr
             Reason.KEY_MISSING, Failure(f"{path_of(path)} is given", {path_of(path): value})
         )
     if has_slot(past, slot):
-        return Verdict(Reason.REENTRY)
-    return Verdict(slot=slot)
+        return _AGAIN
+    return Verdict(None, None, slot)
 
 
 def _calendar_slot(span: CalendarSpan, moment: datetime, zone: tzinfo) -> str:

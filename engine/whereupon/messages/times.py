@@ -73,6 +73,14 @@ def all_as_micros(instants: Iterable[datetime]) -> list[int]:
     return made
 
 
+class MicrosByInstant(dict[datetime, int]):
+    """`as_micros` of each instant that is asked for, computed once: much of a batch happens at one instant."""
+
+    def __missing__(self, instant: datetime) -> int:
+        micros = self[instant] = as_micros(instant)
+        return micros
+
+
 def from_micros(micros: int) -> datetime:
     """The instant that is ``micros`` microseconds after the Unix epoch."""
     return EPOCH + micros * MICROSECOND

@@ -33,7 +33,8 @@ INSIDE = (EntryState.ACTIVE, EntryState.PAUSED)
 """The states of an entry whose person is inside the rule."""
 
 
-_ACTIVE = EntryState.ACTIVE  # an attribute of an enumeration is looked up slowly
+_ACTIVE, _COMPLETED = EntryState.ACTIVE, EntryState.COMPLETED  # looked up slowly as attributes
+_EXITED = EntryState.EXITED
 _new = tuple.__new__  # a named tuple of values that are in its order already
 
 
@@ -99,7 +100,7 @@ class EntryEnd(NamedTuple):
 
 
 _END_STATES: Mapping[str, EntryState] = {
-    EndReason.COMPLETED: EntryState.COMPLETED,
+    EndReason.COMPLETED: _COMPLETED,
     EndReason.FAILED: EntryState.FAILED,
     EndReason.HOLDOUT: EntryState.HELD_OUT,
 }
@@ -191,25 +192,12 @@ class Entry(NamedTuple):
     def finished(self, end: EntryEnd) -> "Entry":
         """The entry at its end; a slot that only guarded that it runs is free again."""
         slot = None if self.slot == "active" else self.slot
-        state = _END_STATES.get(end.reason, EntryState.EXITED)
-        is_at_once = state is EntryState.COMPLETED and self.due_at == self.entered_at
+        state = _END_STATES.get(end.reason, _EXITED)
+        is_at_once = state is _COMPLETED and self.due_at == self.entered_at
         is_read = not is_at_once or self.trail or self.watched_until is not None
-        return Entry(
-            *self[:9],
-            slot,
-            state,
-            self.address,
-            None,
-            self.facts if is_read else NOTHING,
-            *self[14:17],
-            end,
-            self.operations,
-            self.trail,
-            self.arms,
-            self.sent_at,
-            self.watched_until,
-            self.converted_at,
-        )
+        facts = self.facts if is_read else NOTHING
+        place = (slot, state, self.address, None, facts)
+        return _new(Entry, (*self[:9], *place, *self[14:17], end, *self[18:]))
 
     def marked(self, *marks: Mark) -> "Entry":
         """The entry with further marks on its trail."""

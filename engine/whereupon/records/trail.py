@@ -44,6 +44,7 @@ class MarkKind(StrEnum):
     CONVERTED = "converted"
 
 
+_RAN, _FAILED = MarkKind.RAN, MarkKind.FAILED  # looked up slowly as attributes
 NO_VALUES: Final[Mapping[str, JsonValue]] = MappingProxyType({})
 
 
@@ -74,7 +75,10 @@ Trail: TypeAlias = tuple[Mark, ...]
 
 def mark_at(trail: Trail, address: str, *kinds: MarkKind) -> Mark | None:
     """The last mark of these kinds at a step."""
-    return next((m for m in reversed(trail) if m.address == address and m.kind in kinds), None)
+    for mark in reversed(trail):
+        if mark.address == address and mark.kind in kinds:
+            return mark
+    return None
 
 
 UNTIL: Final = "until"
@@ -89,8 +93,8 @@ def results_of(trail: Trail) -> dict[str, JsonValue]:
     """What functions returned, by their names; of several calls the last, and nothing if that one failed."""
     found: dict[str, JsonValue] = {}
     for mark in trail:
-        if mark.kind is MarkKind.RAN and mark.detail is not None and RESULT in mark.values:
+        if mark.kind is _RAN and mark.detail is not None and RESULT in mark.values:
             found[mark.detail] = mark.values[RESULT]
-        elif mark.kind is MarkKind.FAILED:
+        elif mark.kind is _FAILED:
             found.pop(str(mark.values.get(FUNCTION)), None)
     return found

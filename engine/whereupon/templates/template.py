@@ -181,10 +181,15 @@ def render_content(
         addressee: gives whom the texts are for, if a text asks.
     """
     rendering = MessageRendering(addressee)
-    return {
-        key: value if type(value) is str else _render_value(value, data, rendering)
-        for key, value in content.items()
-    }
+    rendered: dict[str, JsonValue] = {}
+    for key, value in content.items():
+        if type(value) is str:
+            rendered[key] = value
+        elif type(value) is Template:
+            rendered[key] = value.render(data, rendering)
+        else:
+            rendered[key] = _render_value(value, data, rendering)
+    return rendered
 
 
 def _render_value(

@@ -19,9 +19,9 @@ class Use(StrEnum):
     MARKUP_LINE = "markup-line"
 
 
-MARKUPS: Final = frozenset({Use.MARKUP, Use.MARKUP_LINE})
+MARKUPS: Final = (Use.MARKUP, Use.MARKUP_LINE)
 """The uses in which data are escaped."""
-LINES: Final = frozenset({Use.LINE, Use.MARKUP_LINE})
+LINES: Final = (Use.LINE, Use.MARKUP_LINE)
 """The uses that have no line breaks."""
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")

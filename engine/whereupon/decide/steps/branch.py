@@ -5,6 +5,8 @@ from whereupon.decide.steps.context import StepContext, StepResult
 from whereupon.records import MarkKind
 from whereupon.rules.model import Branch
 
+_ARM = MarkKind.ARM  # an attribute of an enumeration is looked up slowly
+
 
 def run_branch(step: Branch, context: StepContext) -> StepResult:
     """Take the arm; the mark says which, by which condition, and what it saw."""
@@ -17,9 +19,9 @@ def run_branch(step: Branch, context: StepContext) -> StepResult:
                 for name, value in conjunct.seen(data, history).items()
             }
             text = in_words(arm.condition)
-            mark = context.mark(MarkKind.ARM, arm=arm.label, detail=text, values=values)
+            mark = context.mark(_ARM, arm=arm.label, detail=text, values=values)
             return context.into_arm(arm.label, mark), None
-    return context.next_step().marked(context.mark(MarkKind.ARM)), None
+    return context.next_step().marked(context.mark(_ARM)), None
 
 
 def in_words(condition: Condition) -> str | None:

@@ -34,6 +34,7 @@ from whereupon.rules.model import END, Place, Rule
 from whereupon.templates import Addressee, Content, TemplateError, render_content
 
 _PENDING, _MARKETING = DeliveryState.PENDING, SendKind.MARKETING  # looked up slowly as attributes
+_COMPLETED = EndReason.COMPLETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class StepContext(NamedTuple):
         sent = self.made(channel, content, kind, topic, texts, withheld)
         if following != END:
             return self.entry.moved(following, self.now), sent
-        return self.entry.finished(EntryEnd(EndReason.COMPLETED, self.now)), sent
+        return self.entry.finished(EntryEnd(_COMPLETED, self.now)), sent
 
     def made(
         self,
@@ -206,20 +207,22 @@ class StepContext(NamedTuple):
                 rendered = self._rendered(content)
             except TemplateError as error:
                 reason = f"template: {error}"
-        whose = (entry.rule, person.key, person.user_id)
         return Delivery(
             self.work.new_key(),
             step_key(entry, person),
-            *whose,
+            entry.rule,
+            person.key,
+            person.user_id,
             channel,
             self.now,
             rendered,
             person.attributes,
             _PENDING if reason is None else DeliveryState.WITHHELD,
             reason,
-            occasion=entry.occasion,
-            kind=kind,
-            topic=topic,
+            0,
+            entry.occasion,
+            kind,
+            topic,
             texts=texts,
             exempt=self.rule.exempt if kind is _MARKETING else NO_EXEMPTION,
         )

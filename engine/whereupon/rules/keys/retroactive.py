@@ -22,6 +22,9 @@ class Take(StrEnum):
     NONE = "none"
 
 
+_ONE = (Take.FIRST, Take.LAST)
+
+
 @dataclass(frozen=True, slots=True)
 class Retroactive:
     """The policy for claimed messages; ``within`` limits their age before the claim."""
@@ -32,7 +35,7 @@ class Retroactive:
     @property
     def takes_one(self) -> bool:
         """Whether only one of the messages that a claim brings may trigger."""
-        return self.take in {Take.FIRST, Take.LAST}
+        return self.take in _ONE
 
 
 DEFAULT_RETROACTIVE = Retroactive()

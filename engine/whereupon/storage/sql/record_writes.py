@@ -12,7 +12,7 @@ import whereupon.storage.sql.request_rows as request_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 import whereupon.storage.sql.run_rows as run_rows
-from whereupon.messages.times import as_micros
+from whereupon.messages.times import MicrosByInstant, as_micros
 from whereupon.records import Changes, IdKind
 from whereupon.storage.filled_parts import FilledParts
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
@@ -135,7 +135,8 @@ class RecordWrites:
 
     def _entries(self, changes: Changes) -> None:
         queries, new = self._queries, changes.new_entries
-        added = (rule_rows.entry_row(e) for key, e in changes.entries.items() if key in new)
+        micros, entries = MicrosByInstant(), changes.entries.items()
+        added = (rule_rows.entry_row(each, micros) for key, each in entries if key in new)
         changed = changed_entries(changes)
         self._many(queries.step_entry, changed.stepped, _LAST)
         self._many(queries.end_entry, changed.ended, _LAST)
@@ -145,7 +146,9 @@ class RecordWrites:
         self._many(queries.add_entry, added)
 
     def _deliveries(self, changes: Changes) -> None:
-        self._many(self._queries.add_delivery, map(rule_rows.delivery_row, changes.deliveries))
+        micros = MicrosByInstant()
+        added = (rule_rows.delivery_row(each, micros) for each in changes.deliveries)
+        self._many(self._queries.add_delivery, added)
 
     def _open_skips(self, changes: Changes) -> None:
         put, drop = self._queries.put_open_skip, self._queries.drop_open_skip

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
 from whereupon.messages.metrics import as_bits, from_bits
 from whereupon.messages.model import SenderClass
-from whereupon.messages.times import all_as_micros, as_micros, from_micros
+from whereupon.messages.times import MicrosByInstant, all_as_micros, as_micros, from_micros
 from whereupon.ports import LeasedNow
 from whereupon.records import (
     NO_EXEMPTION,
@@ -35,7 +35,6 @@ from whereupon.records import (
 )
 from whereupon.storage.sql.dialects import Parameters
 from whereupon.storage.sql.rows import (
-    SOURCE_TEXTS,
     SOURCES,
     Record,
     instant_or_none,
@@ -58,8 +57,12 @@ _VERDICT = 5
 """The length of a `SkipVerdict`."""
 
 
-def entry_row(entry: Entry) -> Parameters:
-    """An entry's row."""
+def entry_row(entry: Entry, micros: MicrosByInstant) -> Parameters:
+    """An entry's row.
+
+    Args:
+        micros: shared by the rows of a batch.
+    """
     return (
         entry.key,
         entry.rule,
@@ -67,17 +70,17 @@ def entry_row(entry: Entry) -> Parameters:
         entry.person_key,
         entry.entrant,
         entry.occasion,
-        as_micros(entry.timestamp),
-        as_micros(entry.entered_at),
+        micros[entry.timestamp],
+        micros[entry.entered_at],
         int(entry.retroactive),
         entry.slot,
         str(entry.state),
-        None if entry.due_at is None else as_micros(entry.due_at),
+        None if entry.due_at is None else micros[entry.due_at],
         object_text(entry.facts),
         entry.depth,
         entry.message_key,
-        SOURCE_TEXTS[entry.source],
-        *end_columns(entry),
+        str(entry.source),
+        *(_RUNS_ON if entry.ended is None else _end_row(entry.ended, micros[entry.ended.at])),
         operations_text(entry.operations) if entry.operations else None,
         entry.address,
         *journey_columns(entry),
@@ -138,13 +141,14 @@ def operations_from(written: str | None) -> Operations:
 
 def end_columns(entry: Entry) -> tuple[int | None, str | None, str | None, str | None]:
     """How an entry ended: when, why, by what in words, by which message; nothing while it runs."""
-    if entry.ended is None:
-        return _RUNS_ON
-    reason, at, detail, message_id = entry.ended
-    return as_micros(at), str(reason), detail, message_id
+    return _RUNS_ON if entry.ended is None else _end_row(entry.ended, as_micros(entry.ended.at))
 
 
 _RUNS_ON = (None, None, None, None)
+
+
+def _end_row(end: EntryEnd, at: int) -> tuple[int, str, str | None, str | None]:
+    return at, str(end.reason), end.detail, end.message_id
 
 
 def entry_from(row: Record) -> Entry:
@@ -215,8 +219,12 @@ def _end_from(
     return EntryEnd(reason, from_micros(at), detail, message_id)
 
 
-def delivery_row(delivery: Delivery) -> Parameters:
-    """A delivery's row."""
+def delivery_row(delivery: Delivery, micros: MicrosByInstant) -> Parameters:
+    """A delivery's row.
+
+    Args:
+        micros: shared by the rows of a batch.
+    """
     return (
         delivery.key,
         delivery.idempotency_key,
@@ -224,7 +232,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         delivery.person_key,
         delivery.person,
         delivery.channel,
-        as_micros(delivery.due_at),
+        micros[delivery.due_at],
         object_text(delivery.content),
         object_text(delivery.recipient),
         str(delivery.state),
