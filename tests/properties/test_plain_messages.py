@@ -20,7 +20,7 @@ from whereupon.decide import BatchResult, decide
 from whereupon.matching import RuleIndex, TriggerMatch
 from whereupon.messages.codec import decode, encode
 from whereupon.messages.model import Message, MessageType
-from whereupon.pipeline.load import BatchLoader, taken_apart
+from whereupon.pipeline.load import BatchLoader, needs_split
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.rules.model import Rule, RuleKind
 
@@ -63,8 +63,8 @@ def test_what_is_passed_over_is_decided_as_it_would_be(
     nothing_plain = NothingPlain(pipeline.index.book)
     batch: list[Message] = []
     for place, each in enumerate(messages):
-        is_apart = taken_apart([each], pipeline.settings)
-        if batch and (place in cuts or is_apart or taken_apart(batch, pipeline.settings)):
+        stands_alone = needs_split([each], pipeline.settings)
+        if batch and (place in cuts or stands_alone or needs_split(batch, pipeline.settings)):
             _compare(made, batch, nothing_plain, wakes=wakes)
             batch = []
         batch.append(each)

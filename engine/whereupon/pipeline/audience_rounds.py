@@ -59,7 +59,7 @@ class AudienceRounds(DecisionRounds):
         stretch = session.take_audience(
             run.cursor or 0, chunk, prefilter_for(run, rule), AUDIENCE_REACH
         )
-        self._loader(session).gate_all()  # or the prefilter may have missed a person
+        self._loader(session).require_all_claims()  # or the prefilter may have missed a person
         return self._send_around(session, run, rule, stretch, now, room=room)
 
     def audience_after(
@@ -118,7 +118,7 @@ class AudienceRounds(DecisionRounds):
             known = {each.value: each.key for each in found}
             if not session.lock(set(known.values()), ()):
                 break
-        self._loader(session).gate(set(known.values()))
+        self._loader(session).require_claims(set(known.values()))
         return known
 
     def _send_around(

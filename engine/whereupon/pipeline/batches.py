@@ -26,7 +26,7 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
 from whereupon.pipeline.cap_rounds import CapRounds
 from whereupon.pipeline.decision_rounds import BEYOND
-from whereupon.pipeline.load import TooManyClaimedError, apart, erases, taken_apart
+from whereupon.pipeline.load import TooManyClaimedError, erases, needs_split, stands_alone
 from whereupon.pipeline.own_time_rounds import OwnTimeRounds
 from whereupon.pipeline.request_rounds import RequestRounds
 from whereupon.pipeline.rule_versions import RuleVersions
@@ -115,7 +115,7 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
             UnfinishedClaimsError: other claims have to be carried out first.
             CrowdedError: see `BatchLoader.for_batch`; only with both messages and ``until``.
         """
-        if not taken_apart(messages, self.settings):
+        if not needs_split(messages, self.settings):
             return self._take_part(session, messages, Waking(until, now), chunked=chunked)
         parts = self._parts(messages)
         is_erasing = any(erases(message, self.settings) for message in messages)
@@ -150,7 +150,7 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
             PoisonError: deciding fails on one of them; likewise, and for everything else that is raised.
         """
         messages = [message for batch, _ in batches for message in batch]
-        if taken_apart(messages, self.settings):
+        if needs_split(messages, self.settings):
             raise NotTogetherError
         snapshot = self._loader(session).for_batch(messages, None, chunked=True)
         parts: list[BatchResult] = []
@@ -209,8 +209,10 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
         What the other messages make is then stored before, so that it is found, erased, and counted in the plan of
         a request. Such messages are few.
         """
-        kinds = [apart(message, self.settings) for message in messages]
-        alone = (place if kind else -1 for place, kind in enumerate(kinds))
+        alone = (
+            place if stands_alone(message, self.settings) else -1
+            for place, message in enumerate(messages)
+        )
         return [
             [message for message, _ in part]
             for _, part in groupby(zip(messages, alone, strict=True), key=itemgetter(1))

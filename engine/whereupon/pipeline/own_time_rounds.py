@@ -74,7 +74,7 @@ class OwnTimeRounds(AudienceRounds):
         if not rung:
             return None if session.next_timers([run.subject]) else self._close(session, run, now)
         keys = {timer.person_key for timer in rung}
-        self._loader(session).gate(keys)
+        self._loader(session).require_claims(keys)
         persons = sorted(session.persons(keys), key=lambda person: person.key)
         turns = turns_at(run, rule, persons, self.index.book.settings, at, now)
         theirs = replace(run, timestamp=at, due_at=at)

@@ -54,7 +54,7 @@ class TimerRounds(DecisionRounds):
         after = arming.cursor or 0
         stretch = session.take_audience(after, ARMING_CHUNK, EVERYBODY, ARMING_CHUNK)
         loader = self._loader(session)
-        loader.gate_all()  # claims that are not carried out would be missing in the history
+        loader.require_all_claims()  # claims that are not carried out would be missing in the history
         snapshot = loader.past.for_arming(stretch.persons, subject, arming.begun_at)
         advanced = arming._replace(cursor=stretch.cursor)
 

@@ -7,7 +7,7 @@ Modules, from below: `batch_keys` (what a batch mentions), `load_plan` (what has
 destructive action is judged by), `similar_ids`, `open_runs` (runs on each person's clock), `batch_loader` (the reads of one batch, in their order).
 """
 
-from whereupon.pipeline.load.batch_keys import SMALL_BATCH, apart, erases, taken_apart
+from whereupon.pipeline.load.batch_keys import SMALL_BATCH, erases, needs_split, stands_alone
 from whereupon.pipeline.load.batch_loader import (
     CLAIM_CHUNK,
     DUE_LIMIT,
@@ -26,8 +26,8 @@ __all__ = [
     "CrowdedError",
     "TooManyClaimedError",
     "UnfinishedClaimsError",
-    "apart",
     "erases",
     "load_open_runs",
-    "taken_apart",
+    "needs_split",
+    "stands_alone",
 ]

@@ -1,4 +1,4 @@
-"""What a batch mentions, and what sets its messages apart from one another."""
+"""What a batch mentions, and which of its messages split it into parts."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -173,8 +173,8 @@ class MergeCandidates:
         return {key for key in together if isinstance(key, int)}
 
 
-def taken_apart(messages: Sequence[Message], settings: Settings) -> bool:
-    """Whether any of the messages is to be taken apart from the others."""
+def needs_split(messages: Sequence[Message], settings: Settings) -> bool:
+    """Whether any of the messages is a part of its own."""
     names = {message.name for message in messages}
     if "" in names and any(message.type is _ALIAS for message in messages):  # which has no name
         return True
@@ -182,11 +182,9 @@ def taken_apart(messages: Sequence[Message], settings: Settings) -> bool:
     return asks and any(erases(message, settings) for message in messages)
 
 
-def apart(message: Message, settings: Settings) -> str:
-    """What sets a message apart, if anything: that it may merge two persons, or erases one."""
-    if message.type is _ALIAS:
-        return "merging"
-    return "erasing" if erases(message, settings) else ""
+def stands_alone(message: Message, settings: Settings) -> bool:
+    """Whether a message is a part of its own: it may merge two persons, or erases one."""
+    return message.type is _ALIAS or erases(message, settings)
 
 
 def erases(message: Message, settings: Settings) -> bool:

@@ -14,7 +14,7 @@ from whereupon.messages.times import LAST_INSTANT, earlier, later
 from whereupon.pipeline.load.batch_keys import BatchKeys, erases
 from whereupon.pipeline.load.claim_loader import ClaimLoader
 from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapshot, is_heard_of
-from whereupon.pipeline.load.history import Past
+from whereupon.pipeline.load.history import PastLoader
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.load.open_runs import load_open_runs
 from whereupon.pipeline.load.similar_ids import near_ids
@@ -65,7 +65,7 @@ class BatchLoader:
         *,
         claim_chunk: int = CLAIM_CHUNK,
     ) -> None:
-        self.past = Past(session, versions)
+        self.past = PastLoader(session, versions)
         self._session = session
         self._versions = versions
         self._settings = settings
@@ -93,7 +93,7 @@ class BatchLoader:
                 that come behind such a claim.
 
         Raises:
-            UnfinishedClaimsError: so did one of somebody whom the batch touches.
+            UnfinishedClaimsError: so did one of a person whom the batch touches.
             TooManyClaimedError: the messages claim more than one transaction should.
             CrowdedError: so many entries are due that waking them comes first.
         """
@@ -149,7 +149,7 @@ class BatchLoader:
     def for_ending(self, messages: Sequence[Message]) -> Snapshot:
         """What ending the requests of these messages asks: who is still there, and who is gone for good.
 
-        Nobody is held: whoever changes that holds the ledger, as the caller does.
+        Nobody is held: a transaction that changes that holds the ledger, as the caller does.
         """
         mentioned, loaded = BatchKeys(messages, self._versions.index), Snapshot(0, 0)
         if messages:
@@ -188,12 +188,14 @@ class BatchLoader:
     def _claim_loader(self, index: RuleIndex) -> ClaimLoader:
         return ClaimLoader(self._session, self._settings.identity, index, self._claim_chunk)
 
-    def gate(self, person_keys: Collection[int], anonymous_keys: Collection[int] = ()) -> None:
-        """Raise where claims by these, or of these, are to be carried out first."""
+    def require_claims(
+        self, person_keys: Collection[int], anonymous_keys: Collection[int] = ()
+    ) -> None:
+        """Raise where claims by these persons, or of these ids, are to be carried out first."""
         if unfinished := self._session.claim_jobs(person_keys, anonymous_keys):
             raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
 
-    def gate_all(self) -> None:
+    def require_all_claims(self) -> None:
         """Raise where anybody's claim is to be carried out first."""
         if unfinished := self._session.due_claim_jobs(LAST_INSTANT, 1):
             raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
@@ -236,7 +238,7 @@ class BatchLoader:
             if not is_news:
                 break
         if not carrying_on:
-            self.gate(*keys)
+            self.require_claims(*keys)
         return loaded, load_plan
 
     def _ask_ahead(

@@ -30,7 +30,7 @@ from whereupon.rules.steps.run import Run
 from whereupon.rules.steps.webhook import Webhook
 
 
-class Past:
+class PastLoader:
     """Reads the past, as far as the rules that may be reached ask about it."""
 
     def __init__(self, session: Session, versions: RuleVersions) -> None:
@@ -158,7 +158,7 @@ class Past:
         return [each.message for each in stored.values()]
 
     def _ask_for(self, load_plan: LoadPlan, stored: StoredMessage) -> None:
-        """Note what deciding a message once more asks of its owner's past, or of whoever may become one with them."""
+        """Note what deciding a message once more asks of its owner's past, or of a person who may become one with them."""
         window = self._versions.index.trigger_match(stored.type, stored.name).history_window
         for one in load_plan.kin.get(stored.owner, (stored.owner,)):
             load_plan.ask(one, window, stored.timestamp)
