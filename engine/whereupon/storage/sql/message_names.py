@@ -37,10 +37,9 @@ class _Numbers(ABC):
 
     def find(self, connection: Connection, names: Collection[Name]) -> Numbers:
         """The numbers of the pairs that have one."""
-        found = {}
+        found = self._cache.numbers(connection, names)
         for name in names:
-            number = self._cache.number(connection, name) or self._ask(connection, name)
-            if number is not None:
+            if name not in found and (number := self._ask(connection, name)) is not None:
                 found[name] = number
         return found
 

@@ -160,9 +160,13 @@ class SessionCache:
             self.check(int(rows[0][0]) if rows else None)
         return self._known
 
-    def number(self, connection: Connection, name: Name) -> int | None:
-        """The number of a name, if it is cached."""
-        return self.learned.names.get(name) or self.known(connection).names.get(name)
+    def numbers(self, connection: Connection, names: Collection[Name]) -> Numbers:
+        """The numbers of the names that are cached."""
+        if not names:
+            return {}
+        learned, known = self.learned.names, self.known(connection).names
+        found = {name: learned.get(name) or known.get(name) for name in names}
+        return {name: number for name, number in found.items() if number is not None}
 
     def kept(self, connection: Connection, digests: Collection[str]) -> set[str]:
         """The rule versions among these that the store is known to keep."""
