@@ -353,7 +353,7 @@ def _everything(store: MemoryStore) -> Changes:
         persons=dict(schema.persons.rows),
         claims=dict(schema.claims.rows),
         merges=list(schema.merges.rows.values()),
-        skipped_lists={key: row.skipped for key, row in schema.skipped_lists.rows.items()},
+        skipped_lists=dict(schema.skipped_lists.rows),
         skips=list(schema.skips.rows.values()),
         entries=dict(schema.entries.rows),
         new_entries=set(schema.entries.rows),
