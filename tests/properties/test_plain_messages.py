@@ -14,7 +14,7 @@ from tests.properties.histories import (
 from tests.properties.test_conditions import HOSTILE, SHORT_FORMS
 from tests.properties.test_matching import CLOSE, LIKELY
 from tests.rule_files import book_of, broadcast, campaign
-from tests.worlds import World
+from tests.worlds import World, message
 
 from whereupon.decide import BatchResult, decide
 from whereupon.matching import RuleIndex, TriggerMatch
@@ -117,11 +117,8 @@ def test_where_surely_no_rule_is_opened_there_is_no_candidate(
     rules = RuleIndex(book_of(*files)).trigger_match(MessageType.TRACK, "purchase").rules
     assert {rule.kind for rule in rules if isinstance(rule, Rule)} == {RuleKind.CAMPAIGN}
     for properties, attributes in said:
-        data = {
-            "type": "track",
-            "event": "purchase",
-            "properties": properties,
-            "person": attributes,
-        }
-        if rules.surely_none(data):  # type: ignore[arg-type]
-            assert rules.candidates(data) == []  # type: ignore[arg-type]
+        event = {"type": "track", "event": "purchase"}
+        data = {**event, "properties": properties, "person": attributes}
+        sent = message("m-1", name="purchase", user="ada", data=properties)  # type: ignore[arg-type]
+        found = rules.plain_candidates(sent, attributes)  # type: ignore[arg-type]
+        assert list(found) == rules.candidates(data)  # type: ignore[arg-type]

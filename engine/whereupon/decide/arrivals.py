@@ -1,7 +1,8 @@
 """What an arriving message does: it is a duplicate, asks for an action, is suppressed, or is recorded and applied."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import Reason
@@ -32,14 +33,16 @@ from whereupon.decide.person_changes import (
     apply_attributes,
     apply_message,
 )
-from whereupon.decide.plain_messages import passed_over
+from whereupon.decide.plain_messages import passed_over, plain_match
 from whereupon.decide.semantic_actions import merge_people, refuse_merge, run_action
 from whereupon.decide.suppression import SUPPRESSED, tombstone_for, tombstone_over
-from whereupon.decide.take_one import excluded_late, exclusions
+from whereupon.decide.take_one import Exclusions, excluded_late, exclusions
 from whereupon.decide.waking import wake_tied
 from whereupon.identity.algebra import claimant
 from whereupon.messages.model import Message, MessageType
 from whereupon.records import IdKind, Person, StoredMessage, Tombstone
+
+_CLAIMED_BEFORE = Reason.CLAIMED_BEFORE  # an attribute of an enumeration is looked up slowly
 
 
 def take_message(work: BatchState, message: Message) -> None:
@@ -164,7 +167,7 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
 def _does_nothing(work: BatchState, stored: StoredMessage) -> bool:
     """Whether a message that is recorded, and that has changed nothing, does nothing else but to be skipped."""
     match = work.index.trigger_match(stored.type, stored.name)
-    return match.is_unused or passed_over(work, stored, stored.message.received_at)
+    return match.is_unused or passed_over(work, stored)
 
 
 def _memberships_of_both(
@@ -228,30 +231,59 @@ def _apply_in_order(
     if not claimed:
         apply_message(work, own, (), change)
         return
-    evaluations = claimed_evaluations(work, claimed, own.now)
-    excluded = exclusions(work, evaluations)
-    before = [each for each in evaluations if each.timestamp <= own.timestamp]
-    after = [each for each in evaluations if each.timestamp > own.timestamp]
-    work.expect([*before, own, *after])
-    stored = {each.stored.key: each.stored for each in claimed}
+    turns = _turns(work, claimed, own.now)
+    before = [each for each in turns if each.stored.message.timestamp <= own.timestamp]
+    after = turns[len(before) :]
+    first, last = _evaluated(before), _evaluated(after)
+    excluded = exclusions(work, [*first, *last])
+    work.expect([*first, own, *last])
     put_off = PutOff(change)
-    for evaluation in before:
-        if not _is_passed_over(work, evaluation, stored):
-            apply_message(work, evaluation, excluded.get(evaluation.key, ()), behind=put_off)
+    for each in before:
+        _take_turn(work, each, own.now, excluded, behind=put_off)
     apply_message(work, own, (), put_off.change)
-    for evaluation in after:
-        if not _is_passed_over(work, evaluation, stored):
-            apply_message(work, evaluation, excluded.get(evaluation.key, ()))
+    for each in after:
+        _take_turn(work, each, own.now, excluded)
     work.ahead.clear()
     wake_tied(work, own)
 
 
-def _is_passed_over(
-    work: BatchState, evaluation: Evaluation, claimed: Mapping[int, StoredMessage]
-) -> bool:
-    if evaluation.reason is not None:
-        return False
-    return passed_over(work, claimed[evaluation.key], evaluation.now, retroactive=True)
+class _Turn(NamedTuple):
+    """A claimed message, in the order in which they happened; ``evaluation`` is None if it may be passed over."""
+
+    stored: StoredMessage
+    evaluation: Evaluation | None
+
+
+def _turns(work: BatchState, claimed: Sequence[ReassignedMessage], now: datetime) -> list[_Turn]:
+    """The claimed messages that rules use. What is plain is asked as its turn comes, since the person may change."""
+    turns = []
+    for each in claimed:
+        stored, message = each.stored, each.stored.message
+        plain = plain_match(work, message.type, message.name)
+        match = plain or work.index.trigger_match(message.type, message.name)
+        if not match.is_unused:
+            may_pass = plain is not None and not each.again
+            turns.append(_Turn(stored, None if may_pass else _claimed_evaluation(each, now)))
+    return turns
+
+
+def _evaluated(turns: Iterable[_Turn]) -> list[Evaluation]:
+    return [each.evaluation for each in turns if each.evaluation is not None]
+
+
+def _take_turn(
+    work: BatchState,
+    turn: _Turn,
+    now: datetime,
+    excluded: Exclusions,
+    behind: PutOff | None = None,
+) -> None:
+    stored, evaluation = turn
+    if evaluation is None:
+        if passed_over(work, stored, now):
+            return
+        evaluation = Evaluation.of(stored, stored.owner, now, retroactive=True)
+    apply_message(work, evaluation, excluded.get(evaluation.key, ()), behind=behind)
 
 
 def claimed_evaluations(
@@ -264,13 +296,12 @@ def claimed_evaluations(
     """
     match = work.index.trigger_match
     return [
-        Evaluation.of(
-            each.stored,
-            each.stored.owner,
-            now,
-            retroactive=True,
-            reason=Reason.CLAIMED_BEFORE if each.again else None,
-        )
+        _claimed_evaluation(each, now)
         for each in claimed
         if not match(each.stored.type, each.stored.name).is_unused
     ]
+
+
+def _claimed_evaluation(claimed: ReassignedMessage, now: datetime) -> Evaluation:
+    stored, reason = claimed.stored, _CLAIMED_BEFORE if claimed.again else None
+    return Evaluation.of(stored, stored.owner, now, retroactive=True, reason=reason)

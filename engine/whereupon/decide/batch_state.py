@@ -44,6 +44,7 @@ from whereupon.records import (
 from whereupon.rules.model import NotWhileActive, Rule
 
 _ACTIVE, _COMPLETED = EntryState.ACTIVE, EntryState.COMPLETED  # looked up slowly as attributes
+_TRACK = MessageType.TRACK
 PlainNames: TypeAlias = dict[MessageType, dict[str, TriggerMatch | None]]
 
 
@@ -245,11 +246,13 @@ class BatchState:
 
     def record(self, message: Message, owner: int) -> StoredMessage:
         """Record a message under its owner."""
-        stored = StoredMessage(self.new_key(), owner, message)
+        key, messages = self.new_key(), self.changes.messages
+        stored = StoredMessage(key, owner, message)
         if message.user_id is None:  # its owner may change
-            self._recorded[stored.key] = len(self.changes.messages)
-        self.changes.messages.append(stored)
-        self.timed_past.hear(stored, owner)
+            self._recorded[key] = len(messages)
+        messages.append(stored)
+        if self.timed_past.breaking:
+            self.timed_past.hear(stored, owner)
         return stored
 
     def strip_to_stub(self, stored: StoredMessage) -> None:
@@ -343,7 +346,7 @@ class BatchState:
     def add_to_history(self, owner: int, evaluation: Evaluation) -> None:
         """Add an event to the history that `performed` conditions count, if a rule asks for its name."""
         name = evaluation.name
-        if name in self.index.counted_names and evaluation.type is MessageType.TRACK:
+        if name in self.index.counted_names and evaluation.type is _TRACK:
             if coming := self.ahead.get((owner, name)):
                 coming[:] = [event for event in coming if event.key != evaluation.key]
             self.history[owner, name].append(HistoryEvent.of(evaluation))
@@ -351,12 +354,12 @@ class BatchState:
     def expect(self, evaluations: Iterable[Evaluation]) -> None:
         """Note the events of a claim that are applied next, one after another: they have all happened already."""
         for each in evaluations:
-            if each.type is MessageType.TRACK and each.name in self.index.counted_names:
+            if each.type is _TRACK and each.name in self.index.counted_names:
                 self.ahead[each.person_key, each.name].append(HistoryEvent.of(each))
 
     def remove_from_history(self, stored: StoredMessage) -> None:
         """Remove an event that turns out to belong to another person from its former owner's history."""
-        events = self.history.get((stored.owner, stored.name), []) if self.history else []
+        events = self.history.get((stored.owner, stored.name), [])
         if not any(event.timestamp == stored.timestamp for event in events):
             return
         data = stored.message.data

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import ClassVar, Final, TypeAlias, cast, overload
 
 from whereupon.conditions import NO_HISTORY
@@ -57,21 +58,25 @@ class SkippedTogether:
 
     Attributes:
         reason: as in `Skipped`.
-        now: when they are decided; as `retroactive`, of all of them.
-        each: of each message the rules, the message as it is recorded, and the person as they were.
+        claimed_at: when the claim arrived that brings the messages; None if each is decided as it arrives.
+        rules, messages, persons: of each message the rules, the message as it is recorded, and the person as they
+            were. Lists beside one another, since most messages have no other object of their own.
     """
 
     reason: ClassVar[Reason | None] = None
-    now: datetime
-    retroactive: bool
-    each: list[tuple[RuleSelection, StoredMessage, Person]] = field(default_factory=list)
+    claimed_at: datetime | None
+    rules: list[RuleSelection] = field(default_factory=list)
+    messages: list[StoredMessage] = field(default_factory=list)
+    persons: list[Person] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return sum(rules.selected for rules, _, _ in self.each)
+        return sum(map(_SELECTED, self.rules))
 
     def __iter__(self) -> Iterator[Decision]:
-        for rules, stored, person in self.each:
-            evaluation = Evaluation.of(stored, person.key, self.now, retroactive=self.retroactive)
+        claimed_at, is_claimed = self.claimed_at, self.claimed_at is not None
+        for rules, stored, person in zip(self.rules, self.messages, self.persons, strict=True):
+            now = stored.message.received_at if claimed_at is None else claimed_at
+            evaluation = Evaluation.of(stored, person.key, now, retroactive=is_claimed)
             yield from Skipped(rules, 0, len(rules.rule_list), evaluation, person, None)
 
 
@@ -105,6 +110,7 @@ def decision(
 Unread: TypeAlias = Skipped | SkippedTogether
 """Decisions on skipped rules, which are made when they are read."""
 
+_SELECTED: Final = attrgetter("selected")
 _DECIDED: Final = frozenset({Decision, Skipped, SkippedTogether})
 
 

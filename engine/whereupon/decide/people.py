@@ -16,7 +16,7 @@ from whereupon.decide.open_skips import close_skips
 from whereupon.decide.result import Notice
 from whereupon.decide.skips import discard_skips
 from whereupon.decide.transfers import transfer
-from whereupon.identity.algebra import changed_runs, claimant, with_claim
+from whereupon.identity.algebra import Claimants, changed_runs, with_claim
 from whereupon.messages.model import Message
 from whereupon.messages.times import as_micros, earlier, later
 from whereupon.records import (
@@ -214,30 +214,36 @@ def _rewrite_claims(
 
 def claim_messages(work: BatchState, key: int) -> list[ReassignedMessage]:
     """Give the loaded messages of an anonymous id to the persons whose claims cover them."""
-    runs, policy = work.claims.get(key, ()), work.settings.identity
+    claimants = Claimants(work.claims.get(key, ()), work.settings.identity)
     claimed: list[ReassignedMessage] = []
     messages = work.anonymous_messages.get(key, [])
     waits = key in work.partly
     for place, stored in enumerate(messages):
         message_key, owner, message = stored
-        run = claimant(runs, message.timestamp, policy)
+        run = claimants.of(message.timestamp)
         if run is None or run.person_key == owner:
             waits = waits or owner == key
             continue
-        owned = StoredMessage(message_key, run.person_key, message)
+        owned = messages[place] = StoredMessage(message_key, run.person_key, message)
         work.assign(owned)
-        work.remove_from_history(stored)
-        if owner != key:
-            work.timed_past.lose(stored)
-        work.timed_past.hear(owned, run.person_key)
-        messages[place] = owned
         claimed.append(ReassignedMessage(owned, owner != key))
+        _change_past(work, stored, owned, key)
     if not waits:
         work.waiting.discard(key)
     if again := [each.stored for each in claimed if each.again]:
         discard_skips(work, again)
         close_skips(work, again)
     return in_order(claimed)
+
+
+def _change_past(work: BatchState, stored: StoredMessage, owned: StoredMessage, key: int) -> None:
+    """Note in what is known of the past that a message of an anonymous id is a person's now."""
+    if work.history:
+        work.remove_from_history(stored)
+    if work.timed_past.breaking:
+        if stored.owner != key:
+            work.timed_past.lose(stored)
+        work.timed_past.hear(owned, owned.owner)
 
 
 def begin_job(  # noqa: PLR0913 - all that a job notes

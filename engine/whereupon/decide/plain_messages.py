@@ -8,7 +8,6 @@ same for a message that is recorded already.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from whereupon.conditions import Data
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
@@ -16,8 +15,8 @@ from whereupon.decide.notices import is_ordinary
 from whereupon.decide.people import only_prolongs
 from whereupon.decide.skips import skip_together
 from whereupon.matching import Candidate, RuleSelection, TriggerMatch
-from whereupon.messages.model import Message, MessageType
-from whereupon.records import Person, StoredMessage
+from whereupon.messages.model import Message, MessageType, ref_of
+from whereupon.records import StoredMessage
 
 _TRACK = MessageType.TRACK
 
@@ -54,98 +53,93 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
     Returns:
         The rules that were decided one by one, mostly none; None if the message is left.
     """
-    match = _plain_match(work, message)
+    match = plain_match(work, message.type, message.name)
     if match is None or message.depth or message.remarks:
         return None
-    ref = message.ref
+    ref, user_id = ref_of(message.message_id, message.source), message.user_id
     if ref in work.seen:
         return None
-    if message.user_id is None:
-        key = work.anonymous.get(message.anonymous_id or "")
-        if key is None or key in work.claims or match.broadcasts.selected:
-            return None
-        work.anonymous_messages[key].append(work.record(message, key))
-        work.waiting.add(key)
-        found: Sequence[Candidate] | None = ()
+    if user_id is None:
+        found = _take_waiting(work, message, match)
     else:
-        found = _take_known(work, message, match.rules, is_due)
+        found = _take_known(work, message, user_id, match.rules, is_due)
     if found is not None:
         work.seen[ref] = message
         work.out.accepted += 1
     return found
 
 
-def _take_known(
-    work: BatchState, message: Message, rules: RuleSelection, is_due: bool
+def _take_waiting(
+    work: BatchState, message: Message, match: TriggerMatch
 ) -> Sequence[Candidate] | None:
-    person = work.persons.get(work.users.get(message.user_id or "", 0))
+    """Take a message of an anonymous id that nobody has claimed."""
+    key = work.anonymous.get(message.anonymous_id or "")
+    if key is None or key in work.claims or match.broadcasts.selected:
+        return None
+    work.anonymous_messages[key].append(work.record(message, key))
+    work.waiting.add(key)
+    return ()
+
+
+def _take_known(
+    work: BatchState, message: Message, user_id: str, rules: RuleSelection, is_due: bool
+) -> Sequence[Candidate] | None:
+    person = work.persons.get(work.users.get(user_id, 0))
     if person is None or (is_due and _is_concerned(work, person.key)):
         return None
     device = message.anonymous_id
     if device is not None and not only_prolongs(work, message, person.key, device):
         return None
-    stored, now = work.record(message, person.key), message.received_at
+    stored = work.record(message, person.key)
     if not rules.selected:
         return ()
-    data = _data(message, person)
-    found = () if rules.surely_none(data) else rules.candidates(data)
+    found = rules.plain_candidates(message, person.attributes)
     if found:
-        evaluate(work, Evaluation.of(stored, person.key, now), rules, found=found)
+        own = Evaluation.of(stored, person.key, message.received_at)
+        evaluate(work, own, rules, found=found)
     else:
-        skip_together(work, stored, person, rules, data, now)
+        skip_together(work, stored, person, rules)
     return found
 
 
-def _plain_match(work: BatchState, message: Message) -> TriggerMatch | None:
+def plain_match(work: BatchState, type_: MessageType, name: str) -> TriggerMatch | None:
     """What messages of this type and name do, if they may be plain."""
-    known, name = work.plain[message.type], message.name
+    known = work.plain[type_]
     if name in known:
         return known[name]
-    match = work.index.trigger_match(message.type, name)
-    is_plain = match.is_plain and (message.type is not _TRACK or is_ordinary(work, name))
+    match = work.index.trigger_match(type_, name)
+    is_plain = match.is_plain and (type_ is not _TRACK or is_ordinary(work, name))
     found = known[name] = match if is_plain else None
     return found
 
 
 def passed_over(
-    work: BatchState, stored: StoredMessage, now: datetime, *, retroactive: bool = False
+    work: BatchState, stored: StoredMessage, claimed_at: datetime | None = None
 ) -> bool:
     """Skip the rules of a recorded message if that is all that it does; otherwise it is to be evaluated.
 
     Args:
         stored: the message; its owner is a person.
-        now: when it is decided.
-        retroactive: a claim brings the message.
+        claimed_at: when the claim arrived that brings it; None if it is decided as it arrives.
 
     Returns:
         Whether the message is done with.
     """
     message, person = stored.message, work.persons.get(stored.owner)
-    match = _plain_match(work, message)
+    match = plain_match(work, message.type, message.name)
     if match is None or message.depth or person is None:
         return False
+    now = message.received_at if claimed_at is None else claimed_at
     if work.is_due(now) and _is_concerned(work, person.key):
         return False
-    rules = match.campaigns if retroactive else match.rules
+    rules = match.rules if claimed_at is None else match.campaigns
     if rules.selected:
-        data = _data(message, person)
-        if not rules.surely_none(data):
+        if rules.plain_candidates(message, person.attributes):
             return False
-        skip_together(work, stored, person, rules, data, now, retroactive=retroactive)
+        skip_together(work, stored, person, rules, claimed_at)
     return True
 
 
 def _is_concerned(work: BatchState, person_key: int) -> bool:
     """Whether some of what may be due may be a person's."""
     return bool(work.active.get(person_key)) or work.clocked.concern(person_key)
-
-
-def _data(message: Message, person: Person) -> Data:
-    """What conditions read of a plain message; read only."""
-    properties = message.properties
-    return {
-        "type": message.type,
-        "event": message.name,
-        "properties": message.data if properties is None else properties,  # type: ignore[dict-item]  # read only
-        "person": person.attributes,  # type: ignore[dict-item]  # read only
-    }

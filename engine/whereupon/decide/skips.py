@@ -65,30 +65,41 @@ def skip_together(
     stored: StoredMessage,
     person: Person,
     rules: RuleSelection,
-    data: Data,
-    now: datetime,
-    *,
-    retroactive: bool = False,
+    claimed_at: datetime | None = None,
 ) -> None:
     """Skip every rule of the list for its own reason, as most messages do, which have no `Evaluation`.
 
     Args:
-        data: as conditions read it.
-        now: when the message is decided.
+        claimed_at: when the claim arrived that brings the message; None if it is decided as it arrives.
     """
-    emitted, last = work.out.emitted, work.together
-    is_last = last is not None and emitted[-1] is last
-    if last is None or not is_last or last.retroactive is not retroactive or last.now != now:
-        last = work.together = SkippedTogether(now, retroactive)
-        emitted.append(last)
-    last.each.append((rules, stored, person))
-    whole = None if retroactive else whole_list(work, rules)
-    if whole is not None:
-        work.changes.skipped_lists[stored.key] = whole
+    last = work.together
+    if last is None or last.claimed_at != claimed_at or work.out.emitted[-1] is not last:
+        last = work.together = SkippedTogether(claimed_at)
+        work.out.emitted.append(last)
+    last.rules.append(rules)
+    last.messages.append(stored)
+    last.persons.append(person)
+    whole = rules.skipped_whole if claimed_at is None else None
+    if whole is None:
+        _summarize_whole(work, stored, person, rules, claimed_at)
     else:
-        summaries = _summaries(work, rules, data, (now, retroactive), None)
-        skips = Skips(stored.key, person.key, now, retroactive, (), summaries)
-        work.changes.skips.append(skips)
+        work.out.rule_lists[whole.revision] = rules.rule_list
+        work.changes.skipped_lists[stored.key] = whole
+
+
+def _summarize_whole(
+    work: BatchState,
+    stored: StoredMessage,
+    person: Person,
+    rules: RuleSelection,
+    claimed_at: datetime | None,
+) -> None:
+    """Record the skips of a message that skips the whole list, apart from the message's own row."""
+    is_claimed = claimed_at is not None
+    when = stored.message.received_at if claimed_at is None else claimed_at, is_claimed
+    data: dict[str, object] = {"person": person.attributes}
+    summaries = _summaries(work, rules, data, when, None)  # type: ignore[arg-type]  # read only
+    work.changes.skips.append(Skips(stored.key, person.key, *when, (), summaries))
 
 
 def _summaries(

@@ -14,11 +14,14 @@ class TimedPast:
         loaded: what the store was asked.
         index: has the triggers by time.
         clocked: gets the subjects whose moments a message may move.
+
+    Attributes:
+        breaking: by subject, the messages that break its silence.
     """
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, clocked: Timers) -> None:
         self._subjects = [each.name for each in index.timed.triggers]
-        self._breaking = [
+        self.breaking = [
             (each.name, each.trigger.breaking)
             for each in index.timed.triggers
             if isinstance(each.trigger, OnQuiet)
@@ -38,7 +41,7 @@ class TimedPast:
 
     def hear(self, stored: StoredMessage, owner: int) -> None:
         """Note a message that is recorded, or that a claim gives to a person."""
-        for subject, breaking in self._breaking:
+        for subject, breaking in self.breaking:
             if breaking.covers(stored.type, stored.name, stored.message.depth):
                 known = self._last.get((owner, subject))
                 if known is None or known.timestamp <= stored.timestamp:
@@ -48,7 +51,7 @@ class TimedPast:
 
     def lose(self, stored: StoredMessage) -> None:
         """Note that a message turns out to be another person's. The store is asked anew, by a timer that is due now."""
-        for subject, breaking in self._breaking:
+        for subject, breaking in self.breaking:
             if breaking.covers(stored.type, stored.name, stored.message.depth):
                 place = stored.owner, subject
                 self._asked.discard(place)

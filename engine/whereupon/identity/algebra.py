@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from whereupon.messages.model import MessageType
-from whereupon.messages.times import earlier, later
+from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT, earlier, later
 from whereupon.records import ClaimRun, StoredMessage
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -55,6 +55,29 @@ def claimant(
         return None
     run = runs[place]
     return run if run.since - instant <= policy.retention else None
+
+
+class Claimants:
+    """`claimant` of many instants. The run that was found last is mostly the next one's, too.
+
+    Args:
+        runs: every run of one anonymous id, by `since`.
+    """
+
+    def __init__(self, runs: Sequence[ClaimRun], policy: IdentityPolicy) -> None:
+        self._runs, self._policy = runs, policy
+        self._last: ClaimRun | None = None
+        self._since, self._until = LAST_INSTANT, FIRST_INSTANT
+
+    def of(self, instant: datetime) -> ClaimRun | None:
+        """The run that covers an instant; None if none does."""
+        if self._since <= instant <= self._until:
+            return self._last
+        run = claimant(self._runs, instant, self._policy)
+        if run is not None:
+            self._last = run
+            self._since, self._until = covered(self._runs, self._runs.index(run), self._policy)
+        return run
 
 
 def covered(

@@ -41,6 +41,8 @@ fewer attributes have more tables, and gain from larger numbers on.
 MOST_TABLES: Final = 16
 """The attributes of a block that most rules test have tables; the others are evaluated."""
 
+JsonObject: TypeAlias = Mapping[str, JsonValue]
+
 _Tests: TypeAlias = dict[tuple[str, PredicateKind, Semantics, bool], list[tuple[int, Predicate]]]
 """By attribute, family, manner and whether `where` has them: comparisons, each with its rule's bit number."""
 
@@ -134,15 +136,17 @@ class RuleBlock:
             if (is_open or admits(rule, data)) and kind in {None, rule.kind}
         ]
 
-    def surely_none(self, data: Data, kind: RuleKind | None) -> bool:
-        """Whether `candidates` gives none: as the tables tell, which are asked until no rule is left."""
-        if len(self.rules) < self.few:
-            return not self.candidates(DataViews(data), kind, 0)
+    def surely_none(
+        self, properties: JsonObject, attributes: JsonObject, kind: RuleKind | None
+    ) -> bool:
+        """Whether the tables tell that `candidates` gives none; they are asked until no rule is left."""
+        if not self._screens:
+            return False
         left = self._of_kind[kind]
-        for root, name, table in self._screens:
-            value = data[root].get(name)  # type: ignore[union-attr]  # a mapping
-            if type(value) is str and table.by_text is not None:
-                left &= table.by_text.get(value, table.others)
+        for is_persons, name, table, by_text in self._screens:
+            value = attributes.get(name) if is_persons else properties.get(name)
+            if by_text is not None and type(value) is str:
+                left &= by_text.get(value, table.others)
             else:
                 view = view_of(value)
                 if view.kind is not _OTHER:
@@ -152,11 +156,11 @@ class RuleBlock:
         return False
 
     @cached_property
-    def _screens(self) -> Sequence[tuple[str, str, AttributeTable]]:
-        """The tables of what stands at the top of a message's properties and of a person's attributes."""
-        columns = self._arranged[0]
+    def _screens(self) -> Sequence[tuple[bool, str, AttributeTable, Mapping[str, int] | None]]:
+        """The tables of what stands at the top of a person's attributes (True) and of a message's properties."""
+        columns = self._arranged[0] if len(self.rules) >= self.few else ()
         return [
-            (each.parts[0], each.parts[1], each.table)
+            (each.parts[0] == "person", each.parts[1], each.table, each.table.by_text)
             for each in columns
             if each.parts[:1] in {("properties",), ("person",)} and not each.parts[2:]
         ]

@@ -14,8 +14,17 @@ from typing import overload
 from whereupon.conditions import Data
 from whereupon.conditions.paths import root_of
 from whereupon.matching.criteria import attributes_of
-from whereupon.matching.rule_block import BLOCK, FEW, Candidate, DataViews, RuleBlock, versions_of
+from whereupon.matching.rule_block import (
+    BLOCK,
+    FEW,
+    Candidate,
+    DataViews,
+    JsonObject,
+    RuleBlock,
+    versions_of,
+)
 from whereupon.messages.codec import encode
+from whereupon.messages.model import Message
 from whereupon.records import SkippedList
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
 from whereupon.runtime.lazy import cached_property
@@ -159,12 +168,27 @@ class RuleSelection(Sequence[Rule]):
         """The selected rules of the list that have to be decided (see `RuleList.candidates`)."""
         return self.rule_list.candidates(data, kind=self.kind, since=since)
 
-    def surely_none(self, data: Data) -> bool:
-        """Whether `candidates` gives none, as far as that is told without looking at single rules."""
-        blocks = self.rule_list.blocks
-        if len(blocks) == 1:
-            return blocks[0].surely_none(data, self.kind)
-        return all(block.surely_none(data, self.kind) for block in blocks)
+    def plain_candidates(self, message: Message, attributes: JsonObject) -> Sequence[Candidate]:
+        """The same for a message of a person, if the rules read `PLAIN_ROOTS` alone: mostly none, as the tables tell.
+
+        Args:
+            attributes: the person's.
+        """
+        properties = message.properties
+        if properties is None:
+            properties = message.data
+        for block in self.rule_list.blocks:
+            if not block.surely_none(properties, attributes, self.kind):
+                break
+        else:
+            return ()
+        data = {
+            "type": message.type,
+            "event": message.name,
+            "properties": properties,
+            "person": attributes,
+        }
+        return self.candidates(data)  # type: ignore[arg-type]  # read only
 
     def between(self, since: int, until: int) -> Sequence[Rule]:
         """The selected rules of the list from one place up to another."""
