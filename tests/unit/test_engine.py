@@ -38,7 +38,7 @@ from whereupon.messages.model import Source
 from whereupon.messages.size_limits import MAX_BATCH_MESSAGES
 from whereupon.pipeline.ingestion import WireMessage
 from whereupon.ports import HostTransaction
-from whereupon.records import DeliveryState
+from whereupon.records import DeliveryState, StoredMessage
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.database_url import engine_of
 
@@ -107,6 +107,15 @@ def test_each_of_the_six_calls_records_a_message_of_its_own(
     """Two equal calls without a message id are two messages."""
     engine = _memory()
     assert [call(engine).accepted, call(engine).accepted] == [1, 1]
+
+
+def test_what_a_call_leaves_out_is_not_recorded() -> None:
+    """A message has no member for an argument that was not given."""
+    engine = _memory()
+    engine.track("viewed", user_id="ada")
+    with engine.store.session() as session:
+        (stored,) = session.scan(StoredMessage)
+    assert json.loads(stored.message.body) == {"type": "track", "event": "viewed", "userId": "ada"}
 
 
 def test_a_call_with_a_message_id_is_recorded_once_for_ever() -> None:

@@ -108,14 +108,14 @@ class SegmentCalls(ABC):
         if unknown := options.keys() - _KNOWN:  # a slip in `source` or `connection` must not pass
             message = f"there is no argument {min(unknown)!r}; there are also: {', '.join(_ALSO)}"
             raise TypeError(message)
-        wire = {
+        given = {
             **body,
             "messageId": options.get("message_id"),
             "timestamp": options.get("timestamp"),
             "context": options.get("context"),
         }
         ingested = self.ingest(
-            [wire],
+            [{name: value for name, value in given.items() if value is not None}],
             source=options.get("source", "server"),
             connection=options.get("connection"),
         )
