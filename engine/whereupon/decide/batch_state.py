@@ -138,7 +138,7 @@ class BatchState:
         self.take_message: Callable[[Message], None] = _refuse
         self.ordinary_events, self.versions_used = set[str](), set[str]()
         self.together: SkippedTogether | None = None
-        self.plain: PlainNames = {type_: {} for type_ in MessageType}
+        self.plain: PlainNames = defaultdict(dict)
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
         self.moved: dict[int, int] = {}
         self._recorded: dict[int, int] = {}
