@@ -5,7 +5,9 @@
 Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` (the wire
 alone; ``reading-accented`` with text beyond ASCII), ``nobody-enters`` and
 ``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` and ``one-call-memory``
-(`Engine.track`, one by one), ``steps`` (people whose wait is up: it is left, a mail is made, the next wait begins),
+(`Engine.track`, one by one), ``calls-together`` (eight of them at a time, as the thread that
+leads a group takes them: without reading, answering and waiting), ``steps`` (people whose wait is up: it is left, a
+mail is made, the next wait begins),
 and the references ``reference`` (the rows of the messages alone), ``steps-driver`` (the same changes of people's
 entries by the bare driver) and ``bare-commit``.
 ``postgres``, ``postgres-reference``, ``postgres-call`` and ``postgres-commit`` are the same on PostgreSQL: the client
@@ -39,7 +41,8 @@ from tests.servers import started
 from whereupon.engine import Engine
 from whereupon.messages.codec import decode
 from whereupon.messages.model import Origin, SenderClass
-from whereupon.pipeline.ingestion import read_batch
+from whereupon.pipeline.ingestion import fresh_id, read_batch
+from whereupon.pipeline.joint_takes import JointTake
 from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
@@ -51,6 +54,8 @@ SIZE, WARM, COUNTED = 900, 3, 2
 """Messages of a batch; batches before the counting, and those that are counted."""
 CALLS = 150
 """Calls before the counting, and as many that are counted."""
+TOGETHER = 8
+"""Calls that are taken together."""
 
 Step = Callable[[], None]
 
@@ -128,16 +133,38 @@ def one_call(url: str) -> Iterator[int]:
     """`Engine.track`, one by one, by twenty persons, with the thousand rules."""
     with Engine.open(url, rules=bench.book()) as engine:
         for number in range(2 * CALLS):
-            properties = {
-                "category": "category-1",
-                "country": "fr",
-                "price": number % 200,
-                "currency": "EUR",
-                "size": number % 50,
-                "order_id": f"o-{number}",
-            }
-            engine.track(f"event-{number % 50}", user_id=f"u{number % 20}", properties=properties)
+            call = tracked(number)
+            engine.track(call["event"], user_id=call["userId"], properties=call["properties"])
             yield 1
+
+
+def tracked(number: int) -> dict[str, Any]:
+    """One call of one of twenty persons, in wire form."""
+    properties = {
+        "category": "category-1",
+        "country": "fr",
+        "price": number % 200,
+        "currency": "EUR",
+        "size": number % 50,
+        "order_id": f"o-{number}",
+    }
+    event, user_id = f"event-{number % 50}", f"u{number % 20}"
+    return {"type": "track", "event": event, "userId": user_id, "properties": properties}
+
+
+def calls_together(url: str) -> Iterator[int]:
+    """Calls of eight threads, loaded, decided and written together."""
+    with Engine.open(url, rules=bench.book()) as engine:
+        now = engine.clock.now()
+        given = {"received_at": now, "source": SenderClass.SERVER, "origin": Origin.LIVE}
+        calls = [[tracked(number)] for number in range(2 * CALLS)]
+        read = [read_batch(call, **given, new_id=fresh_id).messages for call in calls]  # type: ignore[arg-type]
+        for first in range(0, 2 * CALLS - TOGETHER, TOGETHER):
+            together = read[first : first + TOGETHER]
+            works = [JointTake(engine.pipeline, messages, now) for messages in together]
+            with engine.store.session() as session:
+                works[0].together(session, works)
+            yield TOGETHER
 
 
 def steps(url: str, *, is_filled: bool = False) -> Iterator[int]:
@@ -214,6 +241,10 @@ def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]
         "one-call-memory": (partial(one_call, "memory://"), CALLS),
         "steps": (partial(steps, sqlite), 1),
         "steps-driver": (partial(steps_driver, folder), 1),
+        "calls-together": (
+            partial(calls_together, f"sqlite:///{folder}/calls.db"),
+            CALLS // TOGETHER,
+        ),
         "bare-commit": (partial(bare_commit, folder), CALLS),
         "postgres": (partial(on_postgres, folder, pipeline), WARM),
         "postgres-reference": (partial(on_postgres, folder, partial(copied, folder=folder)), WARM),
@@ -243,6 +274,8 @@ def main() -> None:
 def _last(name: str) -> int:
     if name in {"steps", "steps-driver"}:
         return DUE_LIMIT
+    if name == "calls-together":
+        return CALLS // TOGETHER * TOGETHER
     is_single = name in {
         "one-call",
         "one-call-memory",

@@ -43,6 +43,7 @@ WORKLOADS = (
     *(
         "one-call",
         "one-call-memory",
+        "calls-together",
         "bare-commit",
         "nobody-enters",
         "all-enter",
