@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from whereupon.messages.times import ZERO
 from whereupon.rules.model import (
     Once,
     OncePer,
@@ -22,16 +23,22 @@ class EntryWindow:
     """Which earlier entries are needed, by rule id. Entries that are still running are always loaded.
 
     Attributes:
-        spans: how far back (None: for ever) the entries in a rule are needed that limits re-entry.
+        ever: rules that limit re-entry for ever, so that all entries in them are needed.
+        lately: rules that limit it for a time.
+        reach: how far back the entries in these are needed, at most.
         takes_one: rules that take only one of the messages that a claim brings. A message that arrives after
             the claim needs to know whether one was taken.
         keys: the path of the key in the message, of rules that need only the entries of that key. The key
             can come from nothing but the message that triggers the rule.
+        unkeyed: the rules of `ever` and `lately` that need more than that.
     """
 
-    spans: Mapping[str, timedelta | None]
+    ever: frozenset[str]
+    lately: frozenset[str]
+    reach: timedelta
     takes_one: frozenset[str]
     keys: Mapping[str, tuple[str, ...]]
+    unkeyed: frozenset[str]
 
     @classmethod
     def of(cls, rules: Iterable[Rule], named: Collection[str] = ()) -> "EntryWindow":
@@ -54,7 +61,29 @@ class EntryWindow:
                 takes_one.append(rule.id)
             elif rule.id in named and (path := _path_in_message(rule)):
                 keys[rule.id] = path
-        return cls(spans, frozenset(takes_one), keys)
+        return cls._of_spans(spans, takes_one, keys)
+
+    @classmethod
+    def whole(cls, rule: str) -> "EntryWindow":
+        """All entries in one rule."""
+        return cls._of_spans({rule: None}, (), {})
+
+    @classmethod
+    def _of_spans(
+        cls,
+        spans: Mapping[str, timedelta | None],
+        takes_one: Collection[str],
+        keys: Mapping[str, tuple[str, ...]],
+    ) -> "EntryWindow":
+        lately = {rule: span for rule, span in spans.items() if span is not None}
+        return cls(
+            ever=frozenset(spans.keys() - lately.keys()),
+            lately=frozenset(lately),
+            reach=max(lately.values(), default=ZERO),
+            takes_one=frozenset(takes_one),
+            keys=keys,
+            unkeyed=frozenset(spans.keys() - keys.keys()),
+        )
 
 
 _IN_MESSAGE = {"properties", "context"}

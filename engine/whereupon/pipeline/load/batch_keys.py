@@ -175,11 +175,10 @@ class MergeCandidates:
 
 def needs_split(messages: Sequence[Message], settings: Settings) -> bool:
     """Whether any of the messages is a part of its own."""
-    names = {message.name for message in messages}
-    if "" in names and any(message.type is _ALIAS for message in messages):  # which has no name
-        return True
-    asks = not names.isdisjoint(settings.registry.erasing)
-    return asks and any(erases(message, settings) for message in messages)
+    named = {message.name or message.type for message in messages}  # an alias has no name
+    if named.isdisjoint({_ALIAS, *settings.registry.erasing}):
+        return False
+    return any(stands_alone(message, settings) for message in messages)
 
 
 def stands_alone(message: Message, settings: Settings) -> bool:

@@ -278,7 +278,7 @@ class PastLoader:
         for timer in loaded.timers:
             subject = subjects.by_name[timer.subject]
             for rule in subject.rules:  # of the very moment: clocks of processes may differ
-                load_plan.spans.setdefault(rule.id, ZERO)
+                load_plan.lately.add(rule.id)
             leading = self._versions.index.opened_by(subject)
             load_plan.look_back(leading.entry_window)
             windows = (subject.history_window, leading.history_window)
@@ -301,7 +301,7 @@ class PastLoader:
             since = {key: min(first, since.get(key, first)) for key in load_plan.person_keys}
         if not since:
             return
-        load_plan.look_back(EntryWindow({subject.of: None}, frozenset(), {}))
+        load_plan.look_back(EntryWindow.whole(subject.of))
         last = last_messages(self._session, loaded.persons, subject, since)
         loaded.timed_past |= {(key, subject.name): last.get(key) for key in since}
 
@@ -360,20 +360,18 @@ class PastLoader:
 
     def _load_past_entries(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
-        ever = [rule for rule, span in load_plan.spans.items() if span is None]
+        ever, lately, reach = load_plan.ever, load_plan.lately - load_plan.ever, load_plan.reach
         asked: KeysAsked | None = None
         if load_plan.slots is not None and (keyed := load_plan.keyed - load_plan.unkeyed):
             asked = KeysAsked(keyed, load_plan.slots)
-            ever = ever if load_plan.slots else [rule for rule in ever if rule not in keyed]
-        lately = {rule: span for rule, span in load_plan.spans.items() if span is not None}
-        if load_plan.late is not None:
-            for rule in load_plan.takes_one.difference(ever):
-                lately[rule] = max(load_plan.late, lately.get(rule, load_plan.late))
+            ever = ever if load_plan.slots else ever - keyed
+        if load_plan.late is not None and (late := load_plan.takes_one - ever):
+            lately, reach = lately | late, max(reach, load_plan.late)
         if ever:
             found = self._session.past_entries(ever, load_plan.person_keys, asked=asked)
             loaded.past_entries += found
         if lately and load_plan.oldest is not None:
-            since = earlier(load_plan.oldest, max(lately.values()))
+            since = earlier(load_plan.oldest, reach)
             loaded.past_entries += self._session.past_entries(lately, load_plan.person_keys, since)
 
     def _load_history(self, loaded: Snapshot, load_plan: LoadPlan) -> None:

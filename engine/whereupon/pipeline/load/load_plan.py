@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from whereupon.matching import EntryWindow, HistoryWindow
-from whereupon.messages.times import earlier
+from whereupon.messages.times import ZERO, earlier
 from whereupon.records import Entry, MessageName
 
 
@@ -23,7 +23,8 @@ class LoadPlan:
         late: where messages come after their claim: how far back it may have let a person in.
         settled: by anonymous key, up to when earlier messages keep their owners (see `settled_until`). Keys
             without such an instant are left out.
-        spans: by rule, how far back earlier entries have a say (None: for ever).
+        ever, lately: rules in which earlier entries have a say, for ever or for a time.
+        reach: how far back they have it for a time, at most.
         takes_one: see `EntryWindow.takes_one`.
         keyed, unkeyed: rules of which only some keys are asked for, and those of which more is.
         slots: those of the keys that messages ask for; None where it is not known.
@@ -43,7 +44,9 @@ class LoadPlan:
     quiet: set[int] = field(default_factory=set)
     erased_unknown: set[str] = field(default_factory=set)
     settled: dict[int, datetime] = field(default_factory=dict)
-    spans: dict[str, timedelta | None] = field(default_factory=dict)
+    ever: set[str] = field(default_factory=set)
+    lately: set[str] = field(default_factory=set)
+    reach: timedelta = ZERO
     takes_one: set[str] = field(default_factory=set)
     keyed: set[str] = field(default_factory=set)
     unkeyed: set[str] = field(default_factory=set)
@@ -59,10 +62,12 @@ class LoadPlan:
 
     def look_back(self, entry_window: EntryWindow) -> None:
         """Note which earlier entries have a say; of one rule it is always the same."""
-        self.spans.update(entry_window.spans)
-        self.takes_one.update(entry_window.takes_one)
-        self.keyed.update(entry_window.keys)
-        self.unkeyed.update(entry_window.spans.keys() - entry_window.keys.keys())
+        self.ever |= entry_window.ever
+        self.lately |= entry_window.lately
+        self.reach = max(self.reach, entry_window.reach)
+        self.takes_one |= entry_window.takes_one
+        self.keyed |= entry_window.keys.keys()
+        self.unkeyed |= entry_window.unkeyed
 
     def is_settled(self, anonymous_key: int, instant: datetime) -> bool:
         """Whether an anonymous message of that instant keeps its owner, whatever the batch claims."""
