@@ -27,14 +27,12 @@ from whereupon.records import (
     WITHDRAWN,
     ClaimRun,
     Delivery,
-    Device,
     Entry,
     EntryState,
     Identifier,
     IdKind,
     PastEntries,
     PastEntry,
-    Relationship,
     SkipSummary,
     StoredMessage,
     Tombstone,
@@ -288,22 +286,6 @@ class BatchState:
             and any(run.person_key == key for run in self.claims.get(anonymous_key, ()))
         )
         return [*known, *claimed]
-
-    def device(self, token: str) -> Device | None:
-        """The device of that token, among those that the batch may delete."""
-        if token in self.changes.devices:
-            return self.changes.devices[token]
-        return self.guards.devices.get(token)
-
-    def has_object(self, place: tuple[str, str]) -> bool:
-        """Whether there is an object of that type and id, among those that the batch may delete."""
-        if place in self.changes.objects:
-            return self.changes.objects[place] is not None
-        return place in self.changes.named_objects or place in self.guards.objects
-
-    def has_relationship(self, tie: Relationship) -> bool:
-        """Whether there is that tie, among those that the batch may delete."""
-        return self.changes.relationships.get(tie, tie in self.guards.relationships)
 
     def drop_stub(self, ref: str) -> None:
         """Record only a digest of a message's id, as if its stub had been stored and then erased."""

@@ -76,7 +76,22 @@ def _is_theirs(work: BatchState, message: Message) -> bool:
 def _device(work: BatchState, message: Message) -> Device | None:
     """The device that a message asks to delete, of whichever person."""
     token = token_in(device_of(message))
-    return work.device(token) if token is not None else None
+    if token is None:
+        return None
+    changed = work.changes.devices
+    return changed[token] if token in changed else work.guards.devices.get(token)
+
+
+def _has_object(work: BatchState, place: tuple[str, str]) -> bool:
+    """Whether there is an object of that type and id, by now."""
+    if place in work.changes.objects:
+        return work.changes.objects[place] is not None
+    return place in work.changes.named_objects or place in work.guards.objects
+
+
+def _has_relationship(work: BatchState, tie: Relationship) -> bool:
+    """Whether there is that tie, by now."""
+    return work.changes.relationships.get(tie, tie in work.guards.relationships)
 
 
 def _missing(work: BatchState, action: str, message: Message) -> Absence | None:
@@ -91,12 +106,12 @@ def _missing(work: BatchState, action: str, message: Message) -> Absence | None:
             return Absence.DEVICE if _device(work, message) is None else None
         case ActionName.DELETE_OBJECT:
             place = object_key(message.data, message.data.get("objectId"))
-            return None if work.has_object(place) else Absence.OBJECT
+            return None if _has_object(work, place) else Absence.OBJECT
         case ActionName.DELETE_RELATIONSHIP:
             if key is None:
                 return Absence.PERSON
             tie = Relationship(key, *object_key(message.data, message.data.get("objectId")))
-            return None if work.has_relationship(tie) else Absence.RELATIONSHIP
+            return None if _has_relationship(work, tie) else Absence.RELATIONSHIP
         case _:
             return None
 
