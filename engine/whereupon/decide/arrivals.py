@@ -262,7 +262,7 @@ def _turns(work: BatchState, claimed: Sequence[ReassignedMessage], now: datetime
         plain = plain_match(work, message.type, message.name)
         match = plain or work.index.trigger_match(message.type, message.name)
         if not match.is_unused:
-            may_pass = plain is not None and not each.again
+            may_pass = plain is not None and not plain.take_one_rules and not each.again
             turns.append(_Turn(stored, None if may_pass else _claimed_evaluation(each, now)))
     return turns
 

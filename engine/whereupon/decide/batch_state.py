@@ -249,7 +249,7 @@ class BatchState:
         if message.user_id is None:  # its owner may change
             self._recorded[key] = len(messages)
         messages.append(stored)
-        if self.timed_past.breaking:
+        if self.timed_past.breaking and owner in self.persons:  # an anonymous id has no silence
             self.timed_past.hear(stored, owner)
         return stored
 

@@ -3,7 +3,8 @@
 from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.timers import Timers
 from whereupon.matching import RuleIndex
-from whereupon.records import LastMessage, StoredMessage
+from whereupon.messages.model import Message, MessageType
+from whereupon.records import Breaking, LastMessage, StoredMessage
 from whereupon.rules.model import OnQuiet
 
 
@@ -21,7 +22,7 @@ class TimedPast:
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, clocked: Timers) -> None:
         self._subjects = [each.name for each in index.timed.triggers]
-        self.breaking = [
+        self.breaking: list[tuple[str, Breaking]] = [
             (each.name, each.trigger.breaking)
             for each in index.timed.triggers
             if isinstance(each.trigger, OnQuiet)
@@ -30,6 +31,7 @@ class TimedPast:
         self._last = {place: last for place, last in loaded.timed_past.items() if last is not None}
         self._new = range(loaded.first_key, loaded.first_key + loaded.keys)
         self._clocked = clocked
+        self._broken: dict[tuple[MessageType, str], list[str]] = {}
 
     def is_known(self, person_key: int, subject: str) -> bool:
         """Whether the store was asked about the person, or has nothing, since the person is new."""
@@ -40,23 +42,37 @@ class TimedPast:
         return self._last.get((person_key, subject))
 
     def hear(self, stored: StoredMessage, owner: int) -> None:
-        """Note a message that is recorded, or that a claim gives to a person."""
-        for subject, breaking in self.breaking:
-            if breaking.covers(stored.type, stored.name, stored.message.depth):
-                known = self._last.get((owner, subject))
-                if known is None or known.timestamp <= stored.timestamp:
-                    last = LastMessage(owner, stored.timestamp, stored.name)
-                    self._last[owner, subject] = last
+        """Note a message that is recorded, or that a claim gives to a person.
+
+        It moves the end of a silence to a later time only, so a timer of the batch that was made by another is left.
+        """
+        message = stored.message
+        for subject in self._broken_by(message):
+            place = owner, subject
+            known = self._last.get(place)
+            if known is None or known.timestamp <= message.timestamp:
+                self._last[place] = LastMessage(owner, message.timestamp, message.name)
+            if known is None or self._clocked.due_at(owner, subject) is None:
                 self._clocked.touch(owner, (subject,))
+
+    def _broken_by(self, message: Message) -> list[str]:
+        """The subjects whose silence a message breaks; found once a name."""
+        if message.depth or not self.breaking:
+            return []
+        place = message.type, message.name
+        found = self._broken.get(place)
+        if found is None:
+            found = [name for name, breaking in self.breaking if breaking.covers(*place, 0)]
+            self._broken[place] = found
+        return found
 
     def lose(self, stored: StoredMessage) -> None:
         """Note that a message turns out to be another person's. The store is asked anew, by a timer that is due now."""
-        for subject, breaking in self.breaking:
-            if breaking.covers(stored.type, stored.name, stored.message.depth):
-                place = stored.owner, subject
-                self._asked.discard(place)
-                self._last.pop(place, None)
-                self._clocked.arm(*place, self._clocked.now)
+        for subject in self._broken_by(stored.message):
+            place = stored.owner, subject
+            self._asked.discard(place)
+            self._last.pop(place, None)
+            self._clocked.arm(*place, self._clocked.now)
 
     def move(self, loser: int, survivor: int) -> None:
         """Give the survivor of a merge what is known of the loser."""

@@ -97,9 +97,9 @@ class Timers:
     # --- what is due ----------------------------------------------------------------------------
 
     def may_ring(self, until: datetime) -> bool:
-        """Whether a timer may be due by an instant, as far as is known without computing anew."""
+        """Whether a timer may be due by an instant, after what was touched before it is computed anew."""
         if self._touched and self.now < until:
-            return True
+            self._arm()
         return bool(self._heap) and self._heap[0].at <= until
 
     def stands(self, now: datetime) -> bool:

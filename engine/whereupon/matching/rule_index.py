@@ -26,6 +26,7 @@ from whereupon.rules.model import (
     ExitOnLeaving,
     OnKnown,
     OnMessage,
+    OnQuiet,
     OnSegment,
     Rule,
     Rulebook,
@@ -233,7 +234,11 @@ class RuleIndex:
             RuleSelection(rule_list, kind=RuleKind.BROADCAST),
             take_one_rules=tuple(rule for rule in rule_list if rule.retroactive.takes_one),
             is_unused=not rule_list and not always,
-            is_plain=bool(name) and not always and self._is_plain(name, rule_list),
+            is_plain=type_ in NAMED
+            and bool(name)
+            and not is_needed
+            and all(isinstance(each.trigger, OnQuiet) for each in moved)
+            and self._is_plain(name, rule_list),
             claimed_within=None if always else claimed_within(rule_list),
             history_window=history_window,
             entry_window=EntryWindow.of(
@@ -242,11 +247,10 @@ class RuleIndex:
         )
 
     def _is_plain(self, name: str, rule_list: RuleList) -> bool:
-        """See `TriggerMatch.is_plain`, of a name that is not counted and that moves no timer."""
+        """See `TriggerMatch.is_plain`, of a name that is not counted, and that moves no timers but those of silences."""
         if name in self.heard_names or name in self.segment_window:
             return False
-        takes_one = any(rule.retroactive.takes_one for rule in rule_list)
-        return not takes_one and rule_list.roots <= PLAIN_ROOTS
+        return rule_list.roots <= PLAIN_ROOTS
 
     def inert(self, names: Iterable[MessageName], claimed_at: datetime) -> Inert:
         """Which messages of these names have no effect if a claim that arrives then brings them."""

@@ -23,7 +23,8 @@ class TriggerMatch:
         take_one_rules: the rules that take only the first or the last of the messages that a claim brings.
         is_unused: whether no rule uses the messages; they are recorded only.
         is_plain: whether the messages do nothing but open these rules, each by the message's properties and the
-            person's attributes: nothing else hears them, and no rule chooses among them.
+            person's attributes. Nothing else hears them but the silences that they break, which are told of each
+            message as it is recorded.
         claimed_within: how old a claimed message may be to have any effect; None for any age, less than
             zero if no claimed message has any.
         history_window: the past events that may be needed.
