@@ -8,7 +8,7 @@ count, nor does making the rows.
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import orjson
@@ -72,6 +72,11 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tables(stream: Path) -> Tables:
     """Every row that the replay makes, by table, in the order of the keys."""
+    return rows_made(stream)
+
+
+def rows_made(stream: Path) -> Tables:
+    """Every row that the replay of a stream makes, by table, in the order of the keys."""
     url = f"sqlite:///{stream.parent}/rows.db"
     with ExitStack() as stack:
         prepared(stream, f"{url}?synchronous=OFF", stack)()
@@ -88,11 +93,11 @@ def urls(tmp_path: Path) -> Iterator[str]:
     return (f"sqlite:///{tmp_path}/{n}.db?synchronous=OFF" for n in range(1_000))
 
 
-def in_batches(tables: Tables) -> Iterator[dict[str, list[tuple[object, ...]]]]:
+def in_batches(tables: Tables, size: int = BATCH) -> Iterator[dict[str, list[tuple[object, ...]]]]:
     """The n-th rows of every table go in with the n-th transaction, as many as a replay's messages."""
     longest = max(map(len, tables.values()))
-    for first in range(0, longest, BATCH):
-        parts = {name: rows[first : first + BATCH] for name, rows in tables.items()}
+    for first in range(0, longest, size):
+        parts = {name: rows[first : first + size] for name, rows in tables.items()}
         yield {name: rows for name, rows in parts.items() if rows and name not in _THERE}
 
 
@@ -117,26 +122,37 @@ def test_driver(benchmark: BenchmarkFixture, tables: Tables, urls: Iterator[str]
     batches = list(in_batches(tables))
 
     def prepare(stack: ExitStack) -> Work:
-        url = next(urls)
-        open_store(url).close()
-        path = str(make_url(url).database)
-        connection = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
-        for pragma in (*PRAGMAS, "PRAGMA synchronous = OFF"):
-            connection.execute(pragma)
-        return lambda: _insert(connection, batches)
+        connection = stack.enter_context(empty_tables(next(urls)))
+
+        def work() -> None:
+            for batch in batches:
+                insert_rows(connection, batch)
+
+        return work
 
     measure(benchmark, prepare)
 
 
-def _insert(
-    connection: sqlite3.Connection, batches: list[dict[str, list[tuple[object, ...]]]]
+@contextmanager
+def empty_tables(url: str) -> Iterator[sqlite3.Connection]:
+    """The bare driver's connection to a new store, which does not wait for the disk."""
+    open_store(url).close()
+    path = str(make_url(url).database)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for pragma in (*PRAGMAS, "PRAGMA synchronous = OFF"):
+            connection.execute(pragma)
+        yield connection
+
+
+def insert_rows(
+    connection: sqlite3.Connection, batch: Mapping[str, list[tuple[object, ...]]]
 ) -> None:
-    for batch in batches:
-        connection.execute("BEGIN IMMEDIATE")
-        for name, rows in batch.items():
-            places = ", ".join("?" * len(rows[0]))
-            connection.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608 - our own
-        connection.execute("COMMIT")
+    """Insert the rows of one batch by the bare driver, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    for name, rows in batch.items():
+        places = ", ".join("?" * len(rows[0]))
+        connection.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608 - our own
+    connection.execute("COMMIT")
 
 
 def test_core(benchmark: BenchmarkFixture, tables: Tables, urls: Iterator[str]) -> None:

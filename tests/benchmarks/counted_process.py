@@ -7,9 +7,10 @@ alone; ``reading-accented`` with text beyond ASCII), ``nobody-enters`` and
 ``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` and ``one-call-memory``
 (`Engine.track`, one by one), ``calls-together`` (eight of them at a time, as the thread that
 leads a group takes them: without reading, answering and waiting), ``steps`` (people whose wait is up: it is left, a
-mail is made, the next wait begins),
+mail is made, the next wait begins), ``replay`` (the shop's stream against ``rules/``, from the file to the records,
+batches of 900),
 and the references ``reference`` (the rows of the messages alone), ``steps-driver`` (the same changes of people's
-entries by the bare driver) and ``bare-commit``.
+entries by the bare driver), ``replay-driver`` (all rows that the replay makes) and ``bare-commit``.
 ``postgres``, ``postgres-reference``, ``postgres-call`` and ``postgres-commit`` are the same on PostgreSQL: the client
 alone is counted, not the server.
 """
@@ -24,6 +25,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -31,6 +33,13 @@ from typing import Any
 import psycopg
 from tests.benchmarks import bench_pipeline as bench
 from tests.benchmarks.bench_journeys import bare_driver
+from tests.benchmarks.bench_replay import (
+    empty_tables,
+    in_batches,
+    insert_rows,
+    rows_made,
+    write_stream,
+)
 from tests.benchmarks.copying import copier
 from tests.benchmarks.journey_world import START, fill
 from tests.benchmarks.journey_world import rules as journey
@@ -40,10 +49,12 @@ from tests.servers import started
 
 from whereupon.engine import Engine
 from whereupon.messages.codec import decode
-from whereupon.messages.model import Origin, SenderClass
+from whereupon.messages.model import Message, Origin, SenderClass
+from whereupon.messages.streams import StreamReader
 from whereupon.pipeline.ingestion import fresh_id, read_batch
 from whereupon.pipeline.joint_takes import JointTake
 from whereupon.pipeline.load import DUE_LIMIT
+from whereupon.replay.stream_replay import Replay, read_streams
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
 from whereupon.runtime.gc_pause import keep_loaded
@@ -192,6 +203,37 @@ def steps_driver(folder: Path) -> Iterator[int]:
             yield DUE_LIMIT
 
 
+def shop_stream(folder: Path) -> Path:
+    """The file of the shop's stream, of one message more than its batches, since the next one closes a batch."""
+    path = folder / "shop.jsonl"
+    write_stream(path, (WARM + COUNTED) * SIZE + 1)
+    return path
+
+
+def replayed(folder: Path) -> Iterator[int]:
+    """The stream, replayed batch by batch; what ends behind it is left out."""
+    arrivals = read_streams([shop_stream(folder)], StreamReader())
+    first = next(arrivals)
+    assert isinstance(first, Message)
+    clock = FrozenClock(first.received_at)
+    url = f"sqlite:///{folder}/replay.db?synchronous=OFF"
+    with Engine.open(url, rules="rules", clock=clock) as engine:
+        run = Replay(engine, clock, lambda _: None, batch=SIZE)
+        run.feed([first])
+        for _ in range(WARM + COUNTED):
+            run.feed(islice(arrivals, SIZE))
+            yield SIZE
+
+
+def replay_driver(folder: Path) -> Iterator[int]:
+    """All rows that the replay makes, inserted by the bare driver in as many transactions."""
+    tables = rows_made(shop_stream(folder))
+    with empty_tables(f"sqlite:///{folder}/bare.db") as connection:
+        for batch in islice(in_batches(tables, SIZE), WARM + COUNTED):
+            insert_rows(connection, batch)
+            yield SIZE
+
+
 def bare_commit(folder: Path) -> Iterator[int]:
     """BEGIN, INSERT and COMMIT of half a kilobyte."""
     with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as connection:
@@ -245,6 +287,8 @@ def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]
             partial(calls_together, f"sqlite:///{folder}/calls.db"),
             CALLS // TOGETHER,
         ),
+        "replay": (partial(replayed, folder), WARM),
+        "replay-driver": (partial(replay_driver, folder), WARM),
         "bare-commit": (partial(bare_commit, folder), CALLS),
         "postgres": (partial(on_postgres, folder, pipeline), WARM),
         "postgres-reference": (partial(on_postgres, folder, partial(copied, folder=folder)), WARM),

@@ -49,6 +49,8 @@ WORKLOADS = (
         "all-enter",
         "steps",
         "steps-driver",
+        "replay",
+        "replay-driver",
     ),
     *("postgres", "postgres-reference", "postgres-call", "postgres-commit"),
 )

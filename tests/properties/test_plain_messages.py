@@ -29,6 +29,8 @@ PLAIN_RULES = (
     campaign(
         "like-pro", "like", who={"plan": "pro"}, whereupon=[{"wait": "2m"}, {"track": "like"}]
     ),
+    campaign("browse-first", "browse", where={"price": 1}, retroactive={"take": "first"}),
+    campaign("browse-last", "browse", where={"price": 4}, retroactive={"take": "last"}),
     campaign("like-again", "like", where={"price": 2}, whereupon=[{"track": "like"}]),
     broadcast("liked", "like", where={"price": 3}),
 )

@@ -86,6 +86,20 @@ def test_what_is_asked_of_the_past_is_the_widest_of_all() -> None:
     assert index.counted_names == {"x", "y"}
 
 
+def test_messages_that_break_silences_or_that_a_claim_chooses_among_are_plain() -> None:
+    """Those that a goal or an exit hears are not."""
+    index = RuleIndex(
+        book_of(
+            campaign("silent", {"quiet": "any", "for": "60d"}),
+            campaign("looked", "look", where={"price": 1}, retroactive={"take": "last"}),
+            campaign("joined", "join", goal={"event": "buy", "within": "7d"}, exit="leave"),
+        )
+    )
+    plain = [index.trigger_match(TRACK, name).is_plain for name in ("look", "buy", "leave")]
+    assert plain == [True, False, False]
+    assert not index.trigger_match(IDENTIFY, "").is_plain
+
+
 def test_a_name_that_no_rule_uses_is_unused() -> None:
     """A name is unused unless a rule names it, counts it, or exits by it; an identify is always used."""
     index = RuleIndex(book_of(campaign("one", "a", who={"performed": {"event": "x"}}, exit="y")))
