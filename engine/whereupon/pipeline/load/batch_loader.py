@@ -1,12 +1,11 @@
 """The reads of one batch, in their order."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 
 from whereupon.decide import ClaimChunk, Settings, Snapshot
-from whereupon.decide.reports import subject_of, unsubscribing
 from whereupon.identity.algebra import settled_until
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
@@ -17,11 +16,16 @@ from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapsh
 from whereupon.pipeline.load.history import PastLoader
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.load.open_runs import load_open_runs
+from whereupon.pipeline.load.reports import (
+    mentioned_with_reported,
+    reported_deliveries,
+    unsubscribing_by,
+)
 from whereupon.pipeline.load.similar_ids import near_ids
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.work_scope import Versions, due_versions
 from whereupon.ports import Session
-from whereupon.records import ClaimRun, Delivery, Entry, Identifier, IdKind, Timer
+from whereupon.records import ClaimRun, Entry, Identifier, IdKind, Timer
 
 _ANONYMOUS = IdKind.ANONYMOUS  # an attribute of an enumeration is looked up slowly
 DUE_LIMIT = 1_000
@@ -99,10 +103,10 @@ class BatchLoader:
         """
         index = self._versions.index
         all_messages, mentioned = messages, BatchKeys(messages, index)
-        reported = self._reported(mentioned, messages)
+        reported = reported_deliveries(self._session, self._settings, mentioned, messages)
         if reported:
-            all_messages = [*messages, *_unsubscribing(messages, reported)]
-            mentioned = _with_reported(all_messages, reported, index)
+            all_messages = [*messages, *unsubscribing_by(messages, reported)]
+            mentioned = mentioned_with_reported(all_messages, reported, index)
         loaded, load_plan = self._held(
             mentioned, messages, until, versions=versions, subjects=subjects
         )
@@ -134,17 +138,8 @@ class BatchLoader:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
         index = self._versions.index
         reported = self._reported(BatchKeys(messages, index), messages)
-        mentioned = _with_reported(messages, reported, index)
+        mentioned = mentioned_with_reported(messages, reported, index)
         self._held(mentioned, messages, until)
-
-    def _reported(self, mentioned: BatchKeys, messages: Sequence[Message]) -> dict[str, Delivery]:
-        """The deliveries that the messages report about, by idempotency key."""
-        names = self._settings.registry.reporting
-        if names.isdisjoint(name for _, name in mentioned.names):
-            return {}
-        keys = {subject_of(each) for each in messages if each.name in names}
-        found = self._session.deliveries_by_key(keys) if keys else ()
-        return {delivery.idempotency_key: delivery for delivery in found}
 
     def for_ending(self, messages: Sequence[Message]) -> Snapshot:
         """What ending the requests of these messages asks: who is still there, and who is gone for good.
@@ -377,20 +372,6 @@ class BatchLoader:
             users = mentioned.user_ids
             own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
             loaded.tombstones += self._session.tombstones_laid_with(own)
-
-
-def _unsubscribing(messages: Sequence[Message], reported: Mapping[str, Delivery]) -> list[Message]:
-    """The identifies that reports among the messages lead to."""
-    about = ((each, reported.get(subject_of(each))) for each in messages)
-    made = (unsubscribing(each, delivery) for each, delivery in about if delivery is not None)
-    return [each for each in made if each is not None]
-
-
-def _with_reported(
-    messages: Sequence[Message], reported: Mapping[str, Delivery], index: RuleIndex
-) -> BatchKeys:
-    """What a batch mentions; of a report, the person of its delivery, too."""
-    return BatchKeys(messages, index, (delivery.person for delivery in reported.values()))
 
 
 def _horizon(until: datetime, due: Sequence[Entry], timers: Sequence[Timer]) -> datetime:
