@@ -137,7 +137,9 @@ class BatchLoader:
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
         index = self._versions.index
-        reported = self._reported(BatchKeys(messages, index), messages)
+        reported = reported_deliveries(
+            self._session, self._settings, BatchKeys(messages, index), messages
+        )
         mentioned = mentioned_with_reported(messages, reported, index)
         self._held(mentioned, messages, until)
 
