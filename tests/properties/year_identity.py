@@ -37,6 +37,7 @@ class Person:
         inside: the watched segments that the person is in.
         past: their own messages that have been applied, in the order in which they happened.
         ahead: those that a claim has brought, and that are applied next.
+        fired: what time has asked already, by rule, occasion and moment; several things may wake them at one moment.
         runs: when their turn is in the runs at each person's own time.
         asked: up to when everything that time alone does is done.
         next: when time alone may change something next; None if that is to be computed.
@@ -50,6 +51,7 @@ class Person:
     past: list[Said] = field(default_factory=list)
     ahead: list[Said] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    fired: set[tuple[str, str, int]] = field(default_factory=set)
     runs: dict[OwnRun, int] = field(default_factory=dict)
     asked: int = 0
     next: int | None = None
@@ -126,7 +128,7 @@ class People:
         survivor.ids += loser.ids
         survivor.known_at = min(survivor.known_at, loser.known_at)
         survivor.past = sorted(survivor.past + loser.past, key=attrgetter("at"))
-        survivor.entries = both
+        survivor.entries, survivor.fired = both, survivor.fired | loser.fired
         survivor.runs = {
             run: at
             for run, at in survivor.runs.items()

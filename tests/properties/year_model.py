@@ -111,7 +111,10 @@ class Household(Gates):
         self._move(person, at, Said(f"time@{at}", "", "", None, None, {}, at, at, person))
         for rule in self.rules.by_time:
             for moment, opening in [*self._openings(rule, person)]:
-                if moment == at and not person.was_in(rule, opening.id):
+                asked = (rule.id, opening.id, moment)
+                is_new = asked not in person.fired and not person.was_in(rule, opening.id)
+                if moment == at and is_new:
+                    person.fired.add(asked)
                     self.decide(rule, person, opening, at)
         for run in [run for run, moment in person.runs.items() if moment <= at]:
             self._take_turn(run, person, at)
