@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NamedTuple, NoReturn
 
 import psycopg
+from psycopg.pq import Format
 from psycopg.rows import tuple_row
 from sqlalchemy import Connection
 
@@ -143,7 +144,10 @@ class RoundTrips:
             pipeline = self._driver.pipeline()
             pipeline.__enter__()
             self._pipeline = pipeline
-        return self._driver.cursor(binary=True, row_factory=tuple_row)
+        # A host's connection may make cursors of another class, which know no binary answers: Django's does.
+        cursor = psycopg.Cursor(self._driver, row_factory=tuple_row)
+        cursor.format = Format.BINARY
+        return cursor
 
     def _fail(self, error: BaseException) -> NoReturn:
         """Raise what a statement raised, once nothing is on its way."""
