@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from tests.benchmarks import bench_pipeline as bench
 from tests.benchmarks import stacks
 from tests.benchmarks.table import Row, at_least, at_most, exit_status, show
+from tests.benchmarks.workload import tracked
 from tests.servers import started
 
 from whereupon.engine import Engine
@@ -45,16 +46,9 @@ def call_of(engine: Engine, place: str = "u") -> Call:
     """Track one event; twenty persons, fifty names of events."""
 
     def call(number: int) -> None:
-        properties = {
-            "category": "category-1",
-            "country": "fr",
-            "price": number % 200,
-            "currency": "EUR",
-            "size": number % 50,
-            "order_id": f"o-{number}",
-        }
-        name = f"event-{number % 50}"
-        engine.track(name, user_id=f"{place}{number % 20}", properties=properties)
+        said = tracked(number)
+        user_id = f"{place}{number % 20}"
+        engine.track(said["event"], user_id=user_id, properties=said["properties"])
 
     return call
 

@@ -43,7 +43,7 @@ from tests.benchmarks.bench_replay import (
 from tests.benchmarks.copying import copier
 from tests.benchmarks.journey_world import START, fill
 from tests.benchmarks.journey_world import rules as journey
-from tests.benchmarks.workload import PACE, messages, rules
+from tests.benchmarks.workload import PACE, messages, rules, tracked
 from tests.benchmarks.writers import conninfo
 from tests.servers import started
 
@@ -147,20 +147,6 @@ def one_call(url: str) -> Iterator[int]:
             call = tracked(number)
             engine.track(call["event"], user_id=call["userId"], properties=call["properties"])
             yield 1
-
-
-def tracked(number: int) -> dict[str, Any]:
-    """One call of one of twenty persons, in wire form."""
-    properties = {
-        "category": "category-1",
-        "country": "fr",
-        "price": number % 200,
-        "currency": "EUR",
-        "size": number % 50,
-        "order_id": f"o-{number}",
-    }
-    event, user_id = f"event-{number % 50}", f"u{number % 20}"
-    return {"type": "track", "event": event, "userId": user_id, "properties": properties}
 
 
 def calls_together(url: str) -> Iterator[int]:

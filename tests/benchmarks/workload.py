@@ -112,3 +112,17 @@ def _message(draw: Random, sender: dict[str, Any], message_id: str, place: int) 
         "order_id": f"o-{draw.randrange(10**6)}",
     }
     return {**body, "event": f"event-{draw.randrange(NAMES)}", "properties": properties}
+
+
+def tracked(number: int) -> dict[str, Any]:
+    """One call of one of twenty persons, in wire form."""
+    properties = {
+        "category": "category-1",
+        "country": "fr",
+        "price": number % 200,
+        "currency": "EUR",
+        "size": number % 50,
+        "order_id": f"o-{number}",
+    }
+    event, user_id = f"event-{number % 50}", f"u{number % 20}"
+    return {"type": "track", "event": event, "userId": user_id, "properties": properties}

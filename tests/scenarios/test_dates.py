@@ -110,7 +110,7 @@ def test_one_entry_a_person_and_value_of_the_date(made: World) -> None:
     assert made.moments() == [("ada", "03-25 08:00", "entered")]
 
 
-def test_whom_a_date_has_not_let_in_is_asked_again_if_their_clock_shows_its_time_once_more(
+def test_a_person_whom_a_date_has_not_let_in_is_asked_again_if_their_clock_shows_its_time_once_more(
     home: Store,
 ) -> None:
     """From Paris to New York between nine o'clock there and here."""

@@ -137,7 +137,7 @@ def test_a_zone_that_changes_meanwhile_is_asked_again_and_the_person_is_in_the_r
     assert earth.sent() == {**_TIMES, "tomo": at}
 
 
-def test_whom_who_has_kept_out_is_asked_again_if_their_clock_shows_the_time_once_more(
+def test_a_person_whom_who_has_kept_out_is_asked_again_if_their_clock_shows_the_time_once_more(
     place: str,
 ) -> None:
     """From Tokyo to Paris between nine o'clock there and here."""

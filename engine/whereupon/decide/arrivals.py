@@ -231,54 +231,56 @@ def _apply_in_order(
     if not claimed:
         apply_message(work, own, (), change)
         return
-    turns = _turns(work, claimed, own.now)
-    before = [each for each in turns if each.stored.message.timestamp <= own.timestamp]
-    after = turns[len(before) :]
+    used = _used_by_rules(work, claimed, own.now)
+    before = [each for each in used if each.stored.message.timestamp <= own.timestamp]
+    after = used[len(before) :]
     first, last = _evaluated(before), _evaluated(after)
     excluded = exclusions(work, [*first, *last])
     work.expect([*first, own, *last])
     put_off = PutOff(change)
     for each in before:
-        _take_turn(work, each, own.now, excluded, behind=put_off)
+        _take_claimed(work, each, own.now, excluded, behind=put_off)
     apply_message(work, own, (), put_off.change)
     for each in after:
-        _take_turn(work, each, own.now, excluded)
+        _take_claimed(work, each, own.now, excluded)
     work.ahead.clear()
     wake_tied(work, own)
 
 
-class _Turn(NamedTuple):
+class _Claimed(NamedTuple):
     """A claimed message, in the order in which they happened; ``evaluation`` is None if it may be passed over."""
 
     stored: StoredMessage
     evaluation: Evaluation | None
 
 
-def _turns(work: BatchState, claimed: Sequence[ReassignedMessage], now: datetime) -> list[_Turn]:
+def _used_by_rules(
+    work: BatchState, claimed: Sequence[ReassignedMessage], now: datetime
+) -> list[_Claimed]:
     """The claimed messages that rules use. What is plain is asked as its turn comes, since the person may change."""
-    turns = []
+    used = []
     for each in claimed:
         stored, message = each.stored, each.stored.message
         plain = plain_match(work, message.type, message.name)
         match = plain or work.index.trigger_match(message.type, message.name)
         if not match.is_unused:
             may_pass = plain is not None and not plain.take_one_rules and not each.again
-            turns.append(_Turn(stored, None if may_pass else _claimed_evaluation(each, now)))
-    return turns
+            used.append(_Claimed(stored, None if may_pass else _claimed_evaluation(each, now)))
+    return used
 
 
-def _evaluated(turns: Iterable[_Turn]) -> list[Evaluation]:
-    return [each.evaluation for each in turns if each.evaluation is not None]
+def _evaluated(used: Iterable[_Claimed]) -> list[Evaluation]:
+    return [each.evaluation for each in used if each.evaluation is not None]
 
 
-def _take_turn(
+def _take_claimed(
     work: BatchState,
-    turn: _Turn,
+    claimed: _Claimed,
     now: datetime,
     excluded: Exclusions,
     behind: PutOff | None = None,
 ) -> None:
-    stored, evaluation = turn
+    stored, evaluation = claimed
     if evaluation is None:
         if passed_over(work, stored, now):
             return

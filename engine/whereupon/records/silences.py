@@ -38,7 +38,7 @@ class Breaking(NamedTuple):
 def breaking_since(person: Person, at: datetime, span: timedelta) -> datetime:
     """The oldest timestamp of a message that matters to a person's silence of that length, as seen from an instant.
 
-    Whoever became known within that length may have broken the silence long before, anonymously. Then it is over,
+    A person who became known within that length may have broken the silence long before, anonymously. Then it is over,
     and does not count from when they became known.
     """
     since = earlier(at, span)

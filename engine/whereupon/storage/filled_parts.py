@@ -13,6 +13,9 @@ W = TypeVar("W")
 class FilledParts(Generic[W]):
     """What writes which fields of a batch's changes.
 
+    Attributes:
+        fields: the fields that have a writer.
+
     Args:
         parts: the fields of each writer, in the order in which the writers are called.
     """
@@ -21,6 +24,7 @@ class FilledParts(Generic[W]):
         places = {field: place for place, fields in enumerate(parts.values()) for field in fields}
         self._writers, self._places = tuple(parts), tuple(places.values())
         self._values_of: Any = attrgetter(*places)
+        self.fields = frozenset(places)
 
     def writers(self, changes: Changes) -> list[W]:
         """Those that have something to write, in their order."""

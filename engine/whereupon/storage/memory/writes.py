@@ -42,7 +42,7 @@ def write(changes: Changes, to: Schema) -> None:
         to.timers.put(*earliest)
         to.persons.drop(merge.loser_key)
         to.merges.put(merge)
-    for write_part in _PARTS.writers(changes):
+    for write_part in PARTS.writers(changes):
         write_part(changes, to)
 
 
@@ -292,7 +292,7 @@ def _goes_on(was: records.BroadcastRun | None, cursor: int | None) -> bool:
     return there is not None and (cursor is None or cursor >= there)
 
 
-_PARTS = FilledParts(
+PARTS = FilledParts(
     {
         _write_messages: (
             *("transfers", "messages", "skipped_lists"),

@@ -58,7 +58,7 @@ class RecordWrites:
 
     def _write_records(self, changes: Changes) -> None:
         """Write what there is."""
-        for write_part in self._PARTS.writers(changes):
+        for write_part in self.PARTS.writers(changes):
             write_part(self, changes)
 
     def _many(
@@ -277,7 +277,7 @@ class RecordWrites:
         """Write rows whose writers come one after the other."""
         statement.send_rows(self._connection, list(parameters))
 
-    _PARTS: ClassVar[FilledParts[_Part]] = FilledParts(
+    PARTS: ClassVar[FilledParts[_Part]] = FilledParts(
         {
             # Before messages, which number names: whoever occupies an id may go on to a new name.
             _identifiers: ["identifiers"],
