@@ -36,7 +36,8 @@ class Serving:
         self.log: list[dict[str, object]] = []
         self.port = 0
         self._lines: SimpleQueue[str] = SimpleQueue()
-        Thread(target=self._read, daemon=True).start()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -62,6 +63,11 @@ class Serving:
     def ended(self) -> int:
         """The exit status, once it has ended."""
         return self.process.wait(LONGEST)
+
+    def kill(self) -> None:
+        """End the process, if it still runs, and read what is left of its log."""
+        self.process.kill()
+        self._reader.join()
 
 
 @contextmanager
@@ -90,10 +96,13 @@ def serving(folder: Path, *options: str, begun: str = "started") -> Iterator[Ser
     """Run the command, and wait until it takes requests."""
     with started(folder, *options) as process:
         running = Serving(process)
-        port = running.await_event(begun)["port"]
-        assert isinstance(port, int)
-        running.port = port
-        yield running
+        try:
+            port = running.await_event(begun)["port"]
+            assert isinstance(port, int)
+            running.port = port
+            yield running
+        finally:
+            running.kill()
 
 
 @pytest.mark.slow
