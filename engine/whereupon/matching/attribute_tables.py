@@ -41,6 +41,7 @@ class ValueKind(IntEnum):
 
 # A member of an enum costs more to look up than a name of the module.
 _NULL, _TEXT, _NUMBER, _OTHER = ValueKind
+_new = tuple.__new__  # a named tuple of values that are in its order already
 
 
 class ValueView(NamedTuple):
@@ -55,17 +56,20 @@ class ValueView(NamedTuple):
     number: float
 
 
+_NO_VALUE: Final = ValueView(_NULL, None, 0.0)
+
+
 def view_of(value: JsonValue) -> ValueView:
     """Look at a value."""
     if type(value) is str:
-        return ValueView(_TEXT, value, 0.0)
+        return _new(ValueView, (_TEXT, value, 0.0))
     if type(value) is float:
-        return ValueView(_NUMBER, value, value)
+        return _new(ValueView, (_NUMBER, value, value))
     if isinstance(value, int):
-        return ValueView(_NUMBER, value, as_double(value))
+        return _new(ValueView, (_NUMBER, value, as_double(value)))
     if value is None or value is UNDEFINED:
-        return ValueView(_NULL, None, 0.0)
-    return ValueView(_OTHER, value, 0.0)
+        return _NO_VALUE
+    return _new(ValueView, (_OTHER, value, 0.0))
 
 
 def number_of(view: ValueView) -> float:

@@ -6,7 +6,7 @@ rule, which makes one block anew.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
@@ -21,7 +21,6 @@ from whereupon.matching.attribute_tables import (
     Presence,
     Range,
     ValueKind,
-    ValueView,
     bits_of,
     view_of,
 )
@@ -59,6 +58,7 @@ _MAKERS: Final[
 
 BlockVersions: TypeAlias = tuple[tuple[str, str], ...]
 _OTHER: Final = ValueKind.OTHER
+_new = tuple.__new__  # a named tuple of values that are in its order already
 _ID_AND_DIGEST = attrgetter("id", "digest")
 
 
@@ -80,27 +80,28 @@ class Candidate(NamedTuple):
     is_certain: bool
 
 
-class DataViews:
-    """A message's data, of which each attribute is data_views at once for all blocks.
+class _Column(NamedTuple):
+    """A table, where its values are, and whether they are the message's (`where`) or the person's.
 
     Attributes:
-        views: by dotted path.
+        root, parts: the first name of the path of the values, and all names.
+        name: the second, if there are no more.
+        by_text: see `AttributeTable`.
     """
 
-    __slots__ = ("data", "views")
-
-    def __init__(self, data: Data) -> None:
-        self.data = data
-        self.views: dict[str, ValueView] = {}
-
-
-class _Column(NamedTuple):
-    """A table, where its values are, and whether they are the message's (`where`) or the person's."""
-
-    path: str
+    root: str
+    name: str | None
     parts: tuple[str, ...]
     table: AttributeTable
+    by_text: Mapping[str, int] | None
     is_where: bool
+
+    @classmethod
+    def of(cls, path: str, table: AttributeTable, *, is_where: bool) -> "_Column":
+        """The column of a table whose values are at that path."""
+        root, *below = parts = parts_of(path)
+        name = below[0] if len(below) == 1 else None
+        return cls(root, name, parts, table, table.by_text, is_where)
 
 
 class RuleBlock:
@@ -118,18 +119,15 @@ class RuleBlock:
         """See `versions_of`."""
         return versions_of(self.rules)
 
-    def candidates(
-        self, data_views: DataViews, kind: RuleKind | None, first: int
-    ) -> list[Candidate]:
+    def candidates(self, data: Data, kind: RuleKind | None, first: int) -> list[Candidate]:
         """The rules to decide, of that kind, in order.
 
         Args:
             first: the place in the list of the block's first rule.
         """
         if len(self.rules) >= self.few:
-            left, unsure = self._left(data_views, kind)
-            return list(self._among(left, unsure, data_views.data, first)) if left else []
-        data = data_views.data
+            left, unsure = self._left(data, kind)
+            return self._among(left, unsure, data, first) if left else []
         return [
             Candidate(first + place, rule, not is_open)
             for place, (rule, is_open) in enumerate(self._openness)
@@ -160,9 +158,9 @@ class RuleBlock:
         """The tables of what stands at the top of a person's attributes (True) and of a message's properties."""
         columns = self._arranged[0] if len(self.rules) >= self.few else ()
         return [
-            (each.parts[0] == "person", each.parts[1], each.table, each.table.by_text)
+            (each.root == "person", each.name, each.table, each.by_text)
             for each in columns
-            if each.parts[:1] in {("properties",), ("person",)} and not each.parts[2:]
+            if each.root in {"properties", "person"} and each.name is not None
         ]
 
     @cached_property
@@ -170,36 +168,41 @@ class RuleBlock:
         """The rules of a block without tables, each with whether it is open (see `Criteria`)."""
         return [(rule, criteria_of(rule).is_open) for rule in self.rules]
 
-    def _left(self, data_views: DataViews, kind: RuleKind | None) -> tuple[int, int]:
+    def _left(self, data: Data, kind: RuleKind | None) -> tuple[int, int]:
         """As bits: the rules that the message may satisfy, and those among them that have to be evaluated."""
         left = self._of_kind[kind]
         columns, unsure, is_open = self._arranged
-        views = data_views.views
-        data: JsonValue = data_views.data  # type: ignore[assignment]  # read as an object is
-        for path, parts, table, is_where in columns:
-            view = views.get(path)
-            if view is None:
-                view = views[path] = view_of(follow(data, parts, None))
-            if view.kind is _OTHER:
-                if is_where:
+        for root, name, parts, table, by_text, is_where in columns:
+            holder = data.get(root)
+            if name is not None and type(holder) is dict:
+                value = holder.get(name)
+            else:
+                value = follow(data, parts, None)  # type: ignore[arg-type]  # read as an object is
+            if by_text is not None and type(value) is str:
+                left &= by_text.get(value, table.others)
+            else:
+                view = view_of(value)
+                if view.kind is not _OTHER:
+                    left &= table.passing(view)
+                    if is_where:
+                        unsure |= table.unsure(view)
+                elif is_where:
                     unsure |= table.testers
-                continue
-            left &= table.passing(view)
             if not left:
                 break
-            if is_where:
-                unsure |= table.unsure(view)
         return left, unsure & ~is_open
 
-    def _among(self, left: int, unsure: int, data: Data, first: int) -> Iterator[Candidate]:
+    def _among(self, left: int, unsure: int, data: Data, first: int) -> list[Candidate]:
         _, _, is_open = self._arranged
+        found = []
         while left:
             bit = left & -left
             left ^= bit
             place = bit.bit_length() - 1
             rule = self.rules[place]
             if not unsure & bit or admits(rule, data):
-                yield Candidate(first + place, rule, not is_open & bit)
+                found.append(_new(Candidate, (first + place, rule, not is_open & bit)))
+        return found
 
     # --- the tables -----------------------------------------------------------------------------
 
@@ -221,7 +224,7 @@ class RuleBlock:
         for key in largest[:MOST_TABLES]:
             path, family, manner, is_where = key
             table = _MAKERS[family, manner](tests[key], everyone)
-            columns.append(_Column(path, parts_of(path), table, is_where))
+            columns.append(_Column.of(path, table, is_where=is_where))
         for key in largest[MOST_TABLES:]:
             if key[-1]:
                 inexact |= bits_of(place for place, _ in tests[key])

@@ -18,7 +18,6 @@ from whereupon.matching.rule_block import (
     BLOCK,
     FEW,
     Candidate,
-    DataViews,
     JsonObject,
     RuleBlock,
     versions_of,
@@ -123,13 +122,12 @@ class RuleList(Sequence[Rule]):
             kind: campaigns or broadcasts only; None for both.
             since: the place of the first rule to look at.
         """
-        views = DataViews(data)
         if len(self.blocks) == 1 and not since:
-            return self.blocks[0].candidates(views, kind, 0)
+            return self.blocks[0].candidates(data, kind, 0)
         found: list[Candidate] = []
         for block, first in zip(self.blocks, self._firsts, strict=False):
             if first + len(block) > since:
-                found += block.candidates(views, kind, first)
+                found += block.candidates(data, kind, first)
         return [each for each in found if each.place >= since] if since else found
 
 

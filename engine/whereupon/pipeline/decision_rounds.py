@@ -20,6 +20,9 @@ BEYOND = 2**62
 class DecisionRounds:
     """A rulebook and settings. It decides a snapshot, with as many keys as that takes, and writes the result.
 
+    What needs more keys than are usual is decided anew with twice as many, and so many are reserved from then on: where
+    each message opens many entries, so does the next.
+
     Attributes:
         settings: the settings of deciding.
         claim_chunk: how many messages of one claim one transaction evaluates.
@@ -29,6 +32,7 @@ class DecisionRounds:
         self.settings = settings
         self.claim_chunk = CLAIM_CHUNK
         self._versions = versions
+        self._key_factor = 1
 
     @property
     def index(self) -> RuleIndex:
@@ -55,18 +59,19 @@ class DecisionRounds:
         keys: int,
         attempt: Callable[[], BatchResult],
     ) -> BatchResult:
-        """Decide, again with four times the keys if they do not suffice, and write the result.
+        """Decide, again with twice the keys if they do not suffice, and write the result.
 
         Args:
             snapshot: gets the keys; ``attempt`` decides it.
-            keys: how many keys for new rows to begin with.
+            keys: how many keys for new rows are usual.
         """
         while True:
-            snapshot.first_key, snapshot.keys = session.allocate(keys), keys
+            snapshot.keys = keys * self._key_factor
+            snapshot.first_key = session.allocate(snapshot.keys)
             try:
                 result = attempt()
             except KeysExhausted:
-                keys *= 4
+                self._key_factor *= 2
                 continue
             break
         if result.changes.rule_versions or result.rule_lists:

@@ -194,7 +194,7 @@ class Entry(NamedTuple):
     def finished(self, end: EntryEnd) -> "Entry":
         """The entry at its end; a slot that only guarded that it runs is free again."""
         slot = None if self.slot == "active" else self.slot
-        state = _END_STATES[end.reason] if end.reason in _END_STATES else _EXITED
+        state = _END_STATES.get(end.reason, _EXITED)
         is_at_once = state is _COMPLETED and self.due_at == self.entered_at
         is_read = not is_at_once or self.trail or self.watched_until is not None
         facts = self.facts if is_read else NOTHING
