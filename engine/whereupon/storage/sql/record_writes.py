@@ -1,6 +1,6 @@
 """Writing a batch's records into a database: which statement writes what, and in which order."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, ClassVar, TypeAlias
@@ -12,13 +12,14 @@ import whereupon.storage.sql.request_rows as request_rows
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 import whereupon.storage.sql.run_rows as run_rows
-from whereupon.messages.times import MicrosByInstant, as_micros
+from whereupon.messages.times import as_micros
 from whereupon.records import Changes, IdKind
 from whereupon.storage.filled_parts import FilledParts
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
 from whereupon.storage.sql.entry_changes import changed_entries
 from whereupon.storage.sql.message_names import MessageNames
 from whereupon.storage.sql.open_skip_rows import write_open_skips
+from whereupon.storage.sql.outcome_columns import delivery_columns, entry_columns
 from whereupon.storage.sql.process_cache import SessionCache
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.row_locks import RowLocks
@@ -67,6 +68,15 @@ class RecordWrites:
         """Write rows."""
         statement.send_rows(self._connection, self._in_order(rows, order))
 
+    def _columns(
+        self, statement: Statement, columns: Sequence[Sequence[object]], order: _Order = _FIRST
+    ) -> None:
+        """Write rows that are given column by column."""
+        if self._locks is None:
+            statement.send_columns(self._connection, columns)
+        else:
+            self._many(statement, zip(*columns, strict=True), order)
+
     def _in_order(self, rows: Iterable[Parameters], order: _Order | None) -> list[Parameters]:
         if self._locks is None:
             return list(rows)
@@ -80,10 +90,7 @@ class RecordWrites:
             skipped, number = changes.skipped_lists, partial(self._names.number, self._connection)
             lists = self._names.lists.numbered(self._connection, skipped.values())
             columns = rows.message_columns(changes.messages, number, skipped, lists)
-            if self._locks is None:
-                self._queries.add_message.send_columns(self._connection, columns)
-            else:
-                self._many(self._queries.add_message, zip(*columns, strict=True), _SECOND)
+            self._columns(self._queries.add_message, columns, _SECOND)
         if changes.owners:
             owners = ((owner, key) for key, owner in changes.owners)
             self._many(self._queries.change_owner, owners, _LAST)
@@ -135,20 +142,18 @@ class RecordWrites:
 
     def _entries(self, changes: Changes) -> None:
         queries, new = self._queries, changes.new_entries
-        micros, entries = MicrosByInstant(), changes.entries.items()
-        added = (rule_rows.entry_row(each, micros) for key, each in entries if key in new)
+        added = [each for key, each in changes.entries.items() if key in new]
         changed = changed_entries(changes)
         self._many(queries.step_entry, changed.stepped, _LAST)
         self._many(queries.end_entry, changed.ended, _LAST)
         self._many(queries.mark_entry, changed.marked, _LAST)
         self._many(queries.free_entry, changed.freed, _LAST)  # before others, who may want the slot
         self._many(queries.change_entry, changed.others, _LAST)
-        self._many(queries.add_entry, added)
+        if added:
+            self._columns(queries.add_entry, entry_columns(added))
 
     def _deliveries(self, changes: Changes) -> None:
-        micros = MicrosByInstant()
-        added = (rule_rows.delivery_row(each, micros) for each in changes.deliveries)
-        self._many(self._queries.add_delivery, added)
+        self._columns(self._queries.add_delivery, delivery_columns(changes.deliveries))
 
     def _open_skips(self, changes: Changes) -> None:
         put, drop = self._queries.put_open_skip, self._queries.drop_open_skip

@@ -6,9 +6,9 @@ from typing import Any, TypeAlias, cast
 from pydantic import JsonValue
 
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
-from whereupon.messages.metrics import as_bits, from_bits
+from whereupon.messages.metrics import from_bits
 from whereupon.messages.model import SenderClass
-from whereupon.messages.times import MicrosByInstant, all_as_micros, as_micros, from_micros
+from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.ports import LeasedNow
 from whereupon.records import (
     NO_EXEMPTION,
@@ -55,36 +55,6 @@ _VERDICT = 5
 
 
 """The length of a `SkipVerdict`."""
-
-
-def entry_row(entry: Entry, micros: MicrosByInstant) -> Parameters:
-    """An entry's row.
-
-    Args:
-        micros: shared by the rows of a batch.
-    """
-    return (
-        entry.key,
-        entry.rule,
-        entry.digest,
-        entry.person_key,
-        entry.entrant,
-        entry.occasion,
-        micros[entry.timestamp],
-        micros[entry.entered_at],
-        int(entry.retroactive),
-        entry.slot,
-        str(entry.state),
-        None if entry.due_at is None else micros[entry.due_at],
-        object_text(entry.facts),
-        entry.depth,
-        entry.message_key,
-        str(entry.source),
-        *(_RUNS_ON if entry.ended is None else _end_row(entry.ended, micros[entry.ended.at])),
-        operations_text(entry.operations) if entry.operations else None,
-        entry.address,
-        *journey_columns(entry),
-    )
 
 
 JourneyColumns: TypeAlias = tuple[str | None, str | None, int | None, int | None, int | None]
@@ -217,38 +187,6 @@ def _end_from(
     if reason is None:
         return None
     return EntryEnd(reason, from_micros(at), detail, message_id)
-
-
-def delivery_row(delivery: Delivery, micros: MicrosByInstant) -> Parameters:
-    """A delivery's row.
-
-    Args:
-        micros: shared by the rows of a batch.
-    """
-    return (
-        delivery.key,
-        delivery.idempotency_key,
-        delivery.rule,
-        delivery.person_key,
-        delivery.person,
-        delivery.channel,
-        micros[delivery.due_at],
-        object_text(delivery.content),
-        object_text(delivery.recipient),
-        str(delivery.state),
-        delivery.reason,
-        delivery.attempts,
-        delivery.occasion,
-        None if delivery.kind is _MARKETING else str(delivery.kind),
-        delivery.topic,
-        as_bits(delivery.reports) if delivery.reports else 0,
-        None if delivery.address_digest is None else delivery.address_digest.hex(),
-        delivery.awaited_by,
-        None if delivery.result is None else result_text(delivery.result),
-        delivery.texts,
-        " ".join(sorted(delivery.exempt)) if delivery.exempt else None,
-        1 if delivery.is_leased else None,
-    )
 
 
 def result_text(result: JsonValue) -> str | None:

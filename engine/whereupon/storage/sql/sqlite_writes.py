@@ -53,14 +53,16 @@ class SqliteInsert(Statement):
         if len(columns[0]) < ROWS:
             super().send_columns(connection, columns)
             return
-        values: list[object] = [None] * (len(columns[0]) * self._width)
+        count = len(columns[0])
+        values: list[object] = [_NULL] * (count * self._width)
         for place, column in enumerate(columns):
-            values[place :: self._width] = self._bound_column(place, column)
+            if place not in self._nullable or column.count(None) < count:
+                values[place :: self._width] = self._bound_column(place, column)
         self._insert(connection, values)
 
     def _bound_column(self, place: int, column: Sequence[object]) -> Sequence[object]:
         if place in self._nullable:
-            return _bound([column])
+            return _bound([column]) if None in column else column
         return _as_blobs(column) if place in self._blobs else column
 
     def _insert(self, connection: Connection, values: list[object]) -> int:
