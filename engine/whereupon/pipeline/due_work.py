@@ -89,7 +89,7 @@ def _kept_up(
             return part
     if opens and pipeline.begin_armings(session, now):
         return BatchResult()
-    return pipeline.carry_on_arming(session) if opens else None
+    return pipeline.carry_on_arming(session, now) if opens else None
 
 
 def _next_turn(

@@ -29,7 +29,7 @@ class OwnTimeRounds(AudienceRounds):
             now: the clock's time.
         """
         places = {(run.subject, run.digest): run for run in runs if _has_not_opened(run)}
-        earlier = self._versions.earlier
+        earlier = self._versions.before_runs
         earlier.look(session, places, now)
         early = [run for place, run in places.items() if not earlier.are_over(place, now)]
         return [run for run in runs if run not in early]

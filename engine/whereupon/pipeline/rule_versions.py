@@ -22,7 +22,8 @@ class RuleVersions:
         index: the rulebook's index, which also considers every version that was read so far. Reading a version puts
             another index in its place.
         has_begun_to_arm: whether this process has dropped what was noted of subjects that the book lacks.
-        earlier: what passes over all people wait for before they begin.
+        before_runs: what runs on each person's clock wait for before their passes over all people begin.
+        before_arming: what the passes for new subjects wait for.
         has_looked_again: whether what waits for a place under a cap waits under the caps of the book.
     """
 
@@ -30,7 +31,7 @@ class RuleVersions:
         self.index = index
         self._older: dict[str, Rule | None] = {}
         self._has_read_watched = self._has_read_followed = False
-        self.earlier = EarlierTransactions()
+        self.before_runs, self.before_arming = EarlierTransactions(), EarlierTransactions()
         self.has_begun_to_arm = self.has_looked_again = False
         self._lock = ProcessLock()
 

@@ -38,17 +38,30 @@ class TimerRounds(DecisionRounds):
             session.flush(Changes(armings=changes))
         return bool(changes)
 
-    def carry_on_arming(self, session: Session) -> BatchResult | None:
-        """Make the timers of one subject for the next persons; None if nothing is left that this engine could do."""
+    def carry_on_arming(self, session: Session, now: datetime) -> BatchResult | None:
+        """Make the timers of one subject for the next persons; None if nothing is left that this engine can do yet.
+
+        Args:
+            session: the transaction.
+            now: the clock's time.
+        """
         subjects = self.index.timed.by_name
-        for arming in session.armings() if subjects else ():
-            subject = subjects.get(arming.subject)
-            if arming.cursor is None or subject is None or subject.digest != arming.digest:
-                continue
+        for arming in self._without_early(session, now) if subjects else ():
             taken = session.take_arming(arming)
             if taken is not None:
-                return self._arm(session, taken, subject)
+                return self._arm(session, taken, subjects[arming.subject])
         return None
+
+    def _without_early(self, session: Session, now: datetime) -> list[Arming]:
+        """What is to be armed, without that of which the pass over all people may not begin yet."""
+        subjects = self.index.timed.by_name.values()
+        ours = {(each.name, each.digest) for each in subjects}
+        waiting = [
+            each for each in session.armings() if each.cursor is not None and each.place in ours
+        ]
+        earlier = self._versions.before_arming
+        earlier.look(session, [each.place for each in waiting if not each.cursor], now)
+        return [each for each in waiting if each.cursor or earlier.are_over(each.place, now)]
 
     def _arm(self, session: Session, arming: Arming, subject: TimedSubject) -> BatchResult:
         after = arming.cursor or 0
