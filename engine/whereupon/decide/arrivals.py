@@ -1,10 +1,7 @@
 """What an arriving message does: it is a duplicate, asks for an action, is suppressed, or is recorded and applied."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import NamedTuple
-
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.claimed_messages import apply_in_order
 from whereupon.decide.decisions import Reason
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
@@ -19,30 +16,26 @@ from whereupon.decide.notices import (
 )
 from whereupon.decide.own_times import arm_own_times
 from whereupon.decide.people import (
-    ReassignedMessage,
+    NOTHING_CLAIMED,
+    ClaimedMessages,
     anonymous_key_for,
     begin_job,
     claim,
-    in_order,
     person_for,
 )
 from whereupon.decide.person_changes import (
     NO_CHANGE,
     PersonChange,
-    PutOff,
     apply_attributes,
     apply_message,
 )
-from whereupon.decide.plain_messages import passed_over, plain_match
+from whereupon.decide.plain_messages import passed_over
 from whereupon.decide.semantic_actions import merge_people, refuse_merge, run_action
 from whereupon.decide.suppression import SUPPRESSED, tombstone_for, tombstone_over
-from whereupon.decide.take_one import Exclusions, excluded_late, exclusions
-from whereupon.decide.waking import wake_tied
+from whereupon.decide.take_one import excluded_late
 from whereupon.identity.algebra import claimant
 from whereupon.messages.model import Message, MessageType
 from whereupon.records import IdKind, Person, StoredMessage, Tombstone
-
-_CLAIMED_BEFORE = Reason.CLAIMED_BEFORE  # an attribute of an enumeration is looked up slowly
 
 
 def take_message(work: BatchState, message: Message) -> None:
@@ -149,7 +142,7 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     begun = (
         work.chunked_id if work.chunked_id in {message.anonymous_id, message.target_id} else None
     )
-    is_done = change is NO_CHANGE and not claimed and begun is None
+    is_done = change is NO_CHANGE and not claimed.messages and begun is None
     if is_done and _does_nothing(work, stored):
         return
     own = Evaluation.of(stored, person.key, message.received_at)
@@ -161,7 +154,7 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         again = put_off(work)
         begin_job(work, message, begun, stored, *segments, makes_known=change.known, again=again)
     else:
-        _apply_in_order(work, own, change, claimed)
+        apply_in_order(work, own, change, claimed)
 
 
 def _does_nothing(work: BatchState, stored: StoredMessage) -> bool:
@@ -195,11 +188,11 @@ def _arm_newcomer(work: BatchState, person: Person, *, is_new: bool) -> None:
 
 def _claimed_by(
     work: BatchState, message: Message, person: Person, stored: StoredMessage
-) -> Sequence[ReassignedMessage]:
+) -> ClaimedMessages:
     """Carry out what a message claims for its person, and whom it merges into them; gives the claimed messages."""
     if message.type is not MessageType.ALIAS:
         if message.anonymous_id is None:
-            return ()
+            return NOTHING_CLAIMED
         return claim(work, message, person.key, message.anonymous_id)
     claimed = _alias(work, message, person)
     if work.users.get(message.target_id or "", person.key) != person.key:
@@ -207,7 +200,7 @@ def _claimed_by(
     return claimed
 
 
-def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[ReassignedMessage]:
+def _alias(work: BatchState, message: Message, survivor: Person) -> ClaimedMessages:
     """Merge with a known person, or claim an anonymous id; claim the anonymous id beside it, too.
 
     An id that was never seen counts as an anonymous id only. If it counted as a user id as well, two
@@ -220,90 +213,6 @@ def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[Rea
     ids = [] if message.anonymous_id is None else [message.anonymous_id]
     if previous is not None and (loser_key is None or previous in work.anonymous):
         ids.append(previous)
-    claimed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in ids]
-    return in_order([each for of_one in claimed for each in of_one])
-
-
-def _apply_in_order(
-    work: BatchState, own: Evaluation, change: PersonChange, claimed: Sequence[ReassignedMessage]
-) -> None:
-    """Apply a message and the messages that it claims in the order in which they happened."""
-    if not claimed:
-        apply_message(work, own, (), change)
-        return
-    used = _used_by_rules(work, claimed, own.now)
-    before = [each for each in used if each.stored.message.timestamp <= own.timestamp]
-    after = used[len(before) :]
-    first, last = _evaluated(before), _evaluated(after)
-    excluded = exclusions(work, [*first, *last])
-    work.expect([*first, own, *last])
-    put_off = PutOff(change)
-    for each in before:
-        _take_claimed(work, each, own.now, excluded, behind=put_off)
-    apply_message(work, own, (), put_off.change)
-    for each in after:
-        _take_claimed(work, each, own.now, excluded)
-    work.ahead.clear()
-    wake_tied(work, own)
-
-
-class _Claimed(NamedTuple):
-    """A claimed message, in the order in which they happened; ``evaluation`` is None if it may be passed over."""
-
-    stored: StoredMessage
-    evaluation: Evaluation | None
-
-
-def _used_by_rules(
-    work: BatchState, claimed: Sequence[ReassignedMessage], now: datetime
-) -> list[_Claimed]:
-    """The claimed messages that rules use. What is plain is asked as its turn comes, since the person may change."""
-    used = []
-    for each in claimed:
-        stored, message = each.stored, each.stored.message
-        plain = plain_match(work, message.type, message.name)
-        match = plain or work.index.trigger_match(message.type, message.name)
-        if not match.is_unused:
-            may_pass = plain is not None and not plain.take_one_rules and not each.again
-            used.append(_Claimed(stored, None if may_pass else _claimed_evaluation(each, now)))
-    return used
-
-
-def _evaluated(used: Iterable[_Claimed]) -> list[Evaluation]:
-    return [each.evaluation for each in used if each.evaluation is not None]
-
-
-def _take_claimed(
-    work: BatchState,
-    claimed: _Claimed,
-    now: datetime,
-    excluded: Exclusions,
-    behind: PutOff | None = None,
-) -> None:
-    stored, evaluation = claimed
-    if evaluation is None:
-        if passed_over(work, stored, now):
-            return
-        evaluation = Evaluation.of(stored, stored.owner, now, retroactive=True)
-    apply_message(work, evaluation, excluded.get(evaluation.key, ()), behind=behind)
-
-
-def claimed_evaluations(
-    work: BatchState, claimed: Sequence[ReassignedMessage], now: datetime
-) -> list[Evaluation]:
-    """The claimed messages that rules use, to be evaluated.
-
-    Args:
-        now: when the claim arrived.
-    """
-    match = work.index.trigger_match
-    return [
-        _claimed_evaluation(each, now)
-        for each in claimed
-        if not match(each.stored.type, each.stored.name).is_unused
-    ]
-
-
-def _claimed_evaluation(claimed: ReassignedMessage, now: datetime) -> Evaluation:
-    stored, reason = claimed.stored, _CLAIMED_BEFORE if claimed.again else None
-    return Evaluation.of(stored, stored.owner, now, retroactive=True, reason=reason)
+    return ClaimedMessages.of_all(
+        claim(work, message, survivor.key, anonymous_id) for anonymous_id in ids
+    )

@@ -20,7 +20,7 @@ from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.timed_past import TimedPast
 from whereupon.decide.timers import Timers
 from whereupon.identity.algebra import claimed_by
-from whereupon.matching import RuleIndex, TriggerMatch
+from whereupon.matching import RuleIndex, RuleSelection, TriggerMatch
 from whereupon.messages.model import Message, MessageType, id_in_ref
 from whereupon.records import (
     EXITS,
@@ -31,6 +31,7 @@ from whereupon.records import (
     EntryState,
     Identifier,
     IdKind,
+    MessageName,
     PastEntries,
     PastEntry,
     SkipSummary,
@@ -43,6 +44,7 @@ from whereupon.rules.model import NotWhileActive, Rule
 
 _ACTIVE, _COMPLETED = EntryState.ACTIVE, EntryState.COMPLETED  # looked up slowly as attributes
 _TRACK = MessageType.TRACK
+ClaimedRules: TypeAlias = dict[MessageName, RuleSelection | None]
 PlainNames: TypeAlias = dict[MessageType, dict[str, TriggerMatch | None]]
 
 
@@ -56,6 +58,7 @@ class BatchState:
         waiting: keys of the anonymous ids that have messages waiting to be claimed.
         ordinary_events: names of events that are neither semantic nor nearly so.
         plain: by type and name, what the messages do if they may be plain (see `plain_messages`), else None.
+        claimed_rules: likewise, the rules of claimed messages (see `claimed_messages`).
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
         take_message: takes a message that a step sends.
         summaries: of all rules of a list, by what they say (see `skips`).
@@ -74,12 +77,13 @@ class BatchState:
     __slots__ = (
         "_deliveries", "_dropped", "_entries_before", "_erased", "_keys", "_recorded",
         "_runs_before", "_single_claims", "active", "again", "ahead", "alike", "anonymous",
-        "anonymous_messages", "belongings", "breakers", "changes", "chunked_id", "claims",
-        "clocked", "ended", "given_up", "guards", "has_tombstones", "history", "ids_by_spelling",
-        "index", "inert", "moved", "open_runs", "open_skips", "ordinary_events", "out",
-        "own_keys", "partly", "past_entries", "paused", "persons", "plain", "rule_versions",
-        "seen", "sends", "settings", "spent", "summaries", "take_message", "timed_past", "timers",
-        "together", "tombstones", "users", "versions_used", "waiting",
+        "anonymous_messages", "belongings", "breakers", "changes", "chunked_id", "claimed_rules",
+        "claims", "clocked", "ended", "given_up", "guards", "has_tombstones", "history",
+        "ids_by_spelling", "index", "inert", "moved", "open_runs", "open_skips",
+        "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
+        "plain", "rule_versions", "seen", "sends", "settings", "spent", "summaries",
+        "take_message", "timed_past", "timers", "together", "tombstones", "users",
+        "versions_used", "waiting",
     )  # fmt: skip
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
@@ -95,7 +99,7 @@ class BatchState:
         self.ids_by_spelling: dict[IdKind, dict[str, str]] = {}
         self.users, self.anonymous = dict(loaded.users), dict(loaded.anonymous)
         self.persons = dict(loaded.persons)
-        self.claims = dict(loaded.claims)
+        self.claims, self.claimed_rules = dict(loaded.claims), ClaimedRules()
         self.anonymous_messages: dict[int, list[StoredMessage]] = defaultdict(list)
         for key, messages in loaded.anonymous_messages.items():
             self.anonymous_messages[key] = list(messages)
@@ -104,9 +108,8 @@ class BatchState:
             for key, messages in self.anonymous_messages.items()
             if any(stored.owner == key for stored in messages)
         }
-        self.partly = dict(loaded.partly)
+        self.partly, self.chunked_id = dict(loaded.partly), loaded.chunked_id
         self.waiting |= self.partly.keys()
-        self.chunked_id = loaded.chunked_id
         self._single_claims = loaded.single_claims
         self._runs_before = loaded.claims
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
@@ -119,10 +122,9 @@ class BatchState:
         self.belongings = Belongings(loaded)
         self.rule_versions, self.paused = loaded.rule_versions, loaded.paused
         self.given_up, self.sends = loaded.given_up, BatchSends(loaded.sends)
-        self.history = events_of(loaded.history)
+        self.history, self.ahead = events_of(loaded.history), events_of(loaded.ahead)
         self.again: list[tuple[Evaluation, Rule]] = []
         self.open_skips = loaded.opened()
-        self.ahead = events_of(loaded.ahead)
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(with_current_slot(past))
@@ -138,8 +140,7 @@ class BatchState:
         self.together: SkippedTogether | None = None
         self.plain: PlainNames = defaultdict(dict)
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
-        self.moved: dict[int, int] = {}
-        self._recorded: dict[int, int] = {}
+        self.moved, self._recorded = dict[int, int](), dict[int, int]()
         self._erased, self._dropped = set[int](), set[str]()
         self.own_keys = range(loaded.first_key, loaded.first_key + loaded.keys)
         self._keys = iter(self.own_keys)
@@ -267,13 +268,13 @@ class BatchState:
         self.changes.messages.append(StoredMessage(key, 0, stub_of(message)))
         return key
 
-    def assign(self, owned: StoredMessage) -> None:
-        """Give a recorded message to its new owner."""
-        place = self._recorded.get(owned.key)
-        if place is None:
-            self.changes.owners.append((owned.key, owned.owner))
-            return
-        self.changes.messages[place] = owned
+    def assign(self, owned: Sequence[StoredMessage]) -> None:
+        """Give recorded messages to their new owners."""
+        for each in owned:
+            if (place := self._recorded.get(each.key)) is None:
+                self.changes.owners.append((each.key, each.owner))
+            else:
+                self.changes.messages[place] = each
 
     def identifiers_of(self, key: int) -> list[Identifier]:
         """Every id of a person: user ids, and anonymous ids that the person claimed."""

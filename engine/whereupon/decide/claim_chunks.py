@@ -8,13 +8,13 @@ chunks before it made.
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from whereupon.decide.arrivals import claimed_evaluations
 from whereupon.decide.batch import state_of
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.claimed_messages import claimed_evaluations
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.grace import decide_again, put_off
-from whereupon.decide.people import ReassignedMessage, claim_messages
+from whereupon.decide.people import ClaimedMessages, claim_messages
 from whereupon.decide.person_changes import NO_CHANGE, PersonChange, PutOff, apply_message
 from whereupon.decide.result import BatchResult, KeysExhausted, Notice, PoisonError
 from whereupon.decide.snapshot import ClaimChunk, Snapshot
@@ -47,11 +47,13 @@ def _choose(work: BatchState, chunk: ClaimChunk) -> None:
     """Find the messages that rules take which take only one. After the last chunk, start again and evaluate."""
     job, here = chunk.job, _waiting(work, chunk)
     runs = work.claims.get(job.anonymous_key, ())
-    claimed = [
-        ReassignedMessage(stored._replace(owner=run.person_key), again=False)
-        for stored in here
-        if (run := claimant(runs, stored.timestamp, work.settings.identity)) is not None
-    ]
+    claimed = ClaimedMessages(
+        [
+            stored._replace(owner=run.person_key)
+            for stored in here
+            if (run := claimant(runs, stored.timestamp, work.settings.identity)) is not None
+        ]
+    )
     taken = dict(job.taken)
     note_taken(taken, rules_opened(work, _claimed(work, chunk, claimed), job.attributes))
     if chunk.is_last:
@@ -145,7 +147,5 @@ def _last(here: Sequence[StoredMessage]) -> tuple[datetime, int]:
     return here[-1].timestamp, here[-1].key
 
 
-def _claimed(
-    work: BatchState, chunk: ClaimChunk, claimed: Sequence[ReassignedMessage]
-) -> list[Evaluation]:
+def _claimed(work: BatchState, chunk: ClaimChunk, claimed: ClaimedMessages) -> list[Evaluation]:
     return claimed_evaluations(work, claimed, chunk.own.message.received_at)

@@ -3,9 +3,12 @@
 The functions change the `BatchState` and the changes to write; they decide nothing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import partial
+from itertools import chain, compress
+from operator import attrgetter, itemgetter, ne
+from typing import Final, NamedTuple
 from unicodedata import normalize
 
 from pydantic import JsonValue
@@ -30,6 +33,10 @@ from whereupon.records import (
     Person,
     StoredMessage,
 )
+
+_KEY: Final = itemgetter(0)
+_HAPPENED: Final = attrgetter("message.timestamp")
+_STORED: Final = partial(tuple.__new__, StoredMessage)
 
 CARRIED_ON_AFTER = timedelta(minutes=1)
 """How long an unfinished claim is left to the process that began it."""
@@ -126,21 +133,31 @@ def save_person(work: BatchState, person: Person) -> Person:
     return person
 
 
-class ReassignedMessage(NamedTuple):
-    """A message that a claim gives to a person.
+class ClaimedMessages(NamedTuple):
+    """The messages that a claim gives to persons, in the order they happened.
 
     Attributes:
-        stored: the message, owned by the person.
-        again: whether another person's later claim had it before, so that it may have triggered rules.
+        messages: each owned by its person.
+        again: the keys of those that another person's later claim had before, so that they may have triggered rules.
     """
 
-    stored: StoredMessage
-    again: bool
+    messages: Sequence[StoredMessage] = ()
+    again: Collection[int] = frozenset()
+
+    @classmethod
+    def of_all(cls, claimed: Iterable["ClaimedMessages"]) -> "ClaimedMessages":
+        """What several claims give together."""
+        every = list(claimed)
+        again = frozenset[int]().union(*(each.again for each in every))
+        return cls(in_order(chain.from_iterable(each.messages for each in every)), again)
+
+
+NOTHING_CLAIMED: Final = ClaimedMessages()
 
 
 def claim(
     work: BatchState, message: Message, person_key: int, anonymous_id: str
-) -> Sequence[ReassignedMessage]:
+) -> ClaimedMessages:
     """Let a person claim an anonymous id at the time of a message that carries both ids.
 
     Returns:
@@ -150,7 +167,7 @@ def claim(
     key = anonymous_key_for(work, anonymous_id)
     before = work.claims.get(key, ())
     if only_prolongs(work, message, person_key, anonymous_id):
-        return ()
+        return NOTHING_CLAIMED
     point = ClaimRun(key, person_key, message.timestamp, message.timestamp, message.message_id)
     points = _single_claims(work, before, point, anonymous_id)
     after = with_claim(before, point, work.settings.identity, points)
@@ -158,7 +175,7 @@ def claim(
         _rewrite_claims(work, key, before, after, message.timestamp)
         if key in work.partly:
             transfer(work, message, key)
-    return () if work.chunked_id == anonymous_id else claim_messages(work, key)
+    return NOTHING_CLAIMED if work.chunked_id == anonymous_id else claim_messages(work, key)
 
 
 def only_prolongs(work: BatchState, message: Message, person_key: int, anonymous_id: str) -> bool:
@@ -212,35 +229,45 @@ def _rewrite_claims(
         work.changes.dropped_claims.add((key, since))
 
 
-def claim_messages(work: BatchState, key: int) -> list[ReassignedMessage]:
+def claim_messages(work: BatchState, key: int) -> ClaimedMessages:
     """Give the loaded messages of an anonymous id to the persons whose claims cover them."""
-    claimants = Claimants(work.claims.get(key, ()), work.settings.identity)
-    claimed: list[ReassignedMessage] = []
     messages = work.anonymous_messages.get(key, [])
-    waits = key in work.partly
-    for place, stored in enumerate(messages):
-        message_key, owner, message = stored
-        run = claimants.of(message.timestamp)
-        if run is None or run.person_key == owner:
-            waits = waits or owner == key
-            continue
-        owned = messages[place] = StoredMessage(message_key, run.person_key, message)
-        work.assign(owned)
-        claimed.append(ReassignedMessage(owned, owner != key))
-        _change_past(work, stored, owned, key)
-    if not waits:
+    keys, before, recorded = zip(*messages, strict=True) if messages else ((), (), ())
+    claimants = Claimants(work.claims.get(key, ()), work.settings.identity)
+    covering = claimants.of_each([message.timestamp for message in recorded])
+    after = [
+        owner if run is None else run.person_key
+        for owner, run in zip(before, covering, strict=True)
+    ]
+    if key not in work.partly and key not in after:
         work.waiting.discard(key)
-    if again := [each.stored for each in claimed if each.again]:
-        discard_skips(work, again)
-        close_skips(work, again)
-    return in_order(claimed)
+    is_moved = [*map(ne, before, after)]
+    given_up = list(compress(messages, is_moved))
+    messages[:] = map(_STORED, zip(keys, after, recorded, strict=True))
+    claimed = list(compress(messages, is_moved))
+    work.assign(claimed)
+    _change_past(work, given_up, claimed, key)
+    again = frozenset(stored.key for stored in given_up if stored.owner != key)
+    if again:
+        taken_back = [stored for stored in claimed if stored.key in again]
+        discard_skips(work, taken_back)
+        close_skips(work, taken_back)
+    return ClaimedMessages(in_order(claimed), again)
 
 
-def _change_past(work: BatchState, stored: StoredMessage, owned: StoredMessage, key: int) -> None:
-    """Note in what is known of the past that a message of an anonymous id is a person's now."""
-    if work.history:
+def _change_past(
+    work: BatchState, given_up: Iterable[StoredMessage], claimed: Iterable[StoredMessage], key: int
+) -> None:
+    """Note in what is known of the past that messages of an anonymous id are persons' now.
+
+    Args:
+        given_up: the messages as their former owners had them.
+        claimed: the same messages, owned by the persons.
+    """
+    if not work.history and not work.timed_past.breaking:
+        return
+    for stored, owned in zip(given_up, claimed, strict=True):
         work.remove_from_history(stored)
-    if work.timed_past.breaking:
         if stored.owner != key:
             work.timed_past.lose(stored)
         work.timed_past.hear(owned, owned.owner)
@@ -283,9 +310,9 @@ def begin_job(  # noqa: PLR0913 - all that a job notes
     )
 
 
-def in_order(claimed: Sequence[ReassignedMessage]) -> list[ReassignedMessage]:
+def in_order(claimed: Iterable[StoredMessage]) -> list[StoredMessage]:
     """Claimed messages in the order they happened; at one instant, in the order they arrived."""
-    return sorted(claimed, key=lambda each: (each.stored.message.timestamp, each.stored.key))
+    return sorted(sorted(claimed, key=_KEY), key=_HAPPENED)
 
 
 def erase_person(work: BatchState, person: Person, at: datetime) -> None:

@@ -79,6 +79,15 @@ class Claimants:
             self._since, self._until = covered(self._runs, self._runs.index(run), self._policy)
         return run
 
+    def of_each(self, instants: Sequence[datetime]) -> Sequence[ClaimRun | None]:
+        """The runs that cover the instants, beside them; mostly one run covers all."""
+        if not self._runs or not instants:
+            return [None] * len(instants)
+        run = self.of(min(instants))
+        if run is not None and max(instants) <= self._until:
+            return [run] * len(instants)
+        return [*map(self.of, instants)]
+
 
 def covered(
     runs: Sequence[ClaimRun], place: int, policy: IdentityPolicy

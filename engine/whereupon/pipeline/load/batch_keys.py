@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import compress, islice
 from typing import Any
 from unicodedata import normalize
 
@@ -107,9 +107,9 @@ class BatchKeys:
             By key.
         """
         moments: dict[int, list[datetime]] = defaultdict(list)
-        for anonymous_id, moment in zip(self._devices, self._moments, strict=True):
-            if anonymous_id is not None and anonymous_id in anonymous:
-                moments[anonymous[anonymous_id]].append(moment)
+        keys = [*map(anonymous.get, self._devices)] if anonymous else []  # type: ignore[arg-type]  # None is no id
+        for key, moment in zip(compress(keys, keys), compress(self._moments, keys), strict=True):
+            moments[key].append(moment)  # type: ignore[index]  # those without a key are left out
         return {key: (min(of_one), max(of_one)) for key, of_one in moments.items()}
 
     def erases(self, settings: Settings) -> bool:
