@@ -1,6 +1,6 @@
 """Decisions that are made when they are read: those on rules that a message cannot open."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -41,15 +41,11 @@ class Skipped:
         return self.rules.size(self.since, self.until)
 
     def __iter__(self) -> Iterator[Decision]:
+        rules = self.rules.between(self.since, self.until)
+        if self.reason is not None:
+            return _for_one_reason(rules, self.evaluation, self.person, self.reason)
         evaluation = self.evaluation.copy()
-        if self.reason is None:
-            attributes = self.person.attributes if self.person is not None else NOTHING
-            evaluation.see(attributes, NO_HISTORY, self.rules.roots)
-        for rule in self.rules.between(self.since, self.until):
-            verdict = Verdict(self.reason)
-            if self.reason is None:
-                verdict = verdict_on_unmatched(rule, evaluation)
-            yield decision(evaluation, rule, verdict, self.person)
+        return _each_for_its_own(rules, self.rules.roots, evaluation, self.person)
 
 
 @dataclass(slots=True)
@@ -77,7 +73,28 @@ class SkippedTogether:
         for rules, stored, person in zip(self.rules, self.messages, self.persons, strict=True):
             now = stored.message.received_at if claimed_at is None else claimed_at
             evaluation = Evaluation.of(stored, person.key, now, retroactive=is_claimed)
-            yield from Skipped(rules, 0, len(rules.rule_list), evaluation, person, None)
+            every = rules.between(0, len(rules.rule_list))
+            yield from _each_for_its_own(every, rules.roots, evaluation, person)
+
+
+def _for_one_reason(
+    rules: Iterable[Rule], evaluation: Evaluation, person: Person | None, reason: Reason
+) -> Iterator[Decision]:
+    return (decision(evaluation, rule, Verdict(reason), person) for rule in rules)
+
+
+def _each_for_its_own(
+    rules: Iterable[Rule], roots: Container[str], evaluation: Evaluation, person: Person | None
+) -> Iterator[Decision]:
+    """The decisions on rules, each of which skips a message for its own reason.
+
+    Args:
+        roots: what the rules read (see `RuleList.roots`).
+        evaluation: of the message; it is used by nothing else.
+    """
+    evaluation.see(person.attributes if person is not None else NOTHING, NO_HISTORY, roots)
+    for rule in rules:
+        yield decision(evaluation, rule, verdict_on_unmatched(rule, evaluation), person)
 
 
 def decision(

@@ -1,7 +1,6 @@
 """One message as it is evaluated against the rules, for one person."""
 
 from collections.abc import Container, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -141,7 +140,26 @@ class Evaluation:
 
     def copy(self) -> "Evaluation":
         """Another evaluation of the same message, which shares what was read."""
-        return copy(self)
+        return Evaluation(
+            self.key,
+            self.message_id,
+            self.type,
+            self.name,
+            self.timestamp,
+            self.text,
+            self.target_id,
+            self.source,
+            self.depth,
+            self.person_key,
+            self.now,
+            self.retroactive,
+            self.reason,
+            self.zone,
+            self.data,
+            self.history,
+            self._properties,
+            self._context,
+        )
 
     def unsee(self) -> None:
         """Let go of what conditions read."""

@@ -47,11 +47,13 @@ class TimedPast:
         It moves the end of a silence to a later time only, so a timer of the batch that was made by another is left.
         """
         message = stored.message
-        for subject in self._broken_by(message):
-            place = owner, subject
+        named = message.type, message.name
+        subjects = self._broken.get(named) if not message.depth else ()
+        for subject in self._broken_by(message) if subjects is None else subjects:
+            place, timestamp = (owner, subject), message.timestamp
             known = self._last.get(place)
-            if known is None or known.timestamp <= message.timestamp:
-                self._last[place] = LastMessage(owner, message.timestamp, message.name)
+            if known is None or known.timestamp <= timestamp:
+                self._last[place] = LastMessage(owner, timestamp, message.name)
             if known is None or self._clocked.due_at(owner, subject) is None:
                 self._clocked.touch(owner, (subject,))
 

@@ -7,6 +7,7 @@ before an entry of the same person wakes that is due at that very instant. What 
 from collections.abc import Collection
 from datetime import datetime
 from heapq import heappop, heappush
+from operator import itemgetter
 from typing import Final
 
 from whereupon.decide.batch_state import BatchState
@@ -21,6 +22,7 @@ from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT
 from whereupon.records import Entry
 
+_DUE_AT: Final = itemgetter(0)
 _NEVER: Final = (LAST_INSTANT, ENTRIES)
 _NOBODY: Final[tuple[datetime, int, Entry | None, int]] = (LAST_INSTANT, 0, None, 0)
 
@@ -37,7 +39,7 @@ def wake_before(work: BatchState, message: Message, now: datetime | None) -> Non
     """Wake everyone's entries that are due by the arrival of a message, but for those that hear it first."""
     until = message.received_at
     first, _, _ = work.timers[0] if work.timers else (LAST_INSTANT, 0, 0)
-    ties = first <= until and any(due_at == until for due_at, _, _ in work.timers)
+    ties = first <= until and until in map(_DUE_AT, work.timers)
     ties = ties or work.clocked.may_ring(until)
     _wake(work, until, now, _concerned(work, message) if ties else ())
 

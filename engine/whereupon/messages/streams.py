@@ -11,20 +11,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from io import BufferedIOBase
 from os import fsencode
 from pathlib import Path
-from typing import BinaryIO
 
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages.arrival import Arrival
 from whereupon.messages.batch_items import open_all
+from whereupon.messages.envelope import Opened
 from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.size_limits import MAX_TEXT_BYTES
 from whereupon.messages.times import EPOCH
+from whereupon.messages.usual_form import usual_envelope
 from whereupon.messages.wire import message_in
 
 MAX_LINE_BYTES = MAX_TEXT_BYTES
 """Bytes of one line; see `MAX_TEXT_BYTES`."""
+
+_BLOCK = 1 << 16
+"""Bytes that are read at a time, at most."""
 
 _BLANK = (b"", b"\xef\xbb\xbf")
 
@@ -79,10 +84,28 @@ class StreamReader:
                     if size > MAX_LINE_BYTES:
                         yield _too_large(name, number, size)
                         continue
-                    yield from self._messages(name, number, line.strip())
+                    text = line.strip()
+                    usual = self._usual_message(number, text)
+                    if usual is not None:
+                        yield usual
+                    else:
+                        yield from self._messages(name, number, text)
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamError(path=str(path), reason=reason) from error
+
+    def _usual_message(self, number: int, line: bytes) -> Message | None:
+        """The message on a line, if it is one of the usual form, as on most lines."""
+        usual = usual_envelope(line)
+        if usual is None:
+            return None
+        self._place = (line, number, 0)
+        try:
+            message = message_in(Opened(usual, line), self._arrival)
+        except MessageRejectedError:
+            return None
+        self._arrival.received_at = message.received_at
+        return message
 
     def _messages(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
         """The message on a line, or the messages of its batch body; none on an empty line."""
@@ -93,13 +116,12 @@ class StreamReader:
             try:
                 if isinstance(item, MessageRejectedError):
                     raise item
-                yield self._arrived(message_in(item, self._arrival))
+                message = message_in(item, self._arrival)
             except MessageRejectedError as error:
                 yield BadLine(stream, number, error.code, error.reason)
-
-    def _arrived(self, message: Message) -> Message:
-        self._arrival.received_at = message.received_at
-        return message
+            else:
+                self._arrival.received_at = message.received_at
+                yield message
 
     def _derived_id(self) -> str:
         """The id for a message that has none.
@@ -111,22 +133,26 @@ class StreamReader:
         return f"line-{blake2b(line, key=key, digest_size=12).hexdigest()}"
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]  # a BinaryIO in all but name
-    return path.open("rb")
+def _open(path: Path) -> BufferedIOBase:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+def _lines(file: BufferedIOBase) -> Iterator[tuple[bytes, int]]:
     """Each line and its size in bytes; only the end of a line that is too large, to save memory."""
-    last, size = b"", 0
-    while piece := file.readline(MAX_LINE_BYTES + 1):
-        last, size = piece, size + len(piece)
-        if piece.endswith(b"\n"):
-            yield piece, size
-            size = 0
-    if size:
-        yield last, size
+    begun, dropped = b"", 0
+    while block := file.read1(_BLOCK):
+        begun += block
+        if len(begun) > MAX_LINE_BYTES + _BLOCK:  # no line that is read is as long
+            dropped, begun = dropped + len(begun) - len(block), block
+        if b"\n" not in block:
+            continue
+        first, *lines, begun = begun.split(b"\n")
+        yield first, dropped + len(first) + 1
+        dropped = 0
+        for line in lines:
+            yield line, len(line) + 1
+    if begun:
+        yield begun, dropped + len(begun)
 
 
 def _too_large(stream: str, number: int, size: int) -> BadLine:

@@ -20,7 +20,7 @@ from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import NAMED, Message, id_in_ref
 from whereupon.messages.streams import BadLine, StreamReader
-from whereupon.messages.times import EPOCH, LAST_INSTANT, ZERO, earlier, later
+from whereupon.messages.times import EPOCH, FIRST_INSTANT, LAST_INSTANT, ZERO, earlier, later
 from whereupon.pipeline.load import CrowdedError
 from whereupon.records import NO_VALUES, Entry
 from whereupon.replay.records import Record, Summary
@@ -67,6 +67,7 @@ class Replay:
         self._emit_record = emit
         self._batch: list[Message] = []
         self._next_run: datetime | None = None
+        self._stops_at: datetime | None = None  # from then on each message is taken by itself
         self._index = engine.pipeline.index
         self._any_may_start = _steps_start_broadcasts(self._index)
         self._starting_nothing: set[str] = set()
@@ -88,10 +89,10 @@ class Replay:
                 self._take_batch()  # the records of the lines above come first
                 self._emit(arrival)
                 continue
-            if self._is_run_due(arrival.received_at):
+            if self._stops_at is not None and self._stops_at <= arrival.received_at:
                 self._take_batch()
                 self._pass_time(self._just_before(arrival.received_at))
-            elif self._is_full_before(arrival):
+            elif len(self._batch) >= self._batch_size and self._is_full_before(arrival):
                 self._take_batch()
             self._batch.append(arrival)
             if arrival.name not in self._starting_nothing and self._may_start(arrival):
@@ -104,9 +105,7 @@ class Replay:
         return instant if is_run_due else earlier(instant, _MICROSECOND)
 
     def _is_full_before(self, arrival: Message) -> bool:
-        """Whether the batch is taken before an arrival; messages of one instant stay together, if they are not too many."""
-        if len(self._batch) < self._batch_size:
-            return False
+        """Whether a full batch is taken before an arrival; messages of one instant stay together, if they are not too many."""
         is_apart = arrival.received_at != self._batch[-1].received_at
         return is_apart or len(self._batch) >= _MOST_TOGETHER * self._batch_size
 
@@ -118,9 +117,6 @@ class Replay:
         if not any(match.broadcasts for match in matches):
             self._starting_nothing.add(arrival.name)
         return bool(self._index.trigger_match(arrival.type, arrival.name).broadcasts)
-
-    def _is_run_due(self, now: datetime) -> bool:
-        return self._any_may_start or (self._next_run is not None and now >= self._next_run)
 
     def finish(
         self, until: datetime | timedelta | None = None, *, opens_for: timedelta = ZERO
@@ -199,6 +195,7 @@ class Replay:
             waiting, request = session.waiting_runs(), session.next_request_due()
         due = [run.due_at for run in waiting[:1]] + ([] if request is None else [request])
         self._next_run = min(due, default=None)
+        self._stops_at = FIRST_INSTANT if self._any_may_start else self._next_run
 
     def _report(self, result: BatchResult) -> None:
         self.summary.count_messages(result)

@@ -6,7 +6,8 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
 from itertools import compress, islice
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, Final, TypeAlias
 from unicodedata import normalize
 
 from whereupon.decide import Settings, Snapshot
@@ -20,11 +21,16 @@ SMALL_BATCH = 20
 
 _ALIAS, _TRACK = MessageType.ALIAS, MessageType.TRACK  # looked up slowly, as of every enumeration
 _CLIENT = SenderClass.CLIENT
+_TYPE: Final = attrgetter("type")
+_NAME: Final = attrgetter("name")
+_NAMED: Final = attrgetter("type", "name")
 _FIELDS = Message._fields.index("source") + 1
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     *(str.lower, str.upper, str.capitalize),
     *(partial(normalize, form) for form in ("NFC", "NFD", "NFKC")),
 )
+Saying: TypeAlias = tuple[str | None, str | None, MessageName]
+"""Who says what: a user id, an anonymous id, and the type and name of a message."""
 
 
 class BatchKeys:
@@ -37,8 +43,9 @@ class BatchKeys:
         anonymous_ids: every anonymous id, and every previous id, which may be one.
         claims: the user id and the anonymous id of every claim, aliases included.
         aliases: the user id and previous id of every alias.
-        watching: the messages that may make rules ask about the past.
-        takes_one: those of which some rule takes only one that a claim brings.
+        watching: of the messages that may make rules ask about the past, by the user id, the anonymous id, and the type
+            and name: when the first happened.
+        takes_one: the anonymous ones of which some rule takes only one that a claim brings.
         oldest: when the first of them happened.
         first, last: when the first and the last of them arrived.
 
@@ -58,12 +65,12 @@ class BatchKeys:
         self.refs: Sequence[str] = ids
         if _CLIENT in set(sources):
             self.refs = [message.ref for message in messages]
-        self.matches = {
-            name: index.trigger_match(*name) for name in set(zip(types, names, strict=True))
-        }
-        self.claims: set[tuple[str, str]] = {
-            (user, device) for user, device in zip(users, devices, strict=True) if user and device
-        }
+        named = [*zip(types, names, strict=True)]
+        self.matches = {name: index.trigger_match(*name) for name in {*named}}
+        self.claims: set[tuple[str, str]] = {*filter(all, zip(users, devices, strict=True))}
+        self._ask(
+            messages, zip(zip(users, devices, named, strict=True), moments, strict=True), named
+        )
         self.aliases: set[tuple[str, str]] = set()
         if (_ALIAS, "") in self.matches:
             aliases = [message for message in messages if message.type is _ALIAS]
@@ -79,11 +86,21 @@ class BatchKeys:
         self.oldest: datetime | None = min(moments, default=None)
         self.first: datetime | None = min(arrivals, default=None)
         self.last: datetime | None = max(arrivals, default=None)
+
+    def _ask(
+        self,
+        messages: Sequence[Message],
+        said: Iterable[tuple[Saying, datetime]],
+        named: Sequence[MessageName],
+    ) -> None:
+        """Find the messages of which rules ask more than others."""
         matches = self.matches.items()
         watched = {name for name, match in matches if match.history_window}
-        self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
+        watching = compress(said, map(watched.__contains__, named)) if watched else ()
+        self.watching = dict(sorted(watching, key=itemgetter(1), reverse=True))
         takes_one = {name for name, match in matches if match.take_one_rules}
-        self.takes_one = [m for m in messages if (m.type, m.name) in takes_one] if takes_one else []
+        late = compress(messages, map(takes_one.__contains__, named)) if takes_one else ()
+        self.takes_one = [message for message in late if message.user_id is None]
 
     @property
     def names(self) -> AbstractSet[MessageName]:
@@ -175,8 +192,8 @@ class MergeCandidates:
 
 def needs_split(messages: Sequence[Message], settings: Settings) -> bool:
     """Whether any of the messages is a part of its own."""
-    named = {message.name or message.type for message in messages}  # an alias has no name
-    if named.isdisjoint({_ALIAS, *settings.registry.erasing}):
+    names, types = {*map(_NAME, messages)}, {*map(_TYPE, messages)}
+    if _ALIAS not in types and names.isdisjoint(settings.registry.erasing):
         return False
     return any(stands_alone(message, settings) for message in messages)
 
@@ -199,10 +216,9 @@ def slots_of(
     slots = set[str]()
     if not any(paths.values()):
         return slots
-    for message in messages:
+    every = list(messages)
+    for message in compress(every, map(paths.get, map(_NAMED, every))):
         asked_for = paths[message.type, message.name]
-        if not asked_for:
-            continue
         try:
             data = {"properties": message.data, "context": message.context}
             asked = {slot_at(path, data) for path in asked_for}

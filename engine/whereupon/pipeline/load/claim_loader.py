@@ -94,7 +94,9 @@ class ClaimLoader:
             for stored in waiting:
                 loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
         contested = {
-            anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
+            anonymous_id: loaded.anonymous[anonymous_id]
+            for user_id, anonymous_id in mentioned.claims
+            if _others_claimed(loaded, anonymous_id, loaded.users.get(user_id))
         }
         sought = _Sought()
         if contested:
@@ -209,7 +211,7 @@ class ClaimLoader:
         lie no further apart than the reach.
 
         Args:
-            contested: keys by anonymous id, of those that were claimed before and are claimed now.
+            contested: keys by anonymous id, of those that one person claimed before and another claims now.
         """
         claims = [
             (contested[anonymous_id], message)
@@ -241,8 +243,6 @@ class ClaimLoader:
             if key is not None and person is not None:
                 coming[key].add(person)
         for message in mentioned.takes_one:
-            if message.user_id is not None:
-                continue
             key = loaded.anonymous.get(message.anonymous_id or "", 0)
             runs = loaded.claims.get(key, ())
             run = claimant(runs, message.timestamp, policy)
@@ -253,6 +253,12 @@ class ClaimLoader:
                 since = earlier(message.timestamp, policy.late_window + policy.reach)
                 sought.add(key, since, owners)
                 sought.late = True
+
+
+def _others_claimed(loaded: Snapshot, anonymous_id: str, person_key: int | None) -> bool:
+    """Whether anybody else claimed an id before."""
+    runs = loaded.claims.get(loaded.anonymous.get(anonymous_id, 0), ())
+    return any(run.person_key != person_key for run in runs)
 
 
 def _claimed_by_two(messages: Sequence[Message], anonymous_ids: Collection[str]) -> int | None:

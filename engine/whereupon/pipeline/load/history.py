@@ -175,12 +175,12 @@ class PastLoader:
         if not windows:
             return
         candidates = MergeCandidates(loaded, mentioned, load_plan.person_keys)
-        first: dict[tuple[str | None, str | None, MessageName], datetime] = {}
-        for message in mentioned.watching:
-            place = (message.user_id, message.anonymous_id, (message.type, message.name))
-            first[place] = min(message.timestamp, first.get(place, message.timestamp))
-        for (user_id, anonymous_id, named), moment in first.items():
-            for owner in candidates.owners(user_id, anonymous_id):
+        owners = dict[tuple[str | None, str | None], set[int]]()
+        for (*ids, named), moment in mentioned.watching.items():
+            sender = ids[0], ids[1]
+            if sender not in owners:
+                owners[sender] = candidates.owners(*sender)
+            for owner in owners[sender]:
                 load_plan.ask(owner, windows[named], moment)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = candidates.claimants(key)
