@@ -106,17 +106,22 @@ class RecordWrites:
         self._many(self._queries.drop_skips, ((skips.message_key,) for skips in earlier))
         left = (skips.without_person(discarded_skips[skips.message_key]) for skips in earlier)
         kept = [skips for skips in left if skips is not None]
-        self._many(self._queries.add_skips, rule_rows.skips_rows(kept))
+        if kept:
+            self._columns(self._queries.add_skips, rule_rows.skips_columns(kept))
 
     def _skips(self, changes: Changes) -> None:
         """The first of a message, which may be new or may have met none yet, are simply inserted."""
-        new = {skips.message_key for skips in changes.skips}
-        old = new - {stored.key for stored in changes.messages}
-        if old:
+        columns = rule_rows.skips_columns(changes.skips)
+        keys: Sequence[int] = columns[0]
+        new = {*keys}
+        if old := new.difference(map(_FIRST, changes.messages)):
             members = self._database.members(old)
             new -= {key for (key,) in self._queries.skipped.fetch(self._connection, keys=members)}
+        if len(new) == len(keys):
+            self._columns(self._queries.add_skips, columns)
+            return
         first, later = list[Parameters](), list[Parameters]()
-        for row in rule_rows.skips_rows(changes.skips):
+        for row in zip(*columns, strict=True):
             if row[0] in new:
                 new.discard(row[0])
                 first.append(row)

@@ -1,6 +1,8 @@
 """Rows and values of what rules made: entries, deliveries, skips (see `rows`)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from operator import not_
 from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
@@ -264,21 +266,23 @@ def leased_now_from(row: Record) -> LeasedNow:
     return LeasedNow(*place, bool(suppressing), bool(paused))
 
 
-def skips_rows(skips: Sequence[Skips]) -> Iterator[Parameters]:
-    """The rows of messages' skips: what each says of rules, without the outer brackets.
+def skips_columns(skips: Sequence[Skips]) -> list[Sequence[Any]]:
+    """The rows of messages' skips, column by column: what each says of rules is without the outer brackets.
 
     Messages that came together often share what is said of others, which is then written once.
     """
-    written: dict[int, tuple[Sequence[SkipSummary], str]] = {}
-    instants = all_as_micros(each.decided_at for each in skips)
-    for each, decided_at in zip(skips, instants, strict=True):
-        said = None if each.verdicts else written.get(id(each.summaries))
-        if said is None:
-            text = encode([*each.verdicts, *map(tuple, each.summaries)]).decode()[1:-1]
-            said = each.summaries, text
-            if not each.verdicts:
-                written[id(each.summaries)] = said
-        yield each.message_key, decided_at, int(each.retroactive), said[1]
+    keys, _, instants, retroactive, verdicts, summaries = zip(*skips, strict=True)
+    alone = [*compress(summaries, map(not_, verdicts))]
+    shared = dict(zip(map(id, alone), alone, strict=True))
+    written = {of: _said((), each) for of, each in shared.items()}
+    said = [*map(written.get, map(id, summaries))]
+    for place in compress(range(len(skips)), verdicts):
+        said[place] = _said(verdicts[place], summaries[place])
+    return [keys, all_as_micros(instants), [*map(int, retroactive)], said]
+
+
+def _said(verdicts: Iterable[SkipVerdict], summaries: Iterable[SkipSummary]) -> str:
+    return encode([*verdicts, *map(tuple, summaries)]).decode()[1:-1]
 
 
 def skips_from(row: Record, *, person_key: int) -> Skips:

@@ -58,9 +58,8 @@ class ClaimTransfers:
         if name in transfer.inert.aged:
             until = min(until, as_micros(transfer.inert.before) - 1)
         person, decided_at = transfer.person_key, transfer.decided_at
-        ((_, claimed_at, _, said),) = rule_rows.skips_rows(
-            [Skips(0, person, decided_at, retroactive=True, summaries=(summary,))]
-        )
+        skips = Skips(0, person, decided_at, retroactive=True, summaries=(summary,))
+        ((_, claimed_at, _, said),) = zip(*rule_rows.skips_columns([skips]), strict=True)
         self._statements.transfer_skips.run(
             self._connection,
             waiting=transfer.anonymous_key,
