@@ -1,6 +1,6 @@
 """Messages of the Segment spec, as values. `wire` reads them from their wire form, and rejects others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from pydantic import JsonValue
 
 from whereupon.messages.codec import decode_member, encode
+from whereupon.messages.columns import is_uniform
 from whereupon.messages.repairs import Remark
 
 
@@ -91,12 +92,11 @@ def ref_of(message_id: str, source: SenderClass) -> str:
     return f"{message_id}{_OF_CLIENT}" if source is _CLIENT else message_id
 
 
-def refs_of(message_ids: Iterable[str], sources: Iterable[SenderClass]) -> list[str]:
+def refs_of(message_ids: Sequence[str], sources: Sequence[SenderClass]) -> Sequence[str]:
     """`ref_of` of each message."""
-    return [
-        f"{message_id}{_OF_CLIENT}" if source is _CLIENT else message_id
-        for message_id, source in zip(message_ids, sources, strict=True)
-    ]
+    if sources and is_uniform(sources) and sources[0] is not _CLIENT:
+        return message_ids
+    return [*map(ref_of, message_ids, sources)]
 
 
 def id_in_ref(ref: str) -> str:

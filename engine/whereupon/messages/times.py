@@ -6,8 +6,12 @@ retention may also have weeks and years: ``2w 1y``.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import repeat
+from operator import sub
+
+from whereupon.messages.columns import is_uniform
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZERO = timedelta(0)
@@ -62,23 +66,14 @@ def as_micros(instant: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def all_as_micros(instants: Iterable[datetime]) -> list[int]:
-    """`as_micros` of each instant; one that follows upon itself, as one time of arrival does, is computed once."""
-    made, last, micros = list[int](), EPOCH, 0
-    for instant in instants:
-        if instant is not last:
-            last, since = instant, instant - EPOCH
-            micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-        made.append(micros)
-    return made
-
-
-class MicrosByInstant(dict[datetime, int]):
-    """`as_micros` of each instant that is asked for, computed once: much of a batch happens at one instant."""
-
-    def __missing__(self, instant: datetime) -> int:
-        micros = self[instant] = as_micros(instant)
-        return micros
+def all_as_micros(instants: Sequence[datetime]) -> list[int]:
+    """`as_micros` of each instant; of one that all have, as a batch's time of arrival is, once."""
+    if instants and is_uniform(instants):
+        return [as_micros(instants[0])] * len(instants)
+    return [
+        (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        for since in map(sub, instants, repeat(EPOCH))
+    ]
 
 
 def from_micros(micros: int) -> datetime:

@@ -12,9 +12,10 @@ from sqlalchemy.exc import IntegrityError
 
 from whereupon.storage.sql.row_statements import ROW_STATEMENTS
 from whereupon.storage.sql.sqlite import Sqlite
-from whereupon.storage.sql.sqlite_writes import ROWS
+from whereupon.storage.sql.sqlite_writes import SIZES
 from whereupon.storage.sql.tables import MessageRow, table_of
 
+FIFTY, TEN, _ = SIZES
 ADD = ROW_STATEMENTS["add_message"](Sqlite())
 CHANGED = ("user_id", "anonymous_id", "target_id", "original_timestamp")
 Row = tuple[object, ...]
@@ -49,9 +50,20 @@ def numbered(rows: list[Row]) -> list[Row]:
     return [(key, f"m-{key}", *row, *[None] * more) for key, row in enumerate(rows, 1)]
 
 
-@given(st.lists(ROW, min_size=1, max_size=3 * ROWS))
+@st.composite
+def row_lists(draw: st.DrawFn) -> list[Row]:
+    """Rows, of which some columns may be the same throughout."""
+    rows = draw(st.lists(ROW, min_size=1, max_size=3 * TEN))
+    same = draw(st.sets(st.integers(0, len(rows[0]) - 1)))
+    return [
+        tuple(rows[0][place] if place in same else each for place, each in enumerate(row))
+        for row in rows
+    ] * draw(st.integers(1, 2 * FIFTY // TEN))
+
+
+@given(row_lists())
 def test_rows_are_read_as_they_were_written(connection: Connection, given_rows: list[Row]) -> None:
-    """With every NULL and every byte, however many there are."""
+    """With every NULL and every byte, however many there are, and whatever they have in common."""
     rows = numbered(given_rows)
     assert ADD.write(connection, rows) == len(rows)
     found = connection.execute(text("SELECT * FROM whereupon_message ORDER BY key")).all()
@@ -73,10 +85,10 @@ def test_rows_are_read_as_they_were_changed(connection: Connection, values: list
     assert [tuple(each) for each in found] == [(*each[:-1], b"{}", each[-1]) for each in changes]
 
 
-@pytest.mark.parametrize("place", [0, ROWS - 1, ROWS + 2])
+@pytest.mark.parametrize("place", [0, FIFTY - 1, FIFTY + TEN - 1, FIFTY + TEN + 2])
 def test_a_row_that_is_there_already_is_refused(connection: Connection, place: int) -> None:
     """With the error that one row alone has; the transaction can be rolled back whole."""
-    rows = numbered([(1, 1, None, None, None, 0, 0, None, "server", 0, b"{}")] * (ROWS + 3))
+    rows = numbered([(1, 1, None, None, None, 0, 0, None, "server", 0, b"{}")] * (FIFTY + TEN + 3))
     ADD.write(connection, [rows[place]])
     with pytest.raises(IntegrityError) as refused:
         ADD.write(connection, rows)
@@ -86,16 +98,18 @@ def test_a_row_that_is_there_already_is_refused(connection: Connection, place: i
     connection.rollback()
 
 
-def test_ten_rows_are_one_statement(connection: Connection) -> None:
-    """What is left goes in row by row, so there are two texts, however many rows."""
+def test_many_rows_are_one_statement(connection: Connection) -> None:
+    """Fifty, and ten of the rest; what is left goes in row by row. So there are three texts, however many rows."""
     ran = Counter[str]()
 
     def count(_connection: object, _cursor: object, sql: str, given: list[Row], *_: object) -> None:
         ran[sql] += len(given)
 
     event.listen(connection, "before_cursor_execute", count)
-    rows = numbered([(1, 1, None, None, None, 0, 0, None, "server", 0, b"{}")] * (4 * ROWS + 3))
+    rows = numbered(
+        [(1, 1, None, None, None, 0, 0, None, "server", 0, b"{}")] * (2 * FIFTY + 4 * TEN + 3)
+    )
     ADD.write(connection, rows)
     event.remove(connection, "before_cursor_execute", count)
     connection.rollback()
-    assert sorted(ran.values()) == [3, 4]
+    assert sorted(ran.values()) == [2, 3, 4]

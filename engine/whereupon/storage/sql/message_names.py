@@ -76,7 +76,7 @@ class SkippedLists(_Numbers):
 
     def numbered(
         self, connection: Connection, lists: Collection[SkippedList]
-    ) -> Mapping[SkippedList, int]:
+    ) -> Mapping[SkippedList | None, int]:
         """The numbers of the lists that messages skipped; one may be named for many messages."""
         if not lists:
             return {}

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 from pydantic import JsonValue
 
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
+from whereupon.messages.columns import is_uniform
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref, refs_of
 from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.records import (
@@ -59,7 +60,7 @@ def message_columns(
     messages: Sequence[StoredMessage],
     number: Callable[[set[Name]], Numbers],
     skipped: Mapping[int, SkippedList],
-    lists: Mapping[SkippedList, int],
+    lists: Mapping[SkippedList | None, int],
 ) -> list[Sequence[object]]:
     """The columns of messages' rows, for the rows are many.
 
@@ -69,7 +70,7 @@ def message_columns(
         skipped: by message key, the rule list that the message skipped whole.
         lists: the numbers of these lists.
     """
-    keys, owners, said = zip(*messages, strict=True)
+    keys, owners, said = ([*map(itemgetter(place), messages)] for place in range(3))
     ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths, _, _ = zip(
         *said, strict=True
     )
@@ -87,15 +88,18 @@ def message_columns(
         targets,
         happened,
         all_as_micros(arrivals),
-        [
-            micros if original is instant else micros_or_none(original)
-            for original, instant, micros in zip(originals, timestamps, happened, strict=True)
-        ],
-        [*map(SOURCE_TEXTS.__getitem__, sources)],
+        happened if originals == timestamps else [*map(micros_or_none, originals)],
+        _source_texts(sources),
         depths,
         bodies,
-        [lists[each] if each is not None else None for each in map(skipped.get, keys)],
+        [*map(lists.get, map(skipped.get, keys))],
     ]
+
+
+def _source_texts(sources: Sequence[SenderClass]) -> list[str]:
+    if is_uniform(sources):
+        return [SOURCE_TEXTS[sources[0]]] * len(sources)
+    return [*map(SOURCE_TEXTS.__getitem__, sources)]
 
 
 def messages_from(found: Iterable[Record]) -> list[StoredMessage]:

@@ -1,77 +1,116 @@
 """Writing many rows into SQLite: inserts of several rows by one statement, and updates by keys."""
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import repeat
+from operator import add
 from typing import Final, cast
 
 from sqlalchemy import Connection, LargeBinary, Table
 from typing_extensions import override
 
 import whereupon.storage.sql.driver_cursor as driver_cursor
+from whereupon.messages.columns import is_uniform
 from whereupon.storage.sql.dialects import Parameters, Statement
 
-ROWS: Final = 10
-"""Rows of one statement. More gain little; the columns of ten rows are within the limits of every version."""
+SIZES: Final = (50, 10, 1)
+"""Rows of one statement: of as many as there are, then of what is left. More than fifty gain little."""
 
+_FEW: Final = 10
+"""Fewer rows go in one by one, as they are."""
+_SHAPES: Final = 64
 _NULL: Final = float("nan")
 """What is bound for NULL, as which SQLite takes a NaN. For `None` and for `bytes` the driver looks for an adapter each
 time, which costs more than binding a value; it takes a float and a bytearray as they are."""
+_NO_BYTES: Final = bytearray()
+_MAY_REPEAT: Final = not (3, 12) <= sys.version_info < (3, 12, 4)
+"""Whether a statement may use a value in several places: some versions of Python warn of each that it does."""
 
 
 class SqliteInsert(Statement):
     """An insert of whole rows.
+
+    Many rows are bound column by column, and what all of them have in a column is bound once a statement: to bind a
+    value costs more than to store it.
 
     If a row is refused, those before it in its statement stay until the transaction is rolled back, as every caller
     does (``OR FAIL``). SQLite would otherwise copy each page that a statement of several rows writes on, to be able
     to undo the statement alone; that costs more than the statement saves.
     """
 
-    __slots__ = ("_blobs", "_nullable", "_several", "_width")
+    __slots__ = ("_blobs", "_into", "_nullable", "_text")
 
     def __init__(self, table: Table, one: Statement) -> None:
         super().__init__(one.sql, [column.name for column in table.c], {})
-        self._width = len(table.c)
         columns = list(enumerate(table.c))
         self._nullable = {place for place, column in columns if column.nullable}
         blobs = {place for place, column in columns if isinstance(column.type, LargeBinary)}
         self._blobs = blobs - self._nullable
-        head, values = one.sql.split(" VALUES ")
-        several = ", ".join([values] * ROWS)
-        self._several = f"{head.replace('INSERT', 'INSERT OR FAIL', 1)} VALUES {several}"  # noqa: S608 - our own names
+        self._into = f"INSERT OR FAIL INTO {table.name}"
+        self._text = lru_cache(_SHAPES)(self._text_of)
 
     def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Insert rows; how many."""
-        if not rows:
-            return 0
-        values = _bound(rows)
-        for place in self._blobs:
-            values[place :: self._width] = _as_blobs(values[place :: self._width])
-        return self._insert(connection, values)
+        if len(rows) < _FEW:
+            return super().write(connection, [*self._bound_rows(rows)])
+        return self._insert(connection, [*zip(*rows, strict=True)])
 
     @override
     def send_columns(self, connection: Connection, columns: Sequence[Sequence[object]]) -> None:
-        """Insert rows. To bind many of them column by column takes less than row by row."""
-        if len(columns[0]) < ROWS:
+        """Insert rows."""
+        if len(columns[0]) < _FEW:
             super().send_columns(connection, columns)
-            return
-        count = len(columns[0])
-        values: list[object] = [_NULL] * (count * self._width)
-        for place, column in enumerate(columns):
-            if place not in self._nullable or column.count(None) < count:
-                values[place :: self._width] = self._bound_column(place, column)
-        self._insert(connection, values)
+        else:
+            self._insert(connection, columns)
 
-    def _bound_column(self, place: int, column: Sequence[object]) -> Sequence[object]:
-        if place in self._nullable:
-            return _bound([column]) if None in column else column
-        return _as_blobs(column) if place in self._blobs else column
-
-    def _insert(self, connection: Connection, values: list[object]) -> int:
-        single = len(values) // (ROWS * self._width) * ROWS * self._width
-        in_tens = _divided(values[:single], ROWS * self._width)
-        written = driver_cursor.run_many(connection, self._several, in_tens) if in_tens else 0
-        if singles := _divided(values[single:], self._width):
-            written += driver_cursor.run_many(connection, self.sql, singles)
+    def _insert(self, connection: Connection, columns: Sequence[Sequence[object]]) -> int:
+        uniform = [_MAY_REPEAT and is_uniform(column) for column in columns]
+        several = list(zip(range(len(columns)), columns, uniform, strict=True))
+        once = [self._bound(place, column[:1])[0] for place, column, is_one in several if is_one]
+        each = [self._bound(place, column) for place, column, is_one in several if not is_one]
+        count, begun, written = len(columns[0]), 0, 0
+        width, values = len(each), _one_after_another(each)
+        for size in SIZES:
+            end = begun + (count - begun) // size * size
+            rows = [
+                (*once, *values[first * width : (first + size) * width])
+                for first in range(begun, end, size)
+            ]
+            if rows:
+                text = self._text(size, *uniform)
+                written += driver_cursor.run_many(connection, text, rows)
+            begun = end
         return written
+
+    def _text_of(self, size: int, *uniform: bool) -> str:
+        """The statement for so many rows; what all have in a column comes first, and has a number."""
+        order = sorted(range(len(uniform)), key=uniform.__getitem__, reverse=True)
+        columns = ", ".join(f'"{self.names[place]}"' for place in order)
+        once = sum(uniform)
+        values = [f"?{number}" for number in range(1, once + 1)] + ["?"] * (len(order) - once)
+        rows = ", ".join([f"({', '.join(values)})"] * size)
+        return f"{self._into} ({columns}) VALUES {rows}"
+
+    def _bound(self, place: int, column: Sequence[object]) -> Sequence[object]:
+        if place in self._blobs:
+            return [*map(add, repeat(_NO_BYTES), cast("Sequence[bytes]", column))]
+        return _bound(column) if place in self._nullable and None in column else column
+
+    def _bound_rows(self, rows: Iterable[Parameters]) -> Iterator[Parameters]:
+        for row in rows:
+            values = _bound(row)
+            for place in self._blobs:
+                values[place] = bytearray(cast("bytes", values[place]))
+            yield tuple(values)
+
+
+def _one_after_another(columns: Sequence[Sequence[object]]) -> list[object]:
+    """The values of columns, row by row. One list, since Python's collector counts what is made of lists and tuples."""
+    values: list[object] = [None] * sum(map(len, columns))
+    for place, column in enumerate(columns):
+        values[place :: len(columns)] = column
+    return values
 
 
 class SqliteUpdate(Statement):
@@ -81,18 +120,9 @@ class SqliteUpdate(Statement):
 
     def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Change rows; how many."""
-        return super().write(connection, _divided(_bound(rows), len(self.names)))
+        return super().write(connection, [tuple(_bound(row)) for row in rows])
 
 
-def _as_blobs(values: Sequence[object]) -> list[object]:
-    return [*map(bytearray, cast("Sequence[bytes]", values))]
-
-
-def _bound(rows: Iterable[Sequence[object]]) -> list[object]:
-    """The values of rows one after another, as they are bound."""
-    return [_NULL if value is None else value for row in rows for value in row]
-
-
-def _divided(values: Sequence[object], width: int) -> list[Parameters]:
-    """The values in parts of one width."""
-    return [tuple(values[first : first + width]) for first in range(0, len(values), width)]
+def _bound(values: Sequence[object]) -> list[object]:
+    """Values as they are bound."""
+    return [_NULL if value is None else value for value in values]
