@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from os import fsencode
 from pathlib import Path
 
@@ -146,11 +146,12 @@ def _lines(file: BufferedIOBase) -> Iterator[tuple[bytes, int]]:
             dropped, begun = dropped + len(begun) - len(block), block
         if b"\n" not in block:
             continue
-        first, *lines, begun = begun.split(b"\n")
-        yield first, dropped + len(first) + 1
+        lines = BytesIO(begun).readlines()
+        begun = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        yield lines[0], dropped + len(lines[0])
         dropped = 0
-        for line in lines:
-            yield line, len(line) + 1
+        for line in lines[1:]:
+            yield line, len(line)
     if begun:
         yield begun, dropped + len(begun)
 

@@ -284,6 +284,16 @@ def test_a_huge_line_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     assert peak < 5 * MAX_LINE_BYTES
 
 
+def test_lines_that_lie_across_two_blocks_are_read_whole(tmp_path: Path) -> None:
+    """A file is read in blocks, whose ends fall anywhere."""
+    lines = [_line(number, properties={"text": "x" * (number % 977)}) for number in range(1_000)]
+    path = write_stream(tmp_path / "s.jsonl", *lines)
+    assert [each.message_id for each in _messages(path)] == [each["messageId"] for each in lines]
+    sizes: list[int] = []
+    _read(path, StreamReader(progress=sizes.append))
+    assert sizes == [len(line) for line in path.read_bytes().splitlines(keepends=True)]
+
+
 def test_progress_is_reported_in_bytes(tmp_path: Path) -> None:
     """Every byte is counted once, in bad and empty lines, too."""
     path = tmp_path / "s.jsonl"
