@@ -179,11 +179,12 @@ class BatchState:
         was = inside.pop(entry.key, None) if inside else None
         if was is not None:
             self._withdraw(was, entry)
-        self.emit_end(entry)
+        if entry.state is not _COMPLETED:
+            self.emit_end(entry)
         if entry.trail or entry.watched_until is not None:
             self.ended[entry.person_key][entry.key] = entry
-        place = (entry.rule, entry.person_key)
-        if earlier_ones := self.past_entries.get(place):
+        earlier_ones = self.past_entries.get((entry.rule, entry.person_key))
+        if earlier_ones is not None:
             earlier_ones.end(entry.occasion, entry.slot)
 
     def save_ended(self, entry: Entry) -> None:

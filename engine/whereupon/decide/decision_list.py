@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import compress
 from operator import attrgetter
 from typing import ClassVar, Final, TypeAlias, cast, overload
 
@@ -16,6 +17,7 @@ from whereupon.rules.model import Rule
 from whereupon.runtime.lazy import cached_property
 
 _ENTERED, _SKIPPED = Outcome.ENTERED, Outcome.SKIPPED  # looked up slowly as attributes
+_new = tuple.__new__  # a named tuple of values that are in its order already
 
 
 @dataclass(slots=True)  # not frozen, which would cost three times as much, once a message
@@ -38,7 +40,8 @@ class Skipped:
     reason: Reason | None
 
     def __len__(self) -> int:
-        return self.rules.size(self.since, self.until)
+        rules, since, until = self.rules, self.since, self.until
+        return until - since if rules.kind is None else rules.size(since, until)
 
     def __iter__(self) -> Iterator[Decision]:
         rules = self.rules.between(self.since, self.until)
@@ -106,7 +109,7 @@ def decision(
         person: None if no person is known.
     """
     reason, failure, _ = verdict
-    return Decision(
+    decided: tuple[object, ...] = (
         evaluation.message_id,
         evaluation.type,
         evaluation.name or None,
@@ -122,6 +125,7 @@ def decision(
         failure.text if failure else None,
         failure.values if failure else {},
     )
+    return _new(Decision, decided)
 
 
 Unread: TypeAlias = Skipped | SkippedTogether
@@ -134,8 +138,8 @@ _DECIDED: Final = frozenset({Decision, Skipped, SkippedTogether})
 class Decisions(Sequence[Decision]):
     """Decisions in the order in which they were made. Those on rules that were skipped are made when they are read."""
 
-    def __init__(self, emitted: Iterable[object] = ()) -> None:
-        decided = [each for each in emitted if type(each) in _DECIDED]
+    def __init__(self, emitted: Sequence[object] = ()) -> None:
+        decided = [*compress(emitted, map(_DECIDED.__contains__, map(type, emitted)))]
         self._emitted = cast("list[Decision | Unread]", decided)
 
     @cached_property

@@ -14,6 +14,7 @@ from whereupon.decide.result import Notice, Passage
 from whereupon.decide.steps import StepContext, StepEffect, StepFailed, StepMessage, advance
 from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, written_body
 from whereupon.records import (
+    JUST_OPENED,
     Delivery,
     EndReason,
     Entry,
@@ -27,6 +28,7 @@ from whereupon.records import (
 from whereupon.rules.model import Rule
 
 _ACTIVE = EntryState.ACTIVE  # an attribute of an enumeration is looked up slowly
+_new = tuple.__new__  # a named tuple of values that are in its order already
 
 
 def open_entry(
@@ -88,9 +90,9 @@ def _new_entry(
     slot: str | None,
     facts: Mapping[str, JsonValue],
 ) -> Entry:
-    person_key, now = evaluation.person_key, evaluation.now
-    entry = Entry(
-        work.new_key(),
+    key, person_key, now = work.new_key(), evaluation.person_key, evaluation.now
+    entry: tuple[object, ...] = (
+        key,
         rule.id,
         rule.digest,
         person_key,
@@ -107,10 +109,11 @@ def _new_entry(
         evaluation.depth,
         evaluation.key,
         evaluation.source,
+        *JUST_OPENED,
     )
-    work.changes.new_entries.add(entry.key)
+    work.changes.new_entries.add(key)
     work.versions_used.add(rule.digest)
-    return entry
+    return _new(Entry, entry)
 
 
 def run_entry(work: BatchState, entry: Entry) -> None:
@@ -182,7 +185,9 @@ def context_of(work: BatchState, entry: Entry, now: datetime) -> StepContext | N
     if rule is None or person is None:
         return None
     place = rule.route.place(entry.address)
-    return None if place is None else StepContext(work, entry, rule, person, place, now)
+    if place is None:
+        return None
+    return _new(StepContext, (work, entry, rule, person, place, now, None))
 
 
 def _why_over(work: BatchState, entry: Entry) -> EndReason:

@@ -33,6 +33,8 @@ from whereupon.records import (
 )
 from whereupon.rules.model import Rule
 
+_new = tuple.__new__  # a named tuple of values that are in its order already
+
 
 def skip_every_rule(
     work: BatchState, evaluation: Evaluation, rules: RuleSelection, reason: Reason | None
@@ -40,7 +42,9 @@ def skip_every_rule(
     """Skip every rule of the list: for one reason, or each rule for its own."""
     if not rules.selected:
         return
-    _emit(work, evaluation, rules, (0, len(rules.rule_list)), reason)
+    person = work.persons.get(evaluation.person_key)
+    skipped = Skipped(rules, 0, len(rules.rule_list), evaluation, person, reason)
+    work.out.emitted.append(skipped)
     key, said = evaluation.key, work.changes.skipped_lists
     is_arrival = key in work.own_keys and not evaluation.retroactive and key not in said
     whole = whole_list(work, rules) if is_arrival and reason is None else None
@@ -178,7 +182,7 @@ class SkipRecorder:
         self._work = work
         self._evaluation = evaluation
         self._rules = rules
-        self._data = evaluation.data
+        self._data, self._person = evaluation.data, work.persons.get(evaluation.person_key)
         self._since = self.next = 0
         self._decided: list[int] = []
         self._verdicts: list[SkipVerdict] = []
@@ -194,7 +198,9 @@ class SkipRecorder:
     def look_anew(self) -> None:
         """Note that the person has changed: the rules from here on are skipped as the person is now."""
         self._summarize()
-        self._data, self._since, self._decided = self._evaluation.data, self.next, []
+        evaluation = self._evaluation
+        self._data, self._person = evaluation.data, self._work.persons.get(evaluation.person_key)
+        self._since, self._decided = self.next, []
 
     def skip_all(self, reason: Reason) -> None:
         """Skip every rule of the list for one reason."""
@@ -218,28 +224,19 @@ class SkipRecorder:
     def _skip_up_to(self, until: int, reason: Reason | None = None) -> None:
         """Emit the skips of the rules from the next up to that place."""
         since, self.next = self.next, until
-        if self._rules.size(since, until):
-            _emit(self._work, self._evaluation, self._rules, (since, until), reason)
+        rules = self._rules
+        if until > since and (rules.kind is None or rules.size(since, until)):
+            skipped = Skipped(rules, since, until, self._evaluation, self._person, reason)
+            self._work.out.emitted.append(skipped)
 
     def _summarize(self, reason: Reason | None = None) -> None:
         """Keep one summary of the rules that were skipped while the person was the same."""
-        work, evaluation, rules = self._work, self._evaluation, self._rules
+        evaluation, rules = self._evaluation, self._rules
         span, decided = (self._since, self.next), tuple(self._decided)
         if rules.size(*span) > len(decided):
             when = evaluation.now, evaluation.retroactive
-            summary = _summary(work, rules, self._data, span, decided, when, reason)
+            summary = _summary(self._work, rules, self._data, span, decided, when, reason)
             self._summaries.append(summary)
-
-
-def _emit(
-    work: BatchState,
-    evaluation: Evaluation,
-    rules: RuleSelection,
-    span: tuple[int, int],
-    reason: Reason | None,
-) -> None:
-    person = work.persons.get(evaluation.person_key)
-    work.out.emitted.append(Skipped(rules, *span, evaluation, person, reason))
 
 
 def _summary(
@@ -254,7 +251,7 @@ def _summary(
     """The summary that is stored of the rules in the span, without the decided ones among them."""
     rule_list, kind = rules.rule_list, rules.kind
     work.out.rule_lists[rule_list.revision] = rule_list
-    return SkipSummary(
+    skipped: tuple[object, ...] = (
         rule_list.revision,
         None if kind is None else kind.value,
         *span,
@@ -262,13 +259,14 @@ def _summary(
         as_micros(when[0]),
         when[1],
         None if reason is None else reason.value,
-        {} if reason else _attributes(data, rule_list.attributes),
+        _attributes(data, rule_list.attributes) if reason is None and rule_list.attributes else {},
     )
+    return _new(SkipSummary, skipped)
 
 
 def _attributes(data: Data, names: frozenset[str]) -> dict[str, JsonValue]:
     person = data.get("person")
-    return _known(person, names) if names and isinstance(person, Mapping) else {}
+    return _known(person, names) if isinstance(person, Mapping) else {}
 
 
 def _known(attributes: Mapping[str, JsonValue], names: frozenset[str]) -> dict[str, JsonValue]:
@@ -286,6 +284,5 @@ def _record(
         place = evaluation.person_key, evaluation.message_id, evaluation.timestamp, now
         work.changes.time_skips += (TimeSkip(work.new_key(), *place, each) for each in verdicts)
         return
-    work.changes.skips.append(
-        Skips(key, evaluation.person_key, now, evaluation.retroactive, verdicts, summaries)
-    )
+    met = (key, evaluation.person_key, now, evaluation.retroactive, verdicts, summaries)
+    work.changes.skips.append(_new(Skips, met))

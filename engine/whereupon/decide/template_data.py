@@ -13,6 +13,7 @@ from whereupon.records import Person, Trail, results_of
 from whereupon.templates import Addressee
 
 _OWN: Final = ("person", "now")
+_HIDING: Final = frozenset({*_OWN, "run"})
 
 
 class TemplateData(Mapping[str, JsonValue]):
@@ -47,11 +48,9 @@ class TemplateData(Mapping[str, JsonValue]):
 
     @override
     def get(self, name: str, default: Any = None) -> Any:
-        if name == "person":
-            return self[name]
-        if name in {"now", "run"}:
-            return super().get(name, default)
-        return self._facts.get(name, default)
+        if name not in _HIDING:
+            return self._facts.get(name, default)
+        return self[name] if name == "person" else super().get(name, default)
 
     @override
     def __getitem__(self, name: str) -> JsonValue:

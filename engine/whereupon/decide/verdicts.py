@@ -12,7 +12,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from whereupon.conditions import Condition, Failure
+from whereupon.conditions import ALWAYS, Condition, Failure
 from whereupon.conditions.paths import follow, parts_of
 from whereupon.decide.clocks import clock_of
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
@@ -46,7 +46,8 @@ def verdict_on(
     opening = opening_verdict(rule, evaluation, where_holds=where_holds, is_paused=is_paused)
     if opening.reason is not None:
         return opening
-    if not rule.who.holds(evaluation.data, evaluation.history):
+    who = rule.who
+    if who is not ALWAYS and not who.holds(evaluation.data, evaluation.history):
         return _excluded(rule.who, evaluation)
     if rule.goal is not None and (reached := reached_before(rule.goal, evaluation)) is not None:
         return Verdict(Reason.GOAL_MET, reached)

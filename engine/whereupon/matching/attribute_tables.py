@@ -84,9 +84,11 @@ class AttributeTable(Protocol):
         testers: the rules that have a test here.
         by_text: what `passing` gives for texts, except for those for which it gives ``others``; None if texts are not
             found by hash alone.
+        is_exact: whether `unsure` is 0 for every value.
         share: how many rules a usual value leaves; the most selective table is asked first.
     """
 
+    is_exact: bool
     testers: int
     by_text: Mapping[str, int] | None
     others: int
@@ -114,6 +116,8 @@ def plain_number_of(view: ValueView) -> float:
 
 class OneOf:
     """Equality, and membership in a list of values, with JavaScript's semantics: found by hash."""
+
+    is_exact = True
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
@@ -156,6 +160,8 @@ class OneOf:
 
 class PlainOneOf:
     """Equality, and membership in a list of values, with the short form's semantics: found by hash."""
+
+    is_exact = True
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
@@ -212,6 +218,8 @@ class PlainOneOf:
 class NoneOf:
     """Inequality, and absence from a list of values."""
 
+    is_exact = True
+
     def __init__(self, tests: Tests, everyone: int) -> None:
         testers = bits_of(place for place, _ in tests)
         make = PlainOneOf if _is_plain(tests) else OneOf
@@ -239,6 +247,8 @@ class NoneOf:
 
 class Presence:
     """Whether there is a value."""
+
+    is_exact = True
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
@@ -278,6 +288,7 @@ class Range:
         self._number_of = plain_number_of if _is_plain(tests) else number_of
         self._cuts = _cuts(spans.values())
         self._passing, self._unsure = self._cells(spans)
+        self.is_exact = not any(self._unsure)
         sizes = [bits.bit_count() for bits in self._passing]
         self.share = sum(sizes) / len(sizes)
 

@@ -87,6 +87,7 @@ class _Column(NamedTuple):
         root, parts: the first name of the path of the values, and all names.
         name: the second, if there are no more.
         by_text: see `AttributeTable`.
+        is_doubtful: whether there are values with which the message's test has to be evaluated.
     """
 
     root: str
@@ -95,13 +96,15 @@ class _Column(NamedTuple):
     table: AttributeTable
     by_text: Mapping[str, int] | None
     is_where: bool
+    is_doubtful: bool
 
     @classmethod
     def of(cls, path: str, table: AttributeTable, *, is_where: bool) -> "_Column":
         """The column of a table whose values are at that path."""
         root, *below = parts = parts_of(path)
         name = below[0] if len(below) == 1 else None
-        return cls(root, name, parts, table, table.by_text, is_where)
+        is_doubtful = is_where and not table.is_exact
+        return cls(root, name, parts, table, table.by_text, is_where, is_doubtful)
 
 
 class RuleBlock:
@@ -172,7 +175,7 @@ class RuleBlock:
         """As bits: the rules that the message may satisfy, and those among them that have to be evaluated."""
         left = self._of_kind[kind]
         columns, unsure, is_open = self._arranged
-        for root, name, parts, table, by_text, is_where in columns:
+        for root, name, parts, table, by_text, is_where, is_doubtful in columns:
             holder = data.get(root)
             if name is not None and type(holder) is dict:
                 value = holder.get(name)
@@ -184,7 +187,7 @@ class RuleBlock:
                 view = view_of(value)
                 if view.kind is not _OTHER:
                     left &= table.passing(view)
-                    if is_where:
+                    if is_doubtful:
                         unsure |= table.unsure(view)
                 elif is_where:
                     unsure |= table.testers

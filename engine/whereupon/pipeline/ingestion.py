@@ -84,6 +84,7 @@ def read_batch(
 def answer(result: BatchResult, reading: Reading) -> Ingested:
     """The answer to the sender."""
     emitted, rejected = result.emitted, reading.rejected
+    kinds = {*map(type, emitted)}
     if result.set_aside:
         rejected = sorted([*rejected, *_poisonous(result, reading)], key=lambda each: each.index)
     return Ingested(
@@ -91,9 +92,13 @@ def answer(result: BatchResult, reading: Reading) -> Ingested:
         duplicates=len(result.duplicates),
         rejected=rejected,
         decisions=result.decisions,
-        requests=[each for each in emitted if type(each) is Request],
-        warnings=[*(each for each in emitted if type(each) is Notice), *result.alike],
+        requests=[each for each in emitted if type(each) is Request] if Request in kinds else [],
+        warnings=[*_notices(emitted), *result.alike] if Notice in kinds else [*result.alike],
     )
+
+
+def _notices(emitted: Iterable[object]) -> Iterable[Notice]:
+    return (each for each in emitted if type(each) is Notice)
 
 
 def _poisonous(result: BatchResult, reading: Reading) -> Iterable[Rejected]:

@@ -48,6 +48,7 @@ from whereupon.records.deliveries import (
 from whereupon.records.entries import (
     EXITS,
     INSIDE,
+    JUST_OPENED,
     KEY,
     LOOSE_EDGES,
     NEVER,
@@ -157,6 +158,7 @@ __all__ = [
     "FUNCTION",
     "GONE_SKIPS",
     "INSIDE",
+    "JUST_OPENED",
     "KEY",
     "LOOSE_EDGES",
     "METRICS",

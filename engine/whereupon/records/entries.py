@@ -198,12 +198,16 @@ class Entry(NamedTuple):
         is_at_once = state is _COMPLETED and self.due_at == self.entered_at
         is_read = not is_at_once or self.trail or self.watched_until is not None
         facts = self.facts if is_read else NOTHING
-        place = (slot, state, self.address, None, facts)
-        return _new(Entry, (*self[:9], *place, *self[14:17], end, *self[18:]))
+        address, opened, way = self.address, self[14:17], self[18:]
+        return _new(Entry, (*self[:9], slot, state, address, None, facts, *opened, end, *way))
 
     def marked(self, *marks: Mark) -> "Entry":
         """The entry with further marks on its trail."""
         return self._replace(trail=(*self.trail, *marks))
+
+
+JUST_OPENED: Final = tuple(Entry._field_defaults.values())[3:]
+"""What an entry has on its way that has not begun yet: all fields from `ended` on."""
 
 
 class WaitingVersion(NamedTuple):
@@ -280,11 +284,15 @@ class PastEntry(NamedTuple):
     def of(cls, entry: Entry) -> "PastEntry":
         """The entry as the verdict on another needs it."""
         place = (entry.rule, entry.person_key, entry.timestamp, entry.slot)
-        return cls(*place, entry.is_inside, entry.occasion)
+        return _new(cls, (*place, entry.state in INSIDE, entry.occasion))
+
+
+_FEW: Final = 8
+"""So many entries are looked through one by one."""
 
 
 class PastEntries(Sequence[PastEntry]):
-    """A person's entries in one rule, indexed by their slots and occasions."""
+    """A person's entries in one rule; where they are many, they are indexed by their slots and occasions."""
 
     __slots__ = ("_active", "_entries", "_places", "_slots")
 
@@ -314,24 +322,35 @@ class PastEntries(Sequence[PastEntry]):
 
     def has_slot(self, slot: str) -> bool:
         """Whether one of them holds a slot."""
-        return self._slots.get(slot, 0) > 0
+        if self._places:
+            return self._slots.get(slot, 0) > 0
+        return any(entry.slot == slot for entry in self._entries)
 
     def append(self, entry: PastEntry) -> None:
         """Add an entry."""
-        self._places.setdefault(entry.occasion, []).append(len(self._entries))
         self._entries.append(entry)
-        self._slots[entry.slot] = self._slots.get(entry.slot, 0) + 1
         self._active += entry.active
+        if self._places:
+            self._index(len(self._entries) - 1, entry)
+        elif len(self._entries) > _FEW:
+            for place, each in enumerate(self._entries):
+                self._index(place, each)
+
+    def _index(self, place: int, entry: PastEntry) -> None:
+        self._places.setdefault(entry.occasion, []).append(place)
+        self._slots[entry.slot] = self._slots.get(entry.slot, 0) + 1
 
     def end(self, occasion: str, slot: str | None) -> None:
         """Note that the running entry of an occasion has ended, and which slot it holds from now on."""
-        for place in self._places.get(occasion, ()):
+        places = self._places.get(occasion, ()) if self._places else range(len(self._entries))
+        for place in places:
             past = self._entries[place]
-            if past.active:
-                self._entries[place] = PastEntry(*past[:3], slot, False, occasion)
-                self._slots[past.slot] -= 1
-                self._slots[slot] = self._slots.get(slot, 0) + 1
+            if past.active and past.occasion == occasion:
+                self._entries[place] = _new(PastEntry, (*past[:3], slot, False, occasion))
                 self._active -= 1
+                if self._places:
+                    self._slots[past.slot] -= 1
+                    self._slots[slot] = self._slots.get(slot, 0) + 1
 
 
 def has_slot(past: Sequence[PastEntry], slot: str) -> bool:

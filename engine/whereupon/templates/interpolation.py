@@ -40,15 +40,14 @@ def interpolate(
     """The text of the pieces with the values of the data, escaped in markup; None if Liquid is needed."""
     if pieces is None:
         return None
-    whole = ""
-    for piece in pieces:
-        text = piece if type(piece) is str else _text(piece, data, is_markup)  # type: ignore[arg-type]  # a placeholder
-        if text is None:
-            return None
-        whole += text
-        if len(whole) > _MOST:
-            return None
-    return whole
+    texts = [
+        piece if type(piece) is str else _text(piece, data, is_markup)  # type: ignore[arg-type]  # a placeholder
+        for piece in pieces
+    ]
+    if None in texts:
+        return None
+    whole = "".join(texts)  # type: ignore[arg-type]  # texts
+    return whole if len(whole) <= _MOST else None
 
 
 def _text(placeholder: Placeholder, data: Mapping[str, JsonValue], is_markup: bool) -> str | None:

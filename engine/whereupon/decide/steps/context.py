@@ -35,6 +35,9 @@ from whereupon.templates import Addressee, Content, TemplateError, render_conten
 
 _PENDING, _MARKETING = DeliveryState.PENDING, SendKind.MARKETING  # looked up slowly as attributes
 _COMPLETED = EndReason.COMPLETED
+_new = tuple.__new__  # a named tuple of values that are in its order already
+_NOT_SENT = tuple(Delivery._field_defaults[name] for name in Delivery._fields[15:20])
+"""What is noted of a delivery later: its reports, its address, who waits for it, its result and facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,8 @@ class StepContext(NamedTuple):
         sent = self.made(channel, content, kind, topic, texts, withheld)
         if following != END:
             return self.entry.moved(following, self.now), sent
-        return self.entry.finished(EntryEnd(_COMPLETED, self.now)), sent
+        end = _new(EntryEnd, (_COMPLETED, self.now, None, None))
+        return self.entry.finished(end), sent
 
     def made(
         self,
@@ -207,7 +211,7 @@ class StepContext(NamedTuple):
                 rendered = self._rendered(content)
             except TemplateError as error:
                 reason = f"template: {error}"
-        return Delivery(
+        delivery: tuple[object, ...] = (
             self.work.new_key(),
             step_key(entry, person),
             entry.rule,
@@ -223,9 +227,12 @@ class StepContext(NamedTuple):
             entry.occasion,
             kind,
             topic,
-            texts=texts,
-            exempt=self.rule.exempt if kind is _MARKETING else NO_EXEMPTION,
+            *_NOT_SENT,
+            texts,
+            self.rule.exempt if kind is _MARKETING else NO_EXEMPTION,
+            False,
         )
+        return _new(Delivery, delivery)
 
     def emit(self, event: str | None, content: Content) -> StepResult:
         """Send a message of the person's into the engine.

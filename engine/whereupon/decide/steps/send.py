@@ -17,7 +17,7 @@ def run_send(step: Send, context: StepContext) -> StepResult:
         mark = context.mark(MarkKind.QUIET, values={UNTIL: format_instant(quiet)})
         return context.stay_until(quiet, mark), None
     held = held_by_caps(step, context) if settings.caps else None
-    if isinstance(held, Entry):
+    if held is not None and isinstance(held, Entry):
         return held, None
     said, texts = _live(step, context)
     content = said.content
