@@ -83,7 +83,7 @@ class BatchState:
         "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
         "plain", "rule_versions", "seen", "sends", "settings", "spent", "summaries",
         "take_message", "timed_past", "timers", "together", "tombstones", "users",
-        "versions_used", "waiting",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
@@ -136,7 +136,7 @@ class BatchState:
             self.ended[entry.person_key][entry.key] = entry
         self._add_running(loaded.active)
         self.take_message: Callable[[Message], None] = _refuse
-        self.ordinary_events, self.versions_used = set[str](), set[str]()
+        self.ordinary_events = set[str]()
         self.together: SkippedTogether | None = None
         self.plain: PlainNames = defaultdict(dict)
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
@@ -308,11 +308,6 @@ class BatchState:
         self.clocked.close()
         self.take_message = _refuse  # or the batch would refer to itself, until the collector comes
         changes = self.changes
-        for digest in self.versions_used:
-            rule = self.index.by_digest.get(digest)
-            if rule is None:  # an older version, which is kept already
-                continue
-            changes.rule_versions[digest] = (rule.id, self.index.version_text(rule))
         changes.before = {e.key: e for e in self._entries_before if e.key in changes.entries}
         for loser in self.moved:
             changes.persons.pop(loser, None)

@@ -168,7 +168,7 @@ def miss_own_time(
         verdict: SkipVerdict = (rule.id, rule.digest, reason.value, None, NOTHING)
         place = person.key, run.subject, run.timestamp, now
         work.changes.time_skips.append(TimeSkip(work.new_key(), *place, verdict))
-    work.versions_used.add(rule.digest)
+    work.out.versions_used.add(rule.digest)
     return work.close()
 
 

@@ -112,7 +112,7 @@ def _new_entry(
         *JUST_OPENED,
     )
     work.changes.new_entries.add(key)
-    work.versions_used.add(rule.digest)
+    work.out.versions_used.add(rule.digest)
     return _new(Entry, entry)
 
 

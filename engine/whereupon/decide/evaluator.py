@@ -182,7 +182,7 @@ def _carry_out(
 
 def _start_broadcast(work: BatchState, evaluation: Evaluation, rule: Rule) -> None:
     """Add a run of the broadcast; its audience is let in later, chunk by chunk."""
-    work.versions_used.add(rule.digest)
+    work.out.versions_used.add(rule.digest)
     work.changes.runs[rule.id, evaluation.ref] = BroadcastRun(
         rule=rule.id,
         digest=rule.digest,

@@ -102,6 +102,7 @@ class BatchResult:
     Attributes:
         emitted: in the order in which it happened.
         rule_lists: those that the skips name by revision; they are stored with their rules' versions.
+        versions_used: the digests of the rule versions that the changes name; they are stored, too.
         accepted: new messages from outside; messages that steps send do not count.
         duplicates: the ids of messages that were recorded before.
         set_aside: messages on which the engine fails, by their places in the batch.
@@ -113,6 +114,7 @@ class BatchResult:
     changes: Changes = field(default_factory=Changes)
     emitted: list[Emitted | Unread] = field(default_factory=list)
     rule_lists: dict[str, RuleList] = field(default_factory=dict)
+    versions_used: set[str] = field(default_factory=set)
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0

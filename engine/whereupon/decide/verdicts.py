@@ -22,6 +22,7 @@ from whereupon.decide.reentry import reentry_verdict
 from whereupon.messages.model import SenderClass
 from whereupon.records import PastEntry
 from whereupon.rules.files.settings import DEFAULT_SETTINGS
+from whereupon.rules.keys.active import DEFAULT_ACTIVE
 from whereupon.rules.model import FolderSettings, OncePerCalendar, Rule, RuleKind, Take
 
 
@@ -104,7 +105,8 @@ def _excluded(who: Condition, evaluation: Evaluation) -> Verdict:
 
 
 def _closed(rule: Rule, evaluation: Evaluation) -> Reason | None:
-    if not rule.active.allows(evaluation.timestamp):
+    active = rule.active
+    if active is not DEFAULT_ACTIVE and not active.allows(evaluation.timestamp):
         return Reason.INACTIVE
     age = evaluation.now - evaluation.timestamp
     if evaluation.retroactive:

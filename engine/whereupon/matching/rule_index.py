@@ -47,6 +47,7 @@ class RuleIndex:
         heard_names: names of events that entries wait for, end by, or convert by.
         awaited_names: names of events that some wait of a rule waits for.
         goal_names: names of events that are some rule's goal.
+        has_live_texts: whether people who entered with earlier versions of some rule get the texts of its newest.
         waits_for_change: whether some rule waits for a condition, or until a date that may move.
         has_rivalry: whether it matters which of the entries of a person that are due together goes first.
         speaks: whether steps of some rule send messages into the engine, such as `set` and `track`.
@@ -82,6 +83,7 @@ class RuleIndex:
         of_book = [rule for rule in not_by_name if self.by_id.get(rule.id) is rule]
         watching = filter(_is_watching, (*book.rules, *older))
         self._versions = (*watching, *(rule for rule in not_by_name if _segments_of(rule)))
+        self.has_live_texts = any(rule.live for rule in book.rules)
         self.gives_grace = any(rule.grace is not None for rule in book.rules)
         limits = book.settings.quiet_hours, book.settings.caps
         self.has_rivalry = any(limits) or any(rule.priority for rule in book.rules)

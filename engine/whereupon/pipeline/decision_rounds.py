@@ -74,17 +74,21 @@ class DecisionRounds:
                 self._key_factor *= 2
                 continue
             break
-        if result.changes.rule_versions or result.rule_lists:
-            self._drop_stored_versions(session, result)
+        if result.versions_used or result.rule_lists:
+            self._add_versions(session, result)
         self.write(session, result.changes)
         return result
 
-    def _drop_stored_versions(self, session: Session, result: BatchResult) -> None:
-        """Leave out of the changes what is stored already; rule lists come with the versions of their rules."""
-        versions = result.changes.rule_versions
-        stored = session.kept_versions(versions.keys() | result.rule_lists.keys())
+    def _add_versions(self, session: Session, result: BatchResult) -> None:
+        """Add the rule versions and lists that are not stored yet; rule lists come with the versions of their rules."""
+        index, versions, used = self.index, result.changes.rule_versions, result.versions_used
+        stored = session.kept_versions(used | result.rule_lists.keys())
+        for digest in used - stored:
+            rule = index.by_digest.get(digest)
+            if rule is not None:  # else it is an older version, which is stored
+                versions[digest] = (rule.id, index.version_text(rule))
         for revision, rule_list in result.rule_lists.items():
             if revision not in stored:
-                versions |= self.index.version_texts(rule_list)
+                versions |= index.version_texts(rule_list)
         for digest in versions.keys() & stored:
             del versions[digest]

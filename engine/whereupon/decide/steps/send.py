@@ -19,7 +19,8 @@ def run_send(step: Send, context: StepContext) -> StepResult:
     held = held_by_caps(step, context) if settings.caps else None
     if held is not None and isinstance(held, Entry):
         return held, None
-    said, texts = _live(step, context)
+    is_any_live = context.work.index.has_live_texts
+    said, texts = _live(step, context) if is_any_live else (step, None)
     content = said.content
     if said.languages is not None:
         content = said.content_in(context.locale)
@@ -56,7 +57,7 @@ def _live(step: Send, context: StepContext) -> tuple[Send, str | None]:
         return step, None
     place = current.route.place(context.entry.address)
     if place is not None and isinstance(place.step, Send) and place.step.channel == step.channel:
-        context.work.versions_used.add(current.digest)
+        context.work.out.versions_used.add(current.digest)
         return place.step, current.digest
     return step, context.rule.digest
 

@@ -1,6 +1,7 @@
 """The columns of the rows of new entries and deliveries, in the order of their tables; a busy batch makes many."""
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Final, TypeAlias, TypeVar
 
 from whereupon.messages.codec import object_text
@@ -27,7 +28,7 @@ def entry_columns(entries: Sequence[Entry]) -> list[Column]:
         [*map(int, retroactive)],
         slots,
         [*map(str, states)],
-        _given(due, as_micros),
+        _micros(due),
         [*map(object_text, facts)],
         depths,
         message_keys,
@@ -37,16 +38,15 @@ def entry_columns(entries: Sequence[Entry]) -> list[Column]:
         addresses,
         _filled(trails, trail_text),
         arms,
-        *(_given(instants, as_micros) for instants in passed),
+        *map(_micros, passed),
     ]
 
 
 def _end_columns(ends: Sequence[EntryEnd | None]) -> Sequence[Column]:
     """When entries ended, why, by what in words, by which message; nothing of those that run."""
-    reasons, instants, details, message_ids = zip(
-        *(_NO_END if each is None else each for each in ends), strict=True
-    )
-    return _given(instants, as_micros), _given(reasons, str), details, message_ids
+    known = [_NO_END if each is None else each for each in ends]
+    reasons, instants, details, message_ids = zip(*known, strict=True)
+    return _micros(instants), _given(reasons, str), details, message_ids
 
 
 def delivery_columns(deliveries: Sequence[Delivery]) -> list[Column]:
@@ -77,6 +77,13 @@ def delivery_columns(deliveries: Sequence[Delivery]) -> list[Column]:
 
 def _exemptions_text(exempt: Collection[Exemption]) -> str | None:
     return " ".join(sorted(exempt)) or None
+
+
+def _micros(instants: Sequence[datetime | None]) -> Column:
+    """The column of instants, of which some may not be given."""
+    if None in instants:
+        return _given(instants, as_micros)
+    return all_as_micros(instants)  # type: ignore[arg-type]  # all are given
 
 
 def _given(values: Sequence[_Value | None], write: Callable[[_Value], object]) -> Column:
