@@ -131,6 +131,9 @@ def decision(
 Unread: TypeAlias = Skipped | SkippedTogether
 """Decisions on skipped rules, which are made when they are read."""
 
+UNREAD: Final = (Skipped, SkippedTogether)
+"""The same as a tuple, which `isinstance` asks faster than a union."""
+
 _SELECTED: Final = attrgetter("selected")
 _DECIDED: Final = frozenset({Decision, Skipped, SkippedTogether})
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from whereupon.decide.decision_list import Decisions, Unread
+from whereupon.decide.decision_list import UNREAD, Decisions, Unread
 from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleList
 from whereupon.records import Changes, Delivery, EntryEnd, EntryState, Mark, Request, SetAside
@@ -153,7 +153,7 @@ class BatchResult:
     def records(self) -> Iterator[Emitted]:
         """What was emitted, one by one; skipped rules as their decisions."""
         for emitted in self.emitted:
-            if isinstance(emitted, Unread):
+            if isinstance(emitted, UNREAD):
                 yield from emitted
             else:
                 yield emitted

@@ -10,6 +10,9 @@ from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
 from whereupon.records import Delivery, DeliveryState, Request
 
+_ENTERED = Outcome.ENTERED  # looked up slowly, as of every enumeration
+_WITHHELD, _PENDING = DeliveryState.WITHHELD, DeliveryState.PENDING
+
 Record: TypeAlias = Emitted | BadLine | WaitingEntry
 """A record of a replay or an import."""
 
@@ -50,16 +53,17 @@ class Summary:
 
     def count(self, record: Record) -> None:
         """Count one record; what entries pass is not counted."""
+        if isinstance(record, Decision):  # as most are
+            self.decisions += 1
+            self.entered += record.outcome is _ENTERED
+            return
         match record:
             case BadLine():
                 self.rejected += 1
                 self.messages += 1
-            case Decision():
-                self.decisions += 1
-                self.entered += record.outcome is Outcome.ENTERED
-            case Delivery(state=DeliveryState.WITHHELD):
+            case Delivery() if record.state is _WITHHELD:
                 self.withheld += 1
-            case Delivery(state=DeliveryState.PENDING):
+            case Delivery() if record.state is _PENDING:
                 self.deliveries += 1
                 self.received[record.person] += 1
             case Request():
