@@ -73,16 +73,22 @@ def test_rows_are_read_as_they_were_written(connection: Connection, given_rows: 
 
 @given(st.lists(st.tuples(*[st.none() | TEXTS] * 3, st.none() | NUMBERS), min_size=1, max_size=3))
 def test_rows_are_read_as_they_were_changed(connection: Connection, values: list[Row]) -> None:
-    """With every NULL; other columns stay as they were."""
-    rows = numbered([(1, 1, "a", "b", "c", 0, 0, 1, "server", 0, b"{}")] * len(values))
-    ADD.write(connection, rows)
+    """With every NULL, one by one or many that get the same; other columns stay as they were."""
+    every = [each for number, each in enumerate(values) for _ in range(1 + number % 2 * 2 * TEN)]
+    rows = numbered([(1, 1, "a", "b", "c", 0, 0, 1, "server", 0, b"{}")] * len(every))
+    changes = [(*each, key) for key, each in enumerate(every, 1)]
     change = Sqlite().change(table_of(MessageRow), CHANGED)
-    changes = [(*each, key) for key, each in enumerate(values, 1)]
-    assert change.write(connection, changes) == len(rows)
     columns = ", ".join((*CHANGED, "body", "key"))
-    found = connection.execute(text(f"SELECT {columns} FROM whereupon_message ORDER BY key")).all()  # noqa: S608 - our own names
-    connection.rollback()
-    assert [tuple(each) for each in found] == [(*each[:-1], b"{}", each[-1]) for each in changes]
+    for write in (change.write, change.send_rows):
+        ADD.write(connection, rows)
+        assert write(connection, changes) in {len(rows), None}
+        found = connection.execute(
+            text(f"SELECT {columns} FROM whereupon_message ORDER BY key")  # noqa: S608 - our own names
+        ).all()
+        connection.rollback()
+        assert [tuple(each) for each in found] == [
+            (*each[:-1], b"{}", each[-1]) for each in changes
+        ]
 
 
 @pytest.mark.parametrize("place", [0, FIFTY - 1, FIFTY + TEN - 1, FIFTY + TEN + 2])

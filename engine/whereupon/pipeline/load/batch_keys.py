@@ -6,24 +6,25 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
 from itertools import compress, islice
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 from unicodedata import normalize
 
 from whereupon.decide import Settings, Snapshot
 from whereupon.decide.reentry import slot_at
 from whereupon.matching import RuleIndex, TriggerMatch
-from whereupon.messages.model import Message, MessageType, SenderClass
+from whereupon.messages.columns import is_uniform
+from whereupon.messages.model import Message, MessageType, refs_of
 from whereupon.records import MessageName
 
 SMALL_BATCH = 20
 """Messages of a batch whose user ids are also looked up as they may be spelt otherwise."""
 
 _ALIAS, _TRACK = MessageType.ALIAS, MessageType.TRACK  # looked up slowly, as of every enumeration
-_CLIENT = SenderClass.CLIENT
-_TYPE: Final = attrgetter("type")
-_NAME: Final = attrgetter("name")
-_NAMED: Final = attrgetter("type", "name")
+# A field of a tuple is found faster by its place than by its name.
+_TYPE: Final = itemgetter(Message._fields.index("type"))
+_NAME: Final = itemgetter(Message._fields.index("name"))
+_NAMED: Final = itemgetter(Message._fields.index("type"), Message._fields.index("name"))
 _FIELDS = Message._fields.index("source") + 1
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     *(str.lower, str.upper, str.capitalize),
@@ -62,12 +63,11 @@ class BatchKeys:
         self, messages: Sequence[Message], index: RuleIndex, persons: Iterable[str] = ()
     ) -> None:
         ids, types, names, users, devices, _, moments, arrivals, _, sources = _columns(messages)
-        self.refs: Sequence[str] = ids
-        if _CLIENT in set(sources):
-            self.refs = [message.ref for message in messages]
+        self.refs: Sequence[str] = refs_of(ids, sources)
         named = [*zip(types, names, strict=True)]
         self.matches = {name: index.trigger_match(*name) for name in {*named}}
-        self.claims: set[tuple[str, str]] = {*filter(all, zip(users, devices, strict=True))}
+        with_devices = {*zip(compress(users, devices), compress(devices, devices), strict=True)}
+        self.claims: set[tuple[str, str]] = {*filter(all, with_devices)}
         self._ask(
             messages, zip(zip(users, devices, named, strict=True), moments, strict=True), named
         )
@@ -84,8 +84,7 @@ class BatchKeys:
         self.user_ids = self._users | {previous for _, previous in self.aliases}
         self.anonymous_ids: set[str] = set(devices) - {None}
         self.oldest: datetime | None = min(moments, default=None)
-        self.first: datetime | None = min(arrivals, default=None)
-        self.last: datetime | None = max(arrivals, default=None)
+        self.first, self.last = _span(arrivals)
 
     def _ask(
         self,
@@ -139,6 +138,13 @@ def _columns(messages: Sequence[Message]) -> list[tuple[Any, ...]]:  # each has 
     if not messages:
         return [()] * _FIELDS
     return list(islice(zip(*messages, strict=True), _FIELDS))
+
+
+def _span(instants: Sequence[datetime]) -> tuple[datetime | None, datetime | None]:
+    """The first and the last; all messages of a batch mostly arrive at one instant."""
+    if instants and is_uniform(instants):
+        return instants[0], instants[0]
+    return min(instants, default=None), max(instants, default=None)
 
 
 class MergeCandidates:

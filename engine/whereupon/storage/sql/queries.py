@@ -136,9 +136,9 @@ class Queries:
 
 
 def _scanned(kind: type) -> str:
-    columns = _EVERY_COLUMN.sub(_columns, f"{SCANNED[kind].name}.*")
     if kind is StoredMessage:
         joined = "whereupon_name ON whereupon_name.id = whereupon_message.name_id"
-        columns = f"{columns}, whereupon_name.type, whereupon_name.name"
+        columns = parts("reads")["message"]
         return f"SELECT {columns} FROM whereupon_message JOIN {joined}"  # noqa: S608 - our own names
+    columns = _EVERY_COLUMN.sub(_columns, f"{SCANNED[kind].name}.*")
     return f"SELECT {columns} FROM {SCANNED[kind].name}"  # noqa: S608 - our own names

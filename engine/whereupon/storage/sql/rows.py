@@ -6,6 +6,7 @@ so that numbers come back as they were said.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, TypeAlias, cast
@@ -14,8 +15,16 @@ from pydantic import JsonValue
 
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
 from whereupon.messages.columns import is_uniform
-from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref, refs_of
-from whereupon.messages.times import all_as_micros, as_micros, from_micros
+from whereupon.messages.model import (
+    Message,
+    MessageType,
+    Origin,
+    SenderClass,
+    id_in_ref,
+    ids_in_refs,
+    refs_of,
+)
+from whereupon.messages.times import EPOCH, MICROSECOND, all_as_micros, as_micros, from_micros
 from whereupon.records import (
     ChannelState,
     ClaimJob,
@@ -52,6 +61,10 @@ _ID_KINDS = {member.value: member for member in IdKind}
 
 SOURCE_TEXTS = {member: member.value for member in SenderClass}
 
+
+# As `_make` does, without counting the fields once more.
+_new_message: Callable[[Any], Message] = partial(tuple.__new__, Message)
+_new_stored: Callable[[Any], StoredMessage] = partial(tuple.__new__, StoredMessage)
 
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
@@ -103,23 +116,30 @@ def _source_texts(sources: Sequence[SenderClass]) -> list[str]:
 
 
 def messages_from(found: Iterable[Record]) -> list[StoredMessage]:
-    """Messages in the order of their rows, each with its name's type and name behind it; column by column, too."""
+    """Messages in the order of their rows, whose columns the part ``message`` of the statements names."""
     columns = list(zip(*found, strict=True))
     if not columns:
         return []
-    keys, refs, _, owners, users, devices, targets, *times, sources, depths = columns[:12]
-    bodies, _, types, names = columns[12:]
-    instants: dict[int | None, datetime | None] = {None: None}  # equal ones are made once
-    instants |= {micros: from_micros(micros) for micros in set().union(*times) - {None}}
+    keys, refs, owners, users, devices, targets, *times, sources, depths, bodies = columns[:12]
+    types, names = columns[12:]
+    timestamps, arrivals, originals = times
+    happened = _instants(timestamps)
     said = zip(
-        *(map(id_in_ref, refs), map(_TYPES.__getitem__, types), names, users, devices, targets),
-        *(map(instants.__getitem__, column) for column in times),
+        *(ids_in_refs(refs), map(_TYPES.__getitem__, types), names, users, devices, targets),
+        *(happened, _instants(arrivals)),
+        happened if originals == timestamps else _instants(originals),
         *(map(SOURCES.__getitem__, sources), repeat(_LIVE), bodies, depths),
         *(repeat(()), repeat(None)),
         strict=False,  # what is the same for all has no end
     )
-    messages = map(Message._make, said)
-    return list(map(StoredMessage._make, zip(keys, owners, messages, strict=True)))
+    return list(map(_new_stored, zip(keys, owners, map(_new_message, said), strict=True)))
+
+
+def _instants(column: Sequence[int | None]) -> list[datetime | None]:
+    """The instants of a column; equal ones are made once."""
+    made: dict[int | None, datetime | None] = {None: None}
+    made |= {micros: EPOCH + micros * MICROSECOND for micros in {*column} if micros is not None}
+    return [*map(made.__getitem__, column)]
 
 
 def message_from(row: Record) -> StoredMessage:
@@ -130,7 +150,7 @@ def message_from(row: Record) -> StoredMessage:
 def newest_last(found: Iterable[Record]) -> list[Record]:
     """Rows of messages by timestamp, then key."""
     by_key = sorted(found, key=itemgetter(0))  # twice, since numbers are compared faster than pairs
-    return sorted(by_key, key=itemgetter(7))
+    return sorted(by_key, key=itemgetter(6))
 
 
 def person_row(person: Person) -> Parameters:

@@ -215,9 +215,8 @@ class Sqlite(Database):
         return SqliteInsert(table, self.statement(sql))
 
     def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
-        """An update that binds nothing as SQLite takes it at the least cost."""
-        made = super().change(table, names, only=only)
-        return SqliteUpdate(made.sql, made.names, {})
+        """By one statement for rows that get the same values."""
+        return SqliteUpdate(table, super().change(table, names, only=only))
 
     def lock_schema(self, connection: Connection) -> None:
         """Nothing to do: a transaction locks the whole database."""

@@ -3,16 +3,17 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import repeat
-from operator import add
+from itertools import groupby, repeat
+from operator import add, itemgetter
 from typing import Final, cast
 
-from sqlalchemy import Connection, LargeBinary, Table
+from sqlalchemy import Connection, LargeBinary, Table, UniqueConstraint
 from typing_extensions import override
 
 import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.messages.columns import is_uniform
 from whereupon.storage.sql.dialects import Parameters, Statement
+from whereupon.storage.sql.listed_values import as_array
 
 SIZES: Final = (50, 10, 1)
 """Rows of one statement: of as many as there are, then of what is left. More than fifty gain little."""
@@ -20,6 +21,7 @@ SIZES: Final = (50, 10, 1)
 _FEW: Final = 10
 """Fewer rows go in one by one, as they are."""
 _SHAPES: Final = 64
+_VALUES, _KEY = itemgetter(slice(-1)), itemgetter(-1)
 _NULL: Final = float("nan")
 """What is bound for NULL, as which SQLite takes a NaN. For `None` and for `bytes` the driver looks for an adapter each
 time, which costs more than binding a value; it takes a float and a bytearray as they are."""
@@ -114,13 +116,43 @@ def _one_after_another(columns: Sequence[Sequence[object]]) -> list[object]:
 
 
 class SqliteUpdate(Statement):
-    """An update of rows by their keys."""
+    """An update of rows by their keys.
 
-    __slots__ = ()
+    Rows that get the same values, as the messages of a claim do, are changed by one statement, unless a unique index
+    has a changed column: then their order counts. As with inserts, it is not undone alone (``OR FAIL``).
+    """
+
+    __slots__ = ("_in_order", "_together")
+
+    def __init__(self, table: Table, one: Statement) -> None:
+        super().__init__(one.sql, one.names, {})
+        listed = one.sql.replace('"key" = ?', '"key" IN (SELECT value FROM json_each(?))')
+        self._together = listed.replace("UPDATE", "UPDATE OR FAIL", 1)
+        unique = [index.columns for index in table.indexes if index.unique]
+        unique += [c.columns for c in table.constraints if isinstance(c, UniqueConstraint)]
+        names = {column.name for columns in unique for column in columns}
+        self._in_order = not names.isdisjoint(one.names)
 
     def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Change rows; how many."""
         return super().write(connection, [tuple(_bound(row)) for row in rows])
+
+    @override
+    def send_rows(self, connection: Connection, rows: list[Parameters]) -> None:
+        """Change rows."""
+        if self._in_order or len(rows) < _FEW:
+            self.write(connection, rows)
+            return
+        alone, together = list[Parameters](), list[Parameters]()
+        for values, group in groupby(rows, _VALUES):
+            keys = [*map(_KEY, group)]
+            if len(keys) < _FEW:
+                alone += [(*values, key) for key in keys]
+            else:
+                together.append((*_bound(values), as_array(keys)))
+        self.write(connection, alone)
+        if together:
+            driver_cursor.run_many(connection, self._together, together)
 
 
 def _bound(values: Sequence[object]) -> list[object]:

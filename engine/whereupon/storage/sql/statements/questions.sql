@@ -18,7 +18,7 @@ WHERE person_key = :person AND message_key = ANY(:keys)
 ORDER BY message_key, key
 
 -- name: claimed_messages
-SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+SELECT {message}
 FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.owner = :person AND whereupon_message.user_id IS NULL
@@ -54,7 +54,7 @@ LIMIT :limit
 
 -- name: messages_before
 -- The first condition is one that the index by owner and timestamp has.
-SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+SELECT {message}
 FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.owner = :person AND whereupon_message.timestamp <= :before

@@ -33,8 +33,15 @@ JOIN whereupon_name AS name ON name.id = message.name_id
 LEFT JOIN whereupon_request AS request ON request.message_id = message.message_id
 WHERE message.message_id = ANY(:ids)
 
+-- part: message
+-- What is read of a message, in this order (see `rows.messages_from`); a column costs more than to find the row.
+whereupon_message."key", whereupon_message.message_id, whereupon_message.owner, whereupon_message.user_id,
+whereupon_message.anonymous_id, whereupon_message.target_id, whereupon_message.timestamp,
+whereupon_message.received_at, whereupon_message.original_timestamp, whereupon_message.source,
+whereupon_message.depth, whereupon_message.body, whereupon_name.type, whereupon_name.name
+
 -- name: messages
-SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+SELECT {message}
 FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.key = ANY(:keys)
@@ -88,14 +95,14 @@ SELECT id FROM whereupon_skipped_list WHERE revision = :type AND kind = :name
 SELECT id FROM whereupon_name WHERE name >= :first AND name <= :last AND type = 'track'
 
 -- name: owned_messages
-SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+SELECT {message}
 FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
 ORDER BY whereupon_message.timestamp, whereupon_message.key
 
 -- name: some_owned_messages
-SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+SELECT {message}
 FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
@@ -103,7 +110,7 @@ LIMIT :limit
 
 -- name: live_messages
 -- Without inert ones: by their name, or by their name and age.
-SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+SELECT {message}
 FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
@@ -122,7 +129,7 @@ GROUP BY message.owner, name.type, name.name
 
 -- name: waiting_messages
 -- The index finds the timestamps; the last condition is about messages of the same instant.
-SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+SELECT {message}
 FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
 WHERE whereupon_message.owner = :owner
