@@ -25,12 +25,12 @@ from whereupon.delivery.host_secrets import HostSecrets, Secrets
 from whereupon.delivery.retries import Retry
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Message, Origin, Source
+from whereupon.pipeline.fresh_ids import fresh_id
 from whereupon.pipeline.ingestion import (
     Ingested,
     WireMessage,
     answer,
     as_source,
-    fresh_id,
     read_batch,
 )
 from whereupon.ports import Clock, HostTransaction

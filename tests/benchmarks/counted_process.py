@@ -51,7 +51,8 @@ from whereupon.engine import Engine
 from whereupon.messages.codec import decode
 from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.streams import StreamReader
-from whereupon.pipeline.ingestion import fresh_id, read_batch
+from whereupon.pipeline.fresh_ids import fresh_id
+from whereupon.pipeline.ingestion import read_batch
 from whereupon.pipeline.joint_takes import JointTake
 from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.replay.stream_replay import Replay, read_streams

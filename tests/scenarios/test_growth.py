@@ -28,7 +28,8 @@ from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Origin, SenderClass, Source
-from whereupon.pipeline.ingestion import fresh_id, read_batch
+from whereupon.pipeline.fresh_ids import fresh_id
+from whereupon.pipeline.ingestion import read_batch
 from whereupon.pipeline.load import BatchLoader
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import Store

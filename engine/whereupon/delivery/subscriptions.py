@@ -18,11 +18,11 @@ from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.times import as_micros, format_instant, from_micros
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
+from whereupon.pipeline.fresh_ids import fresh_id
 from whereupon.pipeline.ingestion import (
     Ingested,
     Reading,
     answer,
-    fresh_id,
     read_batch,
     refuse,
 )

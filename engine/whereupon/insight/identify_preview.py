@@ -13,7 +13,8 @@ from whereupon.errors import MessageRejectedError
 from whereupon.insight.clauses import subject_of
 from whereupon.messages.model import Message, Origin, SenderClass, id_in_ref
 from whereupon.pipeline.batches import Pipeline
-from whereupon.pipeline.ingestion import fresh_id, read_batch, refuse
+from whereupon.pipeline.fresh_ids import fresh_id
+from whereupon.pipeline.ingestion import read_batch, refuse
 from whereupon.ports import Session
 from whereupon.records import Delivery, EntryState, StoredMessage
 

@@ -14,7 +14,7 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.codec import decode
 from whereupon.messages.envelope import as_text
 from whereupon.messages.times import earlier, format_instant
-from whereupon.pipeline.ingestion import fresh_id
+from whereupon.pipeline.fresh_ids import fresh_id
 from whereupon.ports import Session
 from whereupon.records import MISSED, OVERTAKEN, STILL_RUNNING, BroadcastRun, Changes
 from whereupon.rules.model import OPEN_FOR, OnCall, OnSchedule, Rule, closing_of, local_time_of

@@ -1,6 +1,5 @@
 """From what a sender hands over to messages and rejections, and to the answer."""
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -123,11 +122,6 @@ def refuse(rejected: Sequence[Rejected]) -> None:
     if rejected:
         fault = rejected[0]
         raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
-
-
-def fresh_id() -> str:
-    """An id for a message that came without one."""
-    return secrets.token_hex(12)
 
 
 def as_source(source: str) -> SenderClass:

@@ -72,15 +72,18 @@ class FairLock(WriteLock):
     def _is_mine(self) -> bool:
         return self._holder == get_ident()
 
-    @contextmanager
-    def _turn(self, deadline: Deadline | None) -> Iterator[None]:
+    def _turn(self, deadline: Deadline | None) -> AbstractContextManager[None]:
+        return _Turn(self, deadline)
+
+    def wait(self, deadline: Deadline | None) -> None:
+        """Take the lock, once it is this thread's turn."""
         self._wait(deadline)
         self._holder = get_ident()
-        try:
-            yield
-        finally:
-            self._holder = None
-            self._pass_on()
+
+    def pass_on(self) -> None:
+        """Give the lock to the next thread."""
+        self._holder = None
+        self._pass_on()
 
     def _wait(self, deadline: Deadline | None) -> None:
         with self._guard:
@@ -113,6 +116,21 @@ class FairLock(WriteLock):
                 self._waiting.popleft().release()
             else:
                 self._taken = False
+
+
+class _Turn:
+    """Holds a lock for the block. A generator would cost a single call several times as much."""
+
+    __slots__ = ("_deadline", "_lock")
+
+    def __init__(self, lock: FairLock, deadline: Deadline | None) -> None:
+        self._lock, self._deadline = lock, deadline
+
+    def __enter__(self) -> None:
+        self._lock.wait(self._deadline)
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.pass_on()
 
 
 class NoLock(WriteLock):

@@ -19,7 +19,7 @@ def fetch(connection: Connection, sql: str, parameters: Parameters) -> Rows:
     if is_observed(connection):
         with connection.exec_driver_sql(sql, parameters) as result:
             return result.cursor.fetchall() if result.cursor is not None else ()
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open
     try:
         cursor.execute(sql, parameters)
         rows: Rows = cursor.fetchall() if cursor.description else ()
@@ -31,27 +31,30 @@ def fetch(connection: Connection, sql: str, parameters: Parameters) -> Rows:
 
 def run(connection: Connection, sql: str, parameters: Parameters = ()) -> int:
     """Run a statement once; how many rows it wrote."""
-    return _written(connection, sql, parameters, "execute")
+    if is_observed(connection):
+        return connection.exec_driver_sql(sql, parameters).rowcount
+    cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open
+    try:
+        cursor.execute(sql, parameters)
+        written: int = cursor.rowcount
+    except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
+        raise_as_sqlalchemy(connection, error, cursor, sql, parameters)
+    cursor.close()
+    return written
 
 
 def run_many(connection: Connection, sql: str, rows: list[Parameters]) -> int:
     """Run a statement for each row of parameters; how many rows it wrote."""
     if len(rows) == 1:
         return run(connection, sql, rows[0])
-    return _written(connection, sql, rows, "executemany")
-
-
-def _written(
-    connection: Connection, sql: str, parameters: Parameters | list[Parameters], how: str
-) -> int:
     if is_observed(connection):
-        return connection.exec_driver_sql(sql, parameters).rowcount
-    cursor = connection.connection.cursor()
+        return connection.exec_driver_sql(sql, rows).rowcount
+    cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open
     try:
-        getattr(cursor, how)(sql, parameters)
+        cursor.executemany(sql, rows)
         written: int = cursor.rowcount
     except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
-        raise_as_sqlalchemy(connection, error, cursor, sql, parameters)
+        raise_as_sqlalchemy(connection, error, cursor, sql, rows)
     cursor.close()
     return written
 

@@ -8,13 +8,14 @@ process that waits already.
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 from whereupon.storage.deadline import Deadline, busy
 
 if sys.platform != "win32":
     import fcntl
+
+
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 
 class FileQueue:
@@ -25,19 +26,28 @@ class FileQueue:
         self._path = f"{database}-turn" if is_file and sys.platform != "win32" else None
         self._held: set[int] = set()
 
-    @contextmanager
-    def turn(self, deadline: Deadline) -> Iterator[None]:
+    def turn(self, deadline: Deadline) -> "_Turn":
         """Wait for the lock of the queue, and hold it for the block."""
-        descriptor = self._open()
+        return _Turn(self, deadline)
+
+    def wait(self, deadline: Deadline) -> int | None:
+        """Wait for the lock; the descriptor that holds it, if there is a file."""
+        descriptor, came = self._open(), False
         try:
-            while not _locks(descriptor):
-                if not deadline.wait():
-                    raise busy()
-            yield
+            while not (came := _locks(descriptor)) and deadline.wait():
+                pass
         finally:
-            if descriptor is not None:
-                self._held.discard(descriptor)
-                os.close(descriptor)
+            if not came:
+                self.leave(descriptor)
+        if not came:
+            raise busy()
+        return descriptor
+
+    def leave(self, descriptor: int | None) -> None:
+        """Give the lock to the next process."""
+        if descriptor is not None:
+            self._held.discard(descriptor)
+            os.close(descriptor)
 
     def reset_after_fork(self) -> None:
         """In a child after a fork: close descriptors that came along, or they would keep the lock."""
@@ -48,13 +58,28 @@ class FileQueue:
         """A new descriptor each time, so that neither threads nor forked processes share a lock."""
         if self._path is None:
             return None
-        with suppress(
-            OSError
-        ):  # where no file can be, there is no queue, and the lock alone decides
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            self._held.add(descriptor)
-            return descriptor
-        return None
+        try:
+            descriptor = os.open(self._path, _FLAGS, 0o666)
+        except OSError:  # where no file can be, there is no queue, and the lock alone decides
+            return None
+        self._held.add(descriptor)
+        return descriptor
+
+
+class _Turn:
+    """Holds a queue's lock for the block. A generator would cost a single call several times as much."""
+
+    __slots__ = ("_deadline", "_descriptor", "_queue")
+
+    def __init__(self, queue: FileQueue, deadline: Deadline) -> None:
+        self._queue, self._deadline = queue, deadline
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> None:
+        self._descriptor = self._queue.wait(self._deadline)
+
+    def __exit__(self, *_: object) -> None:
+        self._queue.leave(self._descriptor)
 
 
 def _locks(descriptor: int | None) -> bool:

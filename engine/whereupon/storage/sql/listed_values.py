@@ -40,7 +40,7 @@ class ListingStatement(Statement):
         make: makes a statement of a text.
     """
 
-    __slots__ = ("_lists", "_make", "_short", "_text")
+    __slots__ = ("_lists", "_make", "_only", "_short", "_text")
 
     def __init__(self, text: str, make: Callable[[str], Statement]) -> None:
         made = make(text)
@@ -48,15 +48,22 @@ class ListingStatement(Statement):
         self._text = text
         self._make = make
         self._lists = tuple(dict.fromkeys(_LISTED.findall(text)))
+        self._only = self._lists[0] if not self._lists[1:] else None
         self._short: dict[tuple[int, ...], _Short] = {}
 
     def bound(self, values: Mapping[str, Any]) -> tuple[str, Parameters]:
         """The text for these values, and its parameters."""
-        lists = [values[name] for name in self._lists]
-        counts = tuple([len(each) if type(each) is FewValues else 0 for each in lists])
+        if self._only is not None:
+            few = values[self._only]
+            counts: tuple[int, ...] = (len(few) if type(few) is FewValues else 0,)
+        else:
+            few, lists = FewValues(), [values[name] for name in self._lists]
+            counts = tuple([len(each) if type(each) is FewValues else 0 for each in lists])
         if not any(counts):
             return super().bound(values)
         short = self._short.get(counts) or self._shortened(counts)
+        if short.is_list_alone:
+            return short.sql, few
         return short.sql, tuple(
             [values[n] if at is None else values[n][at] for n, at in short.parameters]
         )
@@ -64,16 +71,22 @@ class ListingStatement(Statement):
     def _shortened(self, counts: tuple[int, ...]) -> "_Short":
         numbers = dict(zip(self._lists, counts, strict=True))
         made = self._make(_LISTED.sub(lambda found: _one_by_one(found[1], numbers), self._text))
-        short = _Short(made.sql, [_taken(name) for name in made.names])
-        self._short[counts] = short
+        parameters = [_taken(name) for name in made.names]
+        alone = [(self._only, at) for at in range(counts[0])]
+        self._short[counts] = short = _Short(made.sql, parameters, parameters == alone)
         return short
 
 
 class _Short(NamedTuple):
-    """A text for few values, and the name of each parameter, with its place where it is one of a list's values."""
+    """A text for few values, and the name of each parameter, with its place where it is one of a list's values.
+
+    Attributes:
+        is_list_alone: whether the values of one list are all of the parameters.
+    """
 
     sql: str
     parameters: list[tuple[str, int | None]]
+    is_list_alone: bool
 
 
 def is_listing(text: str) -> bool:

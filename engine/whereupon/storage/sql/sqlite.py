@@ -41,6 +41,7 @@ from whereupon.storage.sql.listed_values import (
 )
 from whereupon.storage.sql.prefilter import SqlitePrefilterClauses
 from whereupon.storage.sql.sqlite_errors import check_file, typed_errors
+from whereupon.storage.sql.sqlite_transaction import SqliteTransaction
 from whereupon.storage.sql.sqlite_writes import SqliteInsert, SqliteUpdate
 from whereupon.storage.sql.watch_thread import FileWatch
 
@@ -94,33 +95,42 @@ class Sqlite(Database):
         self._keeps_connection = keeps_connection
         self._kept: Connection | None = None
 
-    @contextmanager
-    def session(self, engine: Engine) -> Iterator[Connection]:
+    def session(self, engine: Engine) -> SqliteTransaction:
         """Begins with the write lock, so that what is read stays true until the commit."""
-        with typed_errors():
-            connection, is_sound = self._writing(engine), False
-            try:
-                self._begin(connection)
-                yield connection
-                driver_cursor.run(connection, "COMMIT")
-                is_sound = True
-            except BaseException:
-                if not connection.invalidated:  # an interrupt has closed it, which rolls back
-                    connection.connection.rollback()  # no error if SQLite has done so already
-                raise
-            finally:
-                if is_sound and self._keeps_connection:
-                    self._kept = connection
-                else:
-                    connection.close()
+        return SqliteTransaction(self, engine)
 
-    def _writing(self, engine: Engine) -> Connection:
-        """The connection that was kept, or another one."""
+    def begin(self, engine: Engine) -> Connection:
+        """Begin to write, on the connection that was kept, or on another one."""
         connection, self._kept = self._kept, None
         if connection is None:
             connection = _connected(engine)
             _overwrite_freed_bytes(connection)
+        try:
+            self._begin(connection)
+        except BaseException:
+            self.roll_back(connection)
+            raise
         return connection
+
+    def commit(self, connection: Connection) -> None:
+        """Commit, and keep the connection."""
+        try:
+            driver_cursor.run(connection, "COMMIT")
+        except BaseException:
+            self.roll_back(connection)
+            raise
+        if self._keeps_connection:
+            self._kept = connection
+        else:
+            connection.close()
+
+    def roll_back(self, connection: Connection) -> None:
+        """Roll back, and keep the connection no longer."""
+        try:
+            if not connection.invalidated:  # an interrupt has closed it, which rolls back
+                connection.connection.rollback()  # no error if SQLite has done so already
+        finally:
+            connection.close()
 
     def close_idle(self) -> None:
         """Give back the connection that was kept."""
@@ -249,7 +259,7 @@ class Sqlite(Database):
         """The values themselves if they are few, else a JSON array. SQLite would cut a text at a NUL, so that is refused."""
         if len(values) <= FEW:
             members: str | FewValues = FewValues(values)
-            is_cut = any(type(value) is str and "\0" in value for value in values)
+            is_cut = bool(members) and type(members[0]) is str and "\0" in "".join(members)  # type: ignore[arg-type]  # all are texts
         else:
             members = as_array(values)
             is_cut = "\\u0000" in members

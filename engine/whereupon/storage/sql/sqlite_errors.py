@@ -34,9 +34,15 @@ class typed_errors:  # noqa: N801 - used as contextlib's managers are, and for e
         """Nothing is to be done yet."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        said = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(said, sqlite3.Error) and (refusal := _typed(said)) is not None:
-            raise refusal from error
+        if error is not None:
+            raise_typed(error)
+
+
+def raise_typed(error: BaseException) -> None:
+    """Raise an error of SQLite as a `StoreError`, if there is one for it."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(said, sqlite3.Error) and (refusal := _typed(said)) is not None:
+        raise refusal from error
 
 
 def _typed(said: BaseException | None) -> StoreError | None:

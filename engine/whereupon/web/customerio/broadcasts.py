@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from whereupon.conditions import Condition
 from whereupon.engine import Engine
 from whereupon.errors import OperationError, UnknownNameError
-from whereupon.pipeline.ingestion import fresh_id
+from whereupon.pipeline.fresh_ids import fresh_id
 from whereupon.rules.model import OnCall, Rule
 from whereupon.web.customerio.answers import RefusedError, done, said_as_json
 from whereupon.web.customerio.asked import (

@@ -11,7 +11,8 @@ from whereupon.engine import Engine
 from whereupon.messages.codec import encode
 from whereupon.messages.model import Origin, SenderClass
 from whereupon.messages.size_limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, MAX_MESSAGE_BYTES
-from whereupon.pipeline.ingestion import Ingested, Rejected, fresh_id, read_batch
+from whereupon.pipeline.fresh_ids import fresh_id
+from whereupon.pipeline.ingestion import Ingested, Rejected, read_batch
 from whereupon.records import RequestOutcome
 from whereupon.web.customerio.answers import Fault, RefusedError
 from whereupon.web.customerio.messages import Wire
