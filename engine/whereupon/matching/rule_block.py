@@ -8,7 +8,7 @@ rule, which makes one block anew.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from whereupon.conditions import Data, JsonValue
 from whereupon.conditions.paths import follow, parts_of
@@ -58,6 +58,10 @@ _MAKERS: Final[
 
 BlockVersions: TypeAlias = tuple[tuple[str, str], ...]
 _OTHER: Final = ValueKind.OTHER
+_HOLDERS: Final = ("properties", "person")
+"""What has most of the values that rules compare: each a mapping, in what is recorded."""
+_AT_TOP: Final = 2
+"""The names of a path to what stands at the top of one of these."""
 _new = tuple.__new__  # a named tuple of values that are in its order already
 _ID_AND_DIGEST = attrgetter("id", "digest")
 
@@ -84,15 +88,16 @@ class _Column(NamedTuple):
     """A table, where its values are, and whether they are the message's (`where`) or the person's.
 
     Attributes:
-        root, parts: the first name of the path of the values, and all names.
-        name: the second, if there are no more.
+        holder: the place among `_HOLDERS` of what has the values; None if they are not at its top.
+        parts: the names of their path.
+        name: the last of these.
         by_text: see `AttributeTable`.
         is_doubtful: whether there are values with which the message's test has to be evaluated.
     """
 
-    root: str
-    name: str | None
+    holder: int | None
     parts: tuple[str, ...]
+    name: str
     table: AttributeTable
     by_text: Mapping[str, int] | None
     is_where: bool
@@ -101,10 +106,11 @@ class _Column(NamedTuple):
     @classmethod
     def of(cls, path: str, table: AttributeTable, *, is_where: bool) -> "_Column":
         """The column of a table whose values are at that path."""
-        root, *below = parts = parts_of(path)
-        name = below[0] if len(below) == 1 else None
+        parts = parts_of(path)
+        is_at_top = len(parts) == _AT_TOP and parts[0] in _HOLDERS
+        holder = _HOLDERS.index(parts[0]) if is_at_top else None
         is_doubtful = is_where and not table.is_exact
-        return cls(root, name, parts, table, table.by_text, is_where, is_doubtful)
+        return cls(holder, parts, parts[-1], table, table.by_text, is_where, is_doubtful)
 
 
 class RuleBlock:
@@ -128,8 +134,10 @@ class RuleBlock:
         Args:
             first: the place in the list of the block's first rule.
         """
-        if len(self.rules) >= self.few:
-            left, unsure = self._left(data, kind)
+        holders = data.get("properties"), data.get("person")
+        is_usual = isinstance(holders[0], Mapping) and isinstance(holders[1], Mapping)
+        if len(self.rules) >= self.few and is_usual:
+            left, unsure = self._left(holders, data, kind)
             return self._among(left, unsure, data, first) if left else []
         return [
             Candidate(first + place, rule, not is_open)
@@ -161,9 +169,9 @@ class RuleBlock:
         """The tables of what stands at the top of a person's attributes (True) and of a message's properties."""
         columns = self._arranged[0] if len(self.rules) >= self.few else ()
         return [
-            (each.root == "person", each.name, each.table, each.by_text)
+            (_HOLDERS[each.holder] == "person", each.name, each.table, each.by_text)
             for each in columns
-            if each.root in {"properties", "person"} and each.name is not None
+            if each.holder is not None
         ]
 
     @cached_property
@@ -171,16 +179,17 @@ class RuleBlock:
         """The rules of a block without tables, each with whether it is open (see `Criteria`)."""
         return [(rule, criteria_of(rule).is_open) for rule in self.rules]
 
-    def _left(self, data: Data, kind: RuleKind | None) -> tuple[int, int]:
-        """As bits: the rules that the message may satisfy, and those among them that have to be evaluated."""
+    def _left(self, holders: Sequence[Any], data: Data, kind: RuleKind | None) -> tuple[int, int]:
+        """As bits: the rules that the message may satisfy, and those among them that have to be evaluated.
+
+        Args:
+            holders: what `data` has under `_HOLDERS`.
+        """
         left = self._of_kind[kind]
         columns, unsure, is_open = self._arranged
-        for root, name, parts, table, by_text, is_where, is_doubtful in columns:
-            holder = data.get(root)
-            if name is not None and type(holder) is dict:
-                value = holder.get(name)
-            else:
-                value = follow(data, parts, None)  # type: ignore[arg-type]  # read as an object is
+        for holder, parts, name, table, by_text, is_where, is_doubtful in columns:
+            at_top = None if holder is None else holders[holder]
+            value = follow(data, parts, None) if at_top is None else at_top.get(name)  # type: ignore[arg-type]  # read as an object is
             if by_text is not None and type(value) is str:
                 left &= by_text.get(value, table.others)
             else:
