@@ -24,6 +24,7 @@ from whereupon.matching import RuleIndex, RuleSelection, TriggerMatch
 from whereupon.messages.model import Message, MessageType, id_in_ref
 from whereupon.records import (
     EXITS,
+    INSIDE,
     WITHDRAWN,
     ClaimRun,
     Delivery,
@@ -169,7 +170,7 @@ class BatchState:
     def save_entry(self, entry: Entry) -> None:
         """Save the new state of an entry."""
         self.changes.entries[entry.key] = entry
-        if entry.is_inside:
+        if entry.state in INSIDE:
             self.clocked.touch_inside(entry, self.index.timed)
             self.active[entry.person_key][entry.key] = entry
             if entry.due_at is not None and self.may_run(entry):

@@ -51,14 +51,16 @@ class Route:
         is_plain: for a copy of other steps, what holds of these; found by the steps themselves if it is None.
 
     Attributes:
+        first: the address of the first step; `END` if there is none.
         is_plain: whether the rule has nothing but sends, plain waits and the like: no arms, no `if`, no name.
     """
 
-    __slots__ = ("_arms", "_places", "is_plain", "steps")
+    __slots__ = ("_arms", "_places", "first", "is_plain", "steps")
 
     def __init__(self, steps: Sequence[Step], *, is_plain: bool | None = None) -> None:
         self.steps: Steps = tuple(steps)
         plain = all(map(_is_plain, self.steps)) if is_plain is None else is_plain
+        self.first: Final = (self.steps[0].name or "0") if self.steps else END
         self.is_plain: Final = plain
         self._places: dict[str, Place] | None = None
         self._arms: dict[tuple[str, str], str] = {}
@@ -71,11 +73,6 @@ class Route:
             self._walk(found, self.steps, "", ("whereupon",), END, ())
             self._places = found
         return self._places
-
-    @property
-    def first(self) -> str:
-        """The address of the first step; `END` if there is none."""
-        return (self.steps[0].name or "0") if self.steps else END
 
     def place(self, address: str) -> Place | None:
         """The step at an address, of whichever round; None behind the last, and if there is no such step."""
