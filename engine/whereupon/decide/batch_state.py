@@ -46,6 +46,7 @@ from whereupon.rules.model import NotWhileActive, Rule
 _ACTIVE, _COMPLETED = EntryState.ACTIVE, EntryState.COMPLETED  # looked up slowly as attributes
 _TRACK = MessageType.TRACK
 ClaimedRules: TypeAlias = dict[MessageName, RuleSelection | None]
+ClaimedSummaries: TypeAlias = dict[datetime, dict[RuleSelection, tuple[SkipSummary, ...]]]
 PlainNames: TypeAlias = dict[MessageType, dict[str, TriggerMatch | None]]
 
 
@@ -79,7 +80,7 @@ class BatchState:
         "_deliveries", "_dropped", "_entries_before", "_erased", "_keys", "_recorded",
         "_runs_before", "_single_claims", "active", "again", "ahead", "alike", "anonymous",
         "anonymous_messages", "belongings", "breakers", "changes", "chunked_id", "claimed_rules",
-        "claims", "clocked", "ended", "given_up", "guards", "has_tombstones", "history",
+        "claimed_summaries", "claims", "clocked", "ended", "given_up", "guards", "has_tombstones", "history",
         "ids_by_spelling", "index", "inert", "moved", "open_runs", "open_skips",
         "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
         "plain", "rule_versions", "seen", "sends", "settings", "spent", "summaries",
@@ -141,6 +142,7 @@ class BatchState:
         self.together: SkippedTogether | None = None
         self.plain: PlainNames = defaultdict(dict)
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
+        self.claimed_summaries: ClaimedSummaries = {}
         self.moved, self._recorded = dict[int, int](), dict[int, int]()
         self._erased, self._dropped = set[int](), set[str]()
         self.own_keys = range(loaded.first_key, loaded.first_key + loaded.keys)

@@ -16,7 +16,8 @@ from whereupon.decide.decisions import Reason
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.people import ClaimedMessages
 from whereupon.decide.person_changes import PersonChange, PutOff, apply_message
-from whereupon.decide.plain_messages import passed_over, plain_match
+from whereupon.decide.plain_messages import is_concerned, plain_match
+from whereupon.decide.skips import skip_claimed
 from whereupon.decide.take_one import Exclusions, exclusions
 from whereupon.decide.waking import wake_tied
 from whereupon.matching import RuleList, RuleSelection
@@ -55,7 +56,7 @@ def _used_by_rules(
     work: BatchState, claimed: ClaimedMessages, now: datetime
 ) -> tuple[Sequence[StoredMessage], Mapping[int, Evaluation]]:
     """The claimed messages that rules use; by key, the evaluations of those that cannot be passed over."""
-    messages, known = claimed.messages, work.claimed_rules
+    messages, known, again = claimed.messages, work.claimed_rules, claimed.again
     named = [*map(_NAMED, messages)]
     for name in {*named} - known.keys():
         known[name] = _rules_of(work, name)
@@ -63,10 +64,11 @@ def _used_by_rules(
     if _UNUSED in rules:
         is_used = [*map(is_not, rules, repeat(_UNUSED))]
         messages, rules = [*compress(messages, is_used)], [*compress(rules, is_used)]
-    evaluated = [stored for stored, each in zip(messages, rules, strict=True) if each is None]
-    if claimed.again:
-        evaluated = [s for s in messages if s.key in claimed.again or known[_NAMED(s)] is None]
-    again = claimed.again
+    evaluated = [
+        stored
+        for stored, each in zip(messages, rules, strict=True)
+        if each is None or stored.key in again or stored.message.depth
+    ]
     return messages, {each.key: _claimed_evaluation(each, again, now) for each in evaluated}
 
 
@@ -87,19 +89,52 @@ def _take(
     now: datetime,
     behind: PutOff | None = None,
 ) -> None:
-    """Take claimed messages, each in its turn.
+    """Take claimed messages: those that open no rule together, and each other in its turn.
 
     Args:
         evaluated: by key, the evaluations of those that cannot be passed over.
         now: when the claim arrived.
     """
-    for stored in messages:
-        evaluation = evaluated.get(stored.key)
-        if evaluation is None:
-            if passed_over(work, stored, now):
-                continue
-            evaluation = Evaluation.of(stored, stored.owner, now, retroactive=True)
-        apply_message(work, evaluation, excluded.get(stored.key, ()), behind=behind)
+    first = 0
+    while first < len(messages):
+        first = _passed_over(work, messages, first, evaluated, now)
+        if first < len(messages):
+            stored = messages[first]
+            evaluation = evaluated.get(stored.key) or Evaluation.of(
+                stored, stored.owner, now, retroactive=True
+            )
+            apply_message(work, evaluation, excluded.get(stored.key, ()), behind=behind)
+            first += 1
+
+
+def _passed_over(
+    work: BatchState,
+    messages: Sequence[StoredMessage],
+    first: int,
+    evaluated: Mapping[int, Evaluation],
+    now: datetime,
+) -> int:
+    """Skip the rules of messages of one person that open none, from a place up to the first that may, whose place it gives."""
+    owner, known = messages[first].owner, work.claimed_rules
+    person = work.persons.get(owner)
+    if person is None or (work.is_due(now) and is_concerned(work, owner)):
+        return first
+    attributes, skipping, place = person.attributes, list[StoredMessage](), first
+    rules = list[RuleSelection]()
+    for stored in messages[first:]:
+        key, of, message = stored
+        each = known[message.type, message.name]
+        if of != owner or each is None or key in evaluated:
+            break
+        if each.selected:
+            if each.plain_candidates(message, attributes):
+                break
+            skipping.append(stored)
+            rules.append(each)
+        place += 1
+    if skipping:
+        skip_claimed(work, skipping, person, rules, now)
+    return place
 
 
 def claimed_evaluations(

@@ -6,7 +6,6 @@ same for a message that is recorded already.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
@@ -85,7 +84,7 @@ def _take_known(
     work: BatchState, message: Message, user_id: str, rules: RuleSelection, is_due: bool
 ) -> Sequence[Candidate] | None:
     person = work.persons.get(work.users.get(user_id, 0))
-    if person is None or (is_due and _is_concerned(work, person.key)):
+    if person is None or (is_due and is_concerned(work, person.key)):
         return None
     device = message.anonymous_id
     if device is not None and not only_prolongs(work, message, person.key, device):
@@ -113,14 +112,8 @@ def plain_match(work: BatchState, type_: MessageType, name: str) -> TriggerMatch
     return found
 
 
-def passed_over(
-    work: BatchState, stored: StoredMessage, claimed_at: datetime | None = None
-) -> bool:
-    """Skip the rules of a recorded message if that is all that it does; otherwise it is to be evaluated.
-
-    Args:
-        stored: the message; its owner is a person.
-        claimed_at: when the claim arrived that brings it; None if it is decided as it arrives.
+def passed_over(work: BatchState, stored: StoredMessage) -> bool:
+    """Skip the rules of a message that is recorded already, if that is all that it does; otherwise it is to be evaluated.
 
     Returns:
         Whether the message is done with.
@@ -129,17 +122,15 @@ def passed_over(
     match = plain_match(work, message.type, message.name)
     if match is None or message.depth or person is None:
         return False
-    now = message.received_at if claimed_at is None else claimed_at
-    if work.is_due(now) and _is_concerned(work, person.key):
+    if work.is_due(message.received_at) and is_concerned(work, person.key):
         return False
-    rules = match.rules if claimed_at is None else match.campaigns
-    if rules.selected:
-        if rules.plain_candidates(message, person.attributes):
+    if match.rules.selected:
+        if match.rules.plain_candidates(message, person.attributes):
             return False
-        skip_together(work, stored, person, rules, claimed_at)
+        skip_together(work, stored, person, match.rules)
     return True
 
 
-def _is_concerned(work: BatchState, person_key: int) -> bool:
+def is_concerned(work: BatchState, person_key: int) -> bool:
     """Whether some of what may be due may be a person's."""
     return bool(work.active.get(person_key)) or work.clocked.concern(person_key)

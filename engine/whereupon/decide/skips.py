@@ -10,8 +10,11 @@ Most messages skip their whole list as they arrive. They say so themselves, by t
 no other record (see `SkippedList`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import repeat
+from operator import itemgetter
 
 from pydantic import JsonValue
 
@@ -33,7 +36,9 @@ from whereupon.records import (
 )
 from whereupon.rules.model import Rule
 
+_KEY = itemgetter(0)
 _new = tuple.__new__  # a named tuple of values that are in its order already
+_SKIPS = partial(_new, Skips)
 
 
 def skip_every_rule(
@@ -65,45 +70,64 @@ def whole_list(work: BatchState, rules: RuleSelection) -> SkippedList | None:
 
 
 def skip_together(
-    work: BatchState,
-    stored: StoredMessage,
-    person: Person,
-    rules: RuleSelection,
-    claimed_at: datetime | None = None,
+    work: BatchState, stored: StoredMessage, person: Person, rules: RuleSelection
 ) -> None:
-    """Skip every rule of the list for its own reason, as most messages do, which have no `Evaluation`.
-
-    Args:
-        claimed_at: when the claim arrived that brings the message; None if it is decided as it arrives.
-    """
-    last = work.together
-    if last is None or last.claimed_at != claimed_at or work.out.emitted[-1] is not last:
-        last = work.together = SkippedTogether(claimed_at)
-        work.out.emitted.append(last)
-    last.rules.append(rules)
-    last.messages.append(stored)
-    last.persons.append(person)
-    whole = rules.skipped_whole if claimed_at is None else None
+    """Skip every rule of the list for its own reason, as most messages do, which have no `Evaluation`."""
+    together = _together(work, None)
+    together.rules.append(rules)
+    together.messages.append(stored)
+    together.persons.append(person)
+    whole = rules.skipped_whole
     if whole is None:
-        _summarize_whole(work, stored, person, rules, claimed_at)
+        when = stored.message.received_at, False
+        said = _summaries(work, rules, _data_of(person), when, None)
+        work.changes.skips.append(Skips(stored.key, person.key, *when, (), said))
     else:
         work.out.rule_lists[whole.revision] = rules.rule_list
         work.changes.skipped_lists[stored.key] = whole
 
 
-def _summarize_whole(
+def skip_claimed(
     work: BatchState,
-    stored: StoredMessage,
+    messages: Sequence[StoredMessage],
     person: Person,
-    rules: RuleSelection,
-    claimed_at: datetime | None,
+    rules: Sequence[RuleSelection],
+    claimed_at: datetime,
 ) -> None:
-    """Record the skips of a message that skips the whole list, apart from the message's own row."""
-    is_claimed = claimed_at is not None
-    when = stored.message.received_at if claimed_at is None else claimed_at, is_claimed
-    data: dict[str, object] = {"person": person.attributes}
-    summaries = _summaries(work, rules, data, when, None)  # type: ignore[arg-type]  # read only
-    work.changes.skips.append(Skips(stored.key, person.key, *when, (), summaries))
+    """The same of messages that a claim brings to a person: each skips every rule of its list, and has a record of that.
+
+    Args:
+        rules: the list of each message.
+        claimed_at: when the claim arrived.
+    """
+    together, when = _together(work, claimed_at), (claimed_at, True)
+    together.rules += rules
+    together.messages += messages
+    together.persons += [person] * len(messages)
+    known = work.claimed_summaries.setdefault(claimed_at, {})
+    said = []
+    for each in rules:
+        summaries = known.get(each)
+        if summaries is None:
+            summaries = _summaries(work, each, _data_of(person), when, None)
+            if not each.rule_list.attributes:
+                known[each] = summaries
+        said.append(summaries)
+    alike = (repeat(value) for value in (person.key, *when, ()))
+    work.changes.skips += map(_SKIPS, zip(map(_KEY, messages), *alike, said, strict=False))
+
+
+def _together(work: BatchState, claimed_at: datetime | None) -> SkippedTogether:
+    """The last that was emitted, if more may be added to it; else a new one."""
+    last = work.together
+    if last is None or last.claimed_at != claimed_at or work.out.emitted[-1] is not last:
+        last = work.together = SkippedTogether(claimed_at)
+        work.out.emitted.append(last)
+    return last
+
+
+def _data_of(person: Person) -> Data:
+    return {"person": person.attributes}  # type: ignore[dict-item]  # read only
 
 
 def _summaries(
