@@ -5,6 +5,7 @@ sent them, so an id may hold a slash, written ``%2F``. Engine calls may wait for
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -84,11 +85,14 @@ def path_templates() -> Sequence[str]:
 
 
 def _described(app: FastAPI) -> Callable[[Request], Response]:
-    """The OpenAPI document; it holds no data, so everybody may read it."""
-    document = describe(app)
+    """The OpenAPI document; it holds no data, so everybody may read it.
+
+    To make it takes most of a second, so it is made when it is first asked for.
+    """
+    document = cache(partial(describe, app))
 
     def answer(_: Request) -> Response:
-        return Response(document, media_type="application/json")
+        return Response(document(), media_type="application/json")
 
     return answer
 
