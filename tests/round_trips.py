@@ -63,7 +63,8 @@ def relayed(server: str) -> Iterator[Relay]:
             yield relay
         finally:
             listening.shutdown(socket.SHUT_RDWR)
-            for thread in (accepting, *threads):
+            accepting.join()  # then no other thread begins
+            for thread in threads:
                 thread.join()
 
 
@@ -82,7 +83,9 @@ def _serve(client: socket.socket, server: str, relay: Relay) -> None:
         behind.connect(str(Path(server) / _NAME))
         answering = Thread(target=_answer, args=(behind, client))
         answering.start()
-        with suppress(OSError):
+        with suppress(
+            OSError, struct.error
+        ):  # the client goes, perhaps before it has said anything
             first = said.read(4)  # the first message has no letter
             behind.sendall(first + said.read(struct.unpack("!I", first)[0] - 4))
             while head := said.read(5):

@@ -8,13 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 from signal import pthread_kill
 from subprocess import PIPE, Popen, run
-from threading import Event, Thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 
 import pytest
 from tests.paths import ROOT
 from tests.rule_files import book_of
 from tests.scenarios.delivery_process import RULES, make
 from tests.shop import NOON, news, purchase, thanks
+from tests.web_server import await_that
 
 from whereupon import Delivery, Engine, RetryLater
 from whereupon.delivery.action_calls import ActionCall
@@ -252,6 +253,7 @@ def test_closing_waits_for_the_call_under_way_and_sends_no_backlog(place: str) -
     assert called.wait(_PATIENCE)
     closing = Thread(target=engine.close)
     closing.start()
+    await_that(lambda: engine._work.is_closing, "closing")  # noqa: SLF001 - else the next may begin
     go_on.set()
     closing.join(_PATIENCE)
     round_.join(_PATIENCE)
@@ -263,9 +265,10 @@ def test_closing_waits_for_the_call_under_way_and_sends_no_backlog(place: str) -
 def test_closing_does_not_wait_for_ever(place: str) -> None:
     """It no longer waits for a call that hangs; the delivery is tried again when its lease ends."""
     engine = Engine.open(place, rules=RULES, clock=FrozenClock(NOON))
-    called, go_on = Event(), Event()
+    called, go_on, calls = Event(), Event(), list[Thread]()
 
     def push(_: Delivery) -> None:
+        calls.append(current_thread())
         called.set()
         go_on.wait(_PATIENCE)
 
@@ -275,6 +278,7 @@ def test_closing_does_not_wait_for_ever(place: str) -> None:
     assert called.wait(_PATIENCE)
     engine.close(timeout=0)
     go_on.set()
+    calls[0].join(_PATIENCE)  # so that it ends before the store is given to another test
 
 
 def test_an_interruption_from_the_keyboard_leaves_the_backlog_to_others(place: str) -> None:
@@ -316,8 +320,7 @@ def test_closing_lets_an_action_under_way_end_and_begins_no_other(place: str) ->
     assert called.wait(_PATIENCE)
     closing = Thread(target=engine.close)
     closing.start()
-    while not engine._work.is_closing:  # noqa: SLF001 - else the next may begin
-        pass
+    await_that(lambda: engine._work.is_closing, "closing")  # noqa: SLF001 - else the next may begin
     go_on.set()
     closing.join(_PATIENCE)
     assert not closing.is_alive()
