@@ -567,10 +567,17 @@ def test_a_locale_without_the_marks_gets_question_marks() -> None:
 )
 def test_wrong_usage_ends_with_two_and_a_word_on_stderr(arguments: tuple[object, ...]) -> None:
     """Exit status 2, the reason on stderr, nothing on stdout, and no traceback."""
-    ended = whereupon_process("replay", *arguments)
+    ended = whereupon("replay", *arguments)
     assert ended.status == 2
     assert ended.stdout == ""
     assert ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_wrong_usage_ends_a_process_so_too() -> None:
+    """What the command line raises becomes the status of the process."""
+    ended = whereupon_process("replay", SHOPPING, "--until", "teatime")
+    assert (ended.status, ended.stdout) == (2, "")
     assert "Traceback" not in ended.stderr
 
 

@@ -13,10 +13,7 @@ Links lead to something, and names of modules are names of modules.
 
 import contextlib
 import io
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,6 +23,7 @@ import pytest
 from tests.clients.doors import Between, open_shop
 from tests.clients.expected import stored_in
 from tests.http_receiver import authority, http_receiver
+from tests.scenarios.commands import whereupon as whereupon_command
 from tests.smtp import mail_server
 
 import whereupon
@@ -374,16 +372,7 @@ def _without_seconds(text: str) -> str:
 
 
 def _run(command: str, folder: Path = ROOT) -> str:
-    arguments = command.split()
-    assert arguments[0] == "whereupon"
-    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+    name, *arguments = command.split()
+    assert name == "whereupon"
+    done = whereupon_command(*arguments, columns=100, folder=folder)
     return done.stdout + done.stderr

@@ -1,14 +1,13 @@
 """The page on reasons: it has every reason, each with an example that leads to it."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fixtures.reference import PAGES
+from tests.scenarios.commands import Record, whereupon
 from tests.scenarios.rule_pages import Section, folders_of, sections_of
 
 from whereupon.decide import consent
@@ -104,7 +103,7 @@ def test_the_example_of_an_end_ends_an_entry_so(section: Section, tmp_path: Path
     assert records[-1]["waiting"] == 0
 
 
-def _replayed(rules: Path) -> list[dict[str, object]]:
+def _replayed(rules: Path) -> list[Record]:
     """The records of a replay of the folder's test."""
     (test,) = read_test_file(rules / "example.test.yaml", TrackingPlan()).tests
     stream = rules.parent / "stream.jsonl"
@@ -118,6 +117,4 @@ def _replayed(rules: Path) -> list[dict[str, object]]:
         if isinstance(given, GivenMessage)
     ]
     stream.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-    command = [sys.executable, "-m", "whereupon", "replay", str(stream), "--rules", str(rules)]
-    done = subprocess.run([*command, "--json"], check=True, capture_output=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return whereupon("replay", stream, "--rules", rules, "--json").records
