@@ -10,7 +10,6 @@ from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +47,35 @@ def changes(name: str) -> tuple[datetime, ...]:
     return (*found, *(at - DAY / 2 for zone_name, at in _SHIFTS if zone_name == name))
 
 
+@cache
+def zones() -> tuple[str, ...]:
+    """A zone for each way in which clocks are set in the years looked at: most zones share theirs with others, or have none."""
+    ways: dict[object, str] = {}
+    for name in ZONES:
+        zone = ZoneInfo(name)
+        way = tuple((begin, *_set(zone, begin)) for begin in changes(name))
+        ways.setdefault(way, name)
+    return tuple(ways.values())
+
+
+def all_changes() -> Iterator[tuple[str, datetime]]:
+    """Every change of those zones' clocks, with the zone."""
+    for name in zones():
+        for begin in changes(name):
+            yield name, begin
+
+
+def _set(zone: ZoneInfo, begin: datetime) -> Sequence[tuple[datetime, timedelta | None]]:
+    """When, in the days around a change, a clock is set, and how it then differs from UTC."""
+    found = list[tuple[datetime, timedelta | None]]()
+    for step in range(4 * 288):
+        at = begin - DAY + STEP * step
+        offset = at.astimezone(zone).utcoffset()
+        if not found or found[-1][1] != offset:
+            found.append((at, offset))
+    return found
+
+
 def instants(first_year: int) -> st.SearchStrategy[datetime]:
     """Any instant from the beginning of a year up to the year 2100."""
     begin = datetime(first_year, 1, 1, tzinfo=UTC)
@@ -81,16 +109,13 @@ def _first_outside(
             yield at, last
 
 
-@pytest.mark.parametrize("name", ZONES)
-def test_nothing_is_sent_inside_quiet_hours_and_all_of_it_at_the_first_moment_outside(
-    name: str,
-) -> None:
+def test_nothing_is_sent_inside_quiet_hours_and_all_of_it_at_the_first_moment_outside() -> None:
     """On every zone, around every change of its clock: never inside, and at the first moment outside."""
-    for begin in changes(name):
+    for name, begin in all_changes():
         points = grid(name, begin)
         for hours in HOURS:
             for at, expected in [*_first_outside(hours, points)][::3]:
-                assert (quiet_until(hours, at, ZoneInfo(name)) or at) == expected, (hours, at)
+                assert (quiet_until(hours, at, ZoneInfo(name)) or at) == expected, (name, hours, at)
 
 
 @given(
@@ -129,11 +154,10 @@ def _expected(points: Sequence[tuple[datetime, datetime]], day: date, at: time) 
     return None
 
 
-@pytest.mark.parametrize("name", ZONES)
-def test_a_wait_until_a_time_of_day_ends_at_its_first_moment_or_behind_the_gap(name: str) -> None:
+def test_a_wait_until_a_time_of_day_ends_at_its_first_moment_or_behind_the_gap() -> None:
     """A skipped local time becomes the first moment after the gap; one that comes twice is its first."""
-    zone = ZoneInfo(name)
-    for begin in changes(name):
+    for name, begin in all_changes():
+        zone = ZoneInfo(name)
         points = grid(name, begin)
         last = points[-1][1].date()
         days = [last - DAY * n for n in (1, 2, 3)]  # some zone has skipped one of them
@@ -142,7 +166,7 @@ def test_a_wait_until_a_time_of_day_ends_at_its_first_moment_or_behind_the_gap(n
             for after, _ in points[:: 288 // 8]:
                 following = [m for m in moments if m > after]
                 if following and after > moments[0] - DAY:
-                    assert next_time_of_day(after, zone, at) == min(following), (after, at)
+                    assert next_time_of_day(after, zone, at) == min(following), (name, after, at)
 
 
 # --- calendar re-entry ------------------------------------------------------------------------------
