@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test quick test-clients mutants check lint bench bench-peers instructions chaos storm journeys year clean
+.PHONY: help demo test quick test-clients mutants check lint bench bench-peers instructions chaos storm properties journeys year clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo "            (VICTIM=delivery kills them while they send mail and webhooks, VICTIM=server kills PostgreSQL,"
 	@echo "            VICTIM=journey kills them while people go through journeys, VICTIM=door kills whereupon serve under load,"
 	@echo "            VICTIM=cap kills processes that send to the same people under caps, VICTIM=broadcast that send broadcasts)"
+	@echo "make properties  try more examples of every property than the suite has time for"
+	@echo "            (PROFILE=full, by default, for 2.5 times as many; PROFILE=deep for 125 times as many)"
 	@echo "make journeys  hold the engine to a model of journeys, on JOURNEYS=10000 generated ones, killed now and then"
 	@echo "            (DATABASE=sqlite or postgres for stores of a database)"
 	@echo "make year  hold the engine to a model of time and people, over a year of PEOPLE=10000 households, day by day"
@@ -155,6 +157,13 @@ SEED ?= 1
 VICTIM ?= process
 chaos: $(VENV)/stamp-test
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --workers $(WORKERS) --seed $(SEED) --victim $(VICTIM)
+
+# Each run of the suite tries other examples, and few of them.
+PROFILE ?= full
+PROPERTIES ?= tests
+properties: $(VENV)/stamp-test
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal --timeout=0 --hypothesis-profile=$(PROFILE) \
+		-m hypothesis $(PROPERTIES)
 
 JOURNEYS ?= 10000
 DATABASE ?= memory

@@ -1,6 +1,8 @@
 """Rule files as data, and the rulebook that they make."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 from pydantic import JsonValue
@@ -47,9 +49,23 @@ def guard(name: str, actions: list[JsonValue], **keys: JsonValue) -> File:
     return {"guard": name, "description": "Who may.", "actions": actions, **keys}
 
 
+@dataclass(frozen=True)
+class _Files:
+    """Files that are the same if their text is."""
+
+    text: str
+    forms: list[File] = field(compare=False)
+
+
 def book_of(*files: Mapping[str, object]) -> Rulebook:
-    """The rulebook of these files, which must be in order."""
+    """The rulebook of these files, which must be in order; it is read once, since nothing changes it."""
     forms = [cast("File", dict(file)) for file in files]
+    return _read(_Files(repr(forms), forms))
+
+
+@lru_cache(maxsize=500)
+def _read(files: _Files) -> Rulebook:
+    forms = files.forms
     segments = {str(form["segment"]): form["who"] for form in forms if "segment" in form}
     values: list[RuleFile | None] = []
     clock: Clock | None = None

@@ -68,7 +68,7 @@ class Server:
         emptied = [f"DELETE FROM {schema}.{name}" for name in tables]  # noqa: S608 - our own names
         lasting = "name IN ('schema', 'erasures')"
         emptied.append(f"DELETE FROM {schema}.whereupon_meta WHERE NOT {lasting}")  # noqa: S608 - our own names
-        self.run(*emptied, f"ALTER SEQUENCE {schema}.{KEYS.name} RESTART")
+        self.run("; ".join([*emptied, f"ALTER SEQUENCE {schema}.{KEYS.name} RESTART"]))
 
     def url(self, schema: str) -> str:
         """The address of a store in a schema."""

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import TypeAlias
 
-from sqlalchemy import Engine, StaticPool, create_engine, delete, inspect, table, text
+from sqlalchemy import Engine, StaticPool, create_engine, inspect, text
 from tests.servers import Server
 
 import whereupon
@@ -68,20 +68,25 @@ def _on(database: Engine) -> Iterator[Opener]:
     """One store for many examples: to open one for each would take too long."""
     store = open_store(database)
     try:
-        yield partial(_emptied, database, store)
+        yield partial(_emptied, database, _emptying(database), store)
     finally:
         store.close()
         database.dispose()
 
 
+def _emptying(database: Engine) -> list[str]:
+    """What empties a store; PostgreSQL takes all of it at once."""
+    names = sorted(set(inspect(database).get_table_names()) - _LASTING)
+    emptying = [f"DELETE FROM {name}" for name in names if name.startswith("whereupon_")]  # noqa: S608
+    emptying.append("DELETE FROM whereupon_meta WHERE name LIKE 'process:%'")
+    return emptying if database.dialect.name == "sqlite" else ["; ".join(emptying)]
+
+
 @contextmanager
-def _emptied(database: Engine, store: Store) -> Iterator[Store]:
+def _emptied(database: Engine, emptying: list[str], store: Store) -> Iterator[Store]:
     with database.begin() as connection:
-        names = inspect(connection).get_table_names()
-        for name in sorted(set(names) - _LASTING):
-            if name.startswith("whereupon_"):
-                connection.execute(delete(table(name)))
-        connection.execute(text("DELETE FROM whereupon_meta WHERE name LIKE 'process:%'"))
+        for statement in emptying:
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
     yield store
 
 

@@ -7,13 +7,14 @@ from itertools import count
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.clients.doors import open_shop
 from tests.clients.expected import body_of, differences, stored_in
 from tests.clients.python_clients import ALL, PythonClient
 from tests.clients.session import Call
+from tests.examples import examples
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:datetime.datetime.utc"
@@ -51,7 +52,7 @@ def sender(
         sdk.let_go()
 
 
-@settings(max_examples=30)  # each is a request
+@examples(30)  # each is a request
 @given(PROPERTIES)
 def test_properties_arrive_as_they_are(
     sender: tuple[PythonClient, Any, Any, Iterator[int]], properties: dict[str, JsonValue]

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from tests.examples import examples
 from tests.servers import Server
 
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass
@@ -362,7 +363,7 @@ def unordered_answers(session: Session) -> list[object]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@examples(60)
 @given(stories())
 def test_memory_and_sqlite_agree(story: list[Happening]) -> None:
     """Every read returns the same after the same story."""
@@ -370,7 +371,7 @@ def test_memory_and_sqlite_agree(story: list[Happening]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@examples(40)
 @given(story=stories())
 def test_memory_and_postgres_agree(server: Server, story: list[Happening]) -> None:
     """The same holds on a database that many writers share."""

@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import StaticPool
+from tests.examples import examples
 from tests.properties.histories import (
     BOOK,
     EVERYTHING,
@@ -51,7 +52,7 @@ claims = st.lists(
 cuts = st.sets(st.integers(0, 12), max_size=5)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(histories, cuts)
 def test_any_split_into_batches_gives_the_same(happened: list[Happening], places: set[int]) -> None:
     """One batch, one message at a time, or any division: the same decisions and the same store.
@@ -69,7 +70,7 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
         assert together.decisions == singly.decisions
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.lists(happenings(ORDINARY), min_size=1, max_size=14), cuts)
 def test_each_of_several_senders_gets_the_answer_that_it_would_get_alone(
     happened: list[Happening], places: set[int]
@@ -94,7 +95,7 @@ def test_each_of_several_senders_gets_the_answer_that_it_would_get_alone(
     assert outcome_of(joint).contents == outcome_of(alone).contents
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(histories, cuts)
 def test_grace_and_stay_do_not_depend_on_batches_either(
     happened: list[Happening], places: set[int]
@@ -109,7 +110,7 @@ def test_grace_and_stay_do_not_depend_on_batches_either(
         assert together.decisions == singly.decisions
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(histories)
 def test_whether_due_work_is_done_between_makes_no_difference(happened: list[Happening]) -> None:
     """A person's due work is done before a message of theirs: by a process that is awake, or with the message.
@@ -137,7 +138,7 @@ def _judged(made: World) -> list[tuple[str, str, str | None]]:
     return [(request.message_id, request.outcome, request.reason) for request in asked]
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(claims, st.integers(1, 3))
 def test_a_claim_in_chunks_ends_as_a_whole_one_ends(
     happened: list[Happening], claim_chunk: int
@@ -154,7 +155,7 @@ def test_a_claim_in_chunks_ends_as_a_whole_one_ends(
     assert parted.decisions == whole.decisions
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     happened=claims,
     claim_chunk=st.integers(1, 3),
@@ -190,7 +191,7 @@ def test_any_call_carries_an_unfinished_claim_out_first(
     assert parted.decisions == whole.decisions
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(histories, cuts)
 def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places: set[int]) -> None:
     """A repeated message id is known for ever: no decision, and no write."""
@@ -203,7 +204,7 @@ def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@examples(40)
 @given(histories, cuts)
 def test_memory_and_sqlite_end_alike(happened: list[Happening], places: set[int]) -> None:
     """Deciding reads and writes the same on every store."""
@@ -211,7 +212,7 @@ def test_memory_and_sqlite_end_alike(happened: list[Happening], places: set[int]
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
+@examples(25)
 @given(happened=histories, places=cuts)
 def test_memory_and_postgres_end_alike(
     server: Server, happened: list[Happening], places: set[int]
@@ -250,7 +251,7 @@ def _assert_alike(
         assert _rows(database) == there
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(histories)
 def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> None:
     """A message triggers once: the next person who gets it does not enter by it."""
@@ -259,7 +260,7 @@ def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> No
     assert all(count == 1 for count in entered.values())
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(lasting)
 def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Happening]) -> None:
     """Each campaign that names a message decides it once while its person has it."""
@@ -276,7 +277,7 @@ def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Ha
 # --- deleting -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     st.lists(happenings(ORDINARY), max_size=6),
     st.lists(happenings(["purchase", "view"]), min_size=1, max_size=6),

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from tests.examples import examples
 from tests.rule_files import File, campaign
 from tests.stores import Opener
 from tests.worlds import after, world
@@ -177,7 +178,7 @@ def _meant(did: Did, now_called: dict[str, str]) -> Iterator[Did]:
         yield Did(person, other, did.minutes)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(caps, happenings)
 def test_caps_hold_as_a_model_of_them_says(
     opener: Opener, chosen: list[Cap], happened: list[Did]
@@ -187,7 +188,7 @@ def test_caps_hold_as_a_model_of_them_says(
         _compared(home, chosen, happened)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.integers(1, 3), st.integers(1, 30), st.lists(st.integers(0, 40), max_size=10))
 def test_what_waits_is_sent_at_the_first_moment_at_which_a_place_is_free(
     opener: Opener, at_most: int, per: int, gaps: list[int]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from hypothesis import given, note
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from tests.properties.profiles import examples
+from tests.examples import examples
 from tests.rule_files import File, book_of, campaign, segment
 from tests.stores import Opener
 from tests.worlds import Extra, World, after, world

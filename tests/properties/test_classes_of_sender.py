@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from tests.properties.profiles import examples
+from tests.examples import examples
 from tests.rule_files import File, broadcast, campaign, segment
 from tests.stores import Opener
 from tests.worlds import DAY, HOUR, World, world

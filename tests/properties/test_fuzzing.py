@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.arrival import Arrival
@@ -57,7 +58,7 @@ def _as_json(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.binary(max_size=200) | objects.map(_as_json))
 def test_any_bytes_are_a_message_or_a_named_refusal(text: bytes) -> None:
     """An accepted message can be read completely: its ids are texts, its times are aware."""
@@ -97,7 +98,7 @@ texts = (
 )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(text=texts)
 def test_any_text_is_a_rule_file_or_located_diagnostics(
     text: str, tmp_path_factory: pytest.TempPathFactory

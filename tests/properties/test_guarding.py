@@ -1,15 +1,12 @@
-"""Mixed histories against an independent oracle: nothing is deleted without every guard's consent.
+"""Mixed histories against an independent oracle: nothing is deleted without every guard's consent."""
 
-A few hundred histories run with the suite; ``WHEREUPON_HISTORIES=10000`` runs that many.
-"""
-
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.rule_files import File, guard
 from tests.stores import contents
 from tests.worlds import NOON, World, message, world
@@ -18,7 +15,6 @@ from whereupon.errors import RequestError, UnknownNameError
 from whereupon.messages.model import MessageType, Origin, SenderClass, erased_name, ref_of
 from whereupon.records import IdKind, Person, Request, RequestOutcome
 
-HISTORIES = int(os.environ.get("WHEREUPON_HISTORIES", "150"))
 PEOPLE = ["person-ada", "person-ben", "person-cy"]
 DEVICES = ["device-1", "device-2"]
 ALLOWED = ["lena", "omar"]
@@ -281,7 +277,7 @@ class Oracle:
             assert repr(user) not in held, f"{user} is gone, and is named still"
 
 
-@settings(max_examples=HISTORIES)
+@examples(150)
 @given(st.lists(STEPS, min_size=5, max_size=30))
 def test_nothing_is_lost_without_every_guards_consent(history: list[Step]) -> None:
     """An erased person leaves no trace; the audit log has no flaw."""

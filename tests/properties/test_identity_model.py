@@ -1,7 +1,4 @@
-"""The engine against the model of identity: the same claims, entries and reasons.
-
-A long run: python -m pytest tests/properties/test_identity_model.py --hypothesis-profile=deep
-"""
+"""The engine against the model of identity: the same claims, entries and reasons."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +10,7 @@ from itertools import cycle, pairwise
 import pytest
 from hypothesis import example, given, note
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.properties.identity_histories import (
     BOOK,
     CAMPAIGNS,
@@ -28,7 +26,6 @@ from tests.properties.identity_histories import (
     wire_of,
 )
 from tests.properties.identity_model import Decided, Line, Model, Plain
-from tests.properties.profiles import examples
 from tests.stores import Opener
 from tests.worlds import NOON
 

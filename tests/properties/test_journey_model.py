@@ -1,6 +1,7 @@
 """The engine and the model of journeys agree. ``make journeys`` runs many more of them."""
 
 import pytest
+from tests.examples import seeds
 from tests.properties.journey_model import Model
 from tests.properties.journey_runs import (
     SEEN,
@@ -15,10 +16,9 @@ from tests.properties.journey_runs import (
 )
 from tests.properties.journey_world import Data
 from tests.properties.journeys import Journey, smallest
-from tests.properties.profiles import examples
 from tests.servers import Server
 
-_SEEDS = range(examples(160).max_examples)
+_SEEDS = seeds(160)
 """Some journeys; more with ``--hypothesis-profile=deep``."""
 
 

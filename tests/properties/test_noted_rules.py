@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
+from tests.examples import seeds
 from tests.properties.journey_runs import instant, journey, wire_of
 from tests.properties.journeys import START, Journey
-from tests.properties.profiles import examples
 from tests.rule_files import book_of
 
 from whereupon import Engine
@@ -21,7 +21,7 @@ from whereupon.scheduling.clocks import FrozenClock
 from whereupon.testing.coverage import Coverage
 from whereupon.testing.reports import Seen
 
-_SEEDS = range(examples(60).max_examples)
+_SEEDS = seeds(60)
 
 
 def _arrivals(whole: Journey) -> Iterator[Message]:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.properties.histories import (
     EVERYTHING,
     TAKE_ONE_RULES,
@@ -47,7 +48,7 @@ class NothingPlain(RuleIndex):
         return replace(super().trigger_match(type_, name), is_plain=False)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     st.lists(happenings(KINDS), min_size=1, max_size=30),
     st.sets(st.integers(0, 29), max_size=4),
@@ -103,7 +104,7 @@ PROPERTIES = st.dictionaries(st.sampled_from("ab"), st.one_of(CLOSE, CLOSE, HOST
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     st.lists(st.tuples(LIKELY, st.one_of(LIKELY, SHORT_FORMS)), min_size=1, max_size=24),
     st.lists(st.tuples(PROPERTIES, PROPERTIES), min_size=1, max_size=4),

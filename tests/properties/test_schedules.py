@@ -5,9 +5,10 @@ from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from tests.examples import examples
 
 from whereupon.decide.own_times import own_time
 from whereupon.records import Person
@@ -44,7 +45,7 @@ def _skips(zone: ZoneInfo, wall: datetime) -> bool:
     return there.replace(tzinfo=None) != wall
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(zone=ZONES, start=MOMENTS, at=TIMES)
 def test_a_daily_time_comes_once_a_day_at_that_time_on_every_clock_on_earth(
     zone: str, start: datetime, at: tuple[int, int]
@@ -70,7 +71,7 @@ def _has_no_day(zone: ZoneInfo, day: date) -> bool:
     return any(_skips(zone, datetime.combine(day, time(hour))) for hour in range(24))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(zone=ZONES, start=MOMENTS, at=TIMES, days=st.integers(0, 30))
 def test_the_latest_time_is_the_last_of_the_next_ones(
     zone: str, start: datetime, at: tuple[int, int], days: int
@@ -83,7 +84,7 @@ def test_the_latest_time_is_the_last_of_the_next_ones(
     assert latest_occurrence(cron, zone, start, until) == found
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(zone=ZONES, start=MOMENTS, at=TIMES)
 def test_everybodys_own_time_is_within_the_26_hours_of_the_run(
     zone: str, start: datetime, at: tuple[int, int]

@@ -1,9 +1,10 @@
 """Skips that are stored as one word: each can be explained as it was decided, rule by rule."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from tests.examples import examples
 from tests.properties.test_conditions import HOSTILE, SHORT_FORMS
 from tests.properties.test_matching import CLOSE, LIKELY, PERFORMED
 from tests.rule_files import broadcast, campaign
@@ -84,7 +85,7 @@ def because(decision: Decision, made: World) -> str:
 
 
 @pytest.mark.parametrize("few", [0, FEW])
-@settings(max_examples=40)
+@examples(40)
 @given(PARTS, HAPPENINGS)
 def test_an_explanation_says_what_was_decided(
     few: int,
@@ -117,7 +118,7 @@ def test_an_explanation_says_what_was_decided(
         assert sorted(found) == expected
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(PARTS, HAPPENINGS)
 def test_every_named_rule_gets_one_decision_an_evaluation(
     parts: list[tuple[JsonValue, JsonValue, dict[str, JsonValue]]],

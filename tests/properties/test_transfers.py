@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.properties.histories import (
     PEOPLE,
     Happening,
@@ -61,7 +62,7 @@ def _made(messages: Sequence[Message], cuts: Iterable[int], claim_chunk: int = 9
     return world_after(messages, cuts, rules=RULES, claim_chunk=claim_chunk)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(histories, cuts, st.integers(1, 2))
 def test_what_is_not_evaluated_would_have_come_to_nothing(
     happened: list[Happening], places: set[int] | None, claim_chunk: int

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from whereupon.decide.evaluation import Evaluation
 from whereupon.errors import MessageRejectedError
@@ -141,7 +142,7 @@ def text_of(members: list[tuple[str, Any]], *, escaped: bool) -> bytes:
     return f"{{{','.join(written)}}}".encode("utf-8", "surrogatepass")
 
 
-@settings(max_examples=1_000)
+@examples(1_000)
 @given(st.lists(MEMBERS, max_size=6), st.integers(0, len(USUAL)), st.booleans())
 def test_both_ways_agree_on_any_members(
     members: list[tuple[str, Any]], kept: int, escaped: bool
@@ -151,7 +152,7 @@ def test_both_ways_agree_on_any_members(
     agrees(text_of([*members, *USUAL[:kept]], escaped=escaped))
 
 
-@settings(max_examples=1_000)
+@examples(1_000)
 @given(st.data())
 def test_both_ways_agree_on_damaged_text(data: st.DataObject) -> None:
     """A few bytes of a message are replaced, left out, or put in."""

@@ -5,8 +5,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.examples import seeds
 from tests.paths import RULES
-from tests.properties.profiles import examples
 from tests.properties.year_clock import DAY, cron_times, instant_of, local, next_time, on_clock
 from tests.properties.year_gates import Gates
 from tests.properties.year_model import Household
@@ -15,7 +15,7 @@ from tests.properties.year_rules import Rules
 from tests.properties.year_runs import World, by_the_model, compared
 from tests.properties.year_words import Said
 
-_PEOPLE = examples(60).max_examples
+_PEOPLE = len(seeds(60))
 """Some households; more with ``--hypothesis-profile=deep``."""
 _FOLDER = Path(__file__).parent / "year_folder"
 _PARIS = ZoneInfo("Europe/Paris")

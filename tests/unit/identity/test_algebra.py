@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.worlds import message
 
 from whereupon.identity.algebra import (
@@ -62,7 +63,7 @@ claims_in_any_order = st.lists(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(claims_in_any_order)
 def test_runs_say_what_the_plain_set_of_claims_says(claims: list[tuple[float, int]]) -> None:
     """For every instant the owner is that of the first claim within reach, if there is one."""
@@ -79,7 +80,7 @@ claims_with_ties = st.lists(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(claims_with_ties, st.data())
 def test_the_order_of_claims_means_nothing(claims: list[ClaimRun], data: st.DataObject) -> None:
     """The runs and their opening messages are the same, also for claims at one instant."""
@@ -205,7 +206,7 @@ made_before = st.lists(st.tuples(st.integers(0, 120), st.integers(1, 3)), max_si
 made_now = st.lists(st.tuples(st.integers(0, 120), st.integers(1, 3)), min_size=1, max_size=4)
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(before=made_before, now=made_now, others=st.lists(st.integers(0, 120), max_size=2))
 def test_what_claims_make_of_the_affected_runs_they_make_of_all_runs(
     before: list[tuple[int, int]], now: list[tuple[int, int]], others: list[int]

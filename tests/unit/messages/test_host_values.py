@@ -15,9 +15,10 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue
+from tests.examples import examples
 from tests.rule_files import book_of
 from tests.shop import thanks
 
@@ -236,7 +237,7 @@ def by_stream(text: bytes, path: Path) -> tuple[object, ...]:
     return summary.accepted, summary.duplicates, rejected, notices
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(shapes)
 @example(
     {"batch": [{"type": "track"}, {"batch": [7]}, float("nan")], "context": {"a": float("inf")}}

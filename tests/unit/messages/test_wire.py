@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from tests.examples import examples
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.arrival import Arrival
@@ -498,7 +499,7 @@ sent = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(sent, st.booleans())
 def test_any_json_is_read_or_rejected(raw: JsonValue, by_message: bool) -> None:
     """Any JSON is accepted or rejected and raises nothing else; an accepted message is kept as it was sent."""

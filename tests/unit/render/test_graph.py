@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from whereupon.insight import GraphArm, GraphStep, People, RuleGraph, graph_of
 from whereupon.records import EntryCount, EntryState
@@ -274,7 +275,7 @@ GRAPHS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(graph=GRAPHS)
 def test_nothing_overlaps_and_each_line_ends_at_a_box_or_a_line(graph: RuleGraph) -> None:
     """However the steps nest, however long the texts are."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from tests.properties.profiles import examples
+from tests.examples import examples
 
 from whereupon.errors import Severity
 from whereupon.rules.loading.chains import Chains

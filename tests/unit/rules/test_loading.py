@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from tests.examples import examples
 
 from whereupon.errors import Diagnostic, Location, RulesInvalidError, Severity
 from whereupon.rules.loading import load_document, load_rules, open_rules
@@ -385,7 +386,7 @@ def test_json_is_read_as_the_standard_library_reads_it(
 
 
 @given(text=st.text(alphabet="{}[]:,-&*!|>#'\"% \n\t?ab1.~<@`\\é", max_size=60) | st.text())
-@settings(max_examples=300)
+@examples(300)
 def test_no_text_makes_the_readers_raise_anything_else(text: str) -> None:
     """Any text is a document, or an UnreadableTextError with a place."""
     for read in (read_yaml, read_json):
@@ -408,7 +409,7 @@ _lines = st.lists(
 
 
 @given(lines=_lines)
-@settings(max_examples=200)
+@examples(200)
 def test_no_file_makes_the_loader_raise(
     lines: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -422,7 +423,7 @@ def test_no_file_makes_the_loader_raise(
 
 
 @given(content=st.binary(max_size=80), suffix=st.sampled_from([".yaml", ".json"]))
-@settings(max_examples=200)
+@examples(200)
 def test_no_bytes_make_the_loader_raise(
     content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
+from tests.examples import examples
 
 from whereupon.errors import Severity
 from whereupon.rules.loading import load_document
@@ -106,7 +107,7 @@ def test_the_schema_accepts_every_good_file(path: Path) -> None:
     assert [error.message for error in SCHEMA.iter_errors(load_document(path)[0])] == []
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(data=_changed_files())
 def test_the_schema_accepts_what_the_reader_accepts(data: JsonValue) -> None:
     """It accepts nothing else, except what only the reader can check."""

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from tests.examples import examples
 
 from whereupon.messages.times import format_local
 from whereupon.templates import (
@@ -278,7 +279,7 @@ slots = st.tuples(
 sources = st.lists(st.one_of(slots, st.sampled_from(["Hi ", "!", "{% if person %}y{% endif %}"])))
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(sources.map("".join), st.fixed_dictionaries({"person": people, "properties": people}))
 def test_what_is_filled_in_is_what_liquid_writes(source: str, data: dict[str, JsonValue]) -> None:
     """A plain template is filled in without Liquid; both always give the same text, in markup, too."""

@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
+from tests.examples import examples
 from tests.scenarios.commands import whereupon
 
 from whereupon.errors import Severity
@@ -73,7 +74,7 @@ def test_schema_of_tests_refuses_every_file_with_an_error_of_form() -> None:
     assert [path for path in broken if SCHEMA.is_valid(load_document(path)[0])] == []
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(data=_changed_files())
 def test_schema_of_tests_accepts_what_the_reader_accepts(data: JsonValue) -> None:
     """It accepts nothing else, except what only the reader can check."""
