@@ -114,20 +114,33 @@ class Intake:
     ) -> BatchResult:
         """Take the first of the messages in one transaction, and carry out the claims that they begin."""
         before, now, pipeline = list[BatchResult](), self._clock.now(), self._current.pipeline
-        is_long = yielding and len(messages) > PORTION and self._store.is_awaited() is not None
+        if joint and until is None and 0 < len(messages) <= MOST:
+            result = claims.transact(JointTake(pipeline, messages, now), before.append)
+        else:
+            is_long = yielding and len(messages) > PORTION and self._store.is_awaited() is not None
+            take = partial(pipeline.take, until=until, now=now, chunked=True)
+            work = partial(self._take_alone, take, messages, is_long=is_long)
+            result = claims.transact(work, before.append, alone=is_long)
+        if before:
+            result.emitted[:0] = [each for part in before for each in part.emitted]
+        if begun := result.unfinished:
+            self._carry_out(claims, begun, result)
+        return result
 
-        def take_alone(session: Session) -> BatchResult:
-            take = partial(pipeline.take, session, until=until, now=now, chunked=True)
-            return (
-                in_portions(take, messages, self._store.is_awaited) if is_long else take(messages)
-            )
+    def _take_alone(
+        self,
+        take: Callable[..., BatchResult],
+        messages: list[Message],
+        session: Session,
+        *,
+        is_long: bool,
+    ) -> BatchResult:
+        take = partial(take, session)
+        return in_portions(take, messages, self._store.is_awaited) if is_long else take(messages)
 
-        is_joint = joint and until is None and 0 < len(messages) <= MOST
-        work = JointTake(pipeline, messages, now) if is_joint else take_alone
-
-        result = claims.transact(work, before.append, alone=is_long)
-        result.emitted[:0] = [each for part in before for each in part.emitted]
-        left, begun = result.left, result.unfinished
+    def _carry_out(self, claims: ClaimRunner, begun: list[int], result: BatchResult) -> None:
+        """Carry claims out that a batch began, each chunk in a transaction."""
+        left = result.left
         try:
             for part in claims.carry_out(begun):
                 result.join(part)
@@ -139,7 +152,6 @@ class Intake:
             )  # due work goes on
             self._interrupted.update(begun)
         result.left = left
-        return result
 
     def take_again(self, aside: SetAside) -> Ingested:
         """Take a message that was set aside (see `Engine.take_again`)."""

@@ -44,8 +44,14 @@ class SegmentCalls(ABC):
             MessageRejectedError: the message cannot be accepted; so for every call of one message.
             TypeError: there is no such argument; likewise.
         """
-        body = {"type": "track", "event": event, "properties": properties}
-        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+        body = {
+            "type": "track",
+            "event": event,
+            "properties": properties,
+            "userId": user_id,
+            "anonymousId": anonymous_id,
+        }
+        return self._send(body, options)
 
     def page(
         self,
@@ -105,19 +111,23 @@ class SegmentCalls(ABC):
         return self._send({"type": "alias", "userId": user_id, "previousId": previous_id}, options)
 
     def _send(self, body: Mapping[str, object], options: MessageOptions) -> Ingested:
+        given = {name: value for name, value in body.items() if value is not None}
+        ingested = self._send_with(given, options) if options else self.ingest(given)
+        if ingested.rejected:
+            refuse(ingested.rejected)
+        return ingested
+
+    def _send_with(self, body: Mapping[str, object], options: MessageOptions) -> Ingested:
         if unknown := options.keys() - _KNOWN:  # a slip in `source` or `connection` must not pass
             message = f"there is no argument {min(unknown)!r}; there are also: {', '.join(_ALSO)}"
             raise TypeError(message)
-        given = {
-            **body,
+        more = {
             "messageId": options.get("message_id"),
             "timestamp": options.get("timestamp"),
             "context": options.get("context"),
         }
-        ingested = self.ingest(
-            [{name: value for name, value in given.items() if value is not None}],
+        return self.ingest(
+            {**body, **{name: value for name, value in more.items() if value is not None}},
             source=options.get("source", "server"),
             connection=options.get("connection"),
         )
-        refuse(ingested.rejected)
-        return ingested

@@ -1,7 +1,7 @@
 """What is loaded from the store for one batch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 
 from whereupon.decide.evaluation import Evaluation
@@ -32,9 +32,11 @@ from whereupon.records import (
     Twin,
 )
 from whereupon.rules.model import Limit, Rule
+from whereupon.runtime.quick_init import quick_init
 
 
-@dataclass(slots=True)
+@quick_init
+@dataclass(kw_only=True, slots=True)
 class GuardSnapshot:
     """What is loaded for a batch that asks for a destructive action; empty for every other batch.
 
@@ -63,6 +65,7 @@ class GivenUp(set[int | tuple[int, str]]):
     """What the engine fails on: keys, and places of timers (see `Snapshot.given_up`)."""
 
 
+@quick_init
 @dataclass(slots=True)
 class Snapshot:
     """What was read from the store for one batch; deciding does not change it.
@@ -101,6 +104,7 @@ class Snapshot:
 
     first_key: int
     keys: int
+    _: KW_ONLY
     known: set[str] = field(default_factory=set)
     twins: dict[str, Twin] = field(default_factory=dict)
     alike: list[str] = field(default_factory=list)

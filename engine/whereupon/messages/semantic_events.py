@@ -162,13 +162,19 @@ LIFTING = ActionName.UNSUPPRESS_PERSON
 
 
 class Registry:
-    """Actions by the event names that ask for them. It is a value: adding an action gives a new registry."""
+    """Actions by the event names that ask for them. It is a value: adding an action gives a new registry.
+
+    Attributes:
+        audited, erasing, guarded, lifting, reporting: the event names that ask for what the audit log records; for
+            persons to be erased; for something destructive; to lift tombstones; and for reports of deliveries.
+    """
 
     __slots__ = (
         "_by_event",
         "_by_name",
         "_normalized",
         "actions",
+        "audited",
         "erasing",
         "guarded",
         "lifting",
@@ -185,6 +191,11 @@ class Registry:
         self._by_name = {action.name: action for action in actions}
         self.guarded = frozenset(
             event for event, action in self._by_event.items() if action.destructive
+        )
+        self.audited = frozenset(
+            event
+            for event, action in self._by_event.items()
+            if action.destructive or action.handled
         )
         self.lifting = frozenset(
             event for event, action in self._by_event.items() if action.name == LIFTING

@@ -21,9 +21,11 @@ from whereupon.records.stored_messages import SetAside, StoredMessage
 from whereupon.records.time_skips import TimeSkip
 from whereupon.records.timers import Arming
 from whereupon.records.transfers import Transfer
+from whereupon.runtime.quick_init import quick_init
 
 
-@dataclass(slots=True)
+@quick_init
+@dataclass(kw_only=True, slots=True)
 class Changes:
     """All that one batch changes in the store, to be written in one transaction.
 

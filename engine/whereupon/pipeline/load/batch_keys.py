@@ -56,7 +56,7 @@ class BatchKeys:
 
     __slots__ = (
         *("aliases", "anonymous_ids", "claims", "first", "last", "matches", "oldest", "refs"),
-        *("takes_one", "user_ids", "watching", "_devices", "_moments", "_users"),
+        *("takes_one", "user_ids", "watching", "_devices", "_events", "_moments", "_users"),
     )
 
     def __init__(
@@ -66,6 +66,7 @@ class BatchKeys:
         self.refs: Sequence[str] = refs_of(ids, sources)
         named = [*zip(types, names, strict=True)]
         self.matches = {name: index.trigger_match(*name) for name in {*named}}
+        self._events = {name for type_, name in self.matches if type_ is _TRACK}
         with_devices = {*zip(compress(users, devices), compress(devices, devices), strict=True)}
         self.claims: set[tuple[str, str]] = {*filter(all, with_devices)}
         self._ask(
@@ -128,9 +129,9 @@ class BatchKeys:
             moments[key].append(moment)  # type: ignore[index]  # those without a key are left out
         return {key: (min(of_one), max(of_one)) for key, of_one in moments.items()}
 
-    def erases(self, settings: Settings) -> bool:
-        """Whether any of the messages asks for a person to be erased."""
-        return any((_TRACK, name) in self.matches for name in settings.registry.erasing)
+    def asks_for(self, events: AbstractSet[str]) -> bool:
+        """Whether any of the messages is a track of one of these events."""
+        return not self._events.isdisjoint(events)
 
 
 def _columns(messages: Sequence[Message]) -> list[tuple[Any, ...]]:  # each has its own type

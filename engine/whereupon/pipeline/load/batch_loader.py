@@ -12,7 +12,7 @@ from whereupon.messages.model import Message
 from whereupon.messages.times import LAST_INSTANT, earlier, later
 from whereupon.pipeline.load.batch_keys import BatchKeys, erases
 from whereupon.pipeline.load.claim_loader import ClaimLoader
-from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapshot, is_heard_of
+from whereupon.pipeline.load.guard_facts import guard_snapshot
 from whereupon.pipeline.load.history import PastLoader
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.load.open_runs import load_open_runs
@@ -120,7 +120,7 @@ class BatchLoader:
             loader = self._claim_loader(index)
             loader.load(loaded, load_plan, mentioned, messages, chunked=may)
             self._load_tombstones(loaded, mentioned)
-            if mentioned.aliases or asks_for_something(mentioned.names, self._settings):
+            if mentioned.aliases or mentioned.asks_for(self._settings.registry.guarded):
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
                 loaded.guards.near = near_ids(self._session, asking, loaded.users)
@@ -276,8 +276,10 @@ class BatchLoader:
 
     def _is_heard_of(self, loaded: Snapshot, mentioned: BatchKeys) -> bool:
         """Whether the audit log hears of anything that the batch asks for, merges included."""
-        if is_heard_of(mentioned.names, self._settings):
+        if mentioned.asks_for(self._settings.registry.audited):
             return True
+        if not mentioned.aliases:
+            return False
         previous = [previous_id for _, previous_id in mentioned.aliases]
         if not loaded.users.keys().isdisjoint(previous):
             return True
@@ -323,7 +325,7 @@ class BatchLoader:
             else:
                 loaded.users[known.value] = known.key
         load_plan.has_strangers = len(loaded.users) < len(mentioned.user_ids)
-        if mentioned.erases(self._settings):
+        if mentioned.asks_for(self._settings.registry.erasing):
             named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
             load_plan.erased_unknown = named - loaded.users.keys()
             persons = set(loaded.users.values())  # of all: who is merged here may be erased next
@@ -342,7 +344,7 @@ class BatchLoader:
             return
         policy = self._settings.identity
         spans: dict[int, tuple[datetime, datetime]] = {}
-        if mentioned.erases(self._settings):
+        if mentioned.asks_for(self._settings.registry.erasing):
             found = self._session.claims(loaded.anonymous.values())
         else:
             spans = mentioned.spans(loaded.anonymous)
@@ -370,7 +372,7 @@ class BatchLoader:
         named += [(IdKind.USER, previous_id) for _, previous_id in mentioned.aliases]
         digests = {digest for kind, value in named for digest in digests_of(kind, value)}
         loaded.tombstones = self._session.tombstones(digests)
-        if not self._settings.registry.lifting.isdisjoint(name for _, name in mentioned.names):
+        if mentioned.asks_for(self._settings.registry.lifting):
             users = mentioned.user_ids
             own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
             loaded.tombstones += self._session.tombstones_laid_with(own)

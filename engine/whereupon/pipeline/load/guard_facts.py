@@ -4,7 +4,7 @@ Ordinary batches do not come here. A batch that does locks the ledger until its 
 cannot both be the last one that a limit allows.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from whereupon.decide import GuardSnapshot, Settings, Snapshot, object_key
@@ -15,20 +15,6 @@ from whereupon.messages.times import earlier
 from whereupon.ports import Session
 from whereupon.records import Breaker, IdKind, Relationship
 from whereupon.rules.model import Limit, Scope
-
-Names = Collection[tuple[MessageType, str]]
-
-
-def asks_for_something(names: Names, settings: Settings) -> bool:
-    """Whether one of these names asks for something destructive."""
-    guarded = settings.registry.guarded
-    return any(name in guarded for type_, name in names if type_ is MessageType.TRACK)
-
-
-def is_heard_of(names: Names, settings: Settings) -> bool:
-    """Whether the audit log records what one of these names asks for."""
-    asked = (settings.registry.action_for(name) for t, name in names if t is MessageType.TRACK)
-    return any(action.destructive or action.handled for action in asked if action is not None)
 
 
 def guard_snapshot(

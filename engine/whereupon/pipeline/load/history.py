@@ -51,7 +51,7 @@ class PastLoader:
         self, persons: Sequence[Person], subject: TimedSubject, moment: datetime
     ) -> Snapshot:
         """What a subject that time changes may ask of these persons, and what arrived of them after a moment."""
-        loaded, load_plan = Snapshot(0, 0), LoadPlan({person.key for person in persons})
+        loaded, load_plan = Snapshot(0, 0), LoadPlan(person_keys={person.key for person in persons})
         loaded.persons = {person.key: person for person in persons}
         loaded.arrived = arrivals_since(self._session, load_plan.person_keys, moment)
         if subject.kind is SubjectKind.INSIDE:
@@ -85,7 +85,7 @@ class PastLoader:
         loaded = Snapshot(0, 0)
         loaded.persons = {person.key: person for person in persons}
         loaded.rule_versions[rule.digest] = rule
-        load_plan = LoadPlan(set(loaded.persons), oldest=moment)
+        load_plan = LoadPlan(person_keys=set(loaded.persons), oldest=moment)
         leading = self._versions.index.reachable_from(rule)
         load_plan.look_back(leading.entry_window)
         load_plan.look_back(EntryWindow.of([rule]))  # in the version in which it was sent
@@ -103,22 +103,23 @@ class PastLoader:
         until: datetime | None,
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
-        waiting = [
-            stored.message for of_one in loaded.anonymous_messages.values() for stored in of_one
-        ]
+        waiting = _messages_in(loaded.anonymous_messages) if loaded.anonymous_messages else []
         if mentioned.aliases:
             load_plan.kin = MergeCandidates(loaded, mentioned, load_plan.person_keys).families()
-        moments = [message.timestamp for message in waiting]
+        moments = [message.timestamp for message in waiting] if waiting else []
         if mentioned.oldest is not None:
             moments.append(mentioned.oldest)
         opened = self._open_skips(loaded, load_plan, min(moments + load_plan.wakes, default=until))
-        moments += [message.timestamp for message in opened]
+        moments += [message.timestamp for message in opened] if opened else []
         load_plan.oldest = min(moments, default=until)
         match = self._versions.index.trigger_match
-        brought = {(message.type, message.name) for message in waiting}
-        matches = {**mentioned.matches, **{name: match(*name) for name in brought}}
+        brought, matches = set[MessageName](), mentioned.matches
+        if waiting:
+            brought = {(message.type, message.name) for message in waiting}
+            matches = {**matches, **{name: match(*name) for name in brought}}
         self._ask_of_the_past(loaded, load_plan, mentioned, matches)
-        matches |= {(m.type, m.name): match(m.type, m.name) for m in opened}
+        if opened:
+            matches = {**matches, **{(m.type, m.name): match(m.type, m.name) for m in opened}}
         for each in matches.values():
             load_plan.look_back(each.entry_window)
         if self._versions.index.awaited_names:
@@ -378,6 +379,11 @@ class PastLoader:
         needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in load_plan.needs.items()]
         if needs:
             loaded.history = self._session.history(needs)
+
+
+def _messages_in(waiting: Mapping[int, Sequence[StoredMessage]]) -> list[Message]:
+    """The messages that wait under anonymous ids."""
+    return [stored.message for of_one in waiting.values() for stored in of_one]
 
 
 def _first_of_each(waiting: Iterable[StoredMessage]) -> dict[MessageName, datetime]:

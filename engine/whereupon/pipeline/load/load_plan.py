@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from whereupon.matching import EntryWindow, HistoryWindow
 from whereupon.messages.times import ZERO, earlier
 from whereupon.records import Entry, MessageName
+from whereupon.runtime.quick_init import quick_init
 
 
-@dataclass(slots=True)
+@quick_init
+@dataclass(kw_only=True, slots=True)
 class LoadPlan:
     """What a batch touches, found out while it is loaded.
 

@@ -16,7 +16,7 @@ def reported_deliveries(
 ) -> dict[str, Delivery]:
     """The deliveries that the messages report about, by idempotency key."""
     names = settings.registry.reporting
-    if names.isdisjoint(name for _, name in mentioned.names):
+    if not mentioned.asks_for(names):
         return {}
     keys = {subject_of(each) for each in messages if each.name in names}
     found = session.deliveries_by_key(keys) if keys else ()

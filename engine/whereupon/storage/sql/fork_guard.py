@@ -6,7 +6,7 @@ has no connection of its parent.
 """
 
 from collections.abc import Callable
-from threading import Condition, get_ident
+from threading import Condition, RLock, get_ident
 
 from whereupon.errors import StoreError
 from whereupon.runtime.forks import ForkAware, watch_forks
@@ -23,7 +23,8 @@ class ForkGuard(ForkAware):
     def __init__(self, patience: float, close_idle: Callable[[], object]) -> None:
         self._patience = patience
         self._close_idle = close_idle
-        self._changed = Condition()
+        self._guard = RLock()
+        self._changed = Condition(self._guard)
         self._within: dict[int, int] = {}
         self._forking = False
         self._is_stranded = False
@@ -36,7 +37,7 @@ class ForkGuard(ForkAware):
             StoreError: with the code ``forked``, if this process was forked while a session was open.
         """
         own = get_ident()
-        with self._changed:
+        with self._guard:
             while self._forking and own not in self._within:
                 self._changed.wait()
             if self._is_stranded:
@@ -45,7 +46,7 @@ class ForkGuard(ForkAware):
 
     def __exit__(self, *_: object) -> None:
         own = get_ident()
-        with self._changed:
+        with self._guard:
             left = self._within[own] - 1
             if left > 0:
                 self._within[own] = left
@@ -56,7 +57,7 @@ class ForkGuard(ForkAware):
 
     def before_fork(self) -> None:
         """Admit no new session, and wait for open ones."""
-        with self._changed:
+        with self._guard:
             self._forking = True
             if get_ident() not in self._within:
                 self._changed.wait_for(lambda: not self._within, self._patience)
@@ -65,14 +66,15 @@ class ForkGuard(ForkAware):
 
     def after_fork_in_parent(self) -> None:
         """Admit sessions again."""
-        with self._changed:
+        with self._guard:
             self._forking = False
             self._changed.notify_all()
 
     def after_fork_in_child(self) -> None:
         """Admit sessions, unless one was open at the fork: its transaction came along."""
         self._is_stranded = self._is_stranded or bool(self._within)
-        self._changed = Condition()
+        self._guard = RLock()
+        self._changed = Condition(self._guard)
         self._within.clear()
         self._forking = False
 

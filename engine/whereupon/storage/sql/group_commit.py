@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from threading import Condition
+from threading import Condition, Lock
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from whereupon.errors import StoreError
@@ -78,7 +78,8 @@ class GroupCommit:
         self._write_lock = write_lock
         self._alone = alone
         self._together = together
-        self._guard = Condition()
+        self._guard = Lock()
+        self._changed = Condition(self._guard)
         self._waiting: deque[_Job[Any]] = deque()
 
     def transact(
@@ -115,7 +116,8 @@ class GroupCommit:
 
     def reset_after_fork(self) -> None:
         """In a child after a fork: forget the work of threads that did not come along."""
-        self._guard = Condition()
+        self._guard = Lock()
+        self._changed = Condition(self._guard)
         self._waiting.clear()
 
     @property
@@ -126,7 +128,7 @@ class GroupCommit:
     def _was_done(self, job: _Job[Any]) -> bool:
         """Whether a leader did the work of a thread that gave up waiting; work in progress is waited for."""
         with self._guard:
-            self._guard.wait_for(lambda: job.done or job in self._waiting)
+            self._changed.wait_for(lambda: job.done or job in self._waiting)
             if not job.done:
                 self._waiting.remove(job)
             return job.done
@@ -168,7 +170,7 @@ class GroupCommit:
         """Mark work as done. Work that is not done is led by its own thread."""
         with self._guard:
             self._waiting.extendleft(job for job in reversed(jobs) if not job.done)
-            self._guard.notify_all()
+            self._changed.notify_all()
 
 
 def _attempted(jobs: list[_Job[Any]], transaction: Transaction) -> bool:

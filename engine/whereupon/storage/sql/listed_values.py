@@ -55,15 +55,18 @@ class ListingStatement(Statement):
         """The text for these values, and its parameters."""
         if self._only is not None:
             few = values[self._only]
-            counts: tuple[int, ...] = (len(few) if type(few) is FewValues else 0,)
+            if type(few) is not FewValues or not few:
+                return super().bound(values)
+            counts: tuple[int, ...] = (len(few),)
+            short = self._short.get(counts) or self._shortened(counts)
+            if short.is_list_alone:
+                return short.sql, few
         else:
-            few, lists = FewValues(), [values[name] for name in self._lists]
+            lists = [values[name] for name in self._lists]
             counts = tuple([len(each) if type(each) is FewValues else 0 for each in lists])
-        if not any(counts):
-            return super().bound(values)
-        short = self._short.get(counts) or self._shortened(counts)
-        if short.is_list_alone:
-            return short.sql, few
+            if not any(counts):
+                return super().bound(values)
+            short = self._short.get(counts) or self._shortened(counts)
         return short.sql, tuple(
             [values[n] if at is None else values[n][at] for n, at in short.parameters]
         )

@@ -38,7 +38,7 @@ class _Numbers(ABC):
     def find(self, connection: Connection, names: Collection[Name]) -> Numbers:
         """The numbers of the pairs that have one."""
         found = self._cache.numbers(connection, names)
-        for name in names:
+        for name in names if len(found) < len(names) else ():
             if name not in found and (number := self._ask(connection, name)) is not None:
                 found[name] = number
         return found
@@ -46,6 +46,8 @@ class _Numbers(ABC):
     def number(self, connection: Connection, names: Collection[Name]) -> Numbers:
         """The numbers of all pairs; new pairs get new numbers."""
         found = self.find(connection, names)
+        if len(found) == len(names):
+            return found
         new = sorted(name for name in names if name not in found)
         if not new:
             return found

@@ -165,8 +165,10 @@ class SessionCache:
         if not names:
             return {}
         learned, known = self.learned.names, self.known(connection).names
-        found = {name: learned.get(name) or known.get(name) for name in names}
-        return {name: number for name, number in found.items() if number is not None}
+        found = {name: known[name] for name in names if name in known}
+        if learned:
+            found |= {name: learned[name] for name in names if name in learned}
+        return found
 
     def kept(self, connection: Connection, digests: Collection[str]) -> set[str]:
         """The rule versions among these that the store is known to keep."""

@@ -55,7 +55,6 @@ class RecordWrites:
         self._database = database
         self._queries = queries
         self._names = names
-        self._transfers = ClaimTransfers(connection, database, queries, names)
 
     def _write_records(self, changes: Changes) -> None:
         """Write what there is."""
@@ -84,8 +83,8 @@ class RecordWrites:
         return list(rows) if order is None else sorted(rows, key=order)
 
     def _messages(self, changes: Changes) -> None:
-        for transfer in changes.transfers:
-            self._transfers.write(transfer)
+        if changes.transfers:
+            self._transfer(changes)
         if changes.messages:
             skipped, number = changes.skipped_lists, partial(self._names.number, self._connection)
             lists = self._names.lists.numbered(self._connection, skipped.values())
@@ -98,6 +97,11 @@ class RecordWrites:
             self._discard_skips(changes.discarded_skips)
         if changes.skips:
             self._skips(changes)
+
+    def _transfer(self, changes: Changes) -> None:
+        transfers = ClaimTransfers(self._connection, self._database, self._queries, self._names)
+        for transfer in changes.transfers:
+            transfers.write(transfer)
 
     def _discard_skips(self, discarded_skips: Mapping[int, Collection[str]]) -> None:
         members = self._database.members(list(discarded_skips))

@@ -258,15 +258,15 @@ class Sqlite(Database):
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """The values themselves if they are few, else a JSON array. SQLite would cut a text at a NUL, so that is refused."""
         if len(values) <= FEW:
-            members: str | FewValues = FewValues(values)
-            is_cut = bool(members) and type(members[0]) is str and "\0" in "".join(members)  # type: ignore[arg-type]  # all are texts
+            few = FewValues(values)
+            if not few or type(few[0]) is int or "\0" not in "".join(few):  # type: ignore[arg-type]  # texts
+                return few
         else:
-            members = as_array(values)
-            is_cut = "\\u0000" in members
-        if is_cut:
-            reason = "an id holds the character NUL, which a database cannot look up"
-            raise StoreError(code="bad-text", reason=reason)
-        return members
+            array = as_array(values)
+            if "\\u0000" not in array:
+                return array
+        reason = "an id holds the character NUL, which a database cannot look up"
+        raise StoreError(code="bad-text", reason=reason)
 
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """A JSON array of arrays."""

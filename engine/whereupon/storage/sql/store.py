@@ -14,7 +14,6 @@ from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.storage.deadline import Deadline, one_call
 from whereupon.storage.sql.database_url import database_of, engine_of, schema_of, shown
 from whereupon.storage.sql.dialects import PATIENCE
-from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.fork_guard import ForkGuard
 from whereupon.storage.sql.group_commit import GroupCommit
 from whereupon.storage.sql.host_connection import unusable
@@ -211,8 +210,7 @@ class SqlStore(ForkAware):
         if not database.one_writer:
             deadline = Deadline(self._patience)
             locks = RowLocks(connection, database, self._queries, deadline, lent=lent)
-        erasure = Erasure(connection, database, self._queries)
-        writes = SqlWrites(connection, database, self._queries, names, erasure, cache, locks)
+        writes = SqlWrites(connection, database, self._queries, names, cache, locks)
         return SqlSession(connection, database, self._queries, names, writes, locks, lent=lent)
 
     def scrub(self) -> bool:

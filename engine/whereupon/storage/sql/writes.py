@@ -42,13 +42,19 @@ class SqlWrites(RecordWrites):
         database: Database,
         queries: Queries,
         names: MessageNames,
-        erasure: Erasure,
         cache: SessionCache,
         locks: RowLocks | None = None,
     ) -> None:
         super().__init__(connection, database, queries, names, cache, locks)
-        self._erasure = erasure
-        self.pruner = RowPruner(connection, database, queries)
+
+    @property
+    def pruner(self) -> RowPruner:
+        """What prunes; few transactions do."""
+        return RowPruner(self._connection, self._database, self._queries)
+
+    @property
+    def _erasure(self) -> Erasure:
+        return Erasure(self._connection, self._database, self._queries)
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
