@@ -154,7 +154,7 @@ class Postgres(Database):
             asked = "SELECT current_setting('lock_timeout')"
             before = connection.exec_driver_sql(asked).scalar_one()
             self.limit_waiting(connection, deadline.left)
-            with pipelined(connection):
+            with pipelined(connection, lent=True):
                 yield
             connection.exec_driver_sql(_LIMIT, (before,))
 

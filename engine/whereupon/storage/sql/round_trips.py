@@ -9,7 +9,7 @@ If one fails, the server skips those that were sent behind it. Whatever waits ne
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import psycopg
 from psycopg.pq import Format
@@ -19,7 +19,22 @@ from sqlalchemy import Connection
 import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.storage.sql.driver_cursor import Parameters, Rows
 
-_KEY = "whereupon_round_trips"
+_KEY, _KEPT = "whereupon_round_trips", "whereupon_cursors"
+_MOST_KEPT = 256
+"""Cursors that a connection keeps: more than most processes have statements."""
+_MOST_ROWS = 100
+"""A cursor holds on to its rows, so one that had more is not kept."""
+
+
+class KeptCursor(NamedTuple):
+    """A cursor, and the text that it executes. For the same text, the driver need not find out again how to adapt values."""
+
+    text: bytes
+    cursor: psycopg.Cursor[Any]
+
+
+KeptCursors: TypeAlias = dict[str, KeptCursor]
+"""Those of a connection that nothing waits for, by their statements."""
 
 
 class _Question(NamedTuple):
@@ -27,7 +42,7 @@ class _Question(NamedTuple):
 
     sql: str
     parameters: Parameters
-    cursor: psycopg.Cursor[Any]
+    kept: KeptCursor
     pipeline: AbstractContextManager[psycopg.Pipeline] | None
 
 
@@ -37,10 +52,13 @@ class RoundTrips:
     Args:
         connection: SQLAlchemy's, on a connection of psycopg in a transaction or in autocommit mode. Else psycopg
             would wait for a BEGIN of its own.
+        cursors: those that may be used again.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cursors: KeptCursors) -> None:
         self._connection = connection
+        self._cursors = cursors
+        self._used: list[tuple[str, KeptCursor]] = []
         self._driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
         self._pipeline: AbstractContextManager[psycopg.Pipeline] | None = None
         self._ahead: list[_Question] = []
@@ -48,17 +66,31 @@ class RoundTrips:
 
     def send(self, sql: str, parameters: Parameters = ()) -> psycopg.Cursor[Any]:
         """Send a statement, and wait for nothing."""
+        kept = self._send(sql, parameters)
+        self._used.append((sql, kept))
+        return kept.cursor
+
+    def _send(self, sql: str, parameters: Parameters) -> KeptCursor:
         try:
-            return self._open_cursor().execute(sql.encode(), parameters)
+            self._begin()
+            kept = self._cursors.pop(sql, None) or KeptCursor(sql.encode(), self._new_cursor())
+            kept.cursor.execute(kept.text, parameters)
         except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
             self._fail(error)
+        return kept
+
+    def _keep(self, sql: str, kept: KeptCursor) -> None:
+        """Keep a cursor whose answer was read."""
+        if len(self._cursors) < _MOST_KEPT and kept.cursor.rowcount <= _MOST_ROWS:
+            self._cursors[sql] = kept
 
     def send_each(self, sql: str, rows: Sequence[Parameters]) -> psycopg.Cursor[Any]:
         """Send a statement for each row of parameters, and wait for nothing."""
         if len(rows) == 1:
             return self.send(sql, rows[0])
         try:
-            cursor = self._open_cursor()
+            self._begin()
+            cursor = self._new_cursor()
             cursor.executemany(sql.encode(), rows)
         except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
             self._fail(error)
@@ -81,19 +113,22 @@ class RoundTrips:
         asked = self._asked(sql, parameters)
         if self._is_asking:
             if asked is None:
-                cursor = self.send(sql, parameters)
-                self._ahead.append(_Question(sql, parameters, cursor, self._pipeline))
+                kept = self._send(sql, parameters)
+                self._ahead.append(_Question(sql, parameters, kept, self._pipeline))
             return ()
         if asked is None:
-            cursor = self.send(sql, parameters)
+            kept = self._send(sql, parameters)
             self.settle()
         else:
-            cursor = asked.cursor
+            kept = asked.kept
             self._ahead.remove(asked)
             if asked.pipeline is self._pipeline:
                 self.settle()
+        cursor = kept.cursor
         answer = cursor.pgresult  # the cursor's `description` would look up the type of each column
-        return cursor.fetchall() if answer is not None and answer.nfields else ()
+        rows: Rows = cursor.fetchall() if answer is not None and answer.nfields else ()
+        self._keep(sql, kept)
+        return rows
 
     def _asked(self, sql: str, parameters: Parameters) -> _Question | None:
         for question in self._ahead:
@@ -131,19 +166,25 @@ class RoundTrips:
             pipeline.__exit__(None, None, None)
         except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
             self._fail(error)
+        used, self._used = self._used, []
+        for sql, kept in used:
+            self._keep(sql, kept)
 
     def abandon(self) -> None:
         """End what was sent, whatever its answers are."""
         pipeline, self._pipeline = self._pipeline, None
+        self._used.clear()
         if pipeline is not None:
             with suppress(psycopg.Error):
                 pipeline.__exit__(None, None, None)
 
-    def _open_cursor(self) -> psycopg.Cursor[Any]:
+    def _begin(self) -> None:
         if self._pipeline is None:
             pipeline = self._driver.pipeline()
             pipeline.__enter__()
             self._pipeline = pipeline
+
+    def _new_cursor(self) -> psycopg.Cursor[Any]:
         # A host's connection may make cursors of another class, which know no binary answers: Django's does.
         cursor = psycopg.Cursor(self._driver, row_factory=tuple_row)
         cursor.format = Format.BINARY
@@ -163,16 +204,17 @@ def _first(error: BaseException) -> BaseException:
 
 
 @contextmanager
-def pipelined(connection: Connection) -> Iterator[None]:
+def pipelined(connection: Connection, *, lent: bool = False) -> Iterator[None]:
     """A block in which the statements of a connection share round trips; nothing is on its way afterwards.
 
-    If anybody listens to the connection's statements, or SQLAlchemy logs them, each goes by itself through SQLAlchemy.
+    A connection of ours keeps its cursors; on one that a host has lent, nothing is left behind. If anybody listens to the connection's statements, or SQLAlchemy logs them, each goes by itself through SQLAlchemy.
     """
     if driver_cursor.is_observed(connection):
         yield
         return
-    trips = RoundTrips(connection)
     info = connection.info  # of a connection that is lost one cannot ask for it
+    cursors: KeptCursors = {} if lent else info.setdefault(_KEPT, {})
+    trips = RoundTrips(connection, cursors)
     info[_KEY] = trips
     try:
         yield
