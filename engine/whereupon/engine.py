@@ -209,6 +209,7 @@ class Engine(
             source=as_source(source),
             origin=Origin.LIVE,
             new_id=fresh_id,
+            names=self._intake.names,
         )
         taken = self._intake.take(
             reading.messages, connection=connection, yielding=yielding, joint=True

@@ -126,8 +126,10 @@ class SegmentCalls(ABC):
             "timestamp": options.get("timestamp"),
             "context": options.get("context"),
         }
+        given = dict(body)
+        given |= {name: value for name, value in more.items() if value is not None}
         return self.ingest(
-            {**body, **{name: value for name, value in more.items() if value is not None}},
+            given,
             source=options.get("source", "server"),
             connection=options.get("connection"),
         )

@@ -9,7 +9,6 @@ from whereupon.decide.decision_list import UNREAD, Decisions, Unread
 from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleList
 from whereupon.records import Changes, Delivery, EntryEnd, EntryState, Mark, Request, SetAside
-from whereupon.runtime.quick_init import quick_init
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +95,7 @@ class Reached(NamedTuple):
         return cls(*lists, result.new_persons, len(result.alike))
 
 
-@quick_init
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class BatchResult:
     """What deciding one batch made: changes to write, and what it emits.
 

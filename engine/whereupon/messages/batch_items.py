@@ -72,11 +72,6 @@ def _items(raw: object) -> Iterable[BatchItem]:
         usual = usual_envelope(text)
         if usual is not None:
             return (Opened(usual, text),)
-    elif isinstance(raw, dict) and "batch" not in raw:
-        try:
-            return (open_value(raw),)
-        except MessageRejectedError as error:
-            return (error,)
     return _odd_items(raw)
 
 

@@ -62,7 +62,7 @@ def message_in(opened: Opened, arrival: Arrival) -> Message:
 
 
 def _usual_message(opened: Opened, arrival: Arrival) -> Message | None:
-    """The track or identify that most messages are: with data, and with one time, in UTC; None if anything differs.
+    """The track or identify that most messages are: with one time, in UTC, or without; None if anything differs.
 
     It is written for speed; `_checked_message` makes the same message of the same fields.
     """
@@ -82,22 +82,24 @@ def _usual_message(opened: Opened, arrival: Arrival) -> Message | None:
             user_id = _identifier(user_id, "userId", ids)
         if anonymous_id is not None and anonymous_id not in ids:
             anonymous_id = _identifier(anonymous_id, "anonymousId", ids)
-        happened = datetime.fromisoformat(envelope.timestamp or "")
+        written = envelope.timestamp
+        happened = None if written is None else datetime.fromisoformat(written)
     except (MessageRejectedError, ValueError):
         return None
-    if not data or (user_id is None and anonymous_id is None) or happened.tzinfo is not UTC:
+    is_elsewhere = happened is not None and happened.tzinfo is not UTC
+    if is_elsewhere or (user_id is None and anonymous_id is None):
         return None
     received_at = arrival.times(None, happened)[0] if arrival.by_message else arrival.received_at
     return tuple.__new__(  # half the cost of `Message(…)`
         Message,
         (
-            message_id,
+            message_id or arrival.new_id(),
             type_,
             name,
             user_id,
             anonymous_id,
             None,
-            happened if happened <= received_at else received_at,
+            happened if happened is not None and happened <= received_at else received_at,
             received_at,
             happened,
             arrival.source,
@@ -105,15 +107,17 @@ def _usual_message(opened: Opened, arrival: Arrival) -> Message | None:
             opened.text,
             0,
             opened.remarks,
-            data,
+            data or None,
         ),
     )
 
 
 def _is_identified(envelope: UsualEnvelope) -> bool:
-    """Whether a message has an id that is kept as it came, and no other time than its timestamp."""
+    """Whether a message's id is kept as it came, if it has one, and whether it has no other time than its timestamp."""
     name = envelope.message_id
-    if not name or len(name) > MAX_MESSAGE_ID_CHARACTERS or name.strip() != name or "\0" in name:
+    if name is not None and (
+        not name or len(name) > MAX_MESSAGE_ID_CHARACTERS or name.strip() != name or "\0" in name
+    ):
         return False
     return envelope.original_timestamp is envelope.sent_at is envelope.received_at is None
 

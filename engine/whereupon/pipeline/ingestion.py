@@ -8,7 +8,7 @@ from typing import TypeAlias
 from whereupon.decide import BatchResult, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.arrival import Arrival
+from whereupon.messages.arrival import Arrival, ValidTexts
 from whereupon.messages.batch_items import open_all
 from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.wire import message_in, parse_message
@@ -66,10 +66,19 @@ def read_batch(
     source: SenderClass,
     origin: Origin,
     new_id: Callable[[], str],
+    names: ValidTexts | None = None,
 ) -> Reading:
-    """Read the host's wire-form messages, as values or as their JSON text (see `open_all`)."""
-    reading = Reading()
+    """Read the host's wire-form messages, as values or as their JSON text (see `open_all`).
+
+    Args:
+        names: see `Arrival`; those of earlier batches.
+    """
     arrival = Arrival(received_at, source, new_id, origin)
+    if names is not None:
+        arrival.names = names
+    if isinstance(batch, dict) and "batch" not in batch:
+        return _read_one(batch, arrival)
+    reading = Reading()
     for index, item in enumerate(open_all(batch)):
         try:
             if isinstance(item, MessageRejectedError):
@@ -78,6 +87,14 @@ def read_batch(
         except MessageRejectedError as error:
             reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
     return reading
+
+
+def _read_one(value: object, arrival: Arrival) -> Reading:
+    """Read one message, given as a value; no limit of batches is below that of a message."""
+    try:
+        return Reading([parse_message(value, arrival)])
+    except MessageRejectedError as error:
+        return Reading([], [Rejected(0, error.code, error.reason, error.field)])
 
 
 def answer(result: BatchResult, reading: Reading) -> Ingested:
