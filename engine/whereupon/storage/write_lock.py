@@ -77,30 +77,23 @@ class FairLock(WriteLock):
 
     def wait(self, deadline: Deadline | None) -> None:
         """Take the lock, once it is this thread's turn."""
-        self._wait(deadline)
-        self._holder = get_ident()
-
-    def pass_on(self) -> None:
-        """Give the lock to the next thread."""
-        self._holder = None
-        self._pass_on()
-
-    def _wait(self, deadline: Deadline | None) -> None:
         with self._guard:
-            if not self._taken:
+            mine = Lock() if self._taken else None
+            if mine is None:
                 self._taken = True
+                self._holder = get_ident()
                 return
-            mine = Lock()
             mine.acquire()
             self._waiting.append(mine)
         try:  # until it is passed on to here
             came = mine.acquire(timeout=-1 if deadline is None else max(deadline.left, 0))
         except BaseException:  # such as an interruption from the keyboard
             if not self._leaves(mine):
-                self._pass_on()
+                self.pass_on()
             raise
         if not came and self._leaves(mine):
             raise busy()
+        self._holder = get_ident()
 
     def _leaves(self, mine: LockType) -> bool:
         """Leave the queue; False if the lock has been passed on to this thread meanwhile."""
@@ -110,8 +103,10 @@ class FairLock(WriteLock):
                 return True
         return False
 
-    def _pass_on(self) -> None:
+    def pass_on(self) -> None:
+        """Give the lock to the next thread."""
         with self._guard:
+            self._holder = None
             if self._waiting:
                 self._waiting.popleft().release()
             else:
