@@ -118,7 +118,8 @@ class Intake:
         joint: bool,
     ) -> BatchResult:
         """Take the first of the messages in one transaction, and carry out the claims that they begin."""
-        before, now, pipeline = list[BatchResult](), self._clock.now(), self._current.pipeline
+        before: list[BatchResult] = []
+        now, pipeline = self._clock.now(), self._current.pipeline
         if joint and until is None and 0 < len(messages) <= MOST:
             result = claims.transact(JointTake(pipeline, messages, now), before.append)
         else:

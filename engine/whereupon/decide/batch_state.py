@@ -138,13 +138,15 @@ class BatchState:
             self.ended[entry.person_key][entry.key] = entry
         self._add_running(loaded.active)
         self.take_message: Callable[[Message], None] = _refuse
-        self.ordinary_events = set[str]()
+        self.ordinary_events: set[str] = set()
         self.together: SkippedTogether | None = None
         self.plain: PlainNames = defaultdict(dict)
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
         self.claimed_summaries: ClaimedSummaries = {}
-        self.moved, self._recorded = dict[int, int](), dict[int, int]()
-        self._erased, self._dropped = set[int](), set[str]()
+        self.moved: dict[int, int] = {}
+        self._recorded: dict[int, int] = {}
+        self._erased: set[int] = set()
+        self._dropped: set[str] = set()
         self.own_keys = range(loaded.first_key, loaded.first_key + loaded.keys)
         self._keys = iter(self.own_keys)
 
@@ -315,8 +317,7 @@ class BatchState:
         for loser in self.moved:
             changes.persons.pop(loser, None)
         if self._dropped:
-            kept = [m for m in changes.messages if m.ref not in self._dropped]
-            changes.messages = kept
+            changes.messages = [m for m in changes.messages if m.ref not in self._dropped]
         if self._erased or self.moved:
             drop_erased(changes, Owners(self._erased, self.moved))
         out = self.out

@@ -62,7 +62,7 @@ def possible_addresses(rule: Rule | None, until: str | None = None) -> list[str]
         return [str(i) for i in range(int(number) + 1)] if number.isdecimal() else []
     places = rule.route.places
     stands = None if until is None else places.get(base_of(until))
-    loops = set(stands.loops) if stands is not None else set[str]()
+    loops: set[str] = set(stands.loops) if stands is not None else set()
     last = len(places) if stands is None else stands.order
     found: list[str] = []
     for address, place in places.items():

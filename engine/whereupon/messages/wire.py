@@ -127,7 +127,7 @@ def _checked_message(opened: Opened, arrival: Arrival) -> Message:
     type_ = _TYPES.get(envelope.type) if envelope.type.__class__ is str else None
     if type_ is None:
         type_ = _odd_type(envelope.type)
-    omissions = list[Remark]()
+    omissions: list[Remark] = []
     user_id, anonymous_id = _ids(envelope, type_, arrival.ids, omissions)
     name, target_id = "", None
     if type_ in NAMED:

@@ -39,7 +39,7 @@ class JointTake(JointWork[BatchResult]):
 
     def together(self, session: Session, works: Sequence[Self]) -> Sequence[BatchResult]:
         """Take them all, in the order of the works, by small batches: of larger ones ids are compared less."""
-        results = list[BatchResult]()
+        results: list[BatchResult] = []
         for first in range(0, len(works), _AT_ONCE):
             batches = [work.batch for work in works[first : first + _AT_ONCE]]
             results += self._pipeline.take_together(session, batches)

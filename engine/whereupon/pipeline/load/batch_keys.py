@@ -220,7 +220,7 @@ def slots_of(
 ) -> set[str] | None:
     """The slots of the keys that messages ask for; None where one of them cannot be read."""
     paths = {name: set(match.entry_window.keys.values()) for name, match in matches.items()}
-    slots = set[str]()
+    slots: set[str] = set()
     if not any(paths.values()):
         return slots
     every = list(messages)

@@ -113,7 +113,8 @@ class PastLoader:
         moments += [message.timestamp for message in opened] if opened else []
         load_plan.oldest = min(moments, default=until)
         match = self._versions.index.trigger_match
-        brought, matches = set[MessageName](), mentioned.matches
+        matches = mentioned.matches
+        brought: set[MessageName] = set()
         if waiting:
             brought = {(message.type, message.name) for message in waiting}
             matches = {**matches, **{name: match(*name) for name in brought}}
@@ -176,7 +177,7 @@ class PastLoader:
         if not windows:
             return
         candidates = MergeCandidates(loaded, mentioned, load_plan.person_keys)
-        owners = dict[tuple[str | None, str | None], set[int]]()
+        owners: dict[tuple[str | None, str | None], set[int]] = {}
         for (*ids, named), moment in mentioned.watching.items():
             sender = ids[0], ids[1]
             if sender not in owners:

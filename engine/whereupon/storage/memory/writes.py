@@ -136,8 +136,9 @@ def _write_messages(changes: Changes, to: Schema) -> None:
 
 def _write_skips(records_of_skips: list[records.Skips], to: Schema) -> None:
     """Keep what messages skipped; it comes behind what a message has skipped already."""
-    there, first = to.skips.rows, dict[int, records.Skips]()
-    again = list[records.Skips]()
+    there = to.skips.rows
+    first: dict[int, records.Skips] = {}
+    again: list[records.Skips] = []
     for skips in records_of_skips:
         if skips.message_key in there or skips.message_key in first:
             again.append(skips)

@@ -124,7 +124,8 @@ class RecordWrites:
         if len(new) == len(keys):
             self._columns(self._queries.add_skips, columns)
             return
-        first, later = list[Parameters](), list[Parameters]()
+        first: list[Parameters] = []
+        later: list[Parameters] = []
         for row in zip(*columns, strict=True):
             if row[0] in new:
                 new.discard(row[0])

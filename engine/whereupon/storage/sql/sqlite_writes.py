@@ -103,7 +103,7 @@ class SqliteInsert(Statement):
         for row in rows:
             values = _bound(row)
             for place in self._blobs:
-                values[place] = bytearray(cast("bytes", values[place]))
+                values[place] = _NO_BYTES + cast("bytes", values[place])
             yield tuple(values)
 
 
