@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from fixtures.golden import by_command, expected_of, replayed, streams
+from fixtures.golden import RULES, by_command, expected_of, replayed, streams
+from tests.scenarios.commands import whereupon
 
 
 def _assert_golden(made: bytes, stream: Path) -> None:
@@ -23,11 +24,17 @@ def test_a_stream_that_is_taken_message_by_message_leads_to_its_golden_file(stre
     _assert_golden(replayed(stream, "memory://", batch=1), stream)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stream", streams(), ids=lambda stream: stream.stem)
 def test_the_command_prints_the_golden_file(stream: Path) -> None:
     """`whereupon replay --json` prints what these files hold."""
-    _assert_golden(by_command(stream), stream)
+    printed = whereupon("replay", stream, "--rules", RULES, "--json").stdout
+    _assert_golden(printed.encode(), stream)
+
+
+@pytest.mark.slow
+def test_a_process_of_the_command_prints_the_golden_file() -> None:
+    """As `python fixtures/golden.py` writes all of them."""
+    _assert_golden(by_command(streams()[0]), streams()[0])
 
 
 def test_every_stream_has_a_golden_file_and_every_golden_file_a_stream() -> None:

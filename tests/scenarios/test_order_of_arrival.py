@@ -95,15 +95,21 @@ def test_any_order_of_arrival_ends_in_the_same_claims(stream: Path, tmp_path: Pa
         assert found == expected, f"seed {seed}"
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sequence[Line], dict[str, str]]:
+    """The messages of a shop of shared devices, and their owners if they come in their order."""
+    lines = [dict(message) for message in shop_messages(3_000, seed=7, per_day=400)]
+    return lines, _owners(lines, tmp_path_factory.mktemp("shop"))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_any_order_of_arrival_ends_in_the_same_claims_in_a_shop_of_shared_devices(
-    seed: int, tmp_path: Path
+    seed: int, shop: tuple[Sequence[Line], dict[str, str]], tmp_path: Path
 ) -> None:
     """Also if people own several devices, share some, and come back on them."""
-    lines = [dict(message) for message in shop_messages(3_000, seed=7, per_day=400)]
-    expected = _owners(lines, tmp_path)
+    lines, owners = shop
     shuffled = Random(seed).sample(lines, len(lines))  # noqa: S311
-    assert _owners(shuffled, tmp_path) == expected
+    assert _owners(shuffled, tmp_path) == owners
 
 
 def _replayed(stream: Path, store: Store) -> tuple[Engine, Summary]:
