@@ -10,6 +10,7 @@ from tests.examples import examples
 from tests.worlds import message
 
 from whereupon.identity.algebra import (
+    Claimants,
     IdentityPolicy,
     affected,
     changed_runs,
@@ -72,6 +73,17 @@ def test_runs_say_what_the_plain_set_of_claims_says(claims: list[tuple[float, in
     for half in range(-30, 150):
         run = claimant(runs, minute(half / 2), POLICY)
         assert (run.person_key if run else None) == oracle(claims, half / 2), half / 2
+
+
+@settings(max_examples=300)
+@given(claims_in_any_order, st.lists(st.integers(-30, 150), max_size=6))
+def test_many_instants_are_asked_as_each_is_alone(
+    claims: list[tuple[float, int]], halves: list[int]
+) -> None:
+    """Whatever their order, and whether one run covers all of them or not."""
+    runs, instants = runs_of(claims), [minute(half / 2) for half in halves]
+    alone = [claimant(runs, instant, POLICY) for instant in instants]
+    assert list(Claimants(runs, POLICY).of_each(instants)) == alone
 
 
 claims_with_ties = st.lists(
