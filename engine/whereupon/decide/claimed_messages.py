@@ -97,14 +97,16 @@ def _take(
     """
     first = 0
     while first < len(messages):
-        first = _passed_over(work, messages, first, evaluated, now)
-        if first < len(messages):
-            stored = messages[first]
-            evaluation = evaluated.get(stored.key) or Evaluation.of(
-                stored, stored.owner, now, retroactive=True
-            )
-            apply_message(work, evaluation, excluded.get(stored.key, ()), behind=behind)
-            first += 1
+        if messages[first].key not in evaluated:
+            first = _passed_over(work, messages, first, evaluated, now)
+            if first == len(messages):
+                return
+        stored = messages[first]
+        evaluation = evaluated.get(stored.key) or Evaluation.of(
+            stored, stored.owner, now, retroactive=True
+        )
+        apply_message(work, evaluation, excluded.get(stored.key, ()), behind=behind)
+        first += 1
 
 
 def _passed_over(

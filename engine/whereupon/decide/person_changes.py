@@ -63,6 +63,8 @@ class PutOff:
 
     def without(self, change: PersonChange) -> PersonChange:
         """The change of a claimed message, without what it takes back; the rest is what is still put off."""
+        if change is NO_CHANGE:
+            return change
         mine = self.change
         self.change = PersonChange(
             mine.entered - change.left, mine.left - change.entered, mine.known

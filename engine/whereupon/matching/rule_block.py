@@ -134,11 +134,11 @@ class RuleBlock:
         Args:
             first: the place in the list of the block's first rule.
         """
-        holders = data.get("properties"), data.get("person")
-        is_usual = isinstance(holders[0], Mapping) and isinstance(holders[1], Mapping)
-        if len(self.rules) >= self.few and is_usual:
-            left, unsure = self._left(holders, data, kind)
-            return self._among(left, unsure, data, first) if left else []
+        if len(self.rules) >= self.few:
+            properties, person = data.get("properties"), data.get("person")
+            if isinstance(properties, Mapping) and isinstance(person, Mapping):
+                left, unsure = self._left((properties, person), data, kind)
+                return self._among(left, unsure, data, first) if left else []
         return [
             Candidate(first + place, rule, not is_open)
             for place, (rule, is_open) in enumerate(self._openness)

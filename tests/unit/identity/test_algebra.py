@@ -75,7 +75,6 @@ def test_runs_say_what_the_plain_set_of_claims_says(claims: list[tuple[float, in
         assert (run.person_key if run else None) == oracle(claims, half / 2), half / 2
 
 
-@settings(max_examples=300)
 @given(claims_in_any_order, st.lists(st.integers(-30, 150), max_size=6))
 def test_many_instants_are_asked_as_each_is_alone(
     claims: list[tuple[float, int]], halves: list[int]
