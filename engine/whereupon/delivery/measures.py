@@ -1,10 +1,11 @@
 """Counts of what one process did: messages, decisions, events, calls of the host's functions, failures."""
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, compress, repeat
+from operator import is_
 from threading import Lock
 from typing import Any, Final
 
@@ -82,19 +83,15 @@ class Measures(ForkAware):
             for outcome, number in outcomes.items():
                 self._messages[outcome] += number
 
-    def count_decisions(self, emitted: Iterable[Any]) -> None:
+    def count_decisions(self, emitted: Sequence[Any]) -> None:
         """Count the decisions among what was emitted."""
-        skipped: defaultdict[str | None, int] = defaultdict(int)
-        entered = 0
-        for each in emitted:
-            kind = type(each)
-            if kind in _UNREAD:  # nearly every message is in one
-                skipped[each.reason] += len(each)
-            elif kind is Decision:
-                if each.reason is None:
-                    entered += 1
-                else:
-                    skipped[each.reason] += 1
+        kinds = [*map(type, emitted)]
+        skipped = Counter(
+            [each.reason for each in compress(emitted, map(is_, kinds, repeat(Decision)))]
+        )
+        entered = skipped.pop(None, 0)
+        for each in compress(emitted, map(_UNREAD.__contains__, kinds)):
+            skipped[each.reason] += len(each)
         if entered or skipped:
             with self._lock:
                 self._decisions["entered", ""] += entered
