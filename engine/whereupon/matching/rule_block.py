@@ -128,12 +128,17 @@ class RuleBlock:
         """See `versions_of`."""
         return versions_of(self.rules)
 
-    def candidates(self, data: Data, kind: RuleKind | None, first: int) -> list[Candidate]:
+    def candidates(
+        self, data: Data, kind: RuleKind | None, first: int, left: int | None = None
+    ) -> list[Candidate]:
         """The rules to decide, of that kind, in order.
 
         Args:
             first: the place in the list of the block's first rule.
+            left: what `rules_left` gives for the same message.
         """
+        if left is not None:
+            return self._among(left, 0, data, first)
         if len(self.rules) >= self.few:
             properties, person = data.get("properties"), data.get("person")
             if isinstance(properties, Mapping) and isinstance(person, Mapping):
@@ -145,13 +150,16 @@ class RuleBlock:
             if (is_open or admits(rule, data)) and kind in {None, rule.kind}
         ]
 
-    def surely_none(
+    def rules_left(
         self, properties: JsonObject, attributes: JsonObject, kind: RuleKind | None
-    ) -> bool:
-        """Whether the tables tell that `candidates` gives none; they are asked until no rule is left."""
+    ) -> int | None:
+        """As bits, the rules that `candidates` gives, if the tables alone tell; None if they do not.
+
+        They are asked until no rule is left, for mostly none is.
+        """
         if not self._screens:
-            return False
-        left = self._of_kind[kind]
+            return None
+        left, tells = self._of_kind[kind], self._tells
         for is_persons, name, table, by_text in self._screens:
             value = attributes.get(name) if is_persons else properties.get(name)
             if by_text is not None and type(value) is str:
@@ -160,9 +168,18 @@ class RuleBlock:
                 view = view_of(value)
                 if view.kind is not _OTHER:
                     left &= table.passing(view)
+                else:
+                    tells = False
             if not left:
-                return True
-        return False
+                return 0
+        return left if tells else None
+
+    @cached_property
+    def _tells(self) -> bool:
+        """Whether `_screens` say all that the tables do, and each rule that they leave is a candidate."""
+        columns, inexact, _ = self._arranged
+        is_doubtful = any(each.is_doubtful for each in columns)
+        return len(self._screens) == len(columns) and not inexact and not is_doubtful
 
     @cached_property
     def _screens(self) -> Sequence[tuple[bool, str, AttributeTable, Mapping[str, int] | None]]:

@@ -34,12 +34,14 @@ class RuleList(Sequence[Rule]):
 
     Attributes:
         blocks: the rules, some to each block.
+        placed: each block with the place of its first rule.
     """
 
     def __init__(self, blocks: Iterable[RuleBlock] = ()) -> None:
         self.blocks = tuple(blocks)
         self._rules = tuple(chain.from_iterable(block.rules for block in self.blocks))
-        self._firsts = [0, *accumulate(map(len, self.blocks))]
+        firsts = accumulate(map(len, self.blocks), initial=0)
+        self.placed = tuple(zip(self.blocks, firsts, strict=False))
 
     @classmethod
     def of(
@@ -125,7 +127,7 @@ class RuleList(Sequence[Rule]):
         if len(self.blocks) == 1 and not since:
             return self.blocks[0].candidates(data, kind, 0)
         found: list[Candidate] = []
-        for block, first in zip(self.blocks, self._firsts, strict=False):
+        for block, first in self.placed:
             if first + len(block) > since:
                 found += block.candidates(data, kind, first)
         return [each for each in found if each.place >= since] if since else found
@@ -175,18 +177,18 @@ class RuleSelection(Sequence[Rule]):
         properties = message.properties
         if properties is None:
             properties = message.data
-        for block in self.rule_list.blocks:
-            if not block.surely_none(properties, attributes, self.kind):
-                break
-        else:
-            return ()
-        data = {
-            "type": message.type,
-            "event": message.name,
-            "properties": properties,
-            "person": attributes,
-        }
-        return self.candidates(data)  # type: ignore[arg-type]  # read only
+        found: list[Candidate] = []
+        for block, first in self.rule_list.placed:
+            left = block.rules_left(properties, attributes, self.kind)
+            if left != 0:
+                data: dict[str, object] = {
+                    "type": message.type,
+                    "event": message.name,
+                    "properties": properties,
+                    "person": attributes,
+                }
+                found += block.candidates(data, self.kind, first, left)  # type: ignore[arg-type]  # read only
+        return found
 
     def between(self, since: int, until: int) -> Sequence[Rule]:
         """The selected rules of the list from one place up to another."""
