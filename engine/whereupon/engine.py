@@ -39,6 +39,7 @@ from whereupon.rules.model import Retention, Rulebook
 from whereupon.runtime.log_lines import log_event
 from whereupon.storage import StoreAddress, open_store
 
+_LIVE = Origin.LIVE  # looked up slowly
 _LOG = logging.getLogger("whereupon.engine")
 
 
@@ -207,7 +208,7 @@ class Engine(
             batch,
             received_at=self.clock.now(),
             source=as_source(source),
-            origin=Origin.LIVE,
+            origin=_LIVE,
             new_id=fresh_id,
             names=self._intake.names,
         )

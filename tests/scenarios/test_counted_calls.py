@@ -3,8 +3,10 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from cProfile import Profile
 from datetime import UTC, datetime
 from pathlib import Path
+from pstats import Stats
 from typing import Final
 
 from sqlalchemy import Pool, create_engine, event
@@ -31,6 +33,9 @@ STATEMENTS: Final = [
     "COMMIT",
 ]
 """How the statements of one call begin that brings nobody into a rule."""
+
+MOST_FUNCTIONS: Final = 575
+"""What one such call calls, functions in C included."""
 
 
 class Observed:
@@ -80,6 +85,21 @@ def test_one_call_asks_as_little_as_it_needs(tmp_path: Path) -> None:
         assert len(seen.ran) <= len(STATEMENTS)
         for sql in seen.ran:
             assert sql.startswith(tuple(STATEMENTS)), sql
+
+
+def test_one_call_calls_few_functions(tmp_path: Path) -> None:
+    """No other work on the machine changes how many they are."""
+    rules = book_of(thanks(where={"price": {"gt": 1_000}}))
+    with Engine.open(f"sqlite:///{tmp_path / 'shop.db'}", rules=rules) as engine:
+
+        def track() -> None:
+            engine.track("Order Completed", user_id="ada", properties={"price": 5})
+
+        for _ in range(5):
+            track()
+        profile = Profile()
+        profile.runcall(track)
+        assert Stats(profile).total_calls <= MOST_FUNCTIONS  # type: ignore[attr-defined]  # of no stub
 
 
 def test_no_statement_is_prepared_twice(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ from whereupon.storage.sql.timer_rows import timer_from
 from whereupon.storage.sql.transfers import inert_parameters
 
 R = TypeVar("R")
+_USER, _ANONYMOUS, _TRACK = IdKind.USER.value, IdKind.ANONYMOUS.value, MessageType.TRACK.value
 _NO_LIMIT = 2**31 - 1
 """More messages than anybody owns."""
 _FEW_RULES = 8
@@ -101,12 +102,12 @@ class SqlReads(SqlAccess, Reads):
         """What is known of these ids."""
         if self._locks is not None:
             self._locks.ask_erasures()
-        asked = ((IdKind.USER, user_ids), (IdKind.ANONYMOUS, anonymous_ids))
+        asked = ((_USER, user_ids), (_ANONYMOUS, anonymous_ids))
         return [found for kind, ids in asked if ids for found in self._identifiers(kind, ids)]
 
-    def _identifiers(self, kind: IdKind, ids: Collection[str]) -> Iterator[Identifier]:
+    def _identifiers(self, kind: str, ids: Collection[str]) -> Iterator[Identifier]:
         members = self._database.members(ids)
-        found = self._queries.identifiers.fetch(self._connection, kind=kind.value, ids=members)
+        found = self._queries.identifiers.fetch(self._connection, kind=kind, ids=members)
         return map(rows.identifier_from, found)
 
     def identifiers_of(self, keys: Collection[int]) -> list[Identifier]:
@@ -217,8 +218,7 @@ class SqlReads(SqlAccess, Reads):
 
     def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
         """Track messages that the needs name."""
-        track = MessageType.TRACK.value
-        names = {(track, name) for need in needs for name in need.names}
+        names = {(_TRACK, name) for need in needs for name in need.names}
         numbers = self._names.find(self._connection, names)
         wanted = self._database.rows(_ranges(needs, numbers))
         said = {number: name for (_, name), number in numbers.items()}
@@ -389,11 +389,10 @@ def _ranges(
     needs: Sequence[HistoryNeed], numbers: dict[tuple[str, str], int]
 ) -> list[tuple[int, int, int]]:
     oldest: dict[tuple[int, int], int] = {}
-    track = MessageType.TRACK.value
     for need in needs:
         since = since_or_ever(need.since)
         for name in need.names:
-            number = numbers.get((track, name))
+            number = numbers.get((_TRACK, name))
             if number is not None:
                 key = (need.owner, number)
                 oldest[key] = min(since, oldest.get(key, since))
