@@ -88,13 +88,12 @@ def message_columns(
         *said, strict=True
     )
     timestamps, arrivals, originals = times
-    named = [*zip(types, names, strict=True)]
-    numbers = number({*named})
+    numbers = number({*zip(types, names, strict=True)})
     happened = all_as_micros(timestamps)
     return [
         keys,
         refs_of(ids, sources),
-        [*map(numbers.__getitem__, named)],
+        [*map(numbers.__getitem__, zip(types, names, strict=True))],
         owners,
         users,
         anonymous,
