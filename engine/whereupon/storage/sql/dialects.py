@@ -68,14 +68,33 @@ class Statement:
         """The same, if nobody asks how many. A dialect may have it wait for its answers together with later ones."""
         self.write(connection, rows)
 
-    def send_columns(self, connection: Connection, columns: Sequence[Sequence[object]]) -> None:
-        """The same, for rows that are given column by column."""
-        self.send_rows(connection, [*zip(*columns, strict=True)])
+    def send_columns(
+        self,
+        connection: Connection,
+        columns: Sequence[Sequence[object]],
+        order: Callable[[Parameters], Any] | None = None,
+    ) -> None:
+        """The same, for rows that are given column by column.
+
+        Args:
+            order: in which they are written; None for the given one.
+        """
+        self.send_rows(connection, in_rows(columns, order))
 
     def bound(self, values: Mapping[str, object]) -> tuple[str, Parameters]:
         """The text to run, and its parameters."""
         bound = {**self._fixed, **values} if self._fixed else values
         return self.sql, tuple([bound[name] for name in self.names])
+
+
+def in_rows(
+    columns: Sequence[Sequence[object]], order: Callable[[Parameters], Any] | None
+) -> list[Parameters]:
+    """The rows of columns, in an order; None for the given one."""
+    rows = [*zip(*columns, strict=True)]
+    if order is not None:
+        rows.sort(key=order)
+    return rows
 
 
 class Database(ABC):

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from whereupon.storage.sql.base import CollatedText, Int64
-from whereupon.storage.sql.dialects import Parameters, Rows, Statement
+from whereupon.storage.sql.dialects import Parameters, Rows, Statement, in_rows
 from whereupon.storage.sql.nul_escape import escape_rows
 from whereupon.storage.sql.round_trips import copy_rows, round_trips
 
@@ -96,19 +96,34 @@ class CopiedStatement(PostgresStatement):
         """By COPY, if there are more than a few rows."""
         if len(rows) <= _FEW:
             super().send_rows(connection, rows)
-            return
-        trips, escaped = round_trips(connection), self._escaped(rows)
+        else:
+            has_nul = self._has_nul([*zip(*rows, strict=True)])
+            self._send_copy(connection, escape_rows(rows) if has_nul else rows)
+
+    def send_columns(
+        self,
+        connection: Connection,
+        columns: Sequence[Sequence[object]],
+        order: Callable[[Parameters], Any] | None = None,
+    ) -> None:
+        """Likewise."""
+        if len(columns[0]) <= _FEW or self._has_nul(columns):
+            super().send_columns(connection, columns, order)
+        else:
+            self._send_copy(connection, in_rows(columns, order))
+
+    def _send_copy(self, connection: Connection, rows: list[Parameters]) -> None:
+        trips = round_trips(connection)
         if trips is None:
             driver = connection.connection.driver_connection
-            copy_rows(driver, self._copy, self._types, escaped)  # type: ignore[arg-type]
+            copy_rows(driver, self._copy, self._types, rows)  # type: ignore[arg-type]
         else:
-            trips.copy(self._copy, self._types, escaped)
+            trips.copy(self._copy, self._types, rows)
 
-    def _escaped(self, rows: list[Parameters]) -> list[Parameters]:
-        """The rows without NUL, which is looked for in columns, for rows are many."""
-        texts = compress(zip(*rows, strict=True), self._is_text)
-        has_nul = any("\0" in "".join(filter(None, column)) for column in texts)
-        return escape_rows(rows) if has_nul else rows
+    def _has_nul(self, columns: Sequence[Sequence[Any]]) -> bool:
+        """Whether a text has a NUL, which is looked for in columns, for rows are many."""
+        texts = compress(columns, self._is_text)
+        return any("\0" in "".join(filter(None, column)) for column in texts)
 
 
 class ArraysStatement(PostgresStatement):

@@ -74,7 +74,8 @@ class RecordWrites:
         if self._locks is None:
             statement.send_columns(self._connection, columns)
         else:
-            self._many(statement, zip(*columns, strict=True), order)
+            self._locks.refresh_timeout()
+            statement.send_columns(self._connection, columns, order)
 
     def _in_order(self, rows: Iterable[Parameters], order: _Order | None) -> list[Parameters]:
         if self._locks is None:

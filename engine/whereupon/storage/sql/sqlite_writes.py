@@ -1,11 +1,11 @@
 """Writing many rows into SQLite: inserts of several rows by one statement, and updates by keys."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby, repeat
 from operator import add, itemgetter
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import Connection, LargeBinary, Table, UniqueConstraint
 from typing_extensions import override
@@ -59,10 +59,15 @@ class SqliteInsert(Statement):
         return self._insert(connection, [*zip(*rows, strict=True)])
 
     @override
-    def send_columns(self, connection: Connection, columns: Sequence[Sequence[object]]) -> None:
+    def send_columns(
+        self,
+        connection: Connection,
+        columns: Sequence[Sequence[object]],
+        order: Callable[[Parameters], Any] | None = None,
+    ) -> None:
         """Insert rows."""
-        if len(columns[0]) < _FEW:
-            super().send_columns(connection, columns)
+        if order is not None or len(columns[0]) < _FEW:
+            super().send_columns(connection, columns, order)
         else:
             self._insert(connection, columns)
 
