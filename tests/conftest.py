@@ -40,6 +40,7 @@ _LAST = ("scenarios", "chaos")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests: quick ones come first, so that an error shows early; within a folder the order stays.
 
+    Of the slow ones those that take longest come first, so that no test process waits long for the other's last test.
     What kills processes is slow, and what asks for a server of PostgreSQL is marked `postgres`.
     """
     for item in items:
@@ -61,8 +62,9 @@ def _fixtures_of(item: pytest.Item) -> list[str]:
 
 
 def _rank(item: pytest.Item) -> tuple[bool, int]:
-    folder = item.path.parent.name
-    return "slow" in item.keywords, _LAST.index(folder) + 1 if folder in _LAST else 0
+    folder, is_slow = item.path.parent.name, "slow" in item.keywords
+    place = _LAST.index(folder) + 1 if folder in _LAST else 0
+    return is_slow, -place if is_slow else place
 
 
 @pytest.fixture(scope="session")
