@@ -44,7 +44,7 @@ from whereupon.records import (
 from whereupon.rules.model import NotWhileActive, Rule
 
 _ACTIVE, _COMPLETED = EntryState.ACTIVE, EntryState.COMPLETED  # looked up slowly as attributes
-_TRACK = MessageType.TRACK
+_TRACK, _new = MessageType.TRACK, tuple.__new__  # the latter of values in their order already
 ClaimedRules: TypeAlias = dict[MessageName, RuleSelection | None]
 ClaimedSummaries: TypeAlias = dict[datetime, dict[RuleSelection, tuple[SkipSummary, ...]]]
 PlainNames: TypeAlias = dict[MessageType, dict[str, TriggerMatch | None]]
@@ -80,12 +80,11 @@ class BatchState:
         "_deliveries", "_dropped", "_entries_before", "_erased", "_keys", "_recorded",
         "_runs_before", "_single_claims", "active", "again", "ahead", "alike", "anonymous",
         "anonymous_messages", "belongings", "breakers", "changes", "chunked_id", "claimed_rules",
-        "claimed_summaries", "claims", "clocked", "ended", "given_up", "guards", "has_tombstones", "history",
-        "ids_by_spelling", "index", "inert", "moved", "open_runs", "open_skips",
+        "claimed_summaries", "claims", "clocked", "ended", "given_up", "guards", "has_tombstones",
+        "history", "ids_by_spelling", "index", "inert", "moved", "open_runs", "open_skips",
         "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
         "plain", "rule_versions", "seen", "sends", "settings", "spent", "summaries",
-        "take_message", "timed_past", "timers", "together", "tombstones", "users",
-        "waiting",
+        "take_message", "timed_past", "timers", "together", "tombstones", "users", "waiting",
     )  # fmt: skip
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
@@ -252,7 +251,7 @@ class BatchState:
     def record(self, message: Message, owner: int) -> StoredMessage:
         """Record a message under its owner."""
         key, messages = self.new_key(), self.changes.messages
-        stored = StoredMessage(key, owner, message)
+        stored = _new(StoredMessage, (key, owner, message))
         if message.user_id is None:  # its owner may change
             self._recorded[key] = len(messages)
         messages.append(stored)

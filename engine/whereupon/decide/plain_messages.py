@@ -14,10 +14,10 @@ from whereupon.decide.notices import is_ordinary
 from whereupon.decide.people import only_prolongs
 from whereupon.decide.skips import skip_together
 from whereupon.matching import Candidate, RuleSelection, TriggerMatch
-from whereupon.messages.model import Message, MessageType, ref_of
-from whereupon.records import StoredMessage
+from whereupon.messages.model import Message, MessageType, SenderClass, ref_of
+from whereupon.records import Person, StoredMessage
 
-_TRACK = MessageType.TRACK
+_TRACK, _SERVER = MessageType.TRACK, SenderClass.SERVER  # looked up slowly as attributes
 
 
 def others(
@@ -52,16 +52,23 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
     Returns:
         The rules that were decided one by one, mostly none; None if the message is left.
     """
-    match = plain_match(work, message.type, message.name)
-    if match is None or message.depth or message.remarks:
+    # Each attribute of a named tuple, and each function called, costs as much as several names unpacked.
+    id_, type_, name, user_id, device, _, _, _, _, source, _, _, depth, remarks, _ = message
+    match = work.plain[type_].get(name) or plain_match(work, type_, name)
+    if match is None or depth or remarks:
         return None
-    ref, user_id = ref_of(message.message_id, message.source), message.user_id
+    ref = id_ if source is _SERVER else ref_of(id_, source)
     if ref in work.seen:
         return None
     if user_id is None:
         found = _take_waiting(work, message, match)
     else:
-        found = _take_known(work, message, user_id, match.rules, is_due)
+        person = work.persons.get(work.users.get(user_id, 0))
+        if person is None or not (
+            (device is None and not is_due) or _is_undisturbed(work, message, person, is_due)
+        ):
+            return None
+        found = _take_known(work, message, person, match.rules)
     if found is not None:
         work.seen[ref] = message
         work.out.accepted += 1
@@ -80,15 +87,17 @@ def _take_waiting(
     return ()
 
 
-def _take_known(
-    work: BatchState, message: Message, user_id: str, rules: RuleSelection, is_due: bool
-) -> Sequence[Candidate] | None:
-    person = work.persons.get(work.users.get(user_id, 0))
-    if person is None or (is_due and is_concerned(work, person.key)):
-        return None
+def _is_undisturbed(work: BatchState, message: Message, person: Person, is_due: bool) -> bool:
+    """Whether nothing of a message's person may be due, and it claims no more than they have claimed."""
+    if is_due and is_concerned(work, person.key):
+        return False
     device = message.anonymous_id
-    if device is not None and not only_prolongs(work, message, person.key, device):
-        return None
+    return device is None or only_prolongs(work, message, person.key, device)
+
+
+def _take_known(
+    work: BatchState, message: Message, person: Person, rules: RuleSelection
+) -> Sequence[Candidate]:
     stored = work.record(message, person.key)
     if not rules.selected:
         return ()

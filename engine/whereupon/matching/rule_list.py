@@ -144,8 +144,6 @@ class RuleSelection(Sequence[Rule]):
         roots: see `RuleList.roots`.
     """
 
-    __slots__ = ("_before", "_whole", "besides", "kind", "roots", "rule_list", "selected")
-
     def __init__(self, rule_list: RuleList, *, kind: RuleKind | None = None) -> None:
         self.rule_list = rule_list
         self.kind = None if all(rule.kind is kind for rule in rule_list) else kind
@@ -154,15 +152,13 @@ class RuleSelection(Sequence[Rule]):
         of_kind = (rule.kind is self.kind for rule in rule_list) if self.kind else ()
         self._before = list(accumulate(of_kind, initial=0))
         self.selected = self.size(0, len(rule_list))
-        self._whole: SkippedList | None = None
 
-    @property
+    @cached_property
     def skipped_whole(self) -> SkippedList | None:
         """What messages say that skip all of the list's selected rules; None if a rule asks about the person."""
-        if self._whole is None and not self.rule_list.attributes:
-            kind = None if self.kind is None else self.kind.value
-            self._whole = SkippedList(self.rule_list.revision, kind)
-        return self._whole
+        if self.rule_list.attributes:
+            return None
+        return SkippedList(self.rule_list.revision, None if self.kind is None else self.kind.value)
 
     def candidates(self, data: Data, *, since: int = 0) -> list[Candidate]:
         """The selected rules of the list that have to be decided (see `RuleList.candidates`)."""
