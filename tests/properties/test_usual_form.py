@@ -281,3 +281,101 @@ def test_both_ways_agree_on_what_clients_send() -> None:
     texts = [trimmed(text) for text in corpus()]
     usual = [agrees(text) for text in texts]
     assert sum(usual) > len(usual) // 3, (sum(usual), len(usual))
+
+
+# --- many at a time -----------------------------------------------------------------------------------
+
+ENDINGS = [b"", b" ", b"\n", b"\r\n", b"\xef\xbb\xbf", b"\x0c"]
+
+
+@st.composite
+def any_items(draw: st.DrawFn) -> bytes:
+    """A text as a client may send it, a piece of one, or several in one; also one with spaces around it."""
+    members = draw(st.lists(MEMBERS, max_size=3))
+    kept = USUAL[: draw(st.sampled_from([3, 5, len(USUAL), len(USUAL)]))]
+    text = text_of([*kept, *members], escaped=draw(st.booleans()))
+    other = text_of([*USUAL, ("name", draw(TEXTS))], escaped=True)
+    place = draw(st.integers(0, len(text)))
+    shown = draw(
+        st.sampled_from(
+            [
+                *([text] * 4),
+                *(text + other, text + b"\n" + other, text[:place], text[place:], text[:-1] + b","),
+                *(text[:place] + b"\n" + text[place:], b"{", b"}", b"", b"[]", b"{}", b"{}{}"),
+                *(b'{"batch":[%b,%b],"sentAt":"2026-03-01T11:00:00Z"}' % (text, other), b'"}'),
+                *(
+                    b'{"batch":[%b, %b]}' % (other, text),
+                    text_of([("name", "x" * MOST_BYTES)], escaped=True),
+                ),
+            ]
+        )
+    )
+    return draw(st.sampled_from(ENDINGS)) + shown + draw(st.sampled_from(ENDINGS))
+
+
+def one_by_one(batch: list[bytes]) -> tuple[list[Any], list[Any]]:
+    """What a batch is read as if each of its items comes alone, and its messages are read the exact way."""
+    messages, rejected = list[Any](), list[Any]()
+    arrival = replace(LIVE, ids={}, names={})
+    for place, item in enumerate(item for raw in batch for item in open_all([raw])):
+        try:
+            if isinstance(item, MessageRejectedError):
+                raise item
+            messages.append(message_in(item, arrival))
+        except MessageRejectedError as error:
+            rejected.append((place, error.code, error.reason, error.field))
+    return shown(messages), rejected
+
+
+def shown(messages: list[Message]) -> list[tuple[Message, str]]:
+    """Messages with the exact types of their data, read anew."""
+    return [(each._replace(properties=None), repr(each.data)) for each in messages]
+
+
+@examples(1_000)
+@given(st.lists(any_items(), max_size=12))
+def test_a_batch_is_read_as_its_items_are_one_by_one(batch: list[bytes]) -> None:
+    """Items that are good, odd, broken, large, or only together one or two messages; rejections and places included."""
+    messages, rejected = one_by_one(batch)
+    read_together = read_batch(batch, **{**GIVEN, "new_id": lambda: "fresh"})
+    assert shown(read_together.messages) == messages
+    assert [
+        (each.index, each.code, each.message, each.field) for each in read_together.rejected
+    ] == rejected
+
+
+def test_what_clients_send_is_read_together_as_one_by_one() -> None:
+    """The corpus, in batches that are within the limits."""
+    texts = list(corpus())
+    for first in range(0, len(texts), 50):
+        batch = texts[first : first + 50]
+        messages, rejected = one_by_one(batch)
+        read_together = read_batch(batch, **{**GIVEN, "new_id": lambda: "fresh"})
+        if any(each.code == "batch-too-large" for each in read_together.rejected):
+            continue
+        assert shown(read_together.messages) == messages
+        assert [
+            (each.index, each.code, each.message, each.field) for each in read_together.rejected
+        ] == rejected
+
+
+@pytest.mark.parametrize("messages", [2_499, 2_500, 2_501, 2_503])
+def test_a_batch_has_its_limits_wherever_a_run_ends(messages: int) -> None:
+    """As many messages as are allowed, and one rejection in place of all others, which are not asked for."""
+    text = text_of(USUAL[:4], escaped=True)
+    read_together = read_batch([text] * messages, **GIVEN)
+    most = min(messages, 2_500)
+    assert len(read_together.messages) == most
+    assert [each.index for each in read_together.rejected] == [2_500] * (messages > most)
+
+
+@pytest.mark.parametrize("size", [1_000, 3_333, 3_999, 4_001, 6_000])
+def test_a_batch_has_so_many_bytes_wherever_a_run_ends(size: int) -> None:
+    """The first message beyond the limit is the place of the rejection."""
+    text = text_of([*USUAL, ("name", "x" * size)], escaped=True)
+    fitting = 500 * 1024 // len(text)
+    read_together = read_batch([text] * (fitting + 30), **GIVEN)
+    assert len(read_together.messages) == fitting
+    assert [(each.index, each.code) for each in read_together.rejected] == [
+        (fitting, "batch-too-large")
+    ]

@@ -6,7 +6,7 @@ read by itself. The limits are counted here, so they hold for every way in.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import cast
 
 import msgspec
 
@@ -19,7 +19,7 @@ from whereupon.messages.batch_fields import (
     inherited_from_members,
     with_inherited,
 )
-from whereupon.messages.envelope import Opened, open_text, read, sized, trimmed
+from whereupon.messages.envelope import BatchItem, Opened, open_text, read, sized, trimmed
 from whereupon.messages.json_scan import batch_members, elements
 from whereupon.messages.size_limits import (
     MAX_BATCH_BYTES,
@@ -29,7 +29,13 @@ from whereupon.messages.size_limits import (
     too_deep,
     too_large,
 )
-from whereupon.messages.usual_form import open_value, usual_envelope
+from whereupon.messages.usual_form import (
+    UsualEnvelope,
+    UsualRun,
+    open_value,
+    usual_envelope,
+    usual_envelopes,
+)
 
 _MOST_INHERITED = 8 * MAX_BATCH_BYTES
 """Bytes that the messages of a batch may inherit together; each message repeats the fields of its body."""
@@ -37,11 +43,38 @@ _MOST_INHERITED = 8 * MAX_BATCH_BYTES
 _MOST_BATCHES = 3
 """Levels of batch bodies within one another. The text of each level is read again."""
 
-BatchItem: TypeAlias = Opened | MessageRejectedError
-"""A message, or its rejection."""
+_MOST_IN_RUN = 100
+"""Items of a batch that are opened together."""
 
 _TEXTS = (bytes, bytearray, memoryview)
+_ALONE = (dict, *_TEXTS)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Taken:
+    """How much of a batch was taken: its messages, their own bytes, and those that they inherit."""
+
+    __slots__ = ("inherited", "messages", "own")
+
+    def __init__(self) -> None:
+        self.messages = self.own = self.inherited = 0
+
+    def admits(self, item: BatchItem) -> bool:
+        """Whether one more item is within the limits; it is counted if so."""
+        if item.__class__ is Opened:
+            self.own += len(item.text) - item.inherited
+            self.inherited += item.inherited
+        self.messages += 1
+        within = self.messages <= MAX_BATCH_MESSAGES and self.own <= MAX_BATCH_BYTES
+        return within and self.inherited <= _MOST_INHERITED
+
+    def admits_run(self, run: UsualRun) -> bool:
+        """Whether all of these are within the limits; they are counted if so."""
+        messages, own = self.messages + len(run.texts), self.own + sum(map(len, run.texts))
+        if messages > MAX_BATCH_MESSAGES or own > MAX_BATCH_BYTES:
+            return False
+        self.messages, self.own = messages, own
+        return True
 
 
 def open_all(batch: Iterable[object]) -> Iterator[BatchItem]:
@@ -52,18 +85,50 @@ def open_all(batch: Iterable[object]) -> Iterator[BatchItem]:
     """
     if isinstance(batch, str):
         batch = batch.encode("utf-8", "surrogatepass")
-    alone = isinstance(batch, dict | bytes | bytearray | memoryview)
-    count = size = inherited = 0
+    alone = isinstance(batch, _ALONE)
+    taken = _Taken()
     for raw in [batch] if alone else batch:
         for item in _items(raw):
-            if item.__class__ is Opened:
-                size += len(item.text) - item.inherited
-                inherited += item.inherited
-            if count >= MAX_BATCH_MESSAGES or size > MAX_BATCH_BYTES or inherited > _MOST_INHERITED:
+            if not taken.admits(item):
                 yield batch_too_large()
                 return
-            count += 1
             yield item
+
+
+def open_runs(batch: Iterable[object]) -> Iterator[UsualRun | list[BatchItem]]:
+    """The items of `open_all` in runs: texts of the usual form that come one after another are opened for less."""
+    if not isinstance(batch, list) or len(batch) == 1:
+        yield list(open_all(batch))
+        return
+    taken = _Taken()
+    for first in range(0, len(batch), _MOST_IN_RUN):
+        raws = batch[first : first + _MOST_IN_RUN]
+        texts = [raw.strip() for raw in raws if isinstance(raw, bytes)]
+        usual = usual_envelopes(texts)
+        if len(texts) == len(raws) and all(usual):
+            run = UsualRun(cast("list[UsualEnvelope]", usual), texts)
+            if taken.admits_run(run):
+                yield run
+                continue
+        items: list[BatchItem] = []
+        for item in _decoded_items(raws, zip(usual, texts, strict=True)):
+            if not taken.admits(item):
+                yield [*items, batch_too_large()]
+                return
+            items.append(item)
+        yield items
+
+
+def _decoded_items(
+    raws: Iterable[object], decoded: Iterator[tuple[UsualEnvelope | None, bytes]]
+) -> Iterator[BatchItem]:
+    """The items of values, of which the texts are decoded as far as they have the usual form."""
+    for raw in raws:
+        envelope, text = next(decoded) if isinstance(raw, bytes) else (None, b"")
+        if envelope is None:
+            yield from _odd_items(raw)
+        else:
+            yield Opened(envelope, text)
 
 
 def _items(raw: object) -> Iterable[BatchItem]:
@@ -100,15 +165,20 @@ def _in_value(raw: object, inherited: Inherited, depth: int) -> Iterator[BatchIt
             yield from _in_value(item, own, depth + 1)
 
 
-def _in_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[BatchItem]:
-    usual = usual_envelope(text)
-    if usual is None:
-        yield from _in_odd_text(text, inherited, depth)
-        return
+def _in_texts(texts: Iterable[bytes], inherited: Inherited, depth: int) -> Iterator[BatchItem]:
+    for text in texts:
+        usual = usual_envelope(text)
+        if usual is None:
+            yield from _in_odd_text(text, inherited, depth)
+        else:
+            yield _inheriting(Opened(usual, text), inherited)
+
+
+def _inheriting(opened: Opened, inherited: Inherited) -> BatchItem:
     try:
-        yield with_inherited(Opened(usual, text), inherited)
+        return with_inherited(opened, inherited)
     except MessageRejectedError as error:
-        yield error
+        return error
 
 
 def _in_odd_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[BatchItem]:
@@ -123,9 +193,7 @@ def _in_odd_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[Batc
         yield too_deep()
     elif envelope is not None:
         own = inherited_from(inheritable_fields(envelope), inherited)
-        for raw in _ITEMS.decode(envelope.batch):
-            yield from _in_text(bytes(raw), own, depth + 1)
+        yield from _in_texts(map(bytes, _ITEMS.decode(envelope.batch)), own, depth + 1)
     elif members is not None:
         own = inherited_from_members(members, inherited)
-        for item in elements(members["batch"]):
-            yield from _in_text(item, own, depth + 1)
+        yield from _in_texts(elements(members["batch"]), own, depth + 1)

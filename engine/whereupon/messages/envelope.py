@@ -4,7 +4,7 @@ A message comes as a Python value or as JSON text. Both give the same result.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from pydantic import JsonValue
@@ -66,6 +66,9 @@ class Opened(msgspec.Struct, gc=False):
     remarks: tuple[Remark, ...] = ()
     inherited: int = 0
 
+
+BatchItem: TypeAlias = Opened | MessageRejectedError
+"""A message, or its rejection."""
 
 _READER = msgspec.json.Decoder(Envelope)
 

@@ -6,6 +6,7 @@ from whereupon.messages.repairs import MAX_NESTING
 MAX_MESSAGE_BYTES = 32 * 1024
 """Bytes of one message as compact JSON; spaces and escapes of the original text do not count."""
 
+MAX_MESSAGE_ID_CHARACTERS = 100
 MAX_BATCH_BYTES = 500 * 1024
 MAX_BATCH_MESSAGES = 2_500
 MAX_TEXT_BYTES = MAX_BATCH_BYTES + MAX_MESSAGE_BYTES

@@ -6,7 +6,9 @@ doubles, half a character or a byte that is not UTF-8 is found. The text of such
 further check. A message that differs in anything is opened the exact way (`envelope`), which gives the same answer.
 """
 
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -21,6 +23,8 @@ from whereupon.messages.envelope import (
     trimmed,
     written_object,
 )
+from whereupon.messages.model import MessageType
+from whereupon.messages.size_limits import MAX_MESSAGE_ID_CHARACTERS
 
 MOST_BYTES = MOST_DIGITS
 """A text of no more bytes is surely not too large, and none of its numbers has too many digits."""
@@ -30,16 +34,20 @@ _OneLevel: TypeAlias = _Single | list[_Single] | dict[str, _Single]
 _TwoLevels: TypeAlias = _Single | list[_OneLevel] | dict[str, _OneLevel]
 _Object: TypeAlias = dict[str, _Single | list[_TwoLevels] | dict[str, _TwoLevels]]
 
+_MessageId: TypeAlias = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE_ID_CHARACTERS)
+]
+
 
 class UsualEnvelope(Envelope, rename="camel", forbid_unknown_fields=True, gc=False):
     """The fields of a message of the usual form; its objects are decoded, and deep or odd ones are refused."""
 
-    type: str | None = None
+    type: MessageType | None = None
     event: str | None = None
     name: str | None = None
     user_id: str | None = None
     anonymous_id: str | None = None
-    message_id: str | None = None
+    message_id: _MessageId | None = None
     timestamp: str | None = None
     original_timestamp: str | None = None
     sent_at: str | None = None
@@ -57,7 +65,7 @@ class UsualEnvelope(Envelope, rename="camel", forbid_unknown_fields=True, gc=Fal
     metadata: _Object | None = msgspec.field(default=None, name="_metadata")
 
 
-_READER = msgspec.json.Decoder(UsualEnvelope)
+_decode = msgspec.json.Decoder(UsualEnvelope).decode
 
 
 def usual_envelope(text: bytes) -> UsualEnvelope | None:
@@ -65,9 +73,34 @@ def usual_envelope(text: bytes) -> UsualEnvelope | None:
     if len(text) > MOST_BYTES:
         return None
     try:
-        return _READER.decode(text)
+        return _decode(text)
     except (ValueError, RecursionError):  # the reader's own errors are ValueErrors, too
         return None
+
+
+def usual_envelopes(texts: Iterable[bytes]) -> list[UsualEnvelope | None]:
+    """`usual_envelope` of each text."""
+    found: list[UsualEnvelope | None] = []
+    add, rest = found.append, iter(texts)
+    while True:
+        try:  # once for many texts
+            for text in rest:
+                add(_decode(text) if len(text) <= MOST_BYTES else None)
+        except (ValueError, RecursionError):
+            add(None)
+        else:
+            return found
+
+
+@dataclass(slots=True)
+class UsualRun:
+    """Texts of the usual form that come one after another, with their fields."""
+
+    envelopes: Sequence[UsualEnvelope]
+    texts: Sequence[bytes]
+
+    def __iter__(self) -> Iterator[Opened]:
+        return map(Opened, self.envelopes, self.texts)
 
 
 def open_one(raw: object) -> Opened:

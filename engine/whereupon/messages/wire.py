@@ -10,7 +10,9 @@ text until they are accessed (`body_data`), as the context does. An id or a name
 checked again (`ValidTexts`).
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 import msgspec
 
@@ -20,11 +22,11 @@ from whereupon.messages.codec import decode
 from whereupon.messages.envelope import Envelope, Members, Opened, is_empty_list
 from whereupon.messages.model import NAMED, Message, MessageType
 from whereupon.messages.repairs import MOST_QUOTED, Remark, quoted
+from whereupon.messages.size_limits import MAX_MESSAGE_ID_CHARACTERS
 from whereupon.messages.times import parse_instant
-from whereupon.messages.usual_form import UsualEnvelope, open_one
+from whereupon.messages.usual_form import open_one
 
 MAX_NAME_BYTES = 100
-MAX_MESSAGE_ID_CHARACTERS = 100
 MAX_ID_BYTES = 150
 
 JUNK_IDS = frozenset(
@@ -45,7 +47,11 @@ WITHOUT_PERSON = frozenset(
 
 _TYPES: dict[object, MessageType] = {type_.value: type_ for type_ in MessageType}
 _TRACK, _IDENTIFY = MessageType.TRACK, MessageType.IDENTIFY
+_from_iso, _new_tuple = datetime.fromisoformat, tuple.__new__
 _LONGEST_JUNK = max(map(len, JUNK_IDS))
+
+Row: TypeAlias = tuple[Envelope, bytes, tuple[Remark, ...]]
+"""Of an opened message: its fields, its text and its repairs."""
 
 
 def parse_message(raw: object, arrival: Arrival) -> Message:
@@ -58,75 +64,79 @@ def parse_message(raw: object, arrival: Arrival) -> Message:
 
 def message_in(opened: Opened, arrival: Arrival) -> Message:
     """Read an opened message; raises `MessageRejectedError`."""
-    return _usual_message(opened, arrival) or _checked_message(opened, arrival)
+    row = (opened.envelope, opened.text, opened.remarks)
+    return usual_messages((row,), arrival)[0] or _checked_message(opened, arrival)
 
 
-def _usual_message(opened: Opened, arrival: Arrival) -> Message | None:
-    """The track or identify that most messages are: with one time, in UTC, or without; None if anything differs.
+def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None]:
+    """The tracks and identifies that most messages are: with one time, in UTC, or without; None for any other.
 
-    It is written for speed; `_checked_message` makes the same message of the same fields.
+    It is one function, and written for speed; `_checked_message` makes the same messages of the same fields.
     """
-    envelope = opened.envelope
-    if not isinstance(envelope, UsualEnvelope) or not _is_identified(envelope):
-        return None
-    user_id, anonymous_id, message_id = envelope.user_id, envelope.anonymous_id, envelope.message_id
-    ids, names = arrival.ids, arrival.names
-    type_, name, data = _TRACK, names.get(envelope.event), envelope.properties
-    if envelope.type == "identify":
-        type_, name, data = _IDENTIFY, "", envelope.traits
-    elif envelope.type != "track":
-        return None
-    try:
-        name = _name(envelope, type_, names) if name is None else name
-        if user_id is not None and user_id not in ids:
-            user_id = _identifier(user_id, "userId", ids)
-        if anonymous_id is not None and anonymous_id not in ids:
-            anonymous_id = _identifier(anonymous_id, "anonymousId", ids)
-        written = envelope.timestamp
-        happened = None if written is None else datetime.fromisoformat(written)
-    except (MessageRejectedError, ValueError):
-        return None
-    is_elsewhere = happened is not None and happened.tzinfo is not UTC
-    if is_elsewhere or (user_id is None and anonymous_id is None):
-        return None
-    received_at = arrival.times(None, happened)[0] if arrival.by_message else arrival.received_at
-    return tuple.__new__(  # half the cost of `Message(…)`
-        Message,
-        (
-            message_id or arrival.new_id(),
-            type_,
-            name,
-            user_id,
-            anonymous_id,
-            None,
-            happened if happened is not None and happened <= received_at else received_at,
-            received_at,
-            happened,
-            arrival.source,
-            arrival.origin,
-            opened.text,
-            0,
-            opened.remarks,
-            data or None,
-        ),
-    )
-
-
-def _is_identified(envelope: UsualEnvelope) -> bool:
-    """Whether a message's id is kept as it came, if it has one, and whether it has no other time than its timestamp."""
-    name = envelope.message_id
-    if name is not None and (
-        not name or len(name) > MAX_MESSAGE_ID_CHARACTERS or name.strip() != name or "\0" in name
-    ):
-        return False
-    return envelope.original_timestamp is envelope.sent_at is envelope.received_at is None
+    made: list[Message | None] = []
+    add, ids, names = made.append, arrival.ids, arrival.names
+    received_at, source, origin = arrival.received_at, arrival.source, arrival.origin
+    for envelope, text, remarks in rows:
+        type_, message_id = envelope.type, envelope.message_id
+        user_id, anonymous_id = envelope.user_id, envelope.anonymous_id
+        data = envelope.properties if type_ is _TRACK else envelope.traits
+        if (
+            (type_ is not _TRACK and type_ is not _IDENTIFY)  # so it is a `UsualEnvelope`
+            or (message_id is not None and ("\0" in message_id or message_id.strip() != message_id))
+            or not envelope.original_timestamp is envelope.sent_at is envelope.received_at is None
+        ):
+            add(None)
+            continue
+        try:
+            name = (
+                names.get(envelope.event) or _name(envelope, type_, names)
+                if type_ is _TRACK
+                else ""
+            )
+            if user_id is not None and user_id not in ids:
+                user_id = _identifier(user_id, "userId", ids)
+            if anonymous_id is not None and anonymous_id not in ids:
+                anonymous_id = _identifier(anonymous_id, "anonymousId", ids)
+            written = envelope.timestamp
+            happened = None if written is None else _from_iso(written)
+        except (MessageRejectedError, ValueError):
+            add(None)
+            continue
+        is_elsewhere = happened is not None and happened.tzinfo is not UTC
+        if is_elsewhere or (user_id is None and anonymous_id is None):
+            add(None)
+            continue
+        arrived = arrival.times(None, happened)[0] if arrival.by_message else received_at
+        add(
+            _new_tuple(  # half the cost of `Message(…)`
+                Message,
+                (
+                    message_id or arrival.new_id(),
+                    type_,
+                    name,
+                    user_id,
+                    anonymous_id,
+                    None,
+                    happened if happened is not None and happened <= arrived else arrived,
+                    arrived,
+                    happened,
+                    source,
+                    origin,
+                    text,
+                    0,
+                    remarks,
+                    data or None,
+                ),
+            )
+        )
+    return made
 
 
 def _checked_message(opened: Opened, arrival: Arrival) -> Message:
     envelope, remarks = opened.envelope, opened.remarks
-    type_ = _TYPES.get(envelope.type) if envelope.type.__class__ is str else None
-    if type_ is None:
-        type_ = _odd_type(envelope.type)
+    type_ = envelope.type
+    if type_.__class__ is not MessageType:
+        type_ = (_TYPES.get(type_) if type_.__class__ is str else None) or _odd_type(type_)
     omissions: list[Remark] = []
     user_id, anonymous_id = _ids(envelope, type_, arrival.ids, omissions)
     name, target_id = "", None

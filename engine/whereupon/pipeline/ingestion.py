@@ -9,9 +9,10 @@ from whereupon.decide import BatchResult, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.arrival import Arrival, ValidTexts
-from whereupon.messages.batch_items import open_all
+from whereupon.messages.batch_items import open_runs
 from whereupon.messages.model import Message, Origin, SenderClass
-from whereupon.messages.wire import message_in, parse_message
+from whereupon.messages.runs import read_run
+from whereupon.messages.wire import parse_message
 from whereupon.records import Request, SetAside
 
 WireMessage: TypeAlias = Mapping[str, object] | bytes | str
@@ -78,14 +79,15 @@ def read_batch(
         arrival.names = names
     if isinstance(batch, dict) and "batch" not in batch:
         return _read_one(batch, arrival)
-    reading = Reading()
-    for index, item in enumerate(open_all(batch)):
-        try:
-            if isinstance(item, MessageRejectedError):
-                raise item
-            reading.messages.append(message_in(item, arrival))
-        except MessageRejectedError as error:
-            reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
+    reading, first = Reading(), 0
+    for run in open_runs(batch):
+        messages, rejections = read_run(run, arrival)
+        reading.messages += messages
+        reading.rejected += [
+            Rejected(first + place, error.code, error.reason, error.field)
+            for place, error in rejections.items()
+        ]
+        first += len(messages) + len(rejections)
     return reading
 
 

@@ -13,9 +13,9 @@ from tests.examples import examples
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.arrival import Arrival
-from whereupon.messages.batch_items import BatchItem, open_all
+from whereupon.messages.batch_items import open_all
 from whereupon.messages.codec import decode, encode
-from whereupon.messages.envelope import Opened
+from whereupon.messages.envelope import BatchItem, Opened
 from whereupon.messages.model import (
     Message,
     MessageType,

@@ -7,10 +7,9 @@ and the answer says why.
 from typing import Any, Final
 
 from whereupon.messages.model import NAMED, MessageType, data_key
-from whereupon.messages.size_limits import MAX_BATCH_MESSAGES
+from whereupon.messages.size_limits import MAX_BATCH_MESSAGES, MAX_MESSAGE_ID_CHARACTERS
 from whereupon.messages.wire import (
     MAX_ID_BYTES,
-    MAX_MESSAGE_ID_CHARACTERS,
     MAX_NAME_BYTES,
     WITHOUT_PERSON,
 )
