@@ -1,6 +1,5 @@
 """From a recorded message to verdicts on the rules, and from verdicts to entries and broadcasts."""
 
-from collections import deque
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import NamedTuple
 
@@ -81,9 +80,9 @@ def _decide_each(
     if reason is not None:
         skips.skip_all(reason)
         excluded = ()
-    waiting = deque(_in_turn(rules, found, excluded, rules.besides))
-    while waiting:
-        place, rule, is_certain = waiting.popleft()
+    waiting = iter(_in_turn(rules, found, excluded, rules.besides))
+    while (turn := next(waiting, None)) is not None:
+        place, rule, is_certain = turn
         if place is not None:
             skips.pass_to(place)
         person = work.persons.get(person_key)
@@ -95,7 +94,7 @@ def _decide_each(
             skips.look_anew()
             found = rules.candidates(evaluation.data, since=skips.next)
             besides = [each.rule for each in waiting if each.place is None]
-            waiting = deque(_in_turn(rules, found, excluded, besides, since=skips.next))
+            waiting = iter(_in_turn(rules, found, excluded, besides, since=skips.next))
     skips.close()
     evaluation.unsee()
 
@@ -167,12 +166,13 @@ def _unless_held_out(
 def _carry_out(
     work: BatchState, evaluation: Evaluation, rule: Rule, verdict: Verdict, skips: SkipRecorder
 ) -> None:
-    if verdict.reason is not None:
+    reason = verdict.reason
+    if reason is not None:
         emit_decision(work, evaluation, rule, verdict)
         skips.note(rule, verdict)
-        if verdict.reason is _WHO:
+        if reason is _WHO:
             leave_open(work, evaluation, rule)
-        if verdict.reason is _HOLDOUT:
+        if reason is _HOLDOUT:
             hold_out(work, evaluation, rule, verdict.slot, evaluation.facts())
     elif rule.kind is _BROADCAST:
         _start_broadcast(work, evaluation, rule)
@@ -215,11 +215,12 @@ def let_in(
         verdict = _unless_held_out(work, evaluation, rule, verdict)
     emit_decision(work, evaluation, rule, verdict)
     known = evaluation.facts() if facts is None else facts
-    if verdict.reason is _HOLDOUT:
-        hold_out(work, evaluation, rule, verdict.slot, known)
-    elif verdict.reason is None:
-        open_entry(work, evaluation, rule, verdict.slot, known)
-    return verdict.reason is None
+    reason, _, slot = verdict
+    if reason is None:
+        open_entry(work, evaluation, rule, slot, known)
+    elif reason is _HOLDOUT:
+        hold_out(work, evaluation, rule, slot, known)
+    return reason is None
 
 
 def emit_decision(work: BatchState, evaluation: Evaluation, rule: Rule, verdict: Verdict) -> None:

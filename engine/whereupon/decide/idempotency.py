@@ -27,7 +27,8 @@ def entrant_of(entry: Entry, user_id: str) -> str:
 
 def step_key(entry: Entry, person: Person) -> str:
     """The key of the entry's next step: 32 hexadecimal digits of a hash."""
-    return _hash(entry.rule, entry.occasion, entrant_of(entry, person.user_id), entry.address)
+    entrant = str(entry.facts.get(ENTRANT, person.user_id))
+    return _hash(entry.rule, entry.occasion, entrant, entry.address)
 
 
 def keys_at(entry: Entry, user_id: str, addresses: Iterable[str]) -> list[str]:

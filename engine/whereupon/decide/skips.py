@@ -202,6 +202,11 @@ class SkipRecorder:
         next: the place of the first rule that is neither decided nor skipped yet.
     """
 
+    __slots__ = (
+        *("_data", "_decided", "_evaluation", "_person", "_rules", "_since", "_summaries"),
+        *("_verdicts", "_work", "next"),
+    )
+
     def __init__(self, work: BatchState, evaluation: Evaluation, rules: RuleSelection) -> None:
         self._work = work
         self._evaluation = evaluation
@@ -255,9 +260,10 @@ class SkipRecorder:
 
     def _summarize(self, reason: Reason | None = None) -> None:
         """Keep one summary of the rules that were skipped while the person was the same."""
-        evaluation, rules = self._evaluation, self._rules
-        span, decided = (self._since, self.next), tuple(self._decided)
-        if rules.size(*span) > len(decided):
+        evaluation, rules, decided = self._evaluation, self._rules, tuple(self._decided)
+        since, until = span = self._since, self.next
+        size = until - since if rules.kind is None else rules.size(since, until)
+        if size > len(decided):
             when = evaluation.now, evaluation.retroactive
             summary = _summary(self._work, rules, self._data, span, decided, when, reason)
             self._summaries.append(summary)

@@ -40,13 +40,13 @@ def interpolate(
     """The text of the pieces with the values of the data, escaped in markup; None if Liquid is needed."""
     if pieces is None:
         return None
-    texts = [
-        piece if type(piece) is str else _text(piece, data, is_markup)  # type: ignore[arg-type]  # a placeholder
-        for piece in pieces
-    ]
-    if None in texts:
-        return None
-    whole = "".join(texts)  # type: ignore[arg-type]  # texts
+    texts = []
+    for piece in pieces:
+        text = piece if type(piece) is str else _text(piece, data, is_markup)  # type: ignore[arg-type]  # a placeholder
+        if text is None:
+            return None
+        texts.append(text)
+    whole = "".join(texts)
     return whole if len(whole) <= _MOST else None
 
 
@@ -58,8 +58,8 @@ def _text(placeholder: Placeholder, data: Mapping[str, JsonValue], is_markup: bo
         value = value.get(name)
         if value is None and name in LIQUID_PROPERTIES:
             return None
-    if type(value) is str or isinstance(value, str):  # the exact type costs less
+    if type(value) is int:
+        return str(value) if placeholder.default is None else None
+    if isinstance(value, str):
         return (value.translate(_ESCAPES) if is_markup else value) or placeholder.default or ""
-    if value is None:
-        return placeholder.default
-    return str(value) if type(value) is int and placeholder.default is None else None
+    return placeholder.default if value is None else None

@@ -28,6 +28,7 @@ VARIABLE_ROOTS = (
 
 NO_PARTIALS: Final[Mapping[str, str]] = MappingProxyType({})
 
+_TEXT = Use.TEXT  # an attribute of an enumeration is looked up slowly
 _MARKUP = re.compile(r"\{\{|\{%")
 
 
@@ -78,15 +79,25 @@ class Template:
         self, data: Mapping[str, JsonValue], rendering: MessageRendering | None = None
     ) -> str:
         """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
+        text = self.interpolated(data)
+        if text is not None:
+            return text
         use = self.use
         is_markup = use in MARKUPS
         source = guarded(self.source) if is_markup else self.source
-        text = interpolate(_pieces(source), data, is_markup=is_markup)
-        if text is None:
-            text = (rendering or MessageRendering()).liquid(
-                source, data, self.partials, is_markup=is_markup
-            )
+        whole = rendering or MessageRendering()
+        text = whole.liquid(source, data, self.partials, is_markup=is_markup)
         return one_line(text) if use in LINES else text
+
+    def interpolated(self, data: Mapping[str, JsonValue]) -> str | None:
+        """Render with ``data`` if the template only inserts values; None if Liquid is needed."""
+        use, source = self.use, self.source
+        if use is _TEXT:
+            return interpolate(_pieces(source), data)
+        is_markup = use in MARKUPS
+        pieces = _pieces(guarded(source) if is_markup else source)
+        text = interpolate(pieces, data, is_markup=is_markup)
+        return text if text is None or use not in LINES else one_line(text)
 
     def variables(self) -> tuple[VariablePath, ...]:
         """Every variable that the template and its partials mention, in order of their names."""
@@ -180,15 +191,18 @@ def render_content(
     Args:
         addressee: gives whom the texts are for, if a text asks.
     """
-    rendering = MessageRendering(addressee)
+    rendering: MessageRendering | None = None
     rendered: dict[str, JsonValue] = {}
     for key, value in content.items():
         if type(value) is str:
             rendered[key] = value
-        elif type(value) is Template:
-            rendered[key] = value.render(data, rendering)
-        else:
+            continue
+        text = value.interpolated(data) if type(value) is Template else None
+        if text is None:
+            rendering = rendering or MessageRendering(addressee)
             rendered[key] = _render_value(value, data, rendering)
+        else:
+            rendered[key] = text
     return rendered
 
 

@@ -186,12 +186,12 @@ class StepContext(NamedTuple):
             texts: the digest of the version whose texts the content is, if the rule's are live.
             withheld: why the delivery is withheld in any case.
         """
-        following = self.following
+        _, entry, _, _, place, now, _ = self
+        following = self.following if place.loops else place.following
         sent = self.made(channel, content, kind, topic, texts, withheld)
         if following != END:
-            return self.entry.moved(following, self.now), sent
-        end = _new(EntryEnd, (_COMPLETED, self.now, None, None))
-        return self.entry.finished(end), sent
+            return entry.moved(following, now), sent
+        return entry.finished(_new(EntryEnd, (_COMPLETED, now, None, None))), sent
 
     def made(
         self,
@@ -203,8 +203,9 @@ class StepContext(NamedTuple):
         withheld: str | None = None,
     ) -> Delivery:
         """The step's delivery; withheld if the person may not be sent it, or if a template cannot be rendered."""
-        entry, person = self.entry, self.person
-        reason = withheld or reason_to_withhold(person.attributes, kind, topic)
+        work, entry, rule, person, _, now, _ = self
+        person_key, user_id, _, attributes, _ = person
+        reason = withheld or reason_to_withhold(attributes, kind, topic)
         rendered: dict[str, JsonValue] = {}
         if reason is None:
             try:
@@ -212,15 +213,15 @@ class StepContext(NamedTuple):
             except TemplateError as error:
                 reason = f"template: {error}"
         delivery: tuple[object, ...] = (
-            self.work.new_key(),
+            work.new_key(),
             step_key(entry, person),
-            entry.rule,
-            person.key,
-            person.user_id,
+            rule.id,
+            person_key,
+            user_id,
             channel,
-            self.now,
+            now,
             rendered,
-            person.attributes,
+            attributes,
             _PENDING if reason is None else DeliveryState.WITHHELD,
             reason,
             0,
@@ -229,7 +230,7 @@ class StepContext(NamedTuple):
             topic,
             *_NOT_SENT,
             texts,
-            self.rule.exempt if kind is _MARKETING else NO_EXEMPTION,
+            rule.exempt if kind is _MARKETING else NO_EXEMPTION,
             False,
         )
         return _new(Delivery, delivery)
@@ -250,6 +251,7 @@ class StepContext(NamedTuple):
 
     def _rendered(self, content: Content) -> dict[str, JsonValue]:
         """The content with its templates rendered."""
-        entry, addressee = self.entry, self.addressee
-        data = TemplateData(entry.facts, self.person, self.now, addressee, entry.trail)
+        _, entry, _, person, _, now, _ = self
+        addressee = self.addressee
+        data = TemplateData(entry.facts, person, now, addressee, entry.trail)
         return render_content(content, data, addressee=addressee)
