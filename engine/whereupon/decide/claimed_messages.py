@@ -15,7 +15,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import Reason
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.people import ClaimedMessages
-from whereupon.decide.person_changes import PersonChange, PutOff, apply_message
+from whereupon.decide.person_changes import Found, PersonChange, PutOff, apply_message
 from whereupon.decide.plain_messages import is_concerned, plain_match
 from whereupon.decide.skips import skip_claimed
 from whereupon.decide.take_one import Exclusions, exclusions
@@ -97,15 +97,17 @@ def _take(
     """
     first = 0
     while first < len(messages):
+        found: Found | None = None
         if messages[first].key not in evaluated:
-            first = _passed_over(work, messages, first, evaluated, now)
+            first, found = _passed_over(work, messages, first, evaluated, now)
             if first == len(messages):
                 return
         stored = messages[first]
         evaluation = evaluated.get(stored.key) or Evaluation.of(
             stored, stored.owner, now, retroactive=True
         )
-        apply_message(work, evaluation, excluded.get(stored.key, ()), behind=behind)
+        others = excluded.get(stored.key, ())
+        apply_message(work, evaluation, others, behind=behind, found=found)
         first += 1
 
 
@@ -115,28 +117,35 @@ def _passed_over(
     first: int,
     evaluated: Mapping[int, Evaluation],
     now: datetime,
-) -> int:
-    """Skip the rules of messages of one person that open none, from a place up to the first that may, whose place it gives."""
+) -> tuple[int, Found | None]:
+    """Skip the rules of messages of one person that open none, from a place up to the first that may.
+
+    Returns:
+        The place of that message, and the candidates among its rules, if they were looked for.
+    """
     owner, known = messages[first].owner, work.claimed_rules
     person = work.persons.get(owner)
     if person is None or (work.is_due(now) and is_concerned(work, owner)):
-        return first
-    attributes, skipping, place = person.attributes, list[StoredMessage](), first
-    rules = list[RuleSelection]()
+        return first, None
+    attributes, place, found = person.attributes, first, None
+    skipping: list[StoredMessage] = []
+    rules: list[RuleSelection] = []
     for stored in messages[first:]:
         key, of, message = stored
         each = known[message.type, message.name]
         if of != owner or each is None or key in evaluated:
             break
         if each.selected:
-            if each.plain_candidates(message, attributes):
+            candidates = each.plain_candidates(message, attributes)
+            if candidates:
+                found = Found(person, each, candidates)
                 break
             skipping.append(stored)
             rules.append(each)
         place += 1
     if skipping:
         skip_claimed(work, skipping, person, rules, now)
-    return place
+    return place, found
 
 
 def claimed_evaluations(

@@ -1,7 +1,8 @@
 """What one message of a person changes: attributes, history, segments, entries, ties to objects, and rules."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
@@ -15,7 +16,7 @@ from whereupon.decide.own_times import arm_own_times
 from whereupon.decide.people import set_attributes
 from whereupon.decide.waits import note_late, pass_by_change, pass_by_event, pass_by_merge
 from whereupon.decide.waking import wake_tied
-from whereupon.matching import RuleList, RuleSelection
+from whereupon.matching import Candidate, RuleList, RuleSelection
 from whereupon.messages.model import MessageType
 from whereupon.records import ObjectRecord, Person, Relationship
 from whereupon.rules.model import OnSegment, Rule, SegmentChange
@@ -72,12 +73,21 @@ class PutOff:
         return PersonChange(change.entered - mine.left, change.left - mine.entered, change.known)
 
 
+class Found(NamedTuple):
+    """The candidates among the rules of a message, as its person was before it is applied."""
+
+    person: Person
+    rules: RuleSelection
+    candidates: Sequence[Candidate]
+
+
 def apply_message(
     work: BatchState,
     evaluation: Evaluation,
     excluded: Collection[str],
     change: PersonChange = NO_CHANGE,
     behind: PutOff | None = None,
+    found: Found | None = None,
 ) -> None:
     """Apply a person's message to the person, to running entries and to the rules.
 
@@ -85,6 +95,7 @@ def apply_message(
         excluded: ids of rules that take another of the messages that a claim brings.
         change: what the message has done to the person already.
         behind: what a message that comes behind this one has done already.
+        found: the candidates, if they were looked for; they hold if the message leaves the person as they were.
     """
     person = work.persons.get(evaluation.person_key)
     if person is None:
@@ -96,7 +107,11 @@ def apply_message(
         change = behind.without(change)
     rules = _rules_for(work, evaluation, change)
     if rules:
-        evaluate(work, evaluation, rules, excluded)
+        known: Sequence[Candidate] | None = None
+        if found is not None and found.rules is rules:
+            is_same = work.persons.get(evaluation.person_key) is found.person
+            known = found.candidates if is_same else None
+        evaluate(work, evaluation, rules, excluded, known)
 
 
 def apply_merge(
