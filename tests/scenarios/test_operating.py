@@ -15,8 +15,9 @@ from tests.rule_files import book_of
 from tests.scenarios.operator_process import EDITED, RULES
 from tests.shop import NOON, news, purchase
 
-from whereupon import Delivery, Engine, OperationError, UnknownNameError
-from whereupon.records import DeliveryState, EntryState
+from whereupon import Delivery, Engine, OperationError, StoreError, UnknownNameError
+from whereupon.ports import Session, Settlement
+from whereupon.records import RULE_PAUSED, DeliveryState, EntryState
 from whereupon.scheduling.clocks import FrozenClock
 
 _MINUTE = timedelta(minutes=1)
@@ -105,6 +106,35 @@ def test_a_cancellation_is_carried_through_by_another_process(database: str) -> 
         assert _inside(engine) == 0
         assert engine.broadcasts.show("news", "news:june").waiting == 0
         assert {each.state for each in engine.deliveries(limit=99)} == {DeliveryState.WITHHELD}
+
+
+def test_a_rule_is_resumed_after_whoever_puts_a_delivery_off_because_it_is_paused(
+    postgres: str,
+) -> None:
+    """Else the delivery would wait for a resumption that is over."""
+    sent = list[str]()
+    with (
+        _opened(postgres) as one,
+        Engine.open(
+            postgres, rules=RULES, clock=FrozenClock(NOON), patience=timedelta(seconds=0.2)
+        ) as two,
+    ):
+        one.ingest(purchase(1, "ada"))
+        one.entries.pause("thanks", by="tim")
+        (delivery,) = one.deliveries(limit=9)
+
+        def put_off(session: Session) -> None:
+            assert session.leased_now([delivery.key])[delivery.key].is_paused
+            with pytest.raises(StoreError):
+                two.entries.resume("thanks", by="kim")
+            end = (delivery.attempts, delivery.due_at, RULE_PAUSED)
+            session.settle([Settlement(delivery.key, DeliveryState.PAUSED, *end)])
+
+        one.store.transact(put_off)
+        two.entries.resume("thanks", by="kim")
+        one.channel("push")(lambda each: sent.append(each.person))
+        one.run_due()
+    assert sent == ["ada"]
 
 
 @pytest.mark.slow

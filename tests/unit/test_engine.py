@@ -654,6 +654,15 @@ def test_a_slot_that_one_batch_frees_and_takes_is_no_conflict(tmp_path: Path) ->
         assert _entered(engine.ingest([purchase(1), added])) == ["ada"]
 
 
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """Nothing is frozen, as in a process that does not run tests."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("thawed")
 def test_the_hosts_collector_is_left_alone() -> None:
     """Python's cycle collector belongs to the process; only `bulk` pauses it, and starts it again."""
     before = gc.get_threshold()

@@ -263,7 +263,11 @@ class DueWork(Reads, Writes, Protocol):
 
     @abstractmethod
     def leased_now(self, keys: Collection[int]) -> Mapping[int, LeasedNow]:
-        """Leased deliveries and their persons, as they are now, by key; those that are gone are left out."""
+        """Leased deliveries and their persons, as they are now, by key; those that are gone are left out.
+
+        A rule that is paused then is not resumed before the transaction ends: what is put off because of the pause
+        is there when the rule goes on.
+        """
         ...
 
     def sends_before(

@@ -267,7 +267,12 @@ class SqlDueWork(SqlReads, DueWork):
         """Leased deliveries and their persons."""
         members = self._database.members(keys)
         found = self._queries.leased_now.fetch(self._connection, keys=members)
-        return {int(row[0]): rule_rows.leased_now_from(row[1:]) for row in found}
+        now = {int(row[0]): rule_rows.leased_now_from(row[1:]) for row in found}
+        paused = [key for key, each in now.items() if each.is_paused]
+        if paused and self._locks is not None:
+            still = self._locks.still_paused(paused)
+            now |= {key: now[key]._replace(is_paused=key in still) for key in paused}
+        return now
 
     def note_address(self, key: int, digest: bytes) -> None:
         """Write down what it was handed over to."""

@@ -317,6 +317,11 @@ class RowLocks:
             members = self._database.members(keys)
             self._lock(Rank.DELIVERIES, self._locks.lock_deliveries, keys=members)
 
+    def still_paused(self, keys: Collection[int]) -> set[int]:
+        """Which of these deliveries an operator has paused with their rules; no rule of these is resumed until the transaction ends."""
+        members = self._database.members(keys)
+        return {key for (key,) in self._locks.hold_pauses.fetch(self._connection, keys=members)}
+
     def _texts(self, texts: Collection[str]) -> object:
         return self._database.members([str(escape_nul(text)) for text in texts])
 

@@ -226,6 +226,14 @@ SELECT nextval('whereupon_key') FROM generate_series(1, :count)
 -- name: advisory_lock
 SELECT pg_advisory_xact_lock(:number)
 
+-- name: hold_pauses
+-- Whoever resumes a rule waits for those who put its deliveries off since it is paused.
+SELECT delivery.key FROM whereupon_pause AS paused
+JOIN whereupon_delivery AS delivery ON delivery.rule = paused.rule
+WHERE delivery.key = ANY(:keys) AND paused.sweep IS NULL
+ORDER BY paused.rule, delivery.key
+FOR SHARE OF paused
+
 -- name: open_transactions
 -- A transaction keeps the lock of a table that it has read until it ends.
 SELECT DISTINCT virtualtransaction FROM pg_locks
