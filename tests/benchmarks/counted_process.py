@@ -3,7 +3,8 @@
     python -m tests.benchmarks.counted_process WORKLOAD FOLDER
 
 Workloads: ``sqlite`` (the pipeline's, batches of 900), ``memory``, ``reading`` (the wire
-alone; ``reading-accented`` with text beyond ASCII), ``nobody-enters`` and
+alone; ``reading-accented`` with text beyond ASCII; ``reading-collected``, ``reading-sent``, ``reading-unknown`` and
+``reading-body`` as a collector sends them, as a client's own, with a field that nobody knows, as one body), ``nobody-enters`` and
 ``all-enter`` (the pipeline with rules that let nobody in, or everybody), ``one-call`` and ``one-call-memory``
 (`Engine.track`, one by one), ``calls-together`` (eight of them at a time, as the thread that
 leads a group takes them: without reading, answering and waiting), ``steps`` (people whose wait is up: it is left, a
@@ -127,6 +128,35 @@ def reading(title: bytes = b"Socks") -> Iterator[int]:
         read = read_batch(batch, **given, new_id=str)  # type: ignore[arg-type]
         assert len(read.messages) == len(batch)
         yield len(batch)
+
+
+_HALF = SIZE // 2
+_COLLECTED = (
+    b',"sentAt":"2026-03-01T00:00:01.250Z","receivedAt":"2026-03-01T00:00:01.500Z",'
+    b'"request_ip":"203.0.113.7","rudderId":"5b7a4ffe-3a7d-4a4b-9c5e-1b0a7f3e5a11","channel":"web"'
+)
+_SENT = b',"sentAt":"2026-03-01T00:00:01.250Z","integrations":{"All":true}'
+
+
+def changed(change: Callable[[bytes], bytes], *, is_body: bool = False) -> Iterator[int]:
+    """The same for messages that are changed first, half a batch at a time; also as one text."""
+    given = {"received_at": bench.START, "source": SenderClass.SERVER, "origin": Origin.LIVE}
+    for batch in [[change(text) for text in each] for each in batches()]:
+        for half in (batch[:_HALF], batch[_HALF:]):
+            body = b'{"batch":[%b],"sentAt":"2026-03-01T00:00:01.250Z"}' % b",".join(half)
+            read = read_batch([body] if is_body else half, **given, new_id=str)  # type: ignore[arg-type]
+            assert len(read.messages) == len(half)
+        yield len(batch)
+
+
+def with_members(members: bytes) -> Callable[[bytes], bytes]:
+    """Adds members to the text of a message."""
+    return lambda text: text[:-1] + members + b"}"
+
+
+def sent(text: bytes) -> bytes:
+    """As an official client sends it, which leaves it to the server to correct the time."""
+    return with_members(_SENT)(text.replace(b'"timestamp"', b'"originalTimestamp"'))
 
 
 def copied(url: str, folder: Path) -> Iterator[int]:
@@ -265,6 +295,10 @@ def workloads(folder: Path) -> dict[str, tuple[Callable[[], Iterator[int]], int]
         "all-enter": (partial(pipeline, sqlite, everybody), WARM),
         "reading": (reading, WARM),
         "reading-accented": (partial(reading, "Chaussettes rayées".encode()), WARM),
+        "reading-collected": (partial(changed, with_members(_COLLECTED)), WARM),
+        "reading-sent": (partial(changed, sent), WARM),
+        "reading-unknown": (partial(changed, with_members(b',"tenant":"acme"')), WARM),
+        "reading-body": (partial(changed, bytes, is_body=True), WARM),
         "reference": (partial(reference, folder), WARM),
         "one-call": (partial(one_call, f"sqlite:///{folder}/calls.db"), CALLS),
         "one-call-memory": (partial(one_call, "memory://"), CALLS),

@@ -40,6 +40,7 @@ _TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 _PROCESS = "tests.benchmarks.counted_process"
 WORKLOADS = (
     *("sqlite", "reference", "memory", "reading", "reading-accented"),
+    *("reading-collected", "reading-sent", "reading-unknown", "reading-body"),
     *(
         "one-call",
         "one-call-memory",

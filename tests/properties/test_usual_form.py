@@ -120,6 +120,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("timestamp", "originalTimestamp", "sentAt", "receivedAt"), TIMES),
     **dict.fromkeys(("properties", "traits", "context", "integrations", "_metadata"), OBJECTS),
     **dict.fromkeys(("channel", "category", "writeKey", "batch", "else"), VALUES),
+    **dict.fromkeys(("version", "rudderId", "request_ip"), VALUES),
 }
 MEMBERS = st.sampled_from(sorted(FIELDS)).flatmap(
     lambda name: st.tuples(st.just(name), FIELDS[name])
@@ -199,7 +200,7 @@ def test_both_ways_agree_on_what_json_readers_disagree_on(value: str, field: str
 
 @pytest.mark.parametrize(
     ("levels", "is_usual", "code"),
-    [(3, True, None), (4, False, None), (198, False, None), (199, False, "too-deep")],
+    [(4, True, None), (5, False, None), (198, False, None), (199, False, "too-deep")],
 )
 def test_what_is_deeper_than_usual_is_read_the_exact_way(
     levels: int, is_usual: bool, code: str | None
@@ -280,7 +281,7 @@ def test_both_ways_agree_on_what_clients_send() -> None:
     """Each message of the corpus; most of what official clients send is of the usual form."""
     texts = [trimmed(text) for text in corpus()]
     usual = [agrees(text) for text in texts]
-    assert sum(usual) > len(usual) // 3, (sum(usual), len(usual))
+    assert sum(usual) > len(usual) * 5 // 6, (sum(usual), len(usual))
 
 
 # --- many at a time -----------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ def _instant_from_text(text: str) -> datetime | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         return _instant_from_odd_text(text.strip())
-    return _in_utc(instant)
+    return instant if instant.tzinfo is UTC else _in_utc(instant)
 
 
 def _instant_from_odd_text(text: str) -> datetime | None:

@@ -65,17 +65,18 @@ def parse_message(raw: object, arrival: Arrival) -> Message:
 def message_in(opened: Opened, arrival: Arrival) -> Message:
     """Read an opened message; raises `MessageRejectedError`."""
     row = (opened.envelope, opened.text, opened.remarks)
-    return usual_messages((row,), arrival)[0] or _checked_message(opened, arrival)
+    return usual_messages((row,), arrival)[0] or checked_message(opened, arrival)
 
 
 def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None]:
-    """The tracks and identifies that most messages are: with one time, in UTC, or without; None for any other.
+    """The tracks and identifies that most messages are, with every time that they have readable; None for any other.
 
-    It is one function, and written for speed; `_checked_message` makes the same messages of the same fields.
+    It is one function, and written for speed; `checked_message` makes the same messages of the same fields.
     """
     made: list[Message | None] = []
     add, ids, names = made.append, arrival.ids, arrival.names
     received_at, source, origin = arrival.received_at, arrival.source, arrival.origin
+    omissions: list[Remark] = []
     for envelope, text, remarks in rows:
         type_, message_id = envelope.type, envelope.message_id
         user_id, anonymous_id = envelope.user_id, envelope.anonymous_id
@@ -83,10 +84,11 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None
         if (
             (type_ is not _TRACK and type_ is not _IDENTIFY)  # so it is a `UsualEnvelope`
             or (message_id is not None and ("\0" in message_id or message_id.strip() != message_id))
-            or not envelope.original_timestamp is envelope.sent_at is envelope.received_at is None
         ):
             add(None)
             continue
+        written, sent_at = envelope.timestamp, envelope.sent_at
+        has_one_time = sent_at is envelope.original_timestamp is envelope.received_at is None
         try:
             name = (
                 names.get(envelope.event) or _name(envelope, type_, names)
@@ -97,16 +99,20 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None
                 user_id = _identifier(user_id, "userId", ids)
             if anonymous_id is not None and anonymous_id not in ids:
                 anonymous_id = _identifier(anonymous_id, "anonymousId", ids)
-            written = envelope.timestamp
-            happened = None if written is None else _from_iso(written)
-        except (MessageRejectedError, ValueError):
+            if has_one_time:
+                happened = None if written is None else _from_iso(written)
+                arrived = arrival.times(None, happened)[0] if arrival.by_message else received_at
+                timestamp = happened if happened is not None and happened <= arrived else arrived
+            else:
+                happened, timestamp, arrived = _timestamps(envelope, arrival, omissions)
+        except (MessageRejectedError, ValueError, TypeError):
             add(None)
             continue
         is_elsewhere = happened is not None and happened.tzinfo is not UTC
-        if is_elsewhere or (user_id is None and anonymous_id is None):
+        if is_elsewhere or omissions or (user_id is None and anonymous_id is None):
+            omissions.clear()
             add(None)
             continue
-        arrived = arrival.times(None, happened)[0] if arrival.by_message else received_at
         add(
             _new_tuple(  # half the cost of `Message(…)`
                 Message,
@@ -117,7 +123,7 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None
                     user_id,
                     anonymous_id,
                     None,
-                    happened if happened is not None and happened <= arrived else arrived,
+                    timestamp,
                     arrived,
                     happened,
                     source,
@@ -132,7 +138,8 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None
     return made
 
 
-def _checked_message(opened: Opened, arrival: Arrival) -> Message:
+def checked_message(opened: Opened, arrival: Arrival) -> Message:
+    """Read any opened message; raises `MessageRejectedError`."""
     envelope, remarks = opened.envelope, opened.remarks
     type_ = envelope.type
     if type_.__class__ is not MessageType:
