@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from heapq import heapify, heappush
+from itertools import chain
 from typing import TypeAlias
 
 from whereupon.decide.belongings import Belongings
@@ -64,6 +66,7 @@ class BatchState:
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
         take_message: takes a message that a step sends.
         summaries: of all rules of a list, by what they say (see `skips`).
+        new_key: gives the next of the keys reserved for this batch, or raises `KeysExhausted`.
         own_keys: the keys reserved for this batch; what has one of them is new.
         together: the last messages that skip together, to which more may be added.
         clocked: timers of persons: what time alone may change for them.
@@ -77,12 +80,12 @@ class BatchState:
     """
 
     __slots__ = (
-        "_deliveries", "_dropped", "_entries_before", "_erased", "_keys", "_recorded",
+        "_deliveries", "_dropped", "_entries_before", "_erased", "_recorded",
         "_runs_before", "_single_claims", "active", "again", "ahead", "alike", "anonymous",
         "anonymous_messages", "belongings", "breakers", "changes", "chunked_id", "claimed_rules",
         "claimed_summaries", "claims", "clocked", "ended", "given_up", "guards", "has_tombstones",
-        "history", "ids_by_spelling", "index", "inert", "moved", "open_runs", "open_skips",
-        "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
+        "history", "ids_by_spelling", "index", "inert", "moved", "new_key", "open_runs",
+        "open_skips", "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
         "plain", "rule_versions", "seen", "sends", "settings", "spent", "summaries",
         "take_message", "timed_past", "timers", "together", "tombstones", "users", "waiting",
     )  # fmt: skip
@@ -111,13 +114,11 @@ class BatchState:
         }
         self.partly, self.chunked_id = dict(loaded.partly), loaded.chunked_id
         self.waiting |= self.partly.keys()
-        self._single_claims = loaded.single_claims
-        self._runs_before = loaded.claims
+        self._single_claims, self._runs_before = loaded.single_claims, loaded.claims
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
         for tombstone in loaded.tombstones:
             self.tombstones[tombstone.digest][tombstone.of] = tombstone
-        self._deliveries = loaded.deliveries
-        self.guards = loaded.guards
+        self._deliveries, self.guards = loaded.deliveries, loaded.guards
         self.spent, self.breakers = dict(loaded.guards.spent), dict(loaded.guards.breakers)
         self.has_tombstones, self.open_runs = loaded.has_tombstones, loaded.open_runs
         self.belongings = Belongings(loaded)
@@ -147,7 +148,8 @@ class BatchState:
         self._erased: set[int] = set()
         self._dropped: set[str] = set()
         self.own_keys = range(loaded.first_key, loaded.first_key + loaded.keys)
-        self._keys = iter(self.own_keys)
+        keys = chain(self.own_keys, iter(_exhausted, None))
+        self.new_key: Callable[[], int] = partial(next, keys)
 
     def _add_running(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -162,13 +164,6 @@ class BatchState:
     def is_due(self, until: datetime) -> bool:
         """Whether an entry or a timer may be due by an instant."""
         return bool(self.timers and self.timers[0][0] <= until) or self.clocked.may_ring(until)
-
-    def new_key(self) -> int:
-        """The next of the keys reserved for this batch; raises `KeysExhausted`."""
-        key = next(self._keys, None)
-        if key is None:
-            raise KeysExhausted
-        return key
 
     def save_entry(self, entry: Entry) -> None:
         """Save the new state of an entry."""
@@ -388,6 +383,10 @@ class BatchState:
     def rule_of(self, entry: Entry) -> Rule | None:
         """The rule in the version that the entry follows; None if the version cannot be read."""
         return self.index.by_digest.get(entry.digest) or self.rule_versions.get(entry.digest)
+
+
+def _exhausted() -> int | None:
+    raise KeysExhausted
 
 
 def _refuse(message: Message) -> None:

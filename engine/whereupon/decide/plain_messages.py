@@ -13,7 +13,7 @@ from whereupon.decide.evaluator import evaluate
 from whereupon.decide.notices import is_ordinary
 from whereupon.decide.people import only_prolongs
 from whereupon.decide.skips import skip_together
-from whereupon.matching import Candidate, RuleSelection, TriggerMatch
+from whereupon.matching import Candidate, TriggerMatch
 from whereupon.messages.model import Message, MessageType, SenderClass, ref_of
 from whereupon.records import Person, StoredMessage
 
@@ -68,7 +68,14 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
             (device is None and not is_due) or _is_undisturbed(work, message, person, is_due)
         ):
             return None
-        found = _take_known(work, message, person, match.rules)
+        found, rules, stored = (), match.rules, work.record(message, person.key)
+        if rules.selected:
+            found = rules.plain_candidates(message, person.attributes)
+            if found:
+                own = Evaluation.of(stored, person.key, message.received_at)
+                evaluate(work, own, rules, found=found)
+            else:
+                skip_together(work, stored, person, rules)
     if found is not None:
         work.seen[ref] = message
         work.out.accepted += 1
@@ -93,21 +100,6 @@ def _is_undisturbed(work: BatchState, message: Message, person: Person, is_due: 
         return False
     device = message.anonymous_id
     return device is None or only_prolongs(work, message, person.key, device)
-
-
-def _take_known(
-    work: BatchState, message: Message, person: Person, rules: RuleSelection
-) -> Sequence[Candidate]:
-    stored = work.record(message, person.key)
-    if not rules.selected:
-        return ()
-    found = rules.plain_candidates(message, person.attributes)
-    if found:
-        own = Evaluation.of(stored, person.key, message.received_at)
-        evaluate(work, own, rules, found=found)
-    else:
-        skip_together(work, stored, person, rules)
-    return found
 
 
 def plain_match(work: BatchState, type_: MessageType, name: str) -> TriggerMatch | None:

@@ -73,7 +73,9 @@ def skip_together(
     work: BatchState, stored: StoredMessage, person: Person, rules: RuleSelection
 ) -> None:
     """Skip every rule of the list for its own reason, as most messages do, which have no `Evaluation`."""
-    together = _together(work, None)
+    together = work.together
+    if together is None or together.claimed_at or work.out.emitted[-1] is not together:
+        together = _together(work, None)
     together.rules.append(rules)
     together.messages.append(stored)
     together.persons.append(person)

@@ -113,6 +113,21 @@ class _Column(NamedTuple):
         return cls(holder, parts, parts[-1], table, table.by_text, is_where, is_doubtful)
 
 
+class Screens(NamedTuple):
+    """The tables of a block that are asked about a message of a person until no rule is left, for mostly none is.
+
+    Attributes:
+        every: as bits, the rules.
+        tables: those of what stands at the top of a person's attributes (True) and of a message's properties: the
+            name, the table, and its `by_text` and `others`.
+        tells: whether they say all that the block's tables do, and each rule that they leave is a candidate.
+    """
+
+    every: int
+    tables: Sequence[tuple[bool, str, AttributeTable, Mapping[str, int] | None, int]]
+    tells: bool
+
+
 class RuleBlock:
     """Some rules of a list, in their order. The tables are made when they are first needed."""
 
@@ -135,7 +150,7 @@ class RuleBlock:
 
         Args:
             first: the place in the list of the block's first rule.
-            left: what `rules_left` gives for the same message.
+            left: as bits, what the block's `screens` leave for the same message, if they tell.
         """
         if left is not None:
             return self._among(left, 0, data, first)
@@ -150,46 +165,23 @@ class RuleBlock:
             if (is_open or admits(rule, data)) and kind in {None, rule.kind}
         ]
 
-    def rules_left(
-        self, properties: JsonObject, attributes: JsonObject, kind: RuleKind | None
-    ) -> int | None:
-        """As bits, the rules that `candidates` gives, if the tables alone tell; None if they do not.
-
-        They are asked until no rule is left, for mostly none is.
-        """
-        if not self._screens:
-            return None
-        left, tells = self._of_kind[kind], self._tells
-        for is_persons, name, table, by_text in self._screens:
-            value = attributes.get(name) if is_persons else properties.get(name)
-            if by_text is not None and type(value) is str:
-                left &= by_text.get(value, table.others)
-            else:
-                view = view_of(value)
-                if view.kind is not _OTHER:
-                    left &= table.passing(view)
-                else:
-                    tells = False
-            if not left:
-                return 0
-        return left if tells else None
-
-    @cached_property
-    def _tells(self) -> bool:
-        """Whether `_screens` say all that the tables do, and each rule that they leave is a candidate."""
-        columns, inexact, _ = self._arranged
-        is_doubtful = any(each.is_doubtful for each in columns)
-        return len(self._screens) == len(columns) and not inexact and not is_doubtful
-
-    @cached_property
-    def _screens(self) -> Sequence[tuple[bool, str, AttributeTable, Mapping[str, int] | None]]:
-        """The tables of what stands at the top of a person's attributes (True) and of a message's properties."""
-        columns = self._arranged[0] if len(self.rules) >= self.few else ()
-        return [
-            (_HOLDERS[each.holder] == "person", each.name, each.table, each.by_text)
+    def screens(self, kind: RuleKind | None) -> "Screens":
+        """What finds the rules of that kind that `candidates` gives for most messages."""
+        columns, inexact, _ = self._arranged if len(self.rules) >= self.few else ((), 0, 0)
+        at_top = tuple(
+            (
+                _HOLDERS[each.holder] == "person",
+                each.name,
+                each.table,
+                each.by_text,
+                each.table.others,
+            )
             for each in columns
             if each.holder is not None
-        ]
+        )
+        is_doubtful = any(each.is_doubtful for each in columns)
+        tells = bool(at_top) and len(at_top) == len(columns) and not inexact and not is_doubtful
+        return Screens(self._of_kind[kind], at_top, tells)
 
     @cached_property
     def _openness(self) -> Sequence[tuple[Rule, bool]]:

@@ -13,6 +13,7 @@ from typing import overload
 
 from whereupon.conditions import Data
 from whereupon.conditions.paths import root_of
+from whereupon.matching.attribute_tables import ValueKind, view_of
 from whereupon.matching.criteria import attributes_of
 from whereupon.matching.rule_block import (
     BLOCK,
@@ -20,6 +21,7 @@ from whereupon.matching.rule_block import (
     Candidate,
     JsonObject,
     RuleBlock,
+    Screens,
     versions_of,
 )
 from whereupon.messages.codec import encode
@@ -27,6 +29,8 @@ from whereupon.messages.model import Message
 from whereupon.records import SkippedList
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
 from whereupon.runtime.lazy import cached_property
+
+_OTHER = ValueKind.OTHER  # an attribute of an enumeration is looked up slowly
 
 
 class RuleList(Sequence[Rule]):
@@ -152,6 +156,7 @@ class RuleSelection(Sequence[Rule]):
         of_kind = (rule.kind is self.kind for rule in rule_list) if self.kind else ()
         self._before = list(accumulate(of_kind, initial=0))
         self.selected = self.size(0, len(rule_list))
+        self._screened: list[tuple[RuleBlock, int, Screens]] | None = None
 
     @cached_property
     def skipped_whole(self) -> SkippedList | None:
@@ -173,18 +178,37 @@ class RuleSelection(Sequence[Rule]):
         properties = message.properties
         if properties is None:
             properties = message.data
-        found: list[Candidate] = []
-        for block, first in self.rule_list.placed:
-            left = block.rules_left(properties, attributes, self.kind)
-            if left != 0:
+        screened = self._screened
+        if screened is None:
+            placed = self.rule_list.placed
+            screened = self._screened = [
+                (block, first, block.screens(self.kind)) for block, first in placed
+            ]
+        found: list[Candidate] | None = None
+        for block, first, (every, tables, tells) in screened:
+            left, is_told = every, tells
+            for is_persons, name, table, by_text, others in tables:
+                value = attributes.get(name) if is_persons else properties.get(name)
+                if by_text is not None and type(value) is str:
+                    left &= by_text.get(value, others)
+                else:
+                    view = view_of(value)
+                    if view.kind is not _OTHER:
+                        left &= table.passing(view)
+                    else:
+                        is_told = False
+                if not left:
+                    break
+            else:
                 data: dict[str, object] = {
                     "type": message.type,
                     "event": message.name,
                     "properties": properties,
                     "person": attributes,
                 }
-                found += block.candidates(data, self.kind, first, left)  # type: ignore[arg-type]  # read only
-        return found
+                of_block = block.candidates(data, self.kind, first, left if is_told else None)  # type: ignore[arg-type]  # read only
+                found = of_block if found is None else [*found, *of_block]
+        return found or ()
 
     def between(self, since: int, until: int) -> Sequence[Rule]:
         """The selected rules of the list from one place up to another."""
