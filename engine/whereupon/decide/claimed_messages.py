@@ -15,7 +15,7 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import Reason
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.people import ClaimedMessages
-from whereupon.decide.person_changes import Found, PersonChange, PutOff, apply_message
+from whereupon.decide.person_changes import KnownCandidates, PersonChange, PutOff, apply_message
 from whereupon.decide.plain_messages import is_concerned, plain_match
 from whereupon.decide.skips import skip_claimed
 from whereupon.decide.take_one import Exclusions, exclusions
@@ -97,7 +97,7 @@ def _take(
     """
     first = 0
     while first < len(messages):
-        found: Found | None = None
+        found: KnownCandidates | None = None
         if messages[first].key not in evaluated:
             first, found = _passed_over(work, messages, first, evaluated, now)
             if first == len(messages):
@@ -117,7 +117,7 @@ def _passed_over(
     first: int,
     evaluated: Mapping[int, Evaluation],
     now: datetime,
-) -> tuple[int, Found | None]:
+) -> tuple[int, KnownCandidates | None]:
     """Skip the rules of messages of one person that open none, from a place up to the first that may.
 
     Returns:
@@ -138,7 +138,7 @@ def _passed_over(
         if each.selected:
             candidates = each.plain_candidates(message, attributes)
             if candidates:
-                found = Found(person, each, candidates)
+                found = KnownCandidates(person, each, candidates)
                 break
             skipping.append(stored)
             rules.append(each)

@@ -73,7 +73,7 @@ class PutOff:
         return PersonChange(change.entered - mine.left, change.left - mine.entered, change.known)
 
 
-class Found(NamedTuple):
+class KnownCandidates(NamedTuple):
     """The candidates among the rules of a message, as its person was before it is applied."""
 
     person: Person
@@ -87,7 +87,7 @@ def apply_message(
     excluded: Collection[str],
     change: PersonChange = NO_CHANGE,
     behind: PutOff | None = None,
-    found: Found | None = None,
+    found: KnownCandidates | None = None,
 ) -> None:
     """Apply a person's message to the person, to running entries and to the rules.
 
