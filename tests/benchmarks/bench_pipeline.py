@@ -1,12 +1,10 @@
 """The pipeline and its reference on each store, timed by pytest-benchmark; run by `tests.benchmarks.pipeline`.
 
 ``WHEREUPON_MESSAGES`` says how many messages a round takes. Each round has an empty store, which waits for
-the disk as a live one does. What is loaded is left out of collections, as `whereupon serve` leaves it out. The
-reference decodes the same bytes and inserts the message rows alone, as one executemany a batch on SQLite and one COPY
-in binary form on PostgreSQL, into the same table with the same indexes.
+the disk as a live one does. The reference decodes the same bytes and inserts the message rows alone, as one
+executemany a batch on SQLite and one COPY in binary form on PostgreSQL, into the same table with the same indexes.
 """
 
-import gc
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -29,7 +27,6 @@ from whereupon.engine import Engine
 from whereupon.messages.codec import decode
 from whereupon.rules.model import Cap, FolderSettings, Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
-from whereupon.runtime.gc_pause import keep_loaded
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 from whereupon.storage.sql.sqlite import PRAGMAS
@@ -122,15 +119,8 @@ def places(rows: list[tuple[object, ...]], place: str) -> str:
 
 
 def measure(benchmark: BenchmarkFixture, prepare: Callable[[], Work]) -> None:
-    """Time what each round prepares, with Python's cycle collector set as `whereupon serve` sets it."""
-
-    def prepared() -> tuple[tuple[Work], dict[str, object]]:
-        gc.unfreeze()  # what the round before has left
-        work = prepare()
-        keep_loaded()
-        return (work,), {}
-
-    rounds_of(benchmark, prepared, count=COUNT, rounds=ROUNDS)
+    """Time what each round prepares."""
+    rounds_of(benchmark, lambda: ((prepare(),), {}), count=COUNT, rounds=ROUNDS)
 
 
 @pytest.mark.parametrize("size", [900, 100])
