@@ -52,7 +52,8 @@ def persons(count: int, *, seed: int = 3) -> Iterator[Row]:
         }
         stamps = dict.fromkeys(attributes, _SAID_AT + number)
         texts = orjson.dumps(attributes).decode(), orjson.dumps(stamps).decode()
-        yield (FIRST_KEY + number, f"user-{number}", _SAID_AT + number, *texts)
+        person = (FIRST_KEY + number, f"user-{number}", _SAID_AT + number, *texts)
+        yield (*person, attributes["email"])
 
 
 def fill_sqlite(url: str, count: int) -> None:
