@@ -24,6 +24,7 @@ from whereupon.messages.codec import decode, encode
 from whereupon.messages.model import Message, MessageType
 from whereupon.pipeline.load import BatchLoader, needs_split
 from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.records import Person
 from whereupon.rules.model import Rule, RuleKind
 
 PLAIN_RULES = (
@@ -131,5 +132,6 @@ def test_where_surely_no_rule_is_opened_there_is_no_candidate(
         event = {"type": "track", "event": "purchase"}
         data = {**event, "properties": properties, "person": attributes}
         sent = message("m-1", name="purchase", user="ada", data=properties)  # type: ignore[arg-type]
-        found = rules.plain_candidates(sent, attributes)  # type: ignore[arg-type]
+        person = Person(1, "ada", sent.timestamp, attributes)  # type: ignore[arg-type]
+        found = rules.plain_candidates(sent, sent.properties, person)
         assert list(found) == rules.candidates(data)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from whereupon.decide.erasure import Owners, drop_erased
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.history import HistoryEvent, events_of
 from whereupon.decide.idempotency import delivering_addresses, keys_at
-from whereupon.decide.reentry import with_current_slot
+from whereupon.decide.reentry import as_past_entry, with_current_slot
 from whereupon.decide.result import BatchResult, Ended, KeysExhausted
 from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.timed_past import TimedPast
@@ -37,6 +37,7 @@ from whereupon.records import (
     MessageName,
     PastEntries,
     PastEntry,
+    SkippedList,
     SkipSummary,
     StoredMessage,
     Tombstone,
@@ -65,6 +66,7 @@ class BatchState:
         claimed_rules: likewise, the rules of claimed messages (see `claimed_messages`).
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
         take_message: takes a message that a step sends.
+        skipped_whole: by the rules that messages skipped whole as they arrived, what the messages say.
         summaries: of all rules of a list, by what they say (see `skips`).
         new_key: gives the next of the keys reserved for this batch, or raises `KeysExhausted`.
         own_keys: the keys reserved for this batch; what has one of them is new.
@@ -86,7 +88,7 @@ class BatchState:
         "claimed_summaries", "claims", "clocked", "ended", "given_up", "guards", "has_tombstones",
         "history", "ids_by_spelling", "index", "inert", "moved", "new_key", "open_runs",
         "open_skips", "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
-        "plain", "rule_versions", "seen", "sends", "settings", "spent", "summaries",
+        "plain", "rule_versions", "seen", "sends", "settings", "skipped_whole", "spent", "summaries",
         "take_message", "timed_past", "timers", "together", "tombstones", "users", "waiting",
     )  # fmt: skip
 
@@ -141,6 +143,7 @@ class BatchState:
         self.ordinary_events: set[str] = set()
         self.together: SkippedTogether | None = None
         self.plain: PlainNames = defaultdict(dict)
+        self.skipped_whole: dict[RuleSelection, SkippedList] = {}
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
         self.claimed_summaries: ClaimedSummaries = {}
         self.moved: dict[int, int] = {}
@@ -235,21 +238,23 @@ class BatchState:
 
     def delivery(self, idempotency_key: str) -> Delivery | None:
         """The delivery of that key, among those that the batch reports about or has made."""
-        found = self._deliveries.get(idempotency_key)
-        if found is not None:
-            return found
         made = (each for each in self.changes.deliveries if each.idempotency_key == idempotency_key)
-        return next(made, None)
+        return self._deliveries.get(idempotency_key) or next(made, None)
 
     # --- messages ---------------------------------------------------------------------------
 
     def record(self, message: Message, owner: int) -> StoredMessage:
         """Record a message under its owner."""
-        key, messages = self.new_key(), self.changes.messages
-        stored = _new(StoredMessage, (key, owner, message))
+        place = len(self.changes.messages)
+        stored = self.record_owned(message, owner)
         if message.user_id is None:  # its owner may change
-            self._recorded[key] = len(messages)
-        messages.append(stored)
+            self._recorded[stored.key] = place
+        return stored
+
+    def record_owned(self, message: Message, owner: int) -> StoredMessage:
+        """Record a message with a user id, so that its owner stays."""
+        stored = _new(StoredMessage, (self.new_key(), owner, message))
+        self.changes.messages.append(stored)
         if self.timed_past.breaking and owner in self.persons:  # an anonymous id has no silence
             self.timed_past.hear(stored, owner)
         return stored
@@ -310,8 +315,8 @@ class BatchState:
         changes.before = {e.key: e for e in self._entries_before if e.key in changes.entries}
         for loser in self.moved:
             changes.persons.pop(loser, None)
-        if self._dropped:
-            changes.messages = [m for m in changes.messages if m.ref not in self._dropped]
+        if gone := self._dropped:
+            changes.messages = [m for m in changes.messages if m.ref not in gone]
         if self._erased or self.moved:
             drop_erased(changes, Owners(self._erased, self.moved))
         out = self.out
@@ -391,8 +396,3 @@ def _exhausted() -> int | None:
 
 def _refuse(message: Message) -> None:
     raise NotImplementedError(message.message_id)
-
-
-def as_past_entry(entry: Entry) -> PastEntry:
-    """An entry that was loaded, as the verdict on another entry sees it."""
-    return with_current_slot(PastEntry.of(entry))

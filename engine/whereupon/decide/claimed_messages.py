@@ -127,7 +127,7 @@ def _passed_over(
     person = work.persons.get(owner)
     if person is None or (work.is_due(now) and is_concerned(work, owner)):
         return first, None
-    attributes, place, found = person.attributes, first, None
+    place, found = first, None
     skipping: list[StoredMessage] = []
     rules: list[RuleSelection] = []
     for stored in messages[first:]:
@@ -136,7 +136,7 @@ def _passed_over(
         if of != owner or each is None or key in evaluated:
             break
         if each.selected:
-            candidates = each.plain_candidates(message, attributes)
+            candidates = each.plain_candidates(message, message.properties, person)
             if candidates:
                 found = KnownCandidates(person, each, candidates)
                 break

@@ -54,7 +54,7 @@ def open_entry(
     if rule.goal is not None:
         entry = watched(work, entry, rule.goal)
     if ended is None:
-        run_entry(work, entry)
+        run_entry(work, entry, rule)
     else:
         work.save_entry(entry)
 
@@ -91,10 +91,11 @@ def _new_entry(
     facts: Mapping[str, JsonValue],
 ) -> Entry:
     key, person_key, now = work.new_key(), evaluation.person_key, evaluation.now
-    entry: tuple[object, ...] = (
+    digest = rule.digest
+    opened: tuple[object, ...] = (
         key,
         rule.id,
-        rule.digest,
+        digest,
         person_key,
         person_key,
         evaluation.ref,
@@ -109,37 +110,50 @@ def _new_entry(
         evaluation.depth,
         evaluation.key,
         evaluation.source,
-        *JUST_OPENED,
     )
     work.changes.new_entries.add(key)
-    work.out.versions_used.add(rule.digest)
-    return _new(Entry, entry)
+    work.out.versions_used.add(digest)
+    return _new(Entry, opened + JUST_OPENED)
 
 
-def run_entry(work: BatchState, entry: Entry) -> None:
+def run_entry(work: BatchState, entry: Entry, rule: Rule | None = None) -> None:
     """Run the steps of an entry until it waits or ends.
 
     The entry's due time is the time at which its next step is done. A wait counts from it.
+
+    Args:
+        rule: in the version that the entry follows; it is looked up if it is not given.
     """
-    now = entry.due_at
-    if entry.trail:
+    now, passed = entry.due_at, entry.trail
+    if passed:
         was = work.active.get(entry.person_key, {}).get(entry.key)
         _tell(work, () if was is None else was.trail, entry)
     while now is not None and entry.state is _ACTIVE and entry.due_at == now:
-        context = context_of(work, entry, now)
+        context = context_of(work, entry, now, rule)
         if context is None:
             work.save_entry(entry.finished(EntryEnd(_why_over(work, entry), now)))
             return
         after, effect = advance(context)
-        if after.trail is not entry.trail:
-            _tell(work, entry.trail, after)
-        if effect is not None:
+        trail = after.trail
+        if trail is not passed:
+            _tell(work, passed, after)
+        if type(effect) is Delivery:
+            _hand_over(work, effect)
+        elif effect is not None:
             going_on = _carry_out(work, context, after, effect)
             if going_on is None:
                 return
-            after = going_on
-        entry = after
+            after, trail = going_on, going_on.trail
+        entry, passed = after, trail
     work.save_entry(entry)
+
+
+def _hand_over(work: BatchState, delivery: Delivery) -> None:
+    """Put a delivery into the outbox."""
+    work.changes.deliveries.append(delivery)
+    work.out.emitted.append(delivery)
+    if work.index.book.settings.caps:
+        work.sends.add(delivery)
 
 
 def _carry_out(
@@ -149,10 +163,7 @@ def _carry_out(
     entry = context.entry
     match effect:
         case Delivery():
-            work.changes.deliveries.append(effect)
-            work.out.emitted.append(effect)
-            if work.index.book.settings.caps:
-                work.sends.add(effect)
+            _hand_over(work, effect)
         case StepMessage():
             work.save_entry(after)  # the message may end it
             work.take_message(_message_of(effect, entry, context.person, context.now))
@@ -179,15 +190,21 @@ def _tell(work: BatchState, told: Trail, entry: Entry) -> None:
             work.out.emitted.append(Passage(*place, entry.due_at, mark))
 
 
-def context_of(work: BatchState, entry: Entry, now: datetime) -> StepContext | None:
-    """What the entry's next step is run with; None if there is no further step, or no rule or person."""
-    rule, person = work.rule_of(entry), work.persons.get(entry.person_key)
-    if rule is None or person is None:
+def context_of(
+    work: BatchState, entry: Entry, now: datetime, rule: Rule | None = None
+) -> StepContext | None:
+    """What the entry's next step is run with; None if there is no further step, or no rule or person.
+
+    Args:
+        rule: see `run_entry`.
+    """
+    followed, person = rule or work.rule_of(entry), work.persons.get(entry.person_key)
+    if followed is None or person is None:
         return None
-    place = rule.route.place(entry.address)
+    place = followed.route.place(entry.address)
     if place is None:
         return None
-    return _new(StepContext, (work, entry, rule, person, place, now, None))
+    return StepContext(work, entry, followed, person, place, now)
 
 
 def _why_over(work: BatchState, entry: Entry) -> EndReason:

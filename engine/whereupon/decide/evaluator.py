@@ -8,9 +8,9 @@ from pydantic import JsonValue
 from whereupon.conditions.values import ROOTS
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decision_list import decision
-from whereupon.decide.decisions import Reason, Verdict
+from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.entries import hold_out, open_entry
-from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evaluation import Evaluation, MessageFacts
 from whereupon.decide.history import HistoryUntil
 from whereupon.decide.holdouts import is_held_out
 from whereupon.decide.open_skips import leave_open
@@ -134,15 +134,15 @@ def _in_turn(
 
 
 def _verdict(work: BatchState, evaluation: Evaluation, rule: Rule, *, certain: bool) -> Verdict:
+    rule_id = rule.id
+    is_paused = rule_id in work.paused
     if rule.kind is _CAMPAIGN:
-        past = work.entries_in(rule, evaluation.person_key)
-        paused = rule.id in work.paused
         verdict = verdict_on(
             rule,
             evaluation,
-            past,
+            work.past_entries.get((rule_id, evaluation.person_key), ()),
             where_holds=certain,
-            is_paused=paused,
+            is_paused=is_paused,
             settings=work.index.book.settings,
         )
         return (
@@ -150,7 +150,7 @@ def _verdict(work: BatchState, evaluation: Evaluation, rule: Rule, *, certain: b
         )
     if evaluation.source is not SenderClass.SERVER:
         return Verdict(Reason.SOURCE)
-    return opening_verdict(rule, evaluation, where_holds=certain, is_paused=rule.id in work.paused)
+    return opening_verdict(rule, evaluation, where_holds=certain, is_paused=is_paused)
 
 
 def _unless_held_out(
@@ -166,7 +166,7 @@ def _unless_held_out(
 def _carry_out(
     work: BatchState, evaluation: Evaluation, rule: Rule, verdict: Verdict, skips: SkipRecorder
 ) -> None:
-    reason = verdict.reason
+    reason = None if verdict is ENTERED else verdict.reason
     if reason is not None:
         emit_decision(work, evaluation, rule, verdict)
         skips.note(rule, verdict)
@@ -214,7 +214,7 @@ def let_in(
     if rule.holdout is not None:
         verdict = _unless_held_out(work, evaluation, rule, verdict)
     emit_decision(work, evaluation, rule, verdict)
-    known = evaluation.facts() if facts is None else facts
+    known = MessageFacts(evaluation) if facts is None else facts
     reason, _, slot = verdict
     if reason is None:
         open_entry(work, evaluation, rule, slot, known)

@@ -7,7 +7,7 @@ try, every machine and every store computes the same key, before and after two p
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from whereupon.records import Entry, Person
+from whereupon.records import Entry
 from whereupon.rules.model import Rule
 from whereupon.rules.route import MOST_ROUNDS, base_of
 
@@ -25,10 +25,13 @@ def entrant_of(entry: Entry, user_id: str) -> str:
     return str(entry.facts.get(ENTRANT, user_id))
 
 
-def step_key(entry: Entry, person: Person) -> str:
-    """The key of the entry's next step: 32 hexadecimal digits of a hash."""
-    entrant = str(entry.facts.get(ENTRANT, person.user_id))
-    return _hash(entry.rule, entry.occasion, entrant, entry.address)
+def step_key(entry: Entry, user_id: str) -> str:
+    """The key of the entry's next step: 32 hexadecimal digits of a hash.
+
+    Args:
+        user_id: the first user id of its person.
+    """
+    return _hash(entry.rule, entry.occasion, entrant_of(entry, user_id), entry.address)
 
 
 def keys_at(entry: Entry, user_id: str, addresses: Iterable[str]) -> list[str]:

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.decide.batch_state import BatchState, as_past_entry
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.clocks import clock_of
 from whereupon.decide.consent import Said, is_consent, later_topics, later_word
 from whereupon.decide.idempotency import ENTRANT, keys_at, possible_addresses
 from whereupon.decide.open_skips import merge_open_skips
 from whereupon.decide.people import limited, save_person
-from whereupon.decide.reentry import would_refuse
+from whereupon.decide.reentry import as_past_entry, would_refuse
 from whereupon.messages.model import Message
 from whereupon.messages.times import MICROSECOND, later
 from whereupon.records import (

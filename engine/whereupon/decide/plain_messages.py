@@ -53,7 +53,7 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
         The rules that were decided one by one, mostly none; None if the message is left.
     """
     # Each attribute of a named tuple, and each function called, costs as much as several names unpacked.
-    id_, type_, name, user_id, device, _, _, _, _, source, _, _, depth, remarks, _ = message
+    id_, type_, name, user_id, device, _, _, _, _, source, _, _, depth, remarks, said = message
     match = work.plain[type_].get(name) or plain_match(work, type_, name)
     if match is None or depth or remarks:
         return None
@@ -63,16 +63,17 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
     if user_id is None:
         found = _take_waiting(work, message, match)
     else:
-        person = work.persons.get(work.users.get(user_id, 0))
+        person_key = work.users.get(user_id, 0)
+        person = work.persons.get(person_key)
         if person is None or not (
             (device is None and not is_due) or _is_undisturbed(work, message, person, is_due)
         ):
             return None
-        found, rules, stored = (), match.rules, work.record(message, person.key)
+        found, rules, stored = (), match.rules, work.record_owned(message, person_key)
         if rules.selected:
-            found = rules.plain_candidates(message, person.attributes)
+            found = rules.plain_candidates(message, said, person)
             if found:
-                own = Evaluation.of(stored, person.key, message.received_at)
+                own = Evaluation.of(stored, person_key, message.received_at)
                 evaluate(work, own, rules, found=found)
             else:
                 skip_together(work, stored, person, rules)
@@ -126,7 +127,7 @@ def passed_over(work: BatchState, stored: StoredMessage) -> bool:
     if work.is_due(message.received_at) and is_concerned(work, person.key):
         return False
     if match.rules.selected:
-        if match.rules.plain_candidates(message, person.attributes):
+        if match.rules.plain_candidates(message, message.properties, person):
             return False
         skip_together(work, stored, person, match.rules)
     return True

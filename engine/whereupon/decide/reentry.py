@@ -15,7 +15,7 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.messages.codec import JsonError, decode
 from whereupon.messages.local_times import day_on
 from whereupon.messages.times import as_micros, duration_micros
-from whereupon.records import KEY, PastEntry, has_slot, is_any_active
+from whereupon.records import KEY, Entry, PastEntry, has_slot, is_any_active
 from whereupon.rules.model import (
     CalendarSpan,
     EveryTime,
@@ -156,6 +156,11 @@ def with_current_slot(past: PastEntry) -> PastEntry:
         return past._replace(slot=_slot_of(decode(slot[len(KEY) :])) or slot)
     except JsonError:
         return past
+
+
+def as_past_entry(entry: Entry) -> PastEntry:
+    """An entry that was loaded, as the verdict on another entry sees it."""
+    return with_current_slot(PastEntry.of(entry))
 
 
 _IS_CURRENT = re.compile(r'key:"[^\s\\]([^\\]*[^\s\\])?"').fullmatch

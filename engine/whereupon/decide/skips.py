@@ -48,7 +48,7 @@ def skip_every_rule(
     if not rules.selected:
         return
     person = work.persons.get(evaluation.person_key)
-    skipped = Skipped(rules, 0, len(rules.rule_list), evaluation, person, reason)
+    skipped = Skipped(rules, 0, rules.end, evaluation, person, reason)
     work.out.emitted.append(skipped)
     key, said = evaluation.key, work.changes.skipped_lists
     is_arrival = key in work.own_keys and not evaluation.retroactive and key not in said
@@ -65,6 +65,7 @@ def whole_list(work: BatchState, rules: RuleSelection) -> SkippedList | None:
     """What new messages say that skip the whole list as they arrive; None if the list asks about the person."""
     whole = rules.skipped_whole
     if whole is not None:
+        work.skipped_whole[rules] = whole
         work.out.rule_lists[whole.revision] = rules.rule_list
     return whole
 
@@ -79,13 +80,12 @@ def skip_together(
     together.rules.append(rules)
     together.messages.append(stored)
     together.persons.append(person)
-    whole = rules.skipped_whole
+    whole = work.skipped_whole.get(rules) or whole_list(work, rules)
     if whole is None:
         when = stored.message.received_at, False
         said = _summaries(work, rules, _data_of(person), when, None)
         work.changes.skips.append(Skips(stored.key, person.key, *when, (), said))
     else:
-        work.out.rule_lists[whole.revision] = rules.rule_list
         work.changes.skipped_lists[stored.key] = whole
 
 
@@ -144,7 +144,7 @@ def _summaries(
     Args:
         when: the moment, and whether a claim brings the message.
     """
-    rule_list, span = rules.rule_list, (0, len(rules.rule_list))
+    rule_list, span = rules.rule_list, (0, rules.end)
     if rule_list.attributes:
         return (_summary(work, rules, data, span, (), when, reason),)
     of = (rule_list.revision, rules.kind, reason, when)
@@ -235,7 +235,7 @@ class SkipRecorder:
 
     def skip_all(self, reason: Reason) -> None:
         """Skip every rule of the list for one reason."""
-        self._skip_up_to(len(self._rules.rule_list), reason)
+        self._skip_up_to(self._rules.end, reason)
         self._summarize(reason)
         self._since = self.next
 
@@ -247,7 +247,7 @@ class SkipRecorder:
 
     def close(self) -> None:
         """Skip the rules that are left, and add what was recorded to the batch's changes."""
-        self._skip_up_to(len(self._rules.rule_list))
+        self._skip_up_to(self._rules.end)
         self._summarize()
         if self._verdicts or self._summaries:
             _record(self._work, self._evaluation, tuple(self._verdicts), tuple(self._summaries))
@@ -255,8 +255,10 @@ class SkipRecorder:
     def _skip_up_to(self, until: int, reason: Reason | None = None) -> None:
         """Emit the skips of the rules from the next up to that place."""
         since, self.next = self.next, until
+        if until == since:
+            return
         rules = self._rules
-        if until > since and (rules.kind is None or rules.size(since, until)):
+        if rules.kind is None or rules.size(since, until):
             skipped = Skipped(rules, since, until, self._evaluation, self._person, reason)
             self._work.out.emitted.append(skipped)
 

@@ -23,6 +23,7 @@ from whereupon.messages.model import SenderClass
 from whereupon.records import PastEntry
 from whereupon.rules.files.settings import DEFAULT_SETTINGS
 from whereupon.rules.keys.active import DEFAULT_ACTIVE
+from whereupon.rules.keys.reentry import EVERY_TIME
 from whereupon.rules.model import FolderSettings, OncePerCalendar, Rule, RuleKind, Take
 
 
@@ -45,13 +46,15 @@ def verdict_on(
         settings: of the folder.
     """
     opening = opening_verdict(rule, evaluation, where_holds=where_holds, is_paused=is_paused)
-    if opening.reason is not None:
+    if opening is not ENTERED:
         return opening
     who = rule.who
     if who is not ALWAYS and not who.holds(evaluation.data, evaluation.history):
-        return _excluded(rule.who, evaluation)
+        return _excluded(who, evaluation)
     if rule.goal is not None and (reached := reached_before(rule.goal, evaluation)) is not None:
         return Verdict(Reason.GOAL_MET, reached)
+    if rule.reentry is EVERY_TIME:
+        return ENTERED
     if type(rule.reentry) is OncePerCalendar:
         return reentry_verdict(rule, evaluation, past, _zone(rule, evaluation, settings))
     return reentry_verdict(rule, evaluation, past)

@@ -26,7 +26,7 @@ from whereupon.matching.rule_block import (
 )
 from whereupon.messages.codec import encode
 from whereupon.messages.model import Message
-from whereupon.records import SkippedList
+from whereupon.records import Person, SkippedList
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
 from whereupon.runtime.lazy import cached_property
 
@@ -143,6 +143,7 @@ class RuleSelection(Sequence[Rule]):
     Attributes:
         selected: how many rules of the list these are.
         kind: campaigns or broadcasts of the list only; None for both.
+        end: the place behind the last rule of the list.
         besides: rules that a change of segments triggers, or that a person becomes known. They are decided
             among the others, by `Rule.precedence`.
         roots: see `RuleList.roots`.
@@ -155,7 +156,8 @@ class RuleSelection(Sequence[Rule]):
         self.roots = rule_list.roots
         of_kind = (rule.kind is self.kind for rule in rule_list) if self.kind else ()
         self._before = list(accumulate(of_kind, initial=0))
-        self.selected = self.size(0, len(rule_list))
+        self.end = len(rule_list)
+        self.selected = self.size(0, self.end)
         self._screened: list[tuple[RuleBlock, int, Screens]] | None = None
 
     @cached_property
@@ -169,13 +171,14 @@ class RuleSelection(Sequence[Rule]):
         """The selected rules of the list that have to be decided (see `RuleList.candidates`)."""
         return self.rule_list.candidates(data, kind=self.kind, since=since)
 
-    def plain_candidates(self, message: Message, attributes: JsonObject) -> Sequence[Candidate]:
+    def plain_candidates(
+        self, message: Message, properties: JsonObject | None, person: Person
+    ) -> Sequence[Candidate]:
         """The same for a message of a person, if the rules read `PLAIN_ROOTS` alone: mostly none, as the tables tell.
 
         Args:
-            attributes: the person's.
+            properties: the message's; None if they are not read yet.
         """
-        properties = message.properties
         if properties is None:
             properties = message.data
         screened = self._screened
@@ -188,7 +191,7 @@ class RuleSelection(Sequence[Rule]):
         for block, first, (every, tables, tells) in screened:
             left, is_told = every, tells
             for is_persons, name, table, by_text, others in tables:
-                value = attributes.get(name) if is_persons else properties.get(name)
+                value = person.attributes.get(name) if is_persons else properties.get(name)
                 if by_text is not None and type(value) is str:
                     left &= by_text.get(value, others)
                 else:
@@ -204,7 +207,7 @@ class RuleSelection(Sequence[Rule]):
                     "type": message.type,
                     "event": message.name,
                     "properties": properties,
-                    "person": attributes,
+                    "person": person.attributes,
                 }
                 of_block = block.candidates(data, self.kind, first, left if is_told else None)  # type: ignore[arg-type]  # read only
                 found = of_block if found is None else [*found, *of_block]

@@ -193,13 +193,18 @@ class Entry(NamedTuple):
 
     def finished(self, end: EntryEnd) -> "Entry":
         """The entry at its end; a slot that only guarded that it runs is free again."""
-        slot, _, address, due_at, facts = self[9:14]  # a slice costs less than an attribute of each
-        way, state = self[18:], _END_STATES.get(end[0], _EXITED)
+        (key, rule, digest, person, entrant, occasion, at, entered_at, late, slot, _, address, due_at, facts,
+         depth, message_key, source, _, done, trail, arms, sent_at, watched_until, converted_at) = self  # fmt: skip
+        state = _END_STATES.get(end[0], _EXITED)
         if slot == "active":
             slot = None
-        if state is _COMPLETED and due_at == self[7] and not way[1] and way[4] is None:
+        if state is _COMPLETED and due_at == entered_at and not trail and watched_until is None:
             facts = NOTHING  # done at once, and no trail or goal asks for them
-        return _new(Entry, (*self[:9], slot, state, address, None, facts, *self[14:17], end, *way))
+        finished: tuple[object, ...] = (
+            key, rule, digest, person, entrant, occasion, at, entered_at, late, slot, state, address, None, facts,
+            depth, message_key, source, end, done, trail, arms, sent_at, watched_until, converted_at,
+        )  # fmt: skip
+        return _new(Entry, finished)
 
     def marked(self, *marks: Mark) -> "Entry":
         """The entry with further marks on its trail."""
@@ -296,10 +301,12 @@ class PastEntries(Sequence[PastEntry]):
 
     __slots__ = ("_active", "_entries", "_places", "_slots")
 
+    _places: dict[str, list[int]] | None
+    _slots: dict[str | None, int]
+
     def __init__(self) -> None:
         self._entries: list[PastEntry] = []
-        self._places: dict[str, list[int]] = {}
-        self._slots: dict[str | None, int] = {}
+        self._places = None  # as long as they are few
         self._active = 0
 
     @overload
@@ -322,34 +329,42 @@ class PastEntries(Sequence[PastEntry]):
 
     def has_slot(self, slot: str) -> bool:
         """Whether one of them holds a slot."""
-        if self._places:
+        if self._places is not None:
             return self._slots.get(slot, 0) > 0
         return any(entry.slot == slot for entry in self._entries)
 
     def append(self, entry: PastEntry) -> None:
         """Add an entry."""
-        self._entries.append(entry)
-        self._active += entry.active
-        if self._places:
-            self._index(len(self._entries) - 1, entry)
-        elif len(self._entries) > _FEW:
-            for place, each in enumerate(self._entries):
-                self._index(place, each)
+        entries = self._entries
+        entries.append(entry)
+        if entry.active:
+            self._active += 1
+        places = self._places
+        if places is not None:
+            self._index(places, len(entries) - 1, entry)
+        elif len(entries) > _FEW:
+            places = self._places = {}
+            self._slots = {}
+            for place, each in enumerate(entries):
+                self._index(places, place, each)
 
-    def _index(self, place: int, entry: PastEntry) -> None:
-        self._places.setdefault(entry.occasion, []).append(place)
+    def _index(self, places: dict[str, list[int]], place: int, entry: PastEntry) -> None:
+        places.setdefault(entry.occasion, []).append(place)
         self._slots[entry.slot] = self._slots.get(entry.slot, 0) + 1
 
     def end(self, occasion: str, slot: str | None) -> None:
         """Note that the running entry of an occasion has ended, and which slot it holds from now on."""
-        places = self._places.get(occasion, ()) if self._places else range(len(self._entries))
-        for place in places:
-            past = self._entries[place]
-            if past.active and past.occasion == occasion:
-                self._entries[place] = _new(PastEntry, (*past[:3], slot, False, occasion))
+        if not self._active:
+            return
+        entries, places = self._entries, self._places
+        for place in range(len(entries)) if places is None else places.get(occasion, ()):
+            rule, person_key, timestamp, held, is_active, opened_by = entries[place]
+            if is_active and opened_by == occasion:
+                ended = (rule, person_key, timestamp, slot, False, occasion)
+                entries[place] = _new(PastEntry, ended)
                 self._active -= 1
-                if self._places:
-                    self._slots[past.slot] -= 1
+                if places is not None:
+                    self._slots[held] -= 1
                     self._slots[slot] = self._slots.get(slot, 0) + 1
 
 

@@ -41,7 +41,7 @@ def call_and_wait(
     """
     entry = context.entry
     if mark_at(entry.trail, entry.address, MarkKind.WAITS) is not None:
-        key = step_key(entry, context.person)
+        key = step_key(entry, context.person.user_id)
         return _go_on(context, context.work.call_made(key), on_failure, function), None
     made = context.made(channel, content, SendKind.INTERNAL)
     if made.state is DeliveryState.WITHHELD:

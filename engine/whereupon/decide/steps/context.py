@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
@@ -71,7 +71,8 @@ StepResult: TypeAlias = tuple[Entry, StepEffect | None]
 """The entry after a step, and what the step asks to be done."""
 
 
-class StepContext(NamedTuple):
+@dataclass(slots=True, eq=False)  # not frozen, which would cost four times as much
+class StepContext:
     """What a step is run with.
 
     Attributes:
@@ -186,12 +187,12 @@ class StepContext(NamedTuple):
             texts: the digest of the version whose texts the content is, if the rule's are live.
             withheld: why the delivery is withheld in any case.
         """
-        _, entry, _, _, place, now, _ = self
+        place, now = self.place, self.now
         following = self.following if place.loops else place.following
         sent = self.made(channel, content, kind, topic, texts, withheld)
         if following != END:
-            return entry.moved(following, now), sent
-        return entry.finished(_new(EntryEnd, (_COMPLETED, now, None, None))), sent
+            return self.entry.moved(following, now), sent
+        return self.entry.finished(_new(EntryEnd, (_COMPLETED, now, None, None))), sent
 
     def made(
         self,
@@ -203,7 +204,7 @@ class StepContext(NamedTuple):
         withheld: str | None = None,
     ) -> Delivery:
         """The step's delivery; withheld if the person may not be sent it, or if a template cannot be rendered."""
-        work, entry, rule, person, _, now, _ = self
+        entry, rule, person = self.entry, self.rule, self.person
         person_key, user_id, _, attributes, _ = person
         reason = withheld or reason_to_withhold(attributes, kind, topic)
         rendered: dict[str, JsonValue] = {}
@@ -212,20 +213,21 @@ class StepContext(NamedTuple):
                 rendered = self._rendered(content)
             except TemplateError as error:
                 reason = f"template: {error}"
+        occasion = entry.occasion
         delivery: tuple[object, ...] = (
-            work.new_key(),
-            step_key(entry, person),
+            self.work.new_key(),
+            step_key(entry, user_id),
             rule.id,
             person_key,
             user_id,
             channel,
-            now,
+            self.now,
             rendered,
             attributes,
             _PENDING if reason is None else DeliveryState.WITHHELD,
             reason,
             0,
-            entry.occasion,
+            occasion,
             kind,
             topic,
             *_NOT_SENT,
@@ -246,12 +248,11 @@ class StepContext(NamedTuple):
             data = self._rendered(content)
         except TemplateError as error:
             return self.next_step(), StepFailed(self.entry.address, f"template: {error}")
-        key = step_key(self.entry, self.person)
+        key = step_key(self.entry, self.person.user_id)
         return self.next_step(), StepMessage(event, data, step_message_id(key))
 
     def _rendered(self, content: Content) -> dict[str, JsonValue]:
         """The content with its templates rendered."""
-        _, entry, _, person, _, now, _ = self
-        addressee = self.addressee
-        data = TemplateData(entry.facts, person, now, addressee, entry.trail)
+        entry, addressee = self.entry, self.addressee
+        data = TemplateData(entry.facts, self.person, self.now, addressee, entry.trail)
         return render_content(content, data, addressee=addressee)

@@ -12,21 +12,20 @@ from whereupon.rules.steps.send import Send
 
 def run_send(step: Send, context: StepContext) -> StepResult:
     """Make the delivery, or record why it is withheld; or wait at the step: for quiet hours to end, for a place under caps."""
-    settings = context.work.index.book.settings
+    work, rule = context.work, context.rule
+    settings = work.index.book.settings
     if settings.quiet_hours is not None and (quiet := _quiet_until(step, context)) is not None:
         mark = context.mark(MarkKind.QUIET, values={UNTIL: format_instant(quiet)})
         return context.stay_until(quiet, mark), None
     held = held_by_caps(step, context) if settings.caps else None
     if held is not None and isinstance(held, Entry):
         return held, None
-    is_any_live = context.work.index.has_live_texts
-    said, texts = _live(step, context) if is_any_live else (step, None)
+    said, texts = _live(step, context) if work.index.has_live_texts else (step, None)
     content = said.content
     if said.languages is not None:
         content = said.content_in(context.locale)
-        context = context._replace(languages=said.languages)
+        context.languages = said.languages
     after, effect = context.deliver(step.channel, content, step.kind, step.topic, texts, held)
-    rule = context.rule
     if rule.goal is None and rule.holdout is None and after.arms is None:
         return after, effect
     return _noted(after, effect, context), effect

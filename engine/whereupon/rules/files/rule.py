@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -71,6 +71,8 @@ class Rule:
         priority: of rules that compete at one moment the one with the higher number goes first.
         rate: of a broadcast, how many people a run lets in at most; None for as fast as it can.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
+        asks_past_entries: whether earlier entries of a person decide on another (see `_asks_past_entries`).
+        exempt: what the rule's marketing deliveries go out in spite of.
     """
 
     id: str
@@ -97,6 +99,13 @@ class Rule:
     ignores_caps: bool = False
     priority: int = 0
     rate: AudienceRate | None = None
+    asks_past_entries: bool = field(init=False, repr=False, compare=False)
+    exempt: frozenset[Exemption] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep what is asked for every entry."""
+        object.__setattr__(self, "asks_past_entries", _asks_past_entries(self))
+        object.__setattr__(self, "exempt", _exempt(self))
 
     @property
     def zone(self) -> tzinfo:
@@ -110,31 +119,6 @@ class Rule:
         return -self.priority, self.id
 
     @property
-    def asks_past_entries(self) -> bool:
-        """Whether earlier entries of a person decide on another: by re-entry, or whether a moment has opened the rule before.
-
-        They also say which message of a claim counts. A message opens a rule once, since it is recorded once; a moment
-        in time may come again, by another process's clock.
-        """
-        if type(self.reentry) is not EveryTime or self.retroactive.takes_one:
-            return True
-        for trigger in self.triggers:  # noqa: SIM110 - asked for every entry, and any() calls twice
-            if trigger.__class__ is not OnMessage:
-                return True
-        return False
-
-    @property
-    def exempt(self) -> frozenset[Exemption]:
-        """What the rule's marketing deliveries go out in spite of."""
-        if not (self.ignores_quiet_hours or self.ignores_caps):
-            return NO_EXEMPTION
-        said = {
-            Exemption.QUIET_HOURS: self.ignores_quiet_hours,
-            Exemption.CAP: self.ignores_caps,
-        }
-        return frozenset(each for each, is_said in said.items() if is_said)
-
-    @property
     def steps(self) -> Steps:
         """The steps of the top level; `Route.every_step` gives those of arms, too."""
         return self.route.steps
@@ -143,6 +127,28 @@ class Rule:
     def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
         """The messages, by type and name, that its steps send; they may trigger rules and end entries."""
         return self.route.messages_sent
+
+
+def _asks_past_entries(rule: Rule) -> bool:
+    """Whether earlier entries of a person decide on another: by re-entry, or whether a moment has opened the rule before.
+
+    They also say which message of a claim counts. A message opens a rule once, since it is recorded once; a moment
+    in time may come again, by another process's clock.
+    """
+    if type(rule.reentry) is not EveryTime or rule.retroactive.takes_one:
+        return True
+    return any(type(trigger) is not OnMessage for trigger in rule.triggers)
+
+
+def _exempt(rule: Rule) -> frozenset[Exemption]:
+    """What the rule's marketing deliveries go out in spite of."""
+    if not (rule.ignores_quiet_hours or rule.ignores_caps):
+        return NO_EXEMPTION
+    said = {
+        Exemption.QUIET_HOURS: rule.ignores_quiet_hours,
+        Exemption.CAP: rule.ignores_caps,
+    }
+    return frozenset(each for each, is_said in said.items() if is_said)
 
 
 class RuleForm(FileForm):

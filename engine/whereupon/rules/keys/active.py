@@ -57,6 +57,8 @@ _ActiveForm: TypeAlias = Annotated[
 
 
 def _read(form: bool | ActiveForm, reader: RuleReader) -> Active:
+    if form is True:
+        return DEFAULT_ACTIVE
     if isinstance(form, bool):
         return reader.pool.one(Active(on=form))
     if form.since is not None and form.until is not None and form.until <= form.since:
