@@ -210,7 +210,7 @@ class Engine(
             source=as_source(source),
             origin=_LIVE,
             new_id=fresh_id,
-            names=self._intake.names,
+            valid=self._intake.valid,
         )
         taken = self._intake.take(
             reading.messages, connection=connection, yielding=yielding, joint=True

@@ -17,7 +17,7 @@ from tests.examples import examples
 
 from whereupon.decide.evaluation import Evaluation
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.arrival import Arrival
+from whereupon.messages.arrival import Arrival, Validated
 from whereupon.messages.batch_items import open_all
 from whereupon.messages.envelope import Opened, open_text, read, sized, trimmed
 from whereupon.messages.model import Message, Origin, SenderClass
@@ -29,7 +29,7 @@ from whereupon.records import StoredMessage
 CORPUS = Path(__file__).parents[2] / "fixtures" / "wire"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIVE = Arrival(NOON, SenderClass.SERVER, lambda: "fresh")
-STREAM = replace(LIVE, by_message=True, ids={}, names={})
+STREAM = replace(LIVE, by_message=True, valid=Validated())
 
 GIVEN: dict[str, Any] = {
     "received_at": NOON,
@@ -55,7 +55,7 @@ def read_usually(text: bytes, arrival: Arrival) -> tuple[Answer, str] | None:
 
 def answered(opened: Callable[[], Opened], arrival: Arrival) -> tuple[Answer, str]:
     """An opened message, read; the data with the exact types of its values."""
-    fresh = replace(arrival, ids={}, names={})
+    fresh = replace(arrival, valid=Validated())
     try:
         message = message_in(opened(), fresh)
         assert message == message_in(opened(), fresh), "the second is read as the first was"
@@ -317,7 +317,7 @@ def any_items(draw: st.DrawFn) -> bytes:
 def one_by_one(batch: list[bytes]) -> tuple[list[Any], list[Any]]:
     """What a batch is read as if each of its items comes alone, and its messages are read the exact way."""
     messages, rejected = list[Any](), list[Any]()
-    arrival = replace(LIVE, ids={}, names={})
+    arrival = replace(LIVE, valid=Validated())
     for place, item in enumerate(item for raw in batch for item in open_all([raw])):
         try:
             if isinstance(item, MessageRejectedError):

@@ -8,7 +8,7 @@ from functools import partial
 from whereupon.decide import BatchResult
 from whereupon.delivery.monitor import Monitor
 from whereupon.errors import StoreError
-from whereupon.messages.arrival import ValidTexts
+from whereupon.messages.arrival import Validated
 from whereupon.messages.model import Message
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
@@ -27,7 +27,7 @@ class Intake:
     """Takes batches of messages.
 
     Attributes:
-        names: the names of events that were found valid, so that a call does not check them again.
+        valid: the ids and names that were found valid, so that a call does not check them again.
 
     Args:
         interrupted: gets the anonymous keys of claims that could not be carried out to their ends.
@@ -44,7 +44,7 @@ class Intake:
         wake_up: Callable[[], None],
         monitor: Monitor,
     ) -> None:
-        self.names: ValidTexts = {}
+        self.valid = Validated()
         self._store = store
         self._current = current
         self._clock = clock

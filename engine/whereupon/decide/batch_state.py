@@ -22,7 +22,7 @@ from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.timed_past import TimedPast
 from whereupon.decide.timers import Timers
 from whereupon.identity.algebra import claimed_by
-from whereupon.matching import RuleIndex, RuleSelection, TriggerMatch
+from whereupon.matching import RuleIndex, RuleSelection
 from whereupon.messages.model import Message, MessageType, id_in_ref
 from whereupon.records import (
     EXITS,
@@ -50,7 +50,6 @@ _ACTIVE, _COMPLETED = EntryState.ACTIVE, EntryState.COMPLETED  # looked up slowl
 _TRACK, _new = MessageType.TRACK, tuple.__new__  # the latter of values in their order already
 ClaimedRules: TypeAlias = dict[MessageName, RuleSelection | None]
 ClaimedSummaries: TypeAlias = dict[datetime, dict[RuleSelection, tuple[SkipSummary, ...]]]
-PlainNames: TypeAlias = dict[MessageType, dict[str, TriggerMatch | None]]
 
 
 class BatchState:
@@ -142,7 +141,7 @@ class BatchState:
         self.take_message: Callable[[Message], None] = _refuse
         self.ordinary_events: set[str] = set()
         self.together: SkippedTogether | None = None
-        self.plain: PlainNames = defaultdict(dict)
+        self.plain = index.plain_names(settings.registry)
         self.skipped_whole: dict[RuleSelection, SkippedList] = {}
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
         self.claimed_summaries: ClaimedSummaries = {}

@@ -14,6 +14,7 @@ from whereupon.decide.notices import is_ordinary
 from whereupon.decide.people import only_prolongs
 from whereupon.decide.skips import skip_together
 from whereupon.matching import Candidate, TriggerMatch
+from whereupon.matching.kept_names import keep
 from whereupon.messages.model import Message, MessageType, SenderClass, ref_of
 from whereupon.records import Person, StoredMessage
 
@@ -106,12 +107,12 @@ def _is_undisturbed(work: BatchState, message: Message, person: Person, is_due: 
 def plain_match(work: BatchState, type_: MessageType, name: str) -> TriggerMatch | None:
     """What messages of this type and name do, if they may be plain."""
     known = work.plain[type_]
-    if name in known:
+    try:
         return known[name]
-    match = work.index.trigger_match(type_, name)
+    except KeyError:
+        match = work.index.trigger_match(type_, name)
     is_plain = match.is_plain and (type_ is not _TRACK or is_ordinary(work, name))
-    found = known[name] = match if is_plain else None
-    return found
+    return keep(known, name, match if is_plain else None)
 
 
 def passed_over(work: BatchState, stored: StoredMessage) -> bool:

@@ -13,6 +13,7 @@ from whereupon.matching.history_window import (
     merged,
     window_of_conditions,
 )
+from whereupon.matching.kept_names import PlainNames, keep
 from whereupon.matching.rule_list import RuleList, RuleSelection
 from whereupon.matching.timed_subjects import SubjectKind, TimedSubject, TimedSubjects
 from whereupon.matching.trigger_index import TriggerIndex
@@ -33,8 +34,6 @@ from whereupon.rules.model import (
     RuleKind,
     Segment,
 )
-
-_CACHED_NAMES = 10_000
 
 
 class RuleIndex:
@@ -113,6 +112,7 @@ class RuleIndex:
         self._matches: dict[MessageType, dict[str, TriggerMatch]] = {
             type_: {} for type_ in MessageType
         }
+        self._plain_names: tuple[object, PlainNames] = (None, {})
 
     def _arrange_heard(self) -> None:
         """What entries listen to: the events that end them, that they wait for, and that are their goals."""
@@ -213,11 +213,15 @@ class RuleIndex:
         """What messages of that type and name do; found once a name."""
         known = self._matches[type_]
         match = known.get(name)
-        if match is None:
-            match = self._find_match(type_, name)
-            if len(known) < _CACHED_NAMES:
-                known[name] = match
-        return match
+        return keep(known, name, self._find_match(type_, name)) if match is None else match
+
+    def plain_names(self, registry: object) -> PlainNames:
+        """What `plain_messages` has found of names under a registry of semantic events; kept from batch to batch."""
+        of, kept = self._plain_names
+        if of is not registry:
+            kept = {type_: {} for type_ in MessageType}
+            self._plain_names = registry, kept
+        return kept
 
     def _find_match(self, type_: MessageType, name: str) -> TriggerMatch:
         rule_list = self.triggered_by(type_, name)
@@ -268,9 +272,7 @@ class RuleIndex:
         known = self._rule_lists[type_]
         rule_list = known.get(name)
         if rule_list is None:
-            rule_list = self._trigger_index.rule_list_for(type_, name)
-            if len(known) < _CACHED_NAMES:
-                known[name] = rule_list
+            return keep(known, name, self._trigger_index.rule_list_for(type_, name))
         return rule_list
 
     def reachable_from(self, rule: Rule) -> Reachable:

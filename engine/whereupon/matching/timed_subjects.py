@@ -15,6 +15,7 @@ from whereupon.conditions.analysis import turns_by_time
 from whereupon.conditions.clocks import DEFAULT_CLOCK, Clock
 from whereupon.conditions.paths import parts_of
 from whereupon.matching.history_window import HistoryWindow, window_of_conditions
+from whereupon.matching.kept_names import keep
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import (
     ExitOnCondition,
@@ -142,17 +143,13 @@ class TimedSubjects:
         place = type_, name
         found = self._heard.get(place)
         if found is None:
-            found = tuple(each for each in self.by_name.values() if each.hears(type_, name))
-            if len(self._heard) < _CACHED_NAMES:
-                self._heard[place] = found
+            hearing = tuple(each for each in self.by_name.values() if each.hears(type_, name))
+            return keep(self._heard, place, hearing)
         return found
 
     def reading(self, names: Collection[str]) -> list[TimedSubject]:
         """The subjects whose timers a change of these attributes may move."""
         return [each for each in self.by_name.values() if each.reads(names)]
-
-
-_CACHED_NAMES = 10_000
 
 
 # --- the kinds --------------------------------------------------------------------------------------

@@ -14,6 +14,14 @@ _MOST_VALID = 10_000
 
 
 @dataclass(slots=True)
+class Validated:
+    """What was found valid in messages, so that each text is checked once. Thread-safe."""
+
+    ids: ValidTexts = field(default_factory=dict)
+    names: ValidTexts = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Arrival:
     """How and when messages come in.
 
@@ -22,7 +30,7 @@ class Arrival:
         new_id: returns an id for a message that has none.
         by_message: the message's own ``receivedAt``, or else its time, is the arrival, as in a stream.
         all_at_once: with `by_message`, every message arrives at `received_at` all the same, as in an import.
-        ids, names: the ids and names that were found valid.
+        valid: the ids and names that were found valid.
     """
 
     received_at: datetime
@@ -31,8 +39,7 @@ class Arrival:
     origin: Origin = Origin.LIVE
     by_message: bool = False
     all_at_once: bool = False
-    ids: ValidTexts = field(default_factory=dict)
-    names: ValidTexts = field(default_factory=dict)
+    valid: Validated = field(default_factory=Validated)
 
     def times(
         self, collected: datetime | None, happened: datetime | None

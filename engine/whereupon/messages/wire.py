@@ -74,7 +74,7 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None
     It is one function, and written for speed; `checked_message` makes the same messages of the same fields.
     """
     made: list[Message | None] = []
-    add, ids, names = made.append, arrival.ids, arrival.names
+    add, ids, names = made.append, arrival.valid.ids, arrival.valid.names
     received_at, source, origin = arrival.received_at, arrival.source, arrival.origin
     omissions: list[Remark] = []
     for envelope, text, remarks in rows:
@@ -145,14 +145,14 @@ def checked_message(opened: Opened, arrival: Arrival) -> Message:
     if type_.__class__ is not MessageType:
         type_ = (_TYPES.get(type_) if type_.__class__ is str else None) or _odd_type(type_)
     omissions: list[Remark] = []
-    user_id, anonymous_id = _ids(envelope, type_, arrival.ids, omissions)
+    user_id, anonymous_id = _ids(envelope, type_, arrival.valid.ids, omissions)
     name, target_id = "", None
     if type_ in NAMED:
-        name = _name(envelope, type_, arrival.names)
+        name = _name(envelope, type_, arrival.valid.names)
         data = _object(envelope.properties, "properties")
     else:
         data = _object(envelope.traits, "traits")
-        target_id = _target(envelope, type_, user_id, arrival.ids)
+        target_id = _target(envelope, type_, user_id, arrival.valid.ids)
     _object(envelope.context, "context")
     original, timestamp, received_at = _timestamps(envelope, arrival, omissions)
     return Message(

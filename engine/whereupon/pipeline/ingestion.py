@@ -8,7 +8,7 @@ from typing import TypeAlias
 from whereupon.decide import BatchResult, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.arrival import Arrival, ValidTexts
+from whereupon.messages.arrival import Arrival, Validated
 from whereupon.messages.batch_items import open_runs
 from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.runs import read_run
@@ -67,16 +67,14 @@ def read_batch(
     source: SenderClass,
     origin: Origin,
     new_id: Callable[[], str],
-    names: ValidTexts | None = None,
+    valid: Validated | None = None,
 ) -> Reading:
     """Read the host's wire-form messages, as values or as their JSON text (see `open_all`).
 
     Args:
-        names: see `Arrival`; those of earlier batches.
+        valid: see `Arrival`; of earlier batches.
     """
-    arrival = Arrival(received_at, source, new_id, origin)
-    if names is not None:
-        arrival.names = names
+    arrival = Arrival(received_at, source, new_id, origin, valid=valid or Validated())
     if isinstance(batch, dict) and "batch" not in batch:
         return _read_one(batch, arrival)
     reading, first = Reading(), 0
