@@ -34,6 +34,8 @@ EACH = 4
 WAIT = timedelta(hours=2)
 _REENTRY = ("every_time", {"once_per": "7d"}, "once", "not_while_active")
 _SLOTS = (None, "per:604800000000:2930", "once", "active")
+_NOT_ENDED, _NO_TRAIL = (None,) * 5, (None,) * 5
+"""What an entry's row says of its end and of operations, and behind its address, as long as it waits."""
 _STEPS = [
     {"wait": "2h"},
     {
@@ -83,8 +85,8 @@ def _entry(
         "timestamp": (due_at - WAIT).isoformat(),
     }
     head = (FIRST_KEY + persons + number, rule.id, rule.digest, key, key, f"m-{number}")
-    state = (0, _SLOTS[place % len(_SLOTS)], "active", 1, as_micros(due_at))
-    tail = (0, 0, "server", None, None, None, None)
+    state = (0, _SLOTS[place % len(_SLOTS)], "active", as_micros(due_at))
+    tail = (0, 0, "server", *_NOT_ENDED, "1", *_NO_TRAIL)
     return (*head, happened, happened, *state, orjson.dumps(facts).decode(), *tail)
 
 
