@@ -169,22 +169,23 @@ class BatchState:
 
     def save_entry(self, entry: Entry) -> None:
         """Save the new state of an entry."""
-        self.changes.entries[entry.key] = entry
-        if entry.state in INSIDE:
+        key, person_key, state = entry.key, entry.person_key, entry.state
+        self.changes.entries[key] = entry
+        if state is _ACTIVE or state in INSIDE:
             self.clocked.touch_inside(entry, self.index.timed)
-            self.active[entry.person_key][entry.key] = entry
+            self.active[person_key][key] = entry
             if entry.due_at is not None and self.may_run(entry):
-                heappush(self.timers, (entry.due_at, entry.key, entry.person_key))
+                heappush(self.timers, (entry.due_at, key, person_key))
             return
-        inside = self.active.get(entry.person_key)
-        was = inside.pop(entry.key, None) if inside else None
+        inside = self.active.get(person_key)
+        was = inside.pop(key, None) if inside else None
         if was is not None:
             self._withdraw(was, entry)
-        if entry.state is not _COMPLETED:
+        if state is not _COMPLETED:
             self.emit_end(entry)
         if entry.trail or entry.watched_until is not None:
-            self.ended[entry.person_key][entry.key] = entry
-        earlier_ones = self.past_entries.get((entry.rule, entry.person_key))
+            self.ended[person_key][key] = entry
+        earlier_ones = self.past_entries.get((entry.rule, person_key))
         if earlier_ones is not None:
             earlier_ones.end(entry.occasion, entry.slot)
 

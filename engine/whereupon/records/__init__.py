@@ -49,8 +49,6 @@ from whereupon.records.entries import (
     EXITS,
     INSIDE,
     JUST_OPENED,
-    KEY,
-    LOOSE_EDGES,
     NEVER,
     EndReason,
     Entry,
@@ -58,12 +56,7 @@ from whereupon.records.entries import (
     EntryEnd,
     EntryFilter,
     EntryState,
-    KeysAsked,
-    PastEntries,
-    PastEntry,
     WaitingVersion,
-    has_slot,
-    is_any_active,
 )
 from whereupon.records.figures import (
     ARRIVED,
@@ -85,6 +78,15 @@ from whereupon.records.operations import (
     Sweep,
     latest,
     with_operation,
+)
+from whereupon.records.past_entries import (
+    KEY,
+    LOOSE_EDGES,
+    KeysAsked,
+    PastEntries,
+    PastEntry,
+    has_slot,
+    is_any_active,
 )
 from whereupon.records.people import (
     NO_STAMPS,

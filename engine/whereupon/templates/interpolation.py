@@ -34,18 +34,39 @@ class Placeholder:
 Piece: TypeAlias = str | Placeholder
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A template that only inserts values.
+
+    Attributes:
+        texts: its pieces, with an empty text for each placeholder.
+        placeholders: each with its place among the pieces.
+    """
+
+    texts: tuple[str, ...]
+    placeholders: tuple[tuple[int, Placeholder], ...]
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece]) -> "Layout":
+        """The template of these pieces."""
+        return cls(
+            tuple(piece if isinstance(piece, str) else "" for piece in pieces),
+            tuple((i, each) for i, each in enumerate(pieces) if isinstance(each, Placeholder)),
+        )
+
+
 def interpolate(
-    pieces: Sequence[Piece] | None, data: Mapping[str, JsonValue], *, is_markup: bool = False
+    layout: Layout | None, data: Mapping[str, JsonValue], *, is_markup: bool = False
 ) -> str | None:
-    """The text of the pieces with the values of the data, escaped in markup; None if Liquid is needed."""
-    if pieces is None:
+    """The text of a template with the values of the data, escaped in markup; None if Liquid is needed."""
+    if layout is None:
         return None
-    texts = []
-    for piece in pieces:
-        text = piece if type(piece) is str else _text(piece, data, is_markup)  # type: ignore[arg-type]  # a placeholder
+    texts = [*layout.texts]
+    for place, placeholder in layout.placeholders:
+        text = _text(placeholder, data, is_markup)
         if text is None:
             return None
-        texts.append(text)
+        texts[place] = text
     whole = "".join(texts)
     return whole if len(whole) <= _MOST else None
 

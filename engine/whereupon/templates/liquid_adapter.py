@@ -18,7 +18,7 @@ from liquid.exceptions import LiquidError
 from pydantic import JsonValue
 
 from whereupon.templates.addressee import Addressee
-from whereupon.templates.interpolation import Piece, Placeholder
+from whereupon.templates.interpolation import Layout, Piece, Placeholder
 from whereupon.templates.meter import Meter
 from whereupon.templates.partials import DEEPEST, Partials, rendered_in
 from whereupon.templates.places import Place, VariablePath, line_and_column
@@ -231,10 +231,10 @@ def _reason(error: LiquidError) -> str:
 _ROOTS = frozenset({"event", "properties", "context", "person", "timestamp", "type"})
 
 
-def pieces_of(source: str) -> tuple[Piece, ...] | None:
-    """The pieces of a template that only inserts values; None for any other."""
+def layout_of(source: str) -> Layout | None:
+    """The layout of a template that only inserts values; None for any other."""
     pieces = [_piece(node) for node in compiled(source).nodes]
-    return None if None in pieces else tuple(piece for piece in pieces if piece is not None)
+    return None if None in pieces else Layout.of([each for each in pieces if each is not None])
 
 
 def _piece(node: Node) -> Piece | None:

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from whereupon.templates.addressee import Addressee
 from whereupon.templates.html_places import guarded, is_left_open, unsafe_values
-from whereupon.templates.interpolation import Piece, interpolate
+from whereupon.templates.interpolation import Layout, interpolate
 from whereupon.templates.places import Place, VariablePath, line_and_column
 from whereupon.templates.template_error import UnsafeValueError
 from whereupon.templates.text_use import LINES, MARKUPS, Use, one_line
@@ -93,10 +93,10 @@ class Template:
         """Render with ``data`` if the template only inserts values; None if Liquid is needed."""
         use, source = self.use, self.source
         if use is _TEXT:
-            return interpolate(_pieces(source), data)
+            return interpolate(_layout(source), data)
         is_markup = use in MARKUPS
-        pieces = _pieces(guarded(source) if is_markup else source)
-        text = interpolate(pieces, data, is_markup=is_markup)
+        layout = _layout(guarded(source) if is_markup else source)
+        text = interpolate(layout, data, is_markup=is_markup)
         return text if text is None or use not in LINES else one_line(text)
 
     def variables(self) -> tuple[VariablePath, ...]:
@@ -219,7 +219,7 @@ def _render_value(
 
 
 @lru_cache(maxsize=4096)
-def _pieces(source: str) -> tuple[Piece, ...] | None:
-    from whereupon.templates.liquid_adapter import pieces_of  # noqa: PLC0415 - slow to import
+def _layout(source: str) -> Layout | None:
+    from whereupon.templates.liquid_adapter import layout_of  # noqa: PLC0415 - slow to import
 
-    return pieces_of(source)
+    return layout_of(source)

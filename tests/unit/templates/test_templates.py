@@ -20,7 +20,7 @@ from whereupon.templates import (
     render_content,
 )
 from whereupon.templates.interpolation import interpolate
-from whereupon.templates.liquid_adapter import pieces_of
+from whereupon.templates.liquid_adapter import layout_of
 from whereupon.templates.sandbox import Object, compiled
 
 DATA: dict[str, JsonValue] = {
@@ -285,7 +285,7 @@ def test_what_is_filled_in_is_what_liquid_writes(source: str, data: dict[str, Js
     """A plain template is filled in without Liquid; both always give the same text, in markup, too."""
     mentioned = {key: Object(_shown(value)) for key, value in data.items()}
     for is_markup in (False, True):
-        filled = interpolate(pieces_of(source), data, is_markup=is_markup)
+        filled = interpolate(layout_of(source), data, is_markup=is_markup)
         if filled is not None:
             template = compiled(source, is_markup=is_markup)
             assert template.render(Object(mentioned)) == filled
@@ -304,19 +304,19 @@ def test_the_templates_that_people_write_are_plain() -> None:
     """Texts with variables and defaults; all others are rendered by Liquid."""
     plain = "Hi {{ person.first_name | default: 'friend' }}, {{ properties['n'] }} {{ event }}!"
     data: dict[str, JsonValue] = {"person": {}, "properties": {"n": 7}, "event": "purchase"}
-    assert interpolate(pieces_of(plain), data) == "Hi friend, 7 purchase!"
+    assert interpolate(layout_of(plain), data) == "Hi friend, 7 purchase!"
     for other in (
         "{{ now }}",
         "{{ event | upcase }}",
         "{% if a %}{% endif %}",
     ):
-        assert pieces_of(other) is None
-    assert interpolate(pieces_of("{{ properties.n }}"), {"properties": {"n": 1.5}}) is None
+        assert layout_of(other) is None
+    assert interpolate(layout_of("{{ properties.n }}"), {"properties": {"n": 1.5}}) is None
 
 
 def test_a_shoes_size_is_filled_in_and_the_size_of_a_list_is_liquids() -> None:
     """A key `size` is a value like any other."""
-    pieces = pieces_of("{{ properties.size }}")
-    assert interpolate(pieces, {"properties": {"size": 42}}) == "42"
-    assert interpolate(pieces, {"properties": {"colour": "red"}}) is None
-    assert interpolate(pieces, {"properties": ["a", "b"]}) is None
+    layout = layout_of("{{ properties.size }}")
+    assert interpolate(layout, {"properties": {"size": 42}}) == "42"
+    assert interpolate(layout, {"properties": {"colour": "red"}}) is None
+    assert interpolate(layout, {"properties": ["a", "b"]}) is None
