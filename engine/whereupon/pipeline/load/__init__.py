@@ -4,7 +4,8 @@ The package only reads. It decides nothing and writes nothing.
 
 Modules, from below: `batch_keys` (what a batch mentions), `load_plan` (what has to be loaded because of it),
 `claim_loader` (what the batch may claim), `history` (what rules ask about the past), `guard_facts` (what a
-destructive action is judged by), `similar_ids`, `open_runs` (runs on each person's clock), `batch_loader` (the reads of one batch, in their order).
+destructive action is judged by), `similar_ids`, `open_runs` (runs on each person's clock), `opening` (whether a single
+call may open a rule), `batch_loader` (the reads of one batch, in their order).
 """
 
 from whereupon.pipeline.load.batch_keys import SMALL_BATCH, erases, needs_split, stands_alone

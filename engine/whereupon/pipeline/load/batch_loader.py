@@ -16,6 +16,7 @@ from whereupon.pipeline.load.guard_facts import guard_snapshot
 from whereupon.pipeline.load.history import PastLoader
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.load.open_runs import load_open_runs
+from whereupon.pipeline.load.opening import may_open
 from whereupon.pipeline.load.reports import (
     mentioned_with_reported,
     reported_deliveries,
@@ -125,7 +126,13 @@ class BatchLoader:
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
                 loaded.guards.near = near_ids(self._session, asking, loaded.users)
         self.past.plan(loaded, load_plan, mentioned, all_messages, until)
-        self.past.load(loaded, load_plan)
+        self.past.load(
+            loaded,
+            load_plan,
+            may_open=partial(
+                may_open, loaded, load_plan, mentioned, all_messages, index, self._settings
+            ),
+        )
         if load_plan.until is not None:
             load_open_runs(self._session, index, loaded, load_plan.until)
         if (

@@ -1,6 +1,6 @@
 """What rules ask about the past of those whom a batch touches: entries, earlier ones, events."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from whereupon.decide import Evaluation, Snapshot
@@ -146,9 +146,7 @@ class PastLoader:
         stored = {each.key: each for each in self._session.messages(keys)} if keys else {}
         for skip in found:
             each = stored.get(skip.message_key)
-            if (
-                each is None or each.owner != skip.person_key
-            ):  # a claim has given it to another person
+            if each is None or each.owner != skip.person_key:  # a claim gave it to another person
                 continue
             again = Evaluation.of(each, skip.person_key, skip.until, retroactive=skip.retroactive)
             loaded.open_skips.append((skip, again))
@@ -190,8 +188,10 @@ class PastLoader:
                 for owner in claimants:
                     load_plan.ask(owner, windows.get(named, {}), moment)
 
-    def load(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
-        """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
+    def load(
+        self, loaded: Snapshot, load_plan: LoadPlan, *, may_open: Callable[[], bool] | None = None
+    ) -> None:
+        """The persons, if not yet, and what was planned to be asked; ``may_open``: see `opening`."""
         loaded.paused = self._paused_rules()
         self._versions.read_watched(self._session)
         keys = load_plan.person_keys
@@ -214,7 +214,8 @@ class PastLoader:
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_calls(loaded)
         self._load_sends(loaded, load_plan)
-        self._load_past_entries(loaded, load_plan)
+        if may_open is None or may_open():
+            self._load_past_entries(loaded, load_plan)
         self._load_history(loaded, load_plan)
 
     def behind(self, first: StoredMessage, person_key: int, until: datetime) -> list[PastEvent]:

@@ -1,7 +1,8 @@
 """What every part of a session on a database is made with."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -53,6 +54,7 @@ class SqlAccess:
         self._lent = lent
         self.cache = writes.cache
         self._known_state: StoreState | None = None
+        self._known_users: dict[int, tuple[Sequence[Any], bool]] = {}
 
     def _state(self) -> StoreState:
         """The state of the store, as this transaction has read it since its last flush."""

@@ -1,7 +1,7 @@
 """What a batch reads from a database. Each answer is one statement, whatever is asked."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -24,14 +24,12 @@ from whereupon.records import (
     Delivery,
     Entry,
     Identifier,
-    IdKind,
     Inert,
     KeysAsked,
     MessageName,
     OpenSkip,
     PastEntry,
     PastEvent,
-    Person,
     RulePause,
     Skips,
     StoredMessage,
@@ -40,22 +38,23 @@ from whereupon.records import (
     Tombstone,
     Twin,
 )
-from whereupon.storage.sql.access import SqlAccess, since_or_ever
+from whereupon.storage.sql.access import since_or_ever
 from whereupon.storage.sql.met_skips import every_skips
 from whereupon.storage.sql.open_skip_rows import open_skip_from
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.storage.sql.timer_rows import timer_from
 from whereupon.storage.sql.transfers import inert_parameters
+from whereupon.storage.sql.users import SqlUsers
 
 R = TypeVar("R")
-_USER, _ANONYMOUS, _TRACK = IdKind.USER.value, IdKind.ANONYMOUS.value, MessageType.TRACK.value
+_TRACK = MessageType.TRACK.value
 _NO_LIMIT = 2**31 - 1
 """More messages than anybody owns."""
 _FEW_RULES = 8
 """Looking one rule up for a person costs what reading one of the person's entries does."""
 
 
-class SqlReads(SqlAccess, Reads):
+class SqlReads(SqlUsers, Reads):
     """The ports say what each method answers."""
 
     def ahead(self, *reads: Callable[[], object]) -> None:
@@ -96,31 +95,11 @@ class SqlReads(SqlAccess, Reads):
         found = self._queries.erased_among.fetch(self._connection, digests=digests)
         return {by_digest[digest] for (digest,) in found}
 
-    def identifiers(
-        self, user_ids: Collection[str], anonymous_ids: Collection[str]
-    ) -> list[Identifier]:
-        """What is known of these ids."""
-        if self._locks is not None:
-            self._locks.ask_erasures()
-        asked = ((_USER, user_ids), (_ANONYMOUS, anonymous_ids))
-        return [found for kind, ids in asked if ids for found in self._identifiers(kind, ids)]
-
-    def _identifiers(self, kind: str, ids: Collection[str]) -> Iterator[Identifier]:
-        members = self._database.members(ids)
-        found = self._queries.identifiers.fetch(self._connection, kind=kind, ids=members)
-        return map(rows.identifier_from, found)
-
     def identifiers_of(self, keys: Collection[int]) -> list[Identifier]:
         """User ids of these persons, and anonymous ids they claimed."""
         members = self._database.members(keys)
         found = self._queries.identifiers_of.fetch(self._connection, keys=members)
         return list(map(rows.identifier_from, found))
-
-    def persons(self, keys: Collection[int]) -> list[Person]:
-        """These persons."""
-        members = self._database.members(keys)
-        found = self._queries.persons.fetch(self._connection, keys=members)
-        return list(map(rows.person_from, found))
 
     def claims(self, anonymous_keys: Collection[int]) -> list[ClaimRun]:
         """Runs of claims, by since."""
@@ -260,12 +239,6 @@ class SqlReads(SqlAccess, Reads):
         all_ = self._queries.entries_since if asked is None else self._queries.entries_since_asked
         found = all_.fetch(self._connection, **values)
         return (entry for entry in found if entry[0] in wanted)
-
-    def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
-        """Entries of these persons that have not ended."""
-        members = self._database.members(person_keys)
-        found = self._queries.active_entries.fetch(self._connection, keys=members)
-        return list(map(rule_rows.entry_from, found))
 
     def ended_entries(
         self, rules: Collection[str], person_keys: Collection[int], since: datetime

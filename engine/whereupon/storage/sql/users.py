@@ -1,0 +1,63 @@
+"""What a batch reads of ids, of their persons, and of the entries inside which these are."""
+
+from collections.abc import Collection, Iterable
+
+import whereupon.storage.sql.rows as rows
+import whereupon.storage.sql.rule_rows as rule_rows
+from whereupon.records import Entry, Identifier, IdKind, Person
+from whereupon.storage.sql.access import SqlAccess
+
+_USER_ID, _ANONYMOUS_ID = IdKind.USER, IdKind.ANONYMOUS  # looked up slowly as attributes
+_USER, _ANONYMOUS = _USER_ID.value, _ANONYMOUS_ID.value
+
+
+class SqlUsers(SqlAccess):
+    """These reads. The ports say what each method answers.
+
+    On a database with one writer at a time, one statement reads user ids with the rest, and the transaction remembers
+    the rest until it writes: nobody else may change it meanwhile. For most batches it then asks nothing more.
+    """
+
+    def identifiers(
+        self, user_ids: Collection[str], anonymous_ids: Collection[str]
+    ) -> list[Identifier]:
+        """What is known of these ids."""
+        if self._locks is not None:
+            self._locks.ask_erasures()
+        asked = ((_USER, user_ids), (_ANONYMOUS, anonymous_ids))
+        return [found for kind, ids in asked if ids for found in self._identifiers(kind, ids)]
+
+    def _identifiers(self, kind: str, ids: Collection[str]) -> Iterable[Identifier]:
+        members = self._database.members(ids)
+        if kind == _USER and self._database.one_writer:
+            return self._users(members)
+        found = self._queries.identifiers.fetch(self._connection, kind=kind, ids=members)
+        return map(rows.identifier_from, found)
+
+    def _users(self, ids: object) -> Iterable[Identifier]:
+        """Of user ids, with what is asked next of their persons."""
+        found = self._queries.known_users.fetch(self._connection, ids=ids)
+        for value, _, key, *person, is_inside in found:
+            self._known_users[key] = person, bool(is_inside)
+            yield Identifier(_USER_ID, value, key)
+
+    def persons(self, keys: Collection[int]) -> list[Person]:
+        """These persons."""
+        known = self._known_users
+        read = [known[key][0] for key in {*keys} & known.keys()] if known else []
+        found = [row for row in read if row[0] is not None]
+        if len(read) < len(keys) and (asked := {*keys} - known.keys()):
+            members = self._database.members(asked)
+            found += self._queries.persons.fetch(self._connection, keys=members)
+        return list(map(rows.person_from, found))
+
+    def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
+        """Entries of these persons that have not ended."""
+        known = self._known_users
+        if known:
+            person_keys = [key for key in person_keys if key not in known or known[key][1]]
+            if not person_keys:
+                return []
+        members = self._database.members(person_keys)
+        found = self._queries.active_entries.fetch(self._connection, keys=members)
+        return list(map(rule_rows.entry_from, found))
