@@ -4,8 +4,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, compress, repeat
-from operator import is_
+from itertools import accumulate
 from threading import Lock
 from typing import Any, Final
 
@@ -85,13 +84,14 @@ class Measures(ForkAware):
 
     def count_decisions(self, emitted: Sequence[Any]) -> None:
         """Count the decisions among what was emitted."""
-        kinds = [*map(type, emitted)]
-        skipped = Counter(
-            [each.reason for each in compress(emitted, map(is_, kinds, repeat(Decision)))]
-        )
-        entered = skipped.pop(None, 0)
-        for each in compress(emitted, map(_UNREAD.__contains__, kinds)):
-            skipped[each.reason] += len(each)
+        entered, skipped = 0, dict[str | None, int]()
+        for each in emitted:
+            kind = type(each)
+            if kind is Decision and each.reason is None:
+                entered += 1
+            elif kind is Decision or kind in _UNREAD:
+                number = 1 if kind is Decision else len(each)
+                skipped[each.reason] = skipped.get(each.reason, 0) + number
         if entered or skipped:
             with self._lock:
                 self._decisions["entered", ""] += entered

@@ -16,10 +16,10 @@ Parameters: TypeAlias = tuple[object, ...]
 
 def fetch(connection: Connection, sql: str, parameters: Parameters) -> Rows:
     """Run a statement once and return all rows, as the driver gives them."""
-    if is_observed(connection):
+    cursor = _cursor(connection)
+    if cursor is None:
         with connection.exec_driver_sql(sql, parameters) as result:
             return result.cursor.fetchall() if result.cursor is not None else ()
-    cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open
     try:
         cursor.execute(sql, parameters)
         rows: Rows = cursor.fetchall() if cursor.description else ()
@@ -31,9 +31,9 @@ def fetch(connection: Connection, sql: str, parameters: Parameters) -> Rows:
 
 def run(connection: Connection, sql: str, parameters: Parameters = ()) -> int:
     """Run a statement once; how many rows it wrote."""
-    if is_observed(connection):
+    cursor = _cursor(connection)
+    if cursor is None:
         return connection.exec_driver_sql(sql, parameters).rowcount
-    cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open
     try:
         cursor.execute(sql, parameters)
         written: int = cursor.rowcount
@@ -47,9 +47,9 @@ def run_many(connection: Connection, sql: str, rows: list[Parameters]) -> int:
     """Run a statement for each row of parameters; how many rows it wrote."""
     if len(rows) == 1:
         return run(connection, sql, rows[0])
-    if is_observed(connection):
+    cursor = _cursor(connection)
+    if cursor is None:
         return connection.exec_driver_sql(sql, rows).rowcount
-    cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open
     try:
         cursor.executemany(sql, rows)
         written: int = cursor.rowcount
@@ -57,6 +57,14 @@ def run_many(connection: Connection, sql: str, rows: list[Parameters]) -> int:
         raise_as_sqlalchemy(connection, error, cursor, sql, rows)
     cursor.close()
     return written
+
+
+def _cursor(connection: Connection) -> Any:  # it is the driver's
+    """A new cursor of the driver; None if SQLAlchemy runs the statement."""
+    if connection._has_events or connection._echo or connection.engine._has_events:  # noqa: SLF001 - see `is_observed`
+        return None
+    taken = connection._dbapi_connection or connection.connection  # noqa: SLF001 - one call less a statement
+    return taken.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open
 
 
 def is_observed(connection: Connection) -> bool:
