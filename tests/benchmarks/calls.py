@@ -159,9 +159,9 @@ def _peers(seconds: float) -> Iterator[Row]:
     """Beside what a shop would write itself, each message in a transaction of its own."""
     for name, each in stacks.seconds_of_stacks(4 * CALLS, 1, "ORM").items():
         shown, met = at_least(each / seconds, 3)
-        reference = f"{name}, a transaction each {1 / each:,.0f}/s"
+        reference = f"a transaction each {1 / each:,.0f}/s"
         yield Row(
-            "calls, SQLite",
+            f"calls, SQLite, beside {name}",
             f"{1 / seconds:,.0f}/s",
             reference,
             each / seconds,

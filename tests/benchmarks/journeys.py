@@ -37,9 +37,9 @@ def rows(inside: int = 1_000_000, people: int = 20_000) -> list[Row]:
         found.append(rate_row(figure, ours, "the bare driver", bare, RATE_BAR, REPRODUCE))
     few, many = times[f"test_year[{people // 5}]"], times[f"test_year[{people}]"]
     bar, met = at_most(many.peak / few.peak, MEMORY_BAR)
-    peak = f"{many.peak // 1024} MB"
+    peak = f"{many.peak // 1024} MB, {many.rate}"
     beside = f"of {people // 5:,}: {few.peak // 1024} MB"
-    figure = f"peak memory of a year of {people:,} journeys ({many.rate})"
+    figure = f"peak memory of a year of {people:,} journeys, and their rate"
     found.append(Row(figure, peak, beside, many.peak / few.peak, bar, met, many.spread, REPRODUCE))
     return found
 

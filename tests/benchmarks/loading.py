@@ -121,7 +121,10 @@ def rows(count: int = RULES, rounds: int = ROUNDS) -> list[Row]:
         f"arrange {median(each.arranged for each in found):.2f} s"
     )
     return [
-        _row(f"load {count:,} rules ({parts})", loads, "s", SECONDS_BAR * scale),
+        replace(
+            _row(f"load {count:,} rules", loads, "s", SECONDS_BAR * scale),
+            value=f"{load:.2f} s ({parts})",
+        ),
         _row(f"hold {count:,} rules", [each.held for each in found], "MB", MEGABYTES_BAR * scale),
         _row("at the peak", [each.peak for each in found], "MB", MEGABYTES_BAR * scale),
         Row(
