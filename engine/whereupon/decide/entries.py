@@ -11,7 +11,7 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.exits import entry_end, exit_at_start
 from whereupon.decide.goals import watched
 from whereupon.decide.result import Notice, Passage
-from whereupon.decide.steps import StepContext, StepEffect, StepFailed, StepMessage, advance
+from whereupon.decide.steps import StepContext, StepFailed, StepMessage, advance
 from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, written_body
 from whereupon.records import (
     JUST_OPENED,
@@ -137,7 +137,7 @@ def run_entry(work: BatchState, entry: Entry, rule: Rule | None = None) -> None:
         trail = after.trail
         if trail is not passed:
             _tell(work, passed, after)
-        if type(effect) is Delivery:
+        if isinstance(effect, Delivery):
             _hand_over(work, effect)
         elif effect is not None:
             going_on = _carry_out(work, context, after, effect)
@@ -157,13 +157,11 @@ def _hand_over(work: BatchState, delivery: Delivery) -> None:
 
 
 def _carry_out(
-    work: BatchState, context: StepContext, after: Entry, effect: StepEffect
+    work: BatchState, context: StepContext, after: Entry, effect: StepMessage | StepFailed
 ) -> Entry | None:
-    """Do what a step asks for; gives the entry as it is then, or None if the step's message has ended it."""
+    """Do what a step asks for beside a delivery; gives the entry as it is then, or None if the step's message has ended it."""
     entry = context.entry
     match effect:
-        case Delivery():
-            _hand_over(work, effect)
         case StepMessage():
             work.save_entry(after)  # the message may end it
             work.take_message(_message_of(effect, entry, context.person, context.now))

@@ -191,7 +191,7 @@ class PastLoader:
     def load(
         self, loaded: Snapshot, load_plan: LoadPlan, *, may_open: Callable[[], bool] | None = None
     ) -> None:
-        """The persons, if not yet, and what was planned to be asked; ``may_open``: see `opening`."""
+        """The persons, if they are not read yet, and what was planned; see `opening.may_open`."""
         loaded.paused = self._paused_rules()
         self._versions.read_watched(self._session)
         keys = load_plan.person_keys
