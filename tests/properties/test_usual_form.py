@@ -7,7 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,6 +24,8 @@ from whereupon.messages.arrival import Arrival, Validated
 from whereupon.messages.batch_items import open_all
 from whereupon.messages.envelope import Opened, open_text, read, sized, trimmed
 from whereupon.messages.model import Message, Origin, SenderClass
+from whereupon.messages.streams import BadLine, StreamReader
+from whereupon.messages.times import EPOCH
 from whereupon.messages.usual_form import MOST_BYTES, usual_envelope
 from whereupon.messages.wire import message_in
 from whereupon.pipeline.ingestion import read_batch
@@ -343,6 +348,46 @@ def test_a_batch_is_read_as_its_items_are_one_by_one(batch: list[bytes]) -> None
     assert [
         (each.index, each.code, each.message, each.field) for each in read_together.rejected
     ] == rejected
+
+
+def lines_one_by_one(content: bytes, arrival: Arrival) -> list[object]:
+    """What the lines of a stream are read as, each by itself."""
+    found: list[object] = []
+    for number, line in enumerate(content.splitlines(keepends=True), 1):
+        text = line.strip()
+        for place, item in enumerate(() if text in {b"", b"\xef\xbb\xbf"} else open_all(text)):
+            key = f"{number}:{place}".encode()
+            arrival.new_id = partial(line_id, text, key)
+            try:
+                if isinstance(item, MessageRejectedError):
+                    raise item
+                found += shown([message_in(item, arrival)])
+            except MessageRejectedError as error:
+                found.append(BadLine("s.jsonl", number, error.code, error.reason))
+    return found
+
+
+def line_id(text: bytes, key: bytes) -> str:
+    """The id of a line's message that has none."""
+    return f"line-{blake2b(text, key=key, digest_size=12).hexdigest()}"
+
+
+@examples(300)
+@given(st.lists(any_items(), max_size=12), st.booleans())
+def test_a_stream_is_read_as_its_lines_are_one_by_one(items: list[bytes], is_import: bool) -> None:
+    """Lines that are usual, odd, broken or empty, with and without ids and times; each arrives after those above."""
+    content = b"\n".join(item.replace(b"\x0c", b" ").replace(b"\r", b" ") for item in items)
+    arrival = replace(LIVE, by_message=True, all_at_once=is_import, valid=Validated())
+    reader = StreamReader(arrived_at=NOON if is_import else None)
+    if not is_import:
+        arrival.received_at = EPOCH
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "s.jsonl"
+        path.write_bytes(content)
+        read_together = list(reader.read(path))
+    assert [
+        each if isinstance(each, BadLine) else shown([each])[0] for each in read_together
+    ] == lines_one_by_one(content, arrival)
 
 
 def test_what_clients_send_is_read_together_as_one_by_one() -> None:

@@ -26,7 +26,7 @@ class Arrival:
     """How and when messages come in.
 
     Attributes:
-        received_at: the arrival; the earliest possible arrival if `by_message` is true.
+        received_at: the arrival; with `by_message` that of the last message, before which the next cannot arrive.
         new_id: returns an id for a message that has none.
         by_message: the message's own ``receivedAt``, or else its time, is the arrival, as in a stream.
         all_at_once: with `by_message`, every message arrives at `received_at` all the same, as in an import.

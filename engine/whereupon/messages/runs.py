@@ -1,38 +1,42 @@
 """Runs of a batch's items: read together as far as they are usual, and else one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import cast
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.arrival import Arrival
 from whereupon.messages.envelope import BatchItem, Opened
 from whereupon.messages.model import Message
 from whereupon.messages.usual_form import UsualRun
-from whereupon.messages.wire import checked_message, usual_messages
+from whereupon.messages.wire import NO_ENVELOPE, Row, checked_message, usual_messages
 
 
 def read_run(
     run: UsualRun | Sequence[BatchItem], arrival: Arrival
 ) -> tuple[list[Message], dict[int, MessageRejectedError]]:
     """The messages among some items of a batch, and the rejections of others by their places."""
-    if isinstance(run, UsualRun):
-        usual = usual_messages(zip(run.envelopes, run.texts, repeat(())), arrival)
-    else:
-        opened = (item for item in run if isinstance(item, Opened))
-        usual = usual_messages(
-            ((each.envelope, each.text, each.remarks) for each in opened), arrival
-        )
-    if len(usual) == len(run) and all(usual):
-        return cast("list[Message]", usual), {}
-    messages: list[Message] = []
+    rows = _rows_of(run)
+    messages = usual_messages(rows, arrival)
     rejections: dict[int, MessageRejectedError] = {}
-    made = iter(usual)
-    for place, item in enumerate(run):
+    while (place := len(messages) + len(rejections)) < len(run):
         try:
+            item = run[place]
             if isinstance(item, MessageRejectedError):
                 raise item
-            messages.append(next(made) or checked_message(item, arrival))
+            messages.append(checked_message(item, arrival))
         except MessageRejectedError as error:
             rejections[place] = error
+        messages += usual_messages(rows, arrival)
     return messages, rejections
+
+
+def _rows_of(run: UsualRun | Sequence[BatchItem]) -> Iterator[Row]:
+    """What `usual_messages` reads of the items; it stops at one that was rejected as it was opened."""
+    if isinstance(run, UsualRun):
+        return zip(run.envelopes, run.texts, repeat(()))
+    return (
+        (item.envelope, item.text, item.remarks)
+        if isinstance(item, Opened)
+        else (NO_ENVELOPE, b"", ())
+        for item in run
+    )

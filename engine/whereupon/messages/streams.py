@@ -2,28 +2,30 @@
 
 A line is a message in wire form, or a ``batch`` body of several. ``receivedAt`` is its arrival. Without it,
 the message's own time is the arrival, but never before the arrival of the line above. A line that is not a
-message is reported with its number, and the other lines are read.
+message is reported with its number, and the other lines are read. Lines that come together are read together.
 """
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from io import BufferedIOBase, BytesIO
+from itertools import repeat
+from operator import length_hint
 from os import fsencode
 from pathlib import Path
 
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages.arrival import Arrival
 from whereupon.messages.batch_items import open_all
-from whereupon.messages.envelope import Opened
+from whereupon.messages.envelope import Envelope, Opened
 from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.size_limits import MAX_TEXT_BYTES
 from whereupon.messages.times import EPOCH
-from whereupon.messages.usual_form import usual_envelope
-from whereupon.messages.wire import message_in
+from whereupon.messages.usual_form import usual_envelopes
+from whereupon.messages.wire import NO_ENVELOPE, message_in, usual_messages
 
 MAX_LINE_BYTES = MAX_TEXT_BYTES
 """Bytes of one line; see `MAX_TEXT_BYTES`."""
@@ -63,7 +65,9 @@ class StreamReader:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self._progress = progress
-        self._place = (b"", 0, 0)
+        self._above, self._item = 0, 0
+        self._lines: list[bytes] = []
+        self._rest: Iterator[bytes] = iter(())
         self._arrival = Arrival(
             arrived_at or EPOCH,
             source,
@@ -76,43 +80,51 @@ class StreamReader:
     def read(self, path: Path) -> Iterator[Message | BadLine]:
         """The messages of one file (``.gz`` is decompressed); raises `StreamError` if it cannot be read."""
         name = fsencode(path.name).decode("utf-8", "replace")  # reports name it, also in JSON
+        above = 0
         try:
             with _open(path) as file:
-                for number, (line, size) in enumerate(_lines(file), start=1):
-                    if self._progress is not None:
-                        self._progress(size)
+                for size, lines in _line_runs(file):
+                    self._report(size, lines)
                     if size > MAX_LINE_BYTES:
-                        yield _too_large(name, number, size)
-                        continue
-                    text = line.strip()
-                    usual = self._usual_message(number, text)
-                    if usual is not None:
-                        yield usual
-                    else:
-                        yield from self._messages(name, number, text)
+                        yield _too_large(name, above + 1, size)
+                        above, lines = above + 1, lines[1:]  # noqa: PLW2901
+                    yield from self._arrivals(name, above, [*map(bytes.strip, lines)])
+                    above += len(lines)
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamError(path=str(path), reason=reason) from error
 
-    def _usual_message(self, number: int, line: bytes) -> Message | None:
-        """The message on a line, if it is one of the usual form, as on most lines."""
-        usual = usual_envelope(line)
-        if usual is None:
-            return None
-        self._place = (line, number, 0)
-        try:
-            message = message_in(Opened(usual, line), self._arrival)
-        except MessageRejectedError:
-            return None
-        self._arrival.received_at = message.received_at
-        return message
+    def _report(self, size: int, lines: Sequence[bytes]) -> None:
+        """Report the sizes of a run of lines, of which the first had ``size`` bytes."""
+        if self._progress is not None:
+            for each in (size, *map(len, lines[1:])):
+                self._progress(each)
 
-    def _messages(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
-        """The message on a line, or the messages of its batch body; none on an empty line."""
+    def _arrivals(self, stream: str, above: int, lines: list[bytes]) -> Iterator[Message | BadLine]:
+        """The messages of a run of lines; those of the usual form are read together up to one that is not.
+
+        Args:
+            above: how many lines of the stream come before them.
+        """
+        usual, place = usual_envelopes(lines), 0
+        self._above, self._lines, self._rest = above, lines, iter(lines)
+        rows = zip([each or NO_ENVELOPE for each in usual], self._rest, repeat(()))
+        while place < len(lines):
+            messages = usual_messages(rows, self._arrival)
+            yield from messages
+            place += len(messages)
+            if place < len(lines):
+                yield from self._from_odd(stream, above + place + 1, lines[place], usual[place])
+                place += 1
+
+    def _from_odd(
+        self, stream: str, number: int, line: bytes, usual: Envelope | None
+    ) -> Iterator[Message | BadLine]:
+        """The message on any other line, or the messages of its batch body; none on an empty line."""
         if line in _BLANK:
             return
-        for place, item in enumerate(open_all(line)):
-            self._place = (line, number, place)
+        items = open_all(line) if usual is None else (Opened(usual, line),)
+        for self._item, item in enumerate(items):
             try:
                 if isinstance(item, MessageRejectedError):
                     raise item
@@ -120,25 +132,28 @@ class StreamReader:
             except MessageRejectedError as error:
                 yield BadLine(stream, number, error.code, error.reason)
             else:
-                self._arrival.received_at = message.received_at
                 yield message
+        self._item = 0
 
     def _derived_id(self) -> str:
         """The id for a message that has none.
 
         It is a hash of the line's text and number, so reading the same stream again gives the same id.
         """
-        line, number, place = self._place
-        key = f"{number}:{place}".encode()
-        return f"line-{blake2b(line, key=key, digest_size=12).hexdigest()}"
+        place = len(self._lines) - length_hint(self._rest) - 1  # of the line that was taken last
+        key = f"{self._above + place + 1}:{self._item}".encode()
+        return f"line-{blake2b(self._lines[place], key=key, digest_size=12).hexdigest()}"
 
 
 def _open(path: Path) -> BufferedIOBase:
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
-def _lines(file: BufferedIOBase) -> Iterator[tuple[bytes, int]]:
-    """Each line and its size in bytes; only the end of a line that is too large, to save memory."""
+def _line_runs(file: BufferedIOBase) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines that are there at a time, and the size of the first of them in bytes.
+
+    Only the end of a line that is too large is kept, to save memory. The others end within the last block that was read.
+    """
     begun, dropped = b"", 0
     while block := file.read1(_BLOCK):
         begun += block
@@ -148,12 +163,10 @@ def _lines(file: BufferedIOBase) -> Iterator[tuple[bytes, int]]:
             continue
         lines = BytesIO(begun).readlines()
         begun = b"" if lines[-1].endswith(b"\n") else lines.pop()
-        yield lines[0], dropped + len(lines[0])
+        yield dropped + len(lines[0]), lines
         dropped = 0
-        for line in lines[1:]:
-            yield line, len(line)
     if begun:
-        yield begun, dropped + len(begun)
+        yield dropped + len(begun), [begun]
 
 
 def _too_large(stream: str, number: int, size: int) -> BadLine:

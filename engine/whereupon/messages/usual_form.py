@@ -7,7 +7,7 @@ neither a repair nor a further check. With a field that nobody knows, which is n
 for these. A message that differs in anything else is opened the exact way (`envelope`), which gives the same answer.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
@@ -136,8 +136,8 @@ class UsualRun:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def __iter__(self) -> Iterator[Opened]:
-        return map(Opened, self.envelopes, self.texts)
+    def __getitem__(self, place: int) -> Opened:
+        return Opened(self.envelopes[place], self.texts[place])
 
 
 def open_one(raw: object) -> Opened:

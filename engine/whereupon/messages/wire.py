@@ -11,19 +11,19 @@ checked again (`ValidTexts`).
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
 
 import msgspec
 
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.arrival import Arrival, ValidTexts, as_valid
+from whereupon.messages.arrival import Arrival, Validated, ValidTexts, as_valid
 from whereupon.messages.codec import decode
 from whereupon.messages.envelope import Envelope, Members, Opened, is_empty_list
 from whereupon.messages.model import NAMED, Message, MessageType
-from whereupon.messages.repairs import MOST_QUOTED, Remark, quoted
+from whereupon.messages.repairs import Remark
 from whereupon.messages.size_limits import MAX_MESSAGE_ID_CHARACTERS
-from whereupon.messages.times import parse_instant
+from whereupon.messages.timestamps import omission, timestamps
 from whereupon.messages.usual_form import open_one
 
 MAX_NAME_BYTES = 100
@@ -53,6 +53,9 @@ _LONGEST_JUNK = max(map(len, JUNK_IDS))
 Row: TypeAlias = tuple[Envelope, bytes, tuple[Remark, ...]]
 """Of an opened message: its fields, its text and its repairs."""
 
+NO_ENVELOPE: Final = Envelope()
+"""Stands in a row for what could not be opened, or is not of the usual form; `usual_messages` ends there."""
+
 
 def parse_message(raw: object, arrival: Arrival) -> Message:
     """Read one message from JSON text or from a Python value; raises `MessageRejectedError`.
@@ -65,54 +68,61 @@ def parse_message(raw: object, arrival: Arrival) -> Message:
 def message_in(opened: Opened, arrival: Arrival) -> Message:
     """Read an opened message; raises `MessageRejectedError`."""
     row = (opened.envelope, opened.text, opened.remarks)
-    return usual_messages((row,), arrival)[0] or checked_message(opened, arrival)
+    usual = usual_messages((row,), arrival)
+    return usual[0] if usual else checked_message(opened, arrival)
 
 
-def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None]:
-    """The tracks and identifies that most messages are, with every time that they have readable; None for any other.
+def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
+    """The messages of opened ones, up to the first that needs `checked_message`: to be rejected, or for a remark.
 
-    It is one function, and written for speed; `checked_message` makes the same messages of the same fields.
+    It is one function, and written for speed; `checked_message` makes the same messages of the same fields. The row
+    that ends it is taken, too, so an iterator goes on behind it.
     """
-    made: list[Message | None] = []
+    made: list[Message] = []
     add, ids, names = made.append, arrival.valid.ids, arrival.valid.names
     received_at, source, origin = arrival.received_at, arrival.source, arrival.origin
+    says_arrival = arrival.by_message and not arrival.all_at_once
     omissions: list[Remark] = []
+    data: msgspec.Raw | Members | None
     for envelope, text, remarks in rows:
         type_, message_id = envelope.type, envelope.message_id
-        user_id, anonymous_id = envelope.user_id, envelope.anonymous_id
-        data = envelope.properties if type_ is _TRACK else envelope.traits
-        if (
-            (type_ is not _TRACK and type_ is not _IDENTIFY)  # so it is a `UsualEnvelope`
-            or (message_id is not None and ("\0" in message_id or message_id.strip() != message_id))
-        ):
-            add(None)
-            continue
+        user, device = envelope.user_id, envelope.anonymous_id
         written, sent_at = envelope.timestamp, envelope.sent_at
         has_one_time = sent_at is envelope.original_timestamp is envelope.received_at is None
         try:
-            name = (
-                names.get(envelope.event) or _name(envelope, type_, names)
-                if type_ is _TRACK
-                else ""
+            user = user if user is None or user in ids else _identifier(user, "userId", ids)
+            device = (
+                device
+                if device is None or device in ids
+                else _identifier(device, "anonymousId", ids)
             )
-            if user_id is not None and user_id not in ids:
-                user_id = _identifier(user_id, "userId", ids)
-            if anonymous_id is not None and anonymous_id not in ids:
-                anonymous_id = _identifier(anonymous_id, "anonymousId", ids)
+            if type_ is _TRACK:  # so it is a `UsualEnvelope`, as with any `MessageType`
+                name = names.get(envelope.event) or _name(envelope, type_, names)
+                target_id, data = None, envelope.properties or None
+            elif type_.__class__ is MessageType:
+                name, target_id, data = _by_type(envelope, type_, user, arrival.valid)
+            else:
+                break
             if has_one_time:
                 happened = None if written is None else _from_iso(written)
-                arrived = arrival.times(None, happened)[0] if arrival.by_message else received_at
+                arrived = (
+                    happened
+                    if says_arrival and happened is not None and happened > received_at
+                    else received_at
+                )
                 timestamp = happened if happened is not None and happened <= arrived else arrived
             else:
-                happened, timestamp, arrived = _timestamps(envelope, arrival, omissions)
+                happened, timestamp, arrived = timestamps(envelope, arrival, omissions)
         except (MessageRejectedError, ValueError, TypeError):
-            add(None)
-            continue
-        is_elsewhere = happened is not None and happened.tzinfo is not UTC
-        if is_elsewhere or omissions or (user_id is None and anonymous_id is None):
-            omissions.clear()
-            add(None)
-            continue
+            break
+        if (
+            (happened is not None and happened.tzinfo is not UTC)
+            or (user is None and device is None)
+            or (message_id is not None and ("\0" in message_id or message_id.strip() != message_id))
+            or omissions
+        ):
+            break
+        arrival.received_at = received_at = arrived
         add(
             _new_tuple(  # half the cost of `Message(…)`
                 Message,
@@ -120,9 +130,9 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None
                     message_id or arrival.new_id(),
                     type_,
                     name,
-                    user_id,
-                    anonymous_id,
-                    None,
+                    user,
+                    device,
+                    target_id,
                     timestamp,
                     arrived,
                     happened,
@@ -131,7 +141,7 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message | None
                     text,
                     0,
                     remarks,
-                    data or None,
+                    data,
                 ),
             )
         )
@@ -146,17 +156,13 @@ def checked_message(opened: Opened, arrival: Arrival) -> Message:
         type_ = (_TYPES.get(type_) if type_.__class__ is str else None) or _odd_type(type_)
     omissions: list[Remark] = []
     user_id, anonymous_id = _ids(envelope, type_, arrival.valid.ids, omissions)
-    name, target_id = "", None
-    if type_ in NAMED:
-        name = _name(envelope, type_, arrival.valid.names)
-        data = _object(envelope.properties, "properties")
-    else:
-        data = _object(envelope.traits, "traits")
-        target_id = _target(envelope, type_, user_id, arrival.valid.ids)
+    name, target_id, data = _by_type(envelope, type_, user_id, arrival.valid)
     _object(envelope.context, "context")
-    original, timestamp, received_at = _timestamps(envelope, arrival, omissions)
+    original, timestamp, received_at = timestamps(envelope, arrival, omissions)
+    message_id = _message_id(envelope.message_id) or arrival.new_id()
+    arrival.received_at = received_at
     return Message(
-        _message_id(envelope.message_id) or arrival.new_id(),
+        message_id,
         type_,
         name,
         user_id,
@@ -199,6 +205,17 @@ def _object(part: msgspec.Raw | Members | None, field: str) -> Members | None:
     return None
 
 
+def _by_type(
+    envelope: Envelope, type_: MessageType, user_id: str | None, valid: Validated
+) -> tuple[str, str | None, Members | None]:
+    """What depends on the type of a message: its name, its target, and its properties or traits if they are decoded."""
+    if type_ in NAMED:
+        name = _name(envelope, type_, valid.names)
+        return name, None, _object(envelope.properties, "properties")
+    traits = _object(envelope.traits, "traits")
+    return "", _target(envelope, type_, user_id, valid.ids), traits
+
+
 def _ids(
     envelope: Envelope, type_: MessageType, valid: ValidTexts, omissions: list[Remark]
 ) -> tuple[str | None, str | None]:
@@ -216,7 +233,7 @@ def _ids(
     if user_id is None and anonymous_id is None and not _needs_no_id(envelope.event):
         reason = "a userId or an anonymousId is required"
         raise (*faults, _rejection(code="missing-id", field="userId", reason=reason))[0]
-    omissions += [_omission(fault) for fault in faults]
+    omissions += [omission(fault) for fault in faults]
     return user_id, anonymous_id
 
 
@@ -232,10 +249,6 @@ def _identifier_or_fault(
     except MessageRejectedError as fault:
         faults.append(fault)
         return None
-
-
-def _omission(fault: MessageRejectedError) -> Remark:
-    return Remark(fault.code, f"{fault.field} was left out: {fault.reason}")
 
 
 def _text(value: object, field: str) -> str | None:
@@ -349,49 +362,3 @@ def _required(value: object, field: str, valid: ValidTexts) -> str:
     if identifier is None:
         raise _rejection(code="missing-id", field=field, reason=f"{field} is required here")
     return identifier
-
-
-def _timestamps(
-    envelope: Envelope, arrival: Arrival, omissions: list[Remark]
-) -> tuple[datetime | None, datetime, datetime]:
-    """The original time, the corrected one, and the arrival.
-
-    The sender corrects ``timestamp`` itself. Without it, the corrected time is received - (sent - original)
-    if all three are known, else the original time, else the arrival. It is never after the arrival.
-    ``receivedAt`` of a collector between the sender and the engine counts as received.
-    """
-    corrected = original = sent_at = arrived = None
-    faults: list[MessageRejectedError] = []
-    if envelope.timestamp is not None:
-        corrected = _read_time(envelope.timestamp, "timestamp", faults)
-    if envelope.original_timestamp is not None:
-        original = _read_time(envelope.original_timestamp, "originalTimestamp", faults)
-    if faults and corrected is None and original is None:
-        raise faults[0]
-    if envelope.sent_at is not None:
-        sent_at = _read_time(envelope.sent_at, "sentAt", faults)
-    if envelope.received_at is not None:
-        arrived = _read_time(envelope.received_at, "receivedAt", faults)
-    omissions += [_omission(fault) for fault in faults]
-    received_at, arrived = arrival.times(arrived, corrected or original)
-    timestamp = corrected or original or received_at
-    if corrected is None and original is not None and sent_at is not None and arrived is not None:
-        timestamp = _corrected(arrived, sent_at - original) or timestamp
-    return original or corrected, min(timestamp, received_at), received_at
-
-
-def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
-    try:
-        return received_at - since
-    except OverflowError:
-        return None
-
-
-def _read_time(value: object, field: str, faults: list[MessageRejectedError]) -> datetime | None:
-    """The instant of a field; an invalid one is added to ``faults``."""
-    instant = parse_instant(value)
-    if instant is None and value != "":
-        shown = f" {quoted(value, MOST_QUOTED)!r}" if isinstance(value, str) else ""
-        reason = f"{field}{shown} is not a time; send ISO 8601, or a Unix time"
-        faults.append(_rejection(code="bad-timestamp", field=field, reason=reason))
-    return instant

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import os
 import tracemalloc
 from datetime import UTC, datetime
+from itertools import islice
 from os import fsdecode
 from pathlib import Path
 
@@ -301,3 +303,21 @@ def test_progress_is_reported_in_bytes(tmp_path: Path) -> None:
     reported: list[int] = []
     _read(path, StreamReader(progress=reported.append))
     assert sum(reported) == path.stat().st_size
+
+
+def test_the_lines_of_a_pipe_do_not_wait_for_later_ones(tmp_path: Path) -> None:
+    """Each whole line that was written is read, also while the next is written half."""
+    one, two, three = (
+        write_stream(tmp_path / "plain.jsonl", _line(number)).read_bytes() for number in (1, 2, 3)
+    )
+    end, start = os.pipe()
+    found = StreamReader().read(Path(f"/dev/fd/{end}"))
+    os.write(start, one + two + three[:9])
+    assert [each.message_id for each in islice(found, 2) if isinstance(each, Message)] == [
+        "m-1",
+        "m-2",
+    ]
+    os.write(start, three[9:])
+    os.close(start)
+    assert [each.message_id for each in found if isinstance(each, Message)] == ["m-3"]
+    os.close(end)
