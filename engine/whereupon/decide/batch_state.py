@@ -165,7 +165,8 @@ class BatchState:
 
     def is_due(self, until: datetime) -> bool:
         """Whether an entry or a timer may be due by an instant."""
-        return bool(self.timers and self.timers[0][0] <= until) or self.clocked.may_ring(until)
+        timers = self.timers
+        return True if timers and timers[0][0] <= until else self.clocked.may_ring(until)
 
     def save_entry(self, entry: Entry) -> None:
         """Save the new state of an entry."""

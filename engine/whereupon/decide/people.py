@@ -36,7 +36,8 @@ from whereupon.records import (
 
 _KEY: Final = itemgetter(0)
 _HAPPENED: Final = attrgetter("message.timestamp")
-_STORED: Final = partial(tuple.__new__, StoredMessage)
+_new = tuple.__new__  # a named tuple of values that are in its order already
+_STORED: Final = partial(_new, StoredMessage)
 
 CARRIED_ON_AFTER = timedelta(minutes=1)
 """How long an unfinished claim is left to the process that began it."""
@@ -184,18 +185,18 @@ def only_prolongs(work: BatchState, message: Message, person_key: int, anonymous
     runs = work.claims.get(key)
     if not runs or key in work.waiting:
         return False
-    last, moment = runs[-1], message.timestamp
-    if last.person_key != person_key or moment < last.since:
+    key, owner, since, until, opened_by = runs[-1]
+    moment = message.timestamp
+    if owner != person_key or moment < since:
         return False
-    if moment == last.since and message.message_id < last.message_id:
+    if moment == since and message.message_id < opened_by:
         return False  # then this message opens the run
-    if moment > last.until:
-        policy = work.settings.identity
-        if moment - last.until > policy.retention:
+    if moment > until:
+        if moment - until > work.settings.identity.retention:
             return False
-        run = ClaimRun(last.anonymous_key, person_key, last.since, moment, last.message_id)
-        work.claims[last.anonymous_key] = (*runs[:-1], run)
-        work.changes.claims[last.anonymous_key, last.since] = run
+        run = _new(ClaimRun, (key, person_key, since, moment, opened_by))
+        work.claims[key] = (*runs[:-1], run)
+        work.changes.claims[key, since] = run
     return True
 
 

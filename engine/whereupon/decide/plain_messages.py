@@ -37,9 +37,7 @@ def others(
         if message.received_at != moment:
             moment = message.received_at
             is_due = work.is_due(moment)
-            stands = work.clocked.stands(moment) and not (is_due and wakes_everybody)
-            if stands:
-                work.clocked.pass_to(moment)
+            stands = not (is_due and wakes_everybody) and work.clocked.passed_to(moment)
         decided = None if not stands or work.tombstones else _take(work, message, is_due)
         if decided is None:
             yield message

@@ -7,6 +7,8 @@ from whereupon.messages.model import Message, MessageType
 from whereupon.records import Breaking, LastMessage, StoredMessage
 from whereupon.rules.model import OnQuiet
 
+_new = tuple.__new__  # a named tuple of values that are in its order already
+
 
 class TimedPast:
     """The last messages that broke silences, of the store and of the batch, and the persons whom the store was asked about.
@@ -46,14 +48,14 @@ class TimedPast:
 
         It moves the end of a silence to a later time only, so a timer of the batch that was made by another is left.
         """
-        message = stored.message
-        named = message.type, message.name
-        subjects = self._broken.get(named) if not message.depth else ()
+        message, last = stored.message, self._last
+        name, timestamp = message.name, message.timestamp
+        subjects = () if message.depth else self._broken.get((message.type, name))
         for subject in self._broken_by(message) if subjects is None else subjects:
-            place, timestamp = (owner, subject), message.timestamp
-            known = self._last.get(place)
+            place = owner, subject
+            known = last.get(place)
             if known is None or known.timestamp <= timestamp:
-                self._last[place] = LastMessage(owner, timestamp, message.name)
+                last[place] = _new(LastMessage, (owner, timestamp, name))
             if known is None or self._clocked.due_at(owner, subject) is None:
                 self._clocked.touch(owner, (subject,))
 

@@ -100,11 +100,15 @@ class Timers:
         """Whether a timer may be due by an instant, after what was touched before it is computed anew."""
         if self._touched and self.now < until:
             self._arm()
-        return bool(self._heap) and self._heap[0].at <= until
+        return bool(self._heap) and self._heap[0][0] <= until  # faster than by its name
 
-    def stands(self, now: datetime) -> bool:
-        """Whether passing to an instant changes nothing but the time."""
-        return now == self.now or not self._touched
+    def passed_to(self, now: datetime) -> bool:
+        """Pass to an instant if that changes nothing but the time; whether it does."""
+        if now != self.now:
+            if self._touched:
+                return False
+            self.now = now
+        return True
 
     def concern(self, person_key: int) -> bool:
         """Whether a timer of a person's is known, or anybody's has to be computed anew."""
@@ -160,7 +164,8 @@ class Timers:
 
     def due_at(self, person_key: int, subject: str) -> datetime | None:
         """When a timer of this batch is due; None if none is known."""
-        return self._due.get(person_key, {}).get(subject)
+        moments = self._due.get(person_key)
+        return moments.get(subject) if moments else None
 
     def take(self, person_key: int, subject: str, now: datetime) -> bool:
         """Take back a timer that is due at an instant, to be computed anew behind it; whether it was due."""

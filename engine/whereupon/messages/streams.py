@@ -7,7 +7,7 @@ message is reported with its number, and the other lines are read. Lines that co
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -16,6 +16,7 @@ from itertools import repeat
 from operator import length_hint
 from os import fsencode
 from pathlib import Path
+from typing import cast
 
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages.arrival import Arrival
@@ -108,7 +109,10 @@ class StreamReader:
         """
         usual, place = usual_envelopes(lines), 0
         self._above, self._lines, self._rest = above, lines, iter(lines)
-        rows = zip([each or NO_ENVELOPE for each in usual], self._rest, repeat(()))
+        envelopes: Iterable[Envelope | None] = usual
+        if not all(usual):
+            envelopes = [each or NO_ENVELOPE for each in usual]
+        rows = zip(cast("Iterable[Envelope]", envelopes), self._rest, repeat(()))
         while place < len(lines):
             messages = usual_messages(rows, self._arrival)
             yield from messages

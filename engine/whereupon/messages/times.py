@@ -6,7 +6,7 @@ retention may also have weeks and years: ``2w 1y``.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import repeat
 from operator import sub
@@ -73,6 +73,16 @@ def all_as_micros(instants: Sequence[datetime]) -> list[int]:
     return [
         (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
         for since in map(sub, instants, repeat(EPOCH))
+    ]
+
+
+def micros_beside(
+    instants: Iterable[datetime | None], others: Iterable[datetime], known: Iterable[int]
+) -> list[int | None]:
+    """`as_micros` of each instant, or None; of one that is the same object as the other beside it, what is known of that."""
+    return [
+        micros if each is other else None if each is None else as_micros(each)
+        for each, other, micros in zip(instants, others, known, strict=True)
     ]
 
 

@@ -198,9 +198,11 @@ class Replay:
         self._stops_at = FIRST_INSTANT if self._any_may_start else self._next_run
 
     def _report(self, result: BatchResult) -> None:
+        count, emit = self.summary.count, self._emit_record
         self.summary.count_messages(result)
         for record in result.records():
-            self._emit(record)
+            count(record)
+            emit(record)
 
     def _emit(self, record: Record) -> None:
         self.summary.count(record)

@@ -24,7 +24,14 @@ from whereupon.messages.model import (
     ids_in_refs,
     refs_of,
 )
-from whereupon.messages.times import EPOCH, MICROSECOND, all_as_micros, as_micros, from_micros
+from whereupon.messages.times import (
+    EPOCH,
+    MICROSECOND,
+    all_as_micros,
+    as_micros,
+    from_micros,
+    micros_beside,
+)
 from whereupon.records import (
     ChannelState,
     ClaimJob,
@@ -99,8 +106,10 @@ def message_columns(
         anonymous,
         targets,
         happened,
-        all_as_micros(arrivals),
-        happened if originals == timestamps else [*map(micros_or_none, originals)],
+        [as_micros(arrivals[0])] * len(keys)
+        if is_uniform(arrivals)
+        else micros_beside(arrivals, timestamps, happened),
+        happened if originals == timestamps else micros_beside(originals, timestamps, happened),
         _source_texts(sources),
         depths,
         bodies,
