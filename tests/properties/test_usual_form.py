@@ -350,6 +350,47 @@ def test_a_batch_is_read_as_its_items_are_one_by_one(batch: list[bytes]) -> None
     ] == rejected
 
 
+HINTS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(
+            ("sentAt", "receivedAt"),
+            st.sampled_from(
+                ["2026-03-01T11:00:00Z", "2026-03-01T12:30:00+02:00", "soon", 1772366399]
+            ),
+        ),
+        "context": st.dictionaries(
+            st.sampled_from(["locale", "ip"]),
+            st.sampled_from(["de", 5, None, {"a": [1]}]),
+            max_size=2,
+        ),
+    },
+)
+
+
+@examples(300)
+@given(HINTS, st.lists(HINTS, max_size=5))
+def test_items_are_read_as_if_each_said_what_its_body_says(
+    body: dict[str, Any], items: list[dict[str, Any]]
+) -> None:
+    """Times and context of a body, for items that have their own, some, or none."""
+    batch = [{**dict(USUAL), "messageId": f"m{n}", **item} for n, item in enumerate(items)]
+    context = body.get("context", {})
+    alone = [{**body, **item, "context": {**context, **item.get("context", {})}} for item in batch]
+    texts = [json.dumps(item).encode() for item in alone]
+    in_body = read_batch([json.dumps({**body, "batch": batch}).encode()], **GIVEN)
+    assert [said(each) for each in in_body.messages] == [
+        said(each) for each in read_batch(texts, **GIVEN).messages
+    ]
+    assert len(in_body.messages) == len(items)
+
+
+def said(message: Message) -> tuple[Message, Any]:
+    """A message beside the values of its text."""
+    body = {"context": {}, **json.loads(message.body)}
+    return message._replace(body=b"", properties=None), (repr(message.data), body)
+
+
 def lines_one_by_one(content: bytes, arrival: Arrival) -> list[object]:
     """What the lines of a stream are read as, each by itself."""
     found: list[object] = []

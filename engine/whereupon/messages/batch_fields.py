@@ -1,7 +1,7 @@
 """Fields of a ``batch`` body that its messages inherit, unless they have such a field themselves."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 from pydantic import JsonValue
@@ -13,12 +13,16 @@ from whereupon.messages.json_scan import is_deep
 from whereupon.messages.repairs import Remark
 from whereupon.messages.size_limits import MAX_MESSAGE_BYTES, check_size, too_deep, too_large
 
+_Ends: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+
 
 class Inherited(NamedTuple):
     """The fields that a message inherits from the batch bodies around it.
 
     Attributes:
         fault: the rejection of every message of the body, if these fields cannot be read.
+        ends: what a message's text ends with if it lacks nothing, the time of sending, that of receipt, or both. Members
+            at its end win over those before them.
     """
 
     sent_at: JsonValue = None
@@ -26,6 +30,7 @@ class Inherited(NamedTuple):
     context: Members | None = None
     remarks: tuple[Remark, ...] = ()
     fault: MessageRejectedError | None = None
+    ends: _Ends = (b"", b"", b"", b"")
 
 
 NOTHING = Inherited()
@@ -58,13 +63,30 @@ def inherited_from(body: Mapping[str, object], outer: Inherited) -> Inherited:
     context = own.get("context")
     if isinstance(context, dict):
         context = {**(outer.context or {}), **context}
+    sent_at = own.get("sentAt", outer.sent_at)
+    received_at = own.get("receivedAt", outer.received_at)
     return Inherited(
-        own.get("sentAt", outer.sent_at),
-        own.get("receivedAt", outer.received_at),
+        sent_at,
+        received_at,
         context if isinstance(context, dict) else outer.context,
         outer.remarks + remarks,
         outer.fault,
+        _ends(sent_at, received_at),
     )
+
+
+def _ends(sent_at: JsonValue, received_at: JsonValue) -> _Ends:
+    sent, received = _member("sentAt", sent_at), _member("receivedAt", received_at)
+    return b"", _end(sent), _end(received), _end(sent + received)
+
+
+def _end(members: bytes) -> bytes:
+    return members + b"}" if members else b""
+
+
+def _member(name: str, hint: JsonValue) -> bytes:
+    """A time as a member behind others; empty if it is too long to be written into a text."""
+    return b"," + encode({name: hint})[1:-1] if len(encode(hint)) <= _LONGEST_HINT else b""
 
 
 def inherited_from_members(members: Mapping[str, bytes], outer: Inherited) -> Inherited:
@@ -91,29 +113,23 @@ def with_inherited(opened: Opened, inherited: Inherited) -> Opened:
     """
     if inherited is NOTHING:
         return opened
-    if inherited.fault is not None:
-        raise inherited.fault
+    sent_at, received_at, shared, repairs, fault, ends = inherited
+    if fault is not None:
+        raise fault
     envelope, text, remarks = opened.envelope, opened.text, opened.remarks
-    own = own_object(envelope.context)
-    if inherited.context is not None and own is not None:
-        context = {**inherited.context, **own}
+    size, lacks = len(text), 0
+    if shared is not None and (own := own_object(envelope.context)) is not None:
+        context = {**shared, **own}
         text = encode({**object_in(text), "context": context})
         check_size(len(text))
         envelope.context = msgspec.Raw(encode(context))
-        remarks += inherited.remarks
-    hints: Members = {}
-    if inherited.sent_at is not None and envelope.sent_at is None:
-        envelope.sent_at = hints["sentAt"] = inherited.sent_at
-    if inherited.received_at is not None and envelope.received_at is None:
-        envelope.received_at = hints["receivedAt"] = inherited.received_at
-    whole = _with_hints(text, hints)
-    return Opened(envelope, whole, remarks, max(0, len(whole) - len(opened.text)))
-
-
-def _with_hints(text: bytes, hints: Members) -> bytes:
-    """The text of a message with further members at its end, where they win over those before them."""
-    short = {name: hint for name, hint in hints.items() if len(encode(hint)) <= _LONGEST_HINT}
-    if not short:
-        return text
-    before = text[:-1].rstrip()
-    return before + (b"" if before.endswith(b"{") else b",") + encode(short)[1:]
+        remarks += repairs
+    if sent_at is not None and envelope.sent_at is None:
+        envelope.sent_at, lacks = sent_at, 1
+    if received_at is not None and envelope.received_at is None:
+        envelope.received_at, lacks = received_at, lacks + 2
+    if end := ends[lacks]:
+        before = text[:-1].rstrip()
+        text = before + (end[1:] if before.endswith(b"{") else end)
+    more = len(text) - size
+    return Opened(envelope, text, remarks, more if more > 0 else 0)

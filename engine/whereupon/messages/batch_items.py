@@ -8,8 +8,6 @@ read by itself. The limits are counted here, so they hold for every way in.
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-import msgspec
-
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.batch_fields import (
     NOTHING,
@@ -19,7 +17,16 @@ from whereupon.messages.batch_fields import (
     inherited_from_members,
     with_inherited,
 )
-from whereupon.messages.envelope import BatchItem, Opened, open_text, read, sized, trimmed
+from whereupon.messages.envelope import (
+    ABSENT,
+    BatchItem,
+    Opened,
+    open_text,
+    read,
+    read_body,
+    sized,
+    trimmed,
+)
 from whereupon.messages.json_scan import batch_members, elements
 from whereupon.messages.size_limits import (
     MAX_BATCH_BYTES,
@@ -48,7 +55,6 @@ _MOST_IN_RUN = 100
 
 _TEXTS = (bytes, bytearray, memoryview)
 _ALONE = (dict, *_TEXTS)
-_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Taken:
@@ -61,12 +67,14 @@ class _Taken:
 
     def admits(self, item: BatchItem) -> bool:
         """Whether one more item is within the limits; it is counted if so."""
+        self.messages = messages = self.messages + 1
         if item.__class__ is Opened:
-            self.own += len(item.text) - item.inherited
-            self.inherited += item.inherited
-        self.messages += 1
-        within = self.messages <= MAX_BATCH_MESSAGES and self.own <= MAX_BATCH_BYTES
-        return within and self.inherited <= _MOST_INHERITED
+            of_body = item.inherited
+            self.own = own = self.own + len(item.text) - of_body
+            self.inherited = inherited = self.inherited + of_body
+            if own > MAX_BATCH_BYTES or inherited > _MOST_INHERITED:
+                return False
+        return messages <= MAX_BATCH_MESSAGES
 
     def admits_run(self, run: UsualRun) -> bool:
         """Whether all of these are within the limits; they are counted if so."""
@@ -171,29 +179,27 @@ def _in_texts(texts: Iterable[bytes], inherited: Inherited, depth: int) -> Itera
         if usual is None:
             yield from _in_odd_text(text, inherited, depth)
         else:
-            yield _inheriting(Opened(usual, text), inherited)
-
-
-def _inheriting(opened: Opened, inherited: Inherited) -> BatchItem:
-    try:
-        return with_inherited(opened, inherited)
-    except MessageRejectedError as error:
-        return error
+            try:
+                yield with_inherited(Opened(usual, text), inherited)
+            except MessageRejectedError as error:
+                yield error
 
 
 def _in_odd_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[BatchItem]:
-    envelope = read(text)
-    members = batch_members(text) if envelope is None else None
-    if members is None and (envelope is None or not envelope.is_batch):
+    body = read_body(text)
+    envelope = read(text) if body is None else body
+    is_odd = body is None and (envelope is None or envelope.batch is not ABSENT)
+    members = batch_members(text) if is_odd else None
+    if body is None and members is None:
         try:
             yield with_inherited(sized(open_text(text, envelope)), inherited)
         except MessageRejectedError as error:
             yield error
     elif depth >= _MOST_BATCHES:
         yield too_deep()
-    elif envelope is not None:
-        own = inherited_from(inheritable_fields(envelope), inherited)
-        yield from _in_texts(map(bytes, _ITEMS.decode(envelope.batch)), own, depth + 1)
+    elif body is not None:
+        own = inherited_from(inheritable_fields(body), inherited)
+        yield from _in_texts(map(bytes, body.batch), own, depth + 1)
     elif members is not None:
         own = inherited_from_members(members, inherited)
         yield from _in_texts(elements(members["batch"]), own, depth + 1)

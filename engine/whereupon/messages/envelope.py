@@ -48,10 +48,11 @@ class Envelope(msgspec.Struct, rename="camel", gc=False):
     context: msgspec.Raw = ABSENT
     batch: msgspec.Raw = ABSENT
 
-    @property
-    def is_batch(self) -> bool:
-        """Whether it is a batch body, which holds messages."""
-        return self.batch is not ABSENT and bytes(self.batch)[:1] == b"["
+
+class Body(Envelope, rename="camel", kw_only=True, gc=False):
+    """The fields of a batch body, and its messages as text."""
+
+    batch: list[msgspec.Raw]  # type: ignore[assignment]  # text in the other form
 
 
 class Opened(msgspec.Struct, gc=False):
@@ -71,6 +72,7 @@ BatchItem: TypeAlias = Opened | MessageRejectedError
 """A message, or its rejection."""
 
 _READER = msgspec.json.Decoder(Envelope)
+_BODY_READER = msgspec.json.Decoder(Body)
 
 
 def trimmed(text: bytes) -> bytes:
@@ -122,6 +124,18 @@ def read(text: bytes) -> Envelope | None:
             text.decode()
         return _READER.decode(text)
     except (ValueError, RecursionError):  # the reader's own errors are ValueErrors, too
+        return None
+
+
+def read_body(text: bytes) -> Body | None:
+    """The fields of a JSON text; None if it is not strict JSON, or no batch body."""
+    if b'"batch"' not in text and rb"\u" not in text:  # the only other way to write a letter
+        return None
+    try:
+        if not text.isascii():
+            text.decode()
+        return _BODY_READER.decode(text)
+    except (ValueError, RecursionError):
         return None
 
 

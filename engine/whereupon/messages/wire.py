@@ -84,11 +84,12 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
     says_arrival = arrival.by_message and not arrival.all_at_once
     omissions: list[Remark] = []
     data: msgspec.Raw | Members | None
+    legible = None
     for envelope, text, remarks in rows:
         type_, message_id = envelope.type, envelope.message_id
         user, device = envelope.user_id, envelope.anonymous_id
         written, sent_at = envelope.timestamp, envelope.sent_at
-        has_one_time = sent_at is envelope.original_timestamp is envelope.received_at is None
+        has_one_time = envelope.original_timestamp is envelope.received_at is None
         try:
             user = user if user is None or user in ids else _identifier(user, "userId", ids)
             device = (
@@ -103,7 +104,9 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
                 name, target_id, data = _by_type(envelope, type_, user, arrival.valid)
             else:
                 break
-            if has_one_time:
+            if has_one_time and (
+                sent_at is None or sent_at is legible
+            ):  # which then corrects nothing
                 happened = None if written is None else _from_iso(written)
                 arrived = (
                     happened
@@ -113,6 +116,9 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
                 timestamp = happened if happened is not None and happened <= arrived else arrived
             else:
                 happened, timestamp, arrived = timestamps(envelope, arrival, omissions)
+                legible = (
+                    sent_at  # unless there are omissions; messages of one body have the same object
+                )
         except (MessageRejectedError, ValueError, TypeError):
             break
         if (
