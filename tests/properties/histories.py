@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import islice, pairwise
 
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 from pydantic import JsonValue
 from tests.rule_files import File, book_of, campaign, segment
 from tests.worlds import HOUR, World, after, decided, message
@@ -158,7 +159,7 @@ def _message(place: int, each: Happening, now: int) -> Message:
     )
     happened_at = after(now - each.delay) + timedelta(microseconds=place)
     arrived_at = after(now) + timedelta(microseconds=place)
-    return made._replace(
+    return made.changed(
         timestamp=happened_at, received_at=arrived_at, original_timestamp=happened_at
     )
 
@@ -281,7 +282,7 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
 
     return {
         "messages": texts(
-            m._replace(key=0, owner=0)._asdict() | {"owner": named(m.owner)}
+            asdict(m.changed(key=0, owner=0)) | {"owner": named(m.owner)}
             for m in schema.messages.rows.values()
         ),
         "identifiers": texts(

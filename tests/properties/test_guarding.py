@@ -215,7 +215,7 @@ class Oracle:
             self.gone.discard(step.other)
             if step.other not in self.keys():  # it counts as an anonymous id, and is the claimant's
                 self.devices.add(step.other)
-        self.made.engine.take([made._replace(timestamp=happened, received_at=self.now)])
+        self.made.engine.take([made.changed(timestamp=happened, received_at=self.now)])
 
     # --- what may ---------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ def test_what_is_passed_over_is_decided_as_it_would_be(
     """The same changes and decisions in the same order: with repetitions, claims, merges, erasures and timers between."""
     made = World([*RULES, *([QUIET] if is_quiet else [])])
     messages = messages_of(happened)
-    messages.insert(len(messages) // 2, messages[0]._replace(received_at=messages[-1].received_at))
+    messages.insert(len(messages) // 2, messages[0].changed(received_at=messages[-1].received_at))
     pipeline = made.engine.pipeline
     nothing_plain = NothingPlain(pipeline.index.book)
     batch: list[Message] = []

@@ -66,7 +66,7 @@ def answered(opened: Callable[[], Opened], arrival: Arrival) -> tuple[Answer, st
         assert message == message_in(opened(), fresh), "the second is read as the first was"
     except MessageRejectedError as error:
         return (error.code, error.field, error.reason), ""
-    return message._replace(properties=None), repr(message.data)
+    return message.changed(properties=None), repr(message.data)
 
 
 def agrees(text: bytes) -> bool:
@@ -335,7 +335,7 @@ def one_by_one(batch: list[bytes]) -> tuple[list[Any], list[Any]]:
 
 def shown(messages: list[Message]) -> list[tuple[Message, str]]:
     """Messages with the exact types of their data, read anew."""
-    return [(each._replace(properties=None), repr(each.data)) for each in messages]
+    return [(each.changed(properties=None), repr(each.data)) for each in messages]
 
 
 @examples(1_000)

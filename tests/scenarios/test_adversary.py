@@ -384,7 +384,7 @@ def test_an_import_takes_no_detour() -> None:
         message("h-1", name="Delete Person", user="ada", at=1),
         message("h-2", type_=MessageType.ALIAS, user="ben", target="ada", at=1),
     ]
-    made.engine.take([each._replace(origin=each.origin.IMPORT) for each in history])
+    made.engine.take([each.changed(origin=each.origin.IMPORT) for each in history])
     assert {outcome for _, outcome, _ in made.requests()[1:]} == {"refused"}
     assert is_known(made)
 

@@ -90,7 +90,7 @@ def _without_erased_device(work: BatchState, message: Message) -> Message:
     if message.type is not MessageType.ALIAS or previous is None or previous in work.users:
         return message
     if tombstone_for(work, (IdKind.ANONYMOUS, previous), message.timestamp) is not None:
-        return message._replace(target_id=None, body=b"", properties=None)
+        return message.changed(target_id=None, body=b"", properties=None)
     return message
 
 

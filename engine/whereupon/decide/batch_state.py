@@ -254,7 +254,7 @@ class BatchState:
 
     def record_owned(self, message: Message, owner: int) -> StoredMessage:
         """Record a message with a user id, so that its owner stays."""
-        stored = _new(StoredMessage, (self.new_key(), owner, message))
+        stored = StoredMessage(self.new_key(), owner, message)
         self.changes.messages.append(stored)
         if self.timed_past.breaking and owner in self.persons:  # an anonymous id has no silence
             self.timed_past.hear(stored, owner)
@@ -262,10 +262,10 @@ class BatchState:
 
     def strip_to_stub(self, stored: StoredMessage) -> None:
         """Record of a message of this batch only that it came."""
-        bare = stored.message._replace(target_id=None, body=b"", properties=None)
+        bare = stored.message.changed(target_id=None, body=b"", properties=None)
         for place in reversed(range(len(self.changes.messages))):
             if self.changes.messages[place].key == stored.key:
-                self.changes.messages[place] = stored._replace(message=bare)
+                self.changes.messages[place] = stored.changed(message=bare)
                 return
 
     def record_stub(self, message: Message) -> int:

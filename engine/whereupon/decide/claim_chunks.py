@@ -49,7 +49,7 @@ def _choose(work: BatchState, chunk: ClaimChunk) -> None:
     runs = work.claims.get(job.anonymous_key, ())
     claimed = ClaimedMessages(
         [
-            stored._replace(owner=run.person_key)
+            stored.changed(owner=run.person_key)
             for stored in here
             if (run := claimant(runs, stored.timestamp, work.settings.identity)) is not None
         ]

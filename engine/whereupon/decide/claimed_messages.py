@@ -131,9 +131,9 @@ def _passed_over(
     skipping: list[StoredMessage] = []
     rules: list[RuleSelection] = []
     for stored in messages[first:]:
-        key, of, message = stored
+        message = stored.message
         each = known[message.type, message.name]
-        if of != owner or each is None or key in evaluated:
+        if stored.owner != owner or each is None or stored.key in evaluated:
             break
         if each.selected:
             candidates = each.plain_candidates(message, message.properties, person)

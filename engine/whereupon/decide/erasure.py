@@ -36,7 +36,7 @@ def drop_erased(changes: Changes, owners: Owners) -> None:
     """Drop what the batch made of erased persons, and give the survivors what it made of merged ones."""
     keeps, survivor_of = owners.keeps, owners.survivor_of
     changes.messages = [
-        stored._replace(owner=survivor_of(stored.owner)) if stored.owner in owners.moved else stored
+        stored.changed(owner=survivor_of(stored.owner)) if stored.owner in owners.moved else stored
         for stored in changes.messages
         if keeps(stored.owner)
     ]

@@ -64,12 +64,26 @@ class Evaluation:
         reason: Reason | None = None,
     ) -> "Evaluation":
         """A recorded message, to be evaluated for a person."""
-        # All by position: an argument by its name costs as much as several others.
-        key, _, message = stored
-        id_, type_, name, _, _, target, at, _, _, source, _, body, depth, _, properties = message
-        known = (key, id_, type_, name, at, body, target, source, depth)
-        how = (person_key, now, retroactive, reason, UTC)
-        return cls(*known, *how, {}, NO_HISTORY, properties)
+        message = stored.message
+        return cls(  # all by position: an argument by its name costs as much as several others
+            stored.key,
+            message.message_id,
+            message.type,
+            message.name,
+            message.timestamp,
+            message.body,
+            message.target_id,
+            message.source,
+            message.depth,
+            person_key,
+            now,
+            retroactive,
+            reason,
+            UTC,
+            {},
+            NO_HISTORY,
+            message.properties,
+        )
 
     @property
     def ref(self) -> str:

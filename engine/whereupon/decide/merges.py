@@ -120,7 +120,7 @@ def _as_if_by(run: ClaimRun, loser: int, survivor: int) -> ClaimRun:
 
 
 def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage:
-    return stored._replace(owner=survivor) if stored.owner == loser else stored
+    return stored.changed(owner=survivor) if stored.owner == loser else stored
 
 
 # --- entries ----------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def note_repairs(work: BatchState, message: Message) -> Message:
     """Emit what was repaired in a message when it was read; gives the message as it is recorded."""
     for code, text in message.remarks:
         work.out.emitted.append(Notice(code, message.message_id, text))
-    return message._replace(remarks=())
+    return message.changed(remarks=())
 
 
 def is_ordinary(work: BatchState, name: str) -> bool:

@@ -5,9 +5,8 @@ The functions change the `BatchState` and the changes to write; they decide noth
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from itertools import chain, compress
-from operator import attrgetter, itemgetter, ne
+from itertools import chain
+from operator import attrgetter
 from typing import Final, NamedTuple
 from unicodedata import normalize
 
@@ -34,10 +33,9 @@ from whereupon.records import (
     StoredMessage,
 )
 
-_KEY: Final = itemgetter(0)
+_KEY: Final = attrgetter("key")
 _HAPPENED: Final = attrgetter("message.timestamp")
 _new = tuple.__new__  # a named tuple of values that are in its order already
-_STORED: Final = partial(_new, StoredMessage)
 
 CARRIED_ON_AFTER = timedelta(minutes=1)
 """How long an unfinished claim is left to the process that began it."""
@@ -233,19 +231,17 @@ def _rewrite_claims(
 def claim_messages(work: BatchState, key: int) -> ClaimedMessages:
     """Give the loaded messages of an anonymous id to the persons whose claims cover them."""
     messages = work.anonymous_messages.get(key, [])
-    keys, before, recorded = zip(*messages, strict=True) if messages else ((), (), ())
     claimants = Claimants(work.claims.get(key, ()), work.settings.identity)
-    covering = claimants.of_each([message.timestamp for message in recorded])
-    after = [
-        owner if run is None else run.person_key
-        for owner, run in zip(before, covering, strict=True)
-    ]
-    if key not in work.partly and key not in after:
+    covering = claimants.of_each([stored.message.timestamp for stored in messages])
+    given_up: list[StoredMessage] = []
+    claimed: list[StoredMessage] = []
+    for place, (stored, run) in enumerate(zip(messages, covering, strict=True)):
+        if run is not None and run.person_key != stored.owner:
+            given_up.append(stored)
+            messages[place] = StoredMessage(stored.key, run.person_key, stored.message)
+            claimed.append(messages[place])
+    if key not in work.partly and all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
-    is_moved = [*map(ne, before, after)]
-    given_up = list(compress(messages, is_moved))
-    messages[:] = map(_STORED, zip(keys, after, recorded, strict=True))
-    claimed = list(compress(messages, is_moved))
     work.assign(claimed)
     _change_past(work, given_up, claimed, key)
     again = frozenset(stored.key for stored in given_up if stored.owner != key)

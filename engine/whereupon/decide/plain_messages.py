@@ -51,26 +51,23 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
     Returns:
         The rules that were decided one by one, mostly none; None if the message is left.
     """
-    # Each attribute of a named tuple, and each function called, costs as much as several names unpacked.
-    id_, type_, name, user_id, device, _, _, _, _, source, _, _, depth, remarks, said = message
+    type_, name, id_, source = message.type, message.name, message.message_id, message.source
     match = work.plain[type_].get(name) or plain_match(work, type_, name)
-    if match is None or depth or remarks:
-        return None
     ref = id_ if source is _SERVER else ref_of(id_, source)
-    if ref in work.seen:
+    if match is None or message.depth or message.remarks or ref in work.seen:
         return None
+    user_id = message.user_id
     if user_id is None:
         found = _take_waiting(work, message, match)
     else:
         person_key = work.users.get(user_id, 0)
         person = work.persons.get(person_key)
-        if person is None or not (
-            (device is None and not is_due) or _is_undisturbed(work, message, person, is_due)
-        ):
+        is_alone = message.anonymous_id is None and not is_due
+        if person is None or not (is_alone or _is_undisturbed(work, message, person, is_due)):
             return None
         found, rules, stored = (), match.rules, work.record_owned(message, person_key)
         if rules.selected:
-            found = rules.plain_candidates(message, said, person)
+            found = rules.plain_candidates(message, message.properties, person)
             if found:
                 own = Evaluation.of(stored, person_key, message.received_at)
                 evaluate(work, own, rules, found=found)

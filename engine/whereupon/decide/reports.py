@@ -60,7 +60,7 @@ def unsubscribing(message: Message, delivery: Delivery) -> Message | None:
     if metric not in UNSUBSCRIBING or data.get("consent", True) is not True:
         return None
     digest = blake2b(message.ref.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return message._replace(
+    return message.changed(
         message_id=f"unsubscribed-{digest}",
         type=MessageType.IDENTIFY,
         name="",

@@ -67,7 +67,7 @@ def _merge_now(work: BatchState, request: Request, message: Message, now: dateti
     mine, theirs = (memberships_before(work, each, now, now) for each in (survivor, loser))
     merged = merge(work, message, survivor, loser)
     change = NO_CHANGE.and_moved(mine | theirs, memberships(work, merged, now, now))
-    as_of_now = message._replace(timestamp=now, received_at=now)
+    as_of_now = message.changed(timestamp=now, received_at=now)
     own = Evaluation.of(StoredMessage(0, merged.key, as_of_now), merged.key, now)
     apply_merge(work, own, _agreed(request, message, merged, now), change)
     decide_again(work, now)

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import repeat
-from operator import itemgetter
 
 from pydantic import JsonValue
 
@@ -36,7 +35,6 @@ from whereupon.records import (
 )
 from whereupon.rules.model import Rule
 
-_KEY = itemgetter(0)
 _new = tuple.__new__  # a named tuple of values that are in its order already
 _SKIPS = partial(_new, Skips)
 
@@ -116,7 +114,9 @@ def skip_claimed(
                 known[each] = summaries
         said.append(summaries)
     alike = (repeat(value) for value in (person.key, *when, ()))
-    work.changes.skips += map(_SKIPS, zip(map(_KEY, messages), *alike, said, strict=False))
+    work.changes.skips += map(
+        _SKIPS, zip((each.key for each in messages), *alike, said, strict=False)
+    )
 
 
 def _together(work: BatchState, claimed_at: datetime | None) -> SkippedTogether:

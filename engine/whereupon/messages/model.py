@@ -5,12 +5,13 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from itertools import repeat
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import JsonValue
 
 from whereupon.messages.codec import decode_member, encode
 from whereupon.messages.columns import is_uniform
+from whereupon.messages.frozen import Frozen
 from whereupon.messages.repairs import Remark
 
 
@@ -135,7 +136,7 @@ def data_key(type_: MessageType) -> str:
     return "properties" if type_ in NAMED else "traits"
 
 
-class Message(NamedTuple):
+class Message(Frozen, frozen=True):
     """One accepted call of the Segment spec.
 
     Attributes:

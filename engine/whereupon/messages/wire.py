@@ -47,7 +47,7 @@ WITHOUT_PERSON = frozenset(
 
 _TYPES: dict[object, MessageType] = {type_.value: type_ for type_ in MessageType}
 _TRACK, _IDENTIFY = MessageType.TRACK, MessageType.IDENTIFY
-_from_iso, _new_tuple = datetime.fromisoformat, tuple.__new__
+_from_iso = datetime.fromisoformat
 _LONGEST_JUNK = max(map(len, JUNK_IDS))
 
 Row: TypeAlias = tuple[Envelope, bytes, tuple[Remark, ...]]
@@ -130,25 +130,22 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
             break
         arrival.received_at = received_at = arrived
         add(
-            _new_tuple(  # half the cost of `Message(…)`
-                Message,
-                (
-                    message_id or arrival.new_id(),
-                    type_,
-                    name,
-                    user,
-                    device,
-                    target_id,
-                    timestamp,
-                    arrived,
-                    happened,
-                    source,
-                    origin,
-                    text,
-                    0,
-                    remarks,
-                    data,
-                ),
+            Message(
+                message_id or arrival.new_id(),
+                type_,
+                name,
+                user,
+                device,
+                target_id,
+                timestamp,
+                arrived,
+                happened,
+                source,
+                origin,
+                text,
+                0,
+                remarks,
+                data,  # type: ignore[arg-type]  # decoded, as of a `UsualEnvelope`
             )
         )
     return made

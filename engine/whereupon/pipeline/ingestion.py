@@ -131,7 +131,7 @@ def message_of(aside: SetAside) -> Message:
     """A message that was set aside, read again."""
     source, origin = SenderClass(aside.source), Origin(aside.origin)
     arrival = Arrival(aside.received_at, source, lambda: aside.message_id, origin)
-    return parse_message(aside.body, arrival)._replace(message_id=aside.message_id)
+    return parse_message(aside.body, arrival).changed(message_id=aside.message_id)
 
 
 def refuse(rejected: Sequence[Rejected]) -> None:

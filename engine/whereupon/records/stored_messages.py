@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from whereupon.messages.frozen import Frozen
 from whereupon.messages.model import Message, MessageType, SenderClass, ref_of
 from whereupon.messages.repairs import cut_reason
 
 
-class StoredMessage(NamedTuple):
+class StoredMessage(Frozen, frozen=True):
     """A recorded message and its owner.
 
     Attributes:
@@ -70,7 +71,7 @@ class StoredMessage(NamedTuple):
 
 def stub_of(message: Message) -> Message:
     """What is recorded of a message without an owner: that it was seen."""
-    return message._replace(
+    return message.changed(
         user_id=None,
         anonymous_id=None,
         target_id=None,

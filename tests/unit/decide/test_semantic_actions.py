@@ -55,18 +55,18 @@ def test_the_guards_object_in_their_order() -> None:
     bad = message("m", name="Delete Device", anonymous="anon-1", origin=Origin.IMPORT)
     assert judge(bad, DELETE_DEVICE, replace(refuse, enabled=False), seen).reason == "disabled"
     assert judge(bad, DELETE_DEVICE, refuse, seen).reason is Refusal.INVALID
-    bad = bad._replace(body=b'{"context": {"device": {"token": "t"}}}')
+    bad = bad.changed(body=b'{"context": {"device": {"token": "t"}}}')
     assert judge(bad, DELETE_DEVICE, refuse, seen).reason is Refusal.NOT_IDENTIFIED
-    bad = bad._replace(user_id="ada")
+    bad = bad.changed(user_id="ada")
     gone = replace(seen, silenced_by="deleted", is_theirs=False)
     assert judge(bad, DELETE_DEVICE, refuse, gone).reason == "deleted"
     theirs = replace(seen, is_theirs=False)
     assert judge(bad, DELETE_DEVICE, refuse, theirs).reason is Refusal.NOT_THEIRS
     assert judge(bad, DELETE_DEVICE, refuse, seen).reason is Refusal.SOURCE
     assert judge(bad, DELETE_DEVICE, DEFAULT_POLICY, seen).reason is Refusal.NOT_LIVE
-    bad = bad._replace(origin=Origin.LIVE, timestamp=after(-73 * HOUR))
+    bad = bad.changed(origin=Origin.LIVE, timestamp=after(-73 * HOUR))
     assert judge(bad, DELETE_DEVICE, DEFAULT_POLICY, seen).reason is Refusal.STALE
-    good = bad._replace(timestamp=after(-72 * HOUR))
+    good = bad.changed(timestamp=after(-72 * HOUR))
     ended = replace(seen, is_open=False)
     assert judge(good, DELETE_DEVICE, DEFAULT_POLICY, ended).reason is Refusal.ENDED
     assert judge(good, DELETE_DEVICE, DEFAULT_POLICY, seen).outcome is RequestOutcome.RAN

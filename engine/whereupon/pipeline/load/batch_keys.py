@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
-from itertools import compress, islice
+from itertools import compress
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import TypeAlias
 from unicodedata import normalize
 
 from whereupon.decide import Settings, Snapshot
@@ -21,11 +21,6 @@ SMALL_BATCH = 20
 """Messages of a batch whose user ids are also looked up as they may be spelt otherwise."""
 
 _ALIAS, _TRACK = MessageType.ALIAS, MessageType.TRACK  # looked up slowly, as of every enumeration
-# A field of a tuple is found faster by its place than by its name.
-_TYPE: Final = itemgetter(Message._fields.index("type"))
-_NAME: Final = itemgetter(Message._fields.index("name"))
-_NAMED: Final = itemgetter(Message._fields.index("type"), Message._fields.index("name"))
-_FIELDS = Message._fields.index("source") + 1
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     *(str.lower, str.upper, str.capitalize),
     *(partial(normalize, form) for form in ("NFC", "NFD", "NFKC")),
@@ -62,13 +57,16 @@ class BatchKeys:
     def __init__(
         self, messages: Sequence[Message], index: RuleIndex, persons: Iterable[str] = ()
     ) -> None:
-        ids, types, names, users, devices, _, moments, arrivals, _, sources = _columns(messages)
+        ids, sources = [each.message_id for each in messages], [each.source for each in messages]
         self.refs: Sequence[str] = refs_of(ids, sources)
-        named = [*zip(types, names, strict=True)]
+        named = [(each.type, each.name) for each in messages]
+        users = [each.user_id for each in messages]
+        devices = [each.anonymous_id for each in messages]
+        moments = [each.timestamp for each in messages]
         self.matches = {name: index.trigger_match(*name) for name in {*named}}
         self._events = {name for type_, name in self.matches if type_ is _TRACK}
-        with_devices = {*zip(compress(users, devices), compress(devices, devices), strict=True)}
-        self.claims: set[tuple[str, str]] = {*filter(all, with_devices)}
+        with_devices = zip(compress(users, devices), compress(devices, devices), strict=True)
+        self.claims = {(user, device) for user, device in with_devices if user and device}
         self._ask(
             messages, zip(zip(users, devices, named, strict=True), moments, strict=True), named
         )
@@ -77,15 +75,15 @@ class BatchKeys:
             aliases = [message for message in messages if message.type is _ALIAS]
             self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
             self.claims |= self.aliases
-            devices += tuple(message.target_id or "" for message in aliases)
-            moments += tuple(message.timestamp for message in aliases)
+            devices += [message.target_id or "" for message in aliases]
+            moments += [message.timestamp for message in aliases]
         self._devices: Sequence[str | None] = devices
         self._moments: Sequence[datetime] = moments
-        self._users: set[str] = {*users, *persons} - {None}
+        self._users = {user for user in [*users, *persons] if user is not None}
         self.user_ids = self._users | {previous for _, previous in self.aliases}
-        self.anonymous_ids: set[str] = set(devices) - {None}
+        self.anonymous_ids = {device for device in devices if device is not None}
         self.oldest: datetime | None = min(moments, default=None)
-        self.first, self.last = _span(arrivals)
+        self.first, self.last = _span([each.received_at for each in messages])
 
     def _ask(
         self,
@@ -132,13 +130,6 @@ class BatchKeys:
     def asks_for(self, events: AbstractSet[str]) -> bool:
         """Whether any of the messages is a track of one of these events."""
         return not self._events.isdisjoint(events)
-
-
-def _columns(messages: Sequence[Message]) -> list[tuple[Any, ...]]:  # each has its own type
-    """The fields of messages up to `Message.source`, each as a column."""
-    if not messages:
-        return [()] * _FIELDS
-    return list(islice(zip(*messages, strict=True), _FIELDS))
 
 
 def _span(instants: Sequence[datetime]) -> tuple[datetime | None, datetime | None]:
@@ -199,7 +190,7 @@ class MergeCandidates:
 
 def needs_split(messages: Sequence[Message], settings: Settings) -> bool:
     """Whether any of the messages is a part of its own."""
-    names, types = {*map(_NAME, messages)}, {*map(_TYPE, messages)}
+    names, types = {each.name for each in messages}, {each.type for each in messages}
     if _ALIAS not in types and names.isdisjoint(settings.registry.erasing):
         return False
     return any(stands_alone(message, settings) for message in messages)
@@ -224,7 +215,7 @@ def slots_of(
     if not any(paths.values()):
         return slots
     every = list(messages)
-    for message in compress(every, map(paths.get, map(_NAMED, every))):
+    for message in compress(every, [(each.type, each.name) in paths for each in every]):
         asked_for = paths[message.type, message.name]
         try:
             data = {"properties": message.data, "context": message.context}

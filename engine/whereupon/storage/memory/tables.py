@@ -6,11 +6,11 @@ Every change of a row goes through its `Table`. Rows are never copied; columns a
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from whereupon.errors import StoreError
+from whereupon.messages.frozen import Frozen
 
 R = TypeVar("R")
 
@@ -223,10 +223,8 @@ class Table(Generic[R]):
     def give(self, loser: int, survivor: int) -> None:
         """Give the rows of one person to another."""
         for row in self.of(loser):
-            any_row: Any = row
-            move = any_row._replace if isinstance(row, tuple) else partial(replace, any_row)
             self.drop(self._key(row))
-            self.put(move(**{self.owner: survivor}))
+            self.put(_with(row, self.owner, survivor))
 
     def _forget(self, made: Mapping[Any, R], _nothing: object) -> None:
         """Set back what `add` did."""
@@ -278,3 +276,13 @@ def _met_twice(known: Iterable[object], more: Iterable[object]) -> object:
 def _conflict(value: object) -> StoreError:
     name = value[-1] if isinstance(value, tuple) else value
     return StoreError(code="conflict", reason=f"there is one called {name!r} already")
+
+
+def _with(row: Any, name: str, value: object) -> Any:  # the row's own type
+    """The same row with another value of one field."""
+    change = {name: value}
+    if isinstance(row, Frozen):
+        return row.changed(**change)
+    if isinstance(row, tuple):
+        return cast("Any", row)._replace(**change)
+    return replace(row, **change)

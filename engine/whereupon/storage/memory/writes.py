@@ -155,7 +155,7 @@ def _transfer(transfer: records.Transfer, to: Schema) -> Iterator[records.Skips]
     """Give inert messages to a person; the skips that they have then met."""
     for message in to.messages.of(transfer.anonymous_key):
         if transfer.includes(name := (message.type, message.name), message.timestamp):
-            to.messages.put(message._replace(owner=transfer.person_key))
+            to.messages.put(message.changed(owner=transfer.person_key))
             if name in transfer.skips:
                 met = (message.key, transfer.person_key, transfer.decided_at)
                 yield records.Skips(*met, True, summaries=(transfer.skips[name],))

@@ -119,7 +119,7 @@ class RecordWrites:
         columns = rule_rows.skips_columns(changes.skips)
         keys: Sequence[int] = columns[0]
         new = {*keys}
-        if old := new.difference(map(_FIRST, changes.messages)):
+        if old := new.difference([each.key for each in changes.messages]):
             members = self._database.members(old)
             new -= {key for (key,) in self._queries.skipped.fetch(self._connection, keys=members)}
         if len(new) == len(keys):

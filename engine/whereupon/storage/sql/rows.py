@@ -6,7 +6,6 @@ so that numbers come back as they were said.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, TypeAlias, cast
@@ -69,10 +68,6 @@ _ID_KINDS = {member.value: member for member in IdKind}
 SOURCE_TEXTS = {member: member.value for member in SenderClass}
 
 
-# As `_make` does, without counting the fields once more.
-_new_message: Callable[[Any], Message] = partial(tuple.__new__, Message)
-_new_stored: Callable[[Any], StoredMessage] = partial(tuple.__new__, StoredMessage)
-
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 
@@ -90,29 +85,30 @@ def message_columns(
         skipped: by message key, the rule list that the message skipped whole.
         lists: the numbers of these lists.
     """
-    keys, owners, said = ([*map(itemgetter(place), messages)] for place in range(3))
-    ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths, _, _ = zip(
-        *said, strict=True
-    )
-    timestamps, arrivals, originals = times
-    numbers = number({*zip(types, names, strict=True)})
+    said = [each.message for each in messages]
+    keys, owners = [each.key for each in messages], [each.owner for each in messages]
+    ids, sources = [each.message_id for each in said], [each.source for each in said]
+    named = [(each.type, each.name) for each in said]
+    timestamps, arrivals = [each.timestamp for each in said], [each.received_at for each in said]
+    originals = [each.original_timestamp for each in said]
+    numbers = number({*named})
     happened = all_as_micros(timestamps)
     return [
         keys,
         refs_of(ids, sources),
-        [*map(numbers.__getitem__, zip(types, names, strict=True))],
+        [*map(numbers.__getitem__, named)],
         owners,
-        users,
-        anonymous,
-        targets,
+        [each.user_id for each in said],
+        [each.anonymous_id for each in said],
+        [each.target_id for each in said],
         happened,
         [as_micros(arrivals[0])] * len(keys)
         if is_uniform(arrivals)
         else micros_beside(arrivals, timestamps, happened),
         happened if originals == timestamps else micros_beside(originals, timestamps, happened),
         _source_texts(sources),
-        depths,
-        bodies,
+        [each.depth for each in said],
+        [each.body for each in said],
         [*map(lists.get, map(skipped.get, keys))],
     ]
 
@@ -132,15 +128,14 @@ def messages_from(found: Iterable[Record]) -> list[StoredMessage]:
     types, names = columns[12:]
     timestamps, arrivals, originals = times
     happened = _instants(timestamps)
-    said = zip(
+    said = map(
+        Message,
         *(ids_in_refs(refs), map(_TYPES.__getitem__, types), names, users, devices, targets),
         *(happened, _instants(arrivals)),
         happened if originals == timestamps else _instants(originals),
         *(map(SOURCES.__getitem__, sources), repeat(_LIVE), bodies, depths),
-        *(repeat(()), repeat(None)),
-        strict=False,  # what is the same for all has no end
     )
-    return list(map(_new_stored, zip(keys, owners, map(_new_message, said), strict=True)))
+    return list(map(StoredMessage, keys, owners, said))
 
 
 def _instants(column: Sequence[int | None]) -> list[datetime | None]:

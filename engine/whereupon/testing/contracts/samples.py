@@ -88,7 +88,7 @@ def aside(key: int, *, at: datetime = NOON) -> SetAside:
 
 def saying(stored: StoredMessage, **changes: Any) -> StoredMessage:
     """The same with another message, which differs by these fields."""
-    return stored._replace(message=stored.message._replace(**changes))
+    return stored.changed(message=stored.message.changed(**changes))
 
 
 def person(key: int = ADA, *, user_id: str = "ada") -> Person:

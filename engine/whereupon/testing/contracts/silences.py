@@ -12,7 +12,7 @@ EVERYTHING = Breaking(any=True)
 
 def _page(key: int, at: int) -> StoredMessage:
     stored = message(key, at=after(at), name="")
-    return stored._replace(message=stored.message._replace(type=MessageType.PAGE))
+    return stored.changed(message=stored.message.changed(type=MessageType.PAGE))
 
 
 class SilencesContract:
@@ -58,7 +58,7 @@ class SilencesContract:
     def test_a_message_that_a_step_sent_breaks_no_silence(self, store: Store) -> None:
         """Neither by its name, nor where every message does."""
         stored = message(2, at=after(2))
-        step = stored._replace(message=stored.message._replace(depth=1))
+        step = stored.changed(message=stored.message.changed(depth=1))
         save(store, Changes(messages=[message(1, at=after(1)), step]))
         with store.session() as session:
             for breaking in (EVERYTHING, Breaking(frozenset({"buy"}))):

@@ -200,7 +200,7 @@ class WritesContract:
 
     def test_what_a_request_asks_comes_back_as_it_was(self, store: Store) -> None:
         """Its message, its plan, its times."""
-        asked = message(5).message._replace(original_timestamp=None)
+        asked = message(5).message.changed(original_timestamp=None)
         whole = replace(
             request(1),
             message_id=asked.message_id,

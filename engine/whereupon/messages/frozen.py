@@ -1,0 +1,21 @@
+"""The base of what is made for each message: values with named fields."""
+
+from typing import Any, Self
+
+import msgspec
+
+
+class Frozen(msgspec.Struct, frozen=True, gc=False):
+    """A value with named fields, equal to another of its class whose fields are equal.
+
+    To make one, to read a field and to change some of them takes less than half of what a named tuple takes. Python's
+    cycle collector does not look at these, so none may refer to itself.
+    """
+
+    def changed(self, **changes: Any) -> Self:
+        """The same with other values of some fields.
+
+        Raises:
+            TypeError: there is no such field.
+        """
+        return msgspec.structs.replace(self, **changes)
