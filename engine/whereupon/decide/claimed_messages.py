@@ -7,9 +7,8 @@ turn comes, since those before them may change the person.
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import compress, repeat
-from operator import attrgetter, is_not
-from typing import Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import Reason
@@ -25,7 +24,6 @@ from whereupon.records import MessageName, StoredMessage
 
 _CLAIMED_BEFORE = Reason.CLAIMED_BEFORE  # an attribute of an enumeration is looked up slowly
 _HAPPENED: Final = attrgetter("message.timestamp")
-_NAMED: Final = attrgetter("message.type", "message.name")
 _UNUSED: Final = RuleSelection(RuleList())
 """Stands for the rules of messages that no rule uses."""
 
@@ -37,39 +35,67 @@ def apply_in_order(
     if not claimed.messages:
         apply_message(work, own, (), change)
         return
-    used, evaluated = _used_by_rules(work, claimed, own.now)
-    before = used[: bisect_right(used, own.timestamp, key=_HAPPENED)]
-    after = used[len(before) :]
-    first = [evaluated[stored.key] for stored in before if stored.key in evaluated]
-    last = [evaluated[stored.key] for stored in after if stored.key in evaluated]
+    before, after = _used_by_rules(work, claimed, own.now).parted(own.timestamp)
+    first, last = before.evaluations(), after.evaluations()
     excluded = exclusions(work, [*first, *last])
     work.expect([*first, own, *last])
     put_off = PutOff(change)
-    _take(work, before, evaluated, excluded, own.now, behind=put_off)
+    _take(work, before, excluded, own.now, behind=put_off)
     apply_message(work, own, (), put_off.change)
-    _take(work, after, evaluated, excluded, own.now)
+    _take(work, after, excluded, own.now)
     work.ahead.clear()
     wake_tied(work, own)
 
 
-def _used_by_rules(
-    work: BatchState, claimed: ClaimedMessages, now: datetime
-) -> tuple[Sequence[StoredMessage], Mapping[int, Evaluation]]:
-    """The claimed messages that rules use; by key, the evaluations of those that cannot be passed over."""
-    messages, known, again = claimed.messages, work.claimed_rules, claimed.again
-    named = [*map(_NAMED, messages)]
-    for name in {*named} - known.keys():
-        known[name] = _rules_of(work, name)
-    rules = [*map(known.__getitem__, named)]
-    if _UNUSED in rules:
-        is_used = [*map(is_not, rules, repeat(_UNUSED))]
-        messages, rules = [*compress(messages, is_used)], [*compress(rules, is_used)]
-    evaluated = [
-        stored
-        for stored, each in zip(messages, rules, strict=True)
-        if each is None or stored.key in again or stored.message.depth
-    ]
-    return messages, {each.key: _claimed_evaluation(each, again, now) for each in evaluated}
+class _Used(NamedTuple):
+    """Claimed messages that rules use, in the order in which they happened.
+
+    Attributes:
+        messages: as their persons have them.
+        rules: of each message what `_rules_of` says of its name.
+        evaluated: by key, the evaluations of messages that cannot be passed over; also of others than these.
+    """
+
+    messages: Sequence[StoredMessage]
+    rules: Sequence[RuleSelection | None]
+    evaluated: Mapping[int, Evaluation]
+
+    def parted(self, moment: datetime) -> "tuple[_Used, _Used]":
+        """The messages up to a moment, and those after it."""
+        messages, rules, evaluated = self
+        end = bisect_right(messages, moment, key=_HAPPENED)
+        return (
+            _Used(messages[:end], rules[:end], evaluated),
+            _Used(messages[end:], rules[end:], evaluated),
+        )
+
+    def evaluations(self) -> Sequence[Evaluation]:
+        """The evaluations of these messages."""
+        messages, _, evaluated = self
+        if not evaluated:
+            return ()
+        return [evaluated[stored.key] for stored in messages if stored.key in evaluated]
+
+
+def _used_by_rules(work: BatchState, claimed: ClaimedMessages, now: datetime) -> _Used:
+    """The claimed messages that rules use."""
+    known, again = work.claimed_rules, claimed.again
+    messages: list[StoredMessage] = []
+    rules: list[RuleSelection | None] = []
+    evaluated: dict[int, Evaluation] = {}
+    for stored in claimed.messages:
+        key, message = stored.key, stored.message
+        name = message.type, message.name
+        if name not in known:
+            known[name] = _rules_of(work, name)
+        each = known[name]
+        if each is _UNUSED:
+            continue
+        messages.append(stored)
+        rules.append(each)
+        if each is None or message.depth or key in again:
+            evaluated[key] = _claimed_evaluation(stored, again, now)
+    return _Used(messages, rules, evaluated)
 
 
 def _rules_of(work: BatchState, name: MessageName) -> RuleSelection | None:
@@ -83,8 +109,7 @@ def _rules_of(work: BatchState, name: MessageName) -> RuleSelection | None:
 
 def _take(
     work: BatchState,
-    messages: Sequence[StoredMessage],
-    evaluated: Mapping[int, Evaluation],
+    used: _Used,
     excluded: Exclusions,
     now: datetime,
     behind: PutOff | None = None,
@@ -92,14 +117,14 @@ def _take(
     """Take claimed messages: those that open no rule together, and each other in its turn.
 
     Args:
-        evaluated: by key, the evaluations of those that cannot be passed over.
         now: when the claim arrived.
     """
+    messages, _, evaluated = used
     first = 0
     while first < len(messages):
         found: KnownCandidates | None = None
         if messages[first].key not in evaluated:
-            first, found = _passed_over(work, messages, first, evaluated, now)
+            first, found = _passed_over(work, used, first, now)
             if first == len(messages):
                 return
         stored = messages[first]
@@ -112,39 +137,37 @@ def _take(
 
 
 def _passed_over(
-    work: BatchState,
-    messages: Sequence[StoredMessage],
-    first: int,
-    evaluated: Mapping[int, Evaluation],
-    now: datetime,
+    work: BatchState, used: _Used, first: int, now: datetime
 ) -> tuple[int, KnownCandidates | None]:
     """Skip the rules of messages of one person that open none, from a place up to the first that may.
 
     Returns:
         The place of that message, and the candidates among its rules, if they were looked for.
     """
-    owner, known = messages[first].owner, work.claimed_rules
+    messages, rules, evaluated = used
+    owner = messages[first].owner
     person = work.persons.get(owner)
     if person is None or (work.is_due(now) and is_concerned(work, owner)):
         return first, None
-    place, found = first, None
+    found: KnownCandidates | None = None
     skipping: list[StoredMessage] = []
-    rules: list[RuleSelection] = []
-    for stored in messages[first:]:
-        message = stored.message
-        each = known[message.type, message.name]
+    skipped: list[RuleSelection] = []
+    for place in range(first, len(messages)):
+        stored, each = messages[place], rules[place]
         if stored.owner != owner or each is None or stored.key in evaluated:
             break
         if each.selected:
+            message = stored.message
             candidates = each.plain_candidates(message, message.properties, person)
             if candidates:
                 found = KnownCandidates(person, each, candidates)
                 break
             skipping.append(stored)
-            rules.append(each)
-        place += 1
+            skipped.append(each)
+    else:
+        place = len(messages)
     if skipping:
-        skip_claimed(work, skipping, person, rules, now)
+        skip_claimed(work, skipping, person, skipped, now)
     return place, found
 
 

@@ -12,7 +12,7 @@ from whereupon.decide.exits import entry_end, exit_at_start
 from whereupon.decide.goals import watched
 from whereupon.decide.result import Notice, Passage
 from whereupon.decide.steps import StepContext, StepFailed, StepMessage, advance
-from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, written_body
+from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, ref_of, written_body
 from whereupon.records import (
     JUST_OPENED,
     Delivery,
@@ -98,7 +98,7 @@ def _new_entry(
         digest,
         person_key,
         person_key,
-        evaluation.ref,
+        ref_of(evaluation.message_id, evaluation.source),
         evaluation.timestamp,
         now,
         evaluation.retroactive,

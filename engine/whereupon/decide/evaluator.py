@@ -56,12 +56,14 @@ def evaluate(
         found: the candidates among the rules, if they are known.
     """
     reason = evaluation.reason or (Reason.LOOP if evaluation.depth > MAX_DEPTH else None)
-    see_now(work, evaluation, rules.roots)
     is_past = evaluation.now - evaluation.timestamp > rules.rule_list.longest_age
     if reason is not None or is_past:
         found = ()
     elif found is None:
+        see_now(work, evaluation, rules.roots)
         found = rules.candidates(evaluation.data)
+    elif rules.besides or [rule for _, rule, certain in found if rule.asks_data or not certain]:
+        see_now(work, evaluation, rules.roots)
     if found or excluded or rules.besides:
         _decide_each(work, evaluation, rules, excluded, found, reason)
     else:

@@ -6,7 +6,7 @@ The functions change the `BatchState` and the changes to write; they decide noth
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, lt
 from typing import Final, NamedTuple
 from unicodedata import normalize
 
@@ -231,25 +231,47 @@ def _rewrite_claims(
 def claim_messages(work: BatchState, key: int) -> ClaimedMessages:
     """Give the loaded messages of an anonymous id to the persons whose claims cover them."""
     messages = work.anonymous_messages.get(key, [])
+    instants = [stored.message.timestamp for stored in messages]
     claimants = Claimants(work.claims.get(key, ()), work.settings.identity)
-    covering = claimants.of_each([stored.message.timestamp for stored in messages])
-    given_up: list[StoredMessage] = []
-    claimed: list[StoredMessage] = []
-    for place, (stored, run) in enumerate(zip(messages, covering, strict=True)):
-        if run is not None and run.person_key != stored.owner:
-            given_up.append(stored)
-            messages[place] = StoredMessage(stored.key, run.person_key, stored.message)
-            claimed.append(messages[place])
-    if key not in work.partly and all(stored.owner != key for stored in messages):
+    given_up, claimed = _handed_over(messages, claimants.of_each(instants))
+    waits = len(claimed) < len(messages) and any(stored.owner == key for stored in messages)
+    if key not in work.partly and not waits:
         work.waiting.discard(key)
     work.assign(claimed)
     _change_past(work, given_up, claimed, key)
-    again = frozenset(stored.key for stored in given_up if stored.owner != key)
+    again = frozenset([stored.key for stored in given_up if stored.owner != key])
     if again:
         taken_back = [stored for stored in claimed if stored.key in again]
         discard_skips(work, taken_back)
         close_skips(work, taken_back)
-    return ClaimedMessages(in_order(claimed), again)
+    if not all(map(lt, instants, instants[1:])):
+        claimed = in_order(claimed)
+    return ClaimedMessages(claimed, again)
+
+
+def _handed_over(
+    messages: list[StoredMessage], covering: Iterable[ClaimRun | None]
+) -> tuple[list[StoredMessage], list[StoredMessage]]:
+    """Give messages, in place, to the persons of the runs that cover them; none covers some.
+
+    Returns:
+        The messages whose owner changes, as their former owners had them and as they are now.
+    """
+    given_up: list[StoredMessage] = []
+    claimed: list[StoredMessage] = []
+    last, person_key = None, 0
+    for place, run in enumerate(covering):
+        if run is None:
+            continue
+        if run is not last:
+            last, person_key = run, run.person_key
+        stored = messages[place]
+        if stored.owner != person_key:
+            owned = StoredMessage(stored.key, person_key, stored.message)
+            messages[place] = owned
+            given_up.append(stored)
+            claimed.append(owned)
+    return given_up, claimed
 
 
 def _change_past(

@@ -12,12 +12,9 @@ no other record (see `SkippedList`).
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from itertools import repeat
 
 from pydantic import JsonValue
 
-from whereupon.conditions import Data
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decision_list import Skipped, SkippedTogether
 from whereupon.decide.decisions import Reason, Verdict
@@ -36,7 +33,6 @@ from whereupon.records import (
 from whereupon.rules.model import Rule
 
 _new = tuple.__new__  # a named tuple of values that are in its order already
-_SKIPS = partial(_new, Skips)
 
 
 def skip_every_rule(
@@ -55,7 +51,7 @@ def skip_every_rule(
         said[key] = whole
     else:
         when = evaluation.now, evaluation.retroactive
-        _record(work, evaluation, (), _summaries(work, rules, evaluation.data, when, reason))
+        _record(work, evaluation, (), _summaries(work, rules, person, when, reason))
     evaluation.forget()
 
 
@@ -81,7 +77,7 @@ def skip_together(
     whole = work.skipped_whole.get(rules) or whole_list(work, rules)
     if whole is None:
         when = stored.message.received_at, False
-        said = _summaries(work, rules, _data_of(person), when, None)
+        said = _summaries(work, rules, person, when, None)
         work.changes.skips.append(Skips(stored.key, person.key, *when, (), said))
     else:
         work.changes.skipped_lists[stored.key] = whole
@@ -105,37 +101,29 @@ def skip_claimed(
     together.messages += messages
     together.persons += [person] * len(messages)
     known = work.claimed_summaries.setdefault(claimed_at, {})
-    said = []
-    for each in rules:
+    skips, person_key = work.changes.skips, person.key
+    for stored, each in zip(messages, rules, strict=True):
         summaries = known.get(each)
         if summaries is None:
-            summaries = _summaries(work, each, _data_of(person), when, None)
+            summaries = _summaries(work, each, person, when, None)
             if not each.rule_list.attributes:
                 known[each] = summaries
-        said.append(summaries)
-    alike = (repeat(value) for value in (person.key, *when, ()))
-    work.changes.skips += map(
-        _SKIPS, zip((each.key for each in messages), *alike, said, strict=False)
-    )
+        skips.append(_new(Skips, (stored.key, person_key, claimed_at, True, (), summaries)))
 
 
 def _together(work: BatchState, claimed_at: datetime | None) -> SkippedTogether:
     """The last that was emitted, if more may be added to it; else a new one."""
     last = work.together
     if last is None or last.claimed_at != claimed_at or work.out.emitted[-1] is not last:
-        last = work.together = SkippedTogether(claimed_at)
+        last = work.together = SkippedTogether(claimed_at, [], [], [])
         work.out.emitted.append(last)
     return last
-
-
-def _data_of(person: Person) -> Data:
-    return {"person": person.attributes}  # type: ignore[dict-item]  # read only
 
 
 def _summaries(
     work: BatchState,
     rules: RuleSelection,
-    data: Data,
+    person: Person | None,
     when: tuple[datetime, bool],
     reason: Reason | None,
 ) -> tuple[SkipSummary, ...]:
@@ -144,13 +132,13 @@ def _summaries(
     Args:
         when: the moment, and whether a claim brings the message.
     """
-    rule_list, span = rules.rule_list, (0, rules.end)
+    rule_list, span = rules.rule_list, (0, rules.end, ())
     if rule_list.attributes:
-        return (_summary(work, rules, data, span, (), when, reason),)
+        return (_summary(work, rules, person, span, when, reason),)
     of = (rule_list.revision, rules.kind, reason, when)
     known = work.summaries.get(of)
     if known is None:
-        known = work.summaries[of] = (_summary(work, rules, data, span, (), when, reason),)
+        known = work.summaries[of] = (_summary(work, rules, person, span, when, reason),)
     return known
 
 
@@ -197,7 +185,7 @@ class SkipRecorder:
     """Records the rules of a list that one message does not open.
 
     Args:
-        evaluation: the message; its `see` has been called.
+        evaluation: the message.
         rules: those that the message is evaluated against.
 
     Attributes:
@@ -205,15 +193,15 @@ class SkipRecorder:
     """
 
     __slots__ = (
-        *("_data", "_decided", "_evaluation", "_person", "_rules", "_since", "_summaries"),
-        *("_verdicts", "_work", "next"),
+        *("_decided", "_evaluation", "_person", "_rules", "_since", "_summaries", "_verdicts"),
+        *("_work", "next"),
     )
 
     def __init__(self, work: BatchState, evaluation: Evaluation, rules: RuleSelection) -> None:
         self._work = work
         self._evaluation = evaluation
         self._rules = rules
-        self._data, self._person = evaluation.data, work.persons.get(evaluation.person_key)
+        self._person = work.persons.get(evaluation.person_key)
         self._since = self.next = 0
         self._decided: list[int] = []
         self._verdicts: list[SkipVerdict] = []
@@ -229,13 +217,12 @@ class SkipRecorder:
     def look_anew(self) -> None:
         """Note that the person has changed: the rules from here on are skipped as the person is now."""
         self._summarize()
-        evaluation = self._evaluation
-        self._data, self._person = evaluation.data, self._work.persons.get(evaluation.person_key)
+        self._person = self._work.persons.get(self._evaluation.person_key)
         self._since, self._decided = self.next, []
 
     def skip_all(self, reason: Reason) -> None:
         """Skip every rule of the list for one reason."""
-        self._skip_up_to(self._rules.end, reason)
+        self._skip_rest(reason)
         self._summarize(reason)
         self._since = self.next
 
@@ -247,63 +234,65 @@ class SkipRecorder:
 
     def close(self) -> None:
         """Skip the rules that are left, and add what was recorded to the batch's changes."""
-        self._skip_up_to(self._rules.end)
+        self._skip_rest()
         self._summarize()
         if self._verdicts or self._summaries:
             _record(self._work, self._evaluation, tuple(self._verdicts), tuple(self._summaries))
 
+    def _skip_rest(self, reason: Reason | None = None) -> None:
+        """Emit the skips of the rules that are left."""
+        end = self._rules.end
+        if end > self.next:
+            self._skip_up_to(end, reason)
+
     def _skip_up_to(self, until: int, reason: Reason | None = None) -> None:
-        """Emit the skips of the rules from the next up to that place."""
-        since, self.next = self.next, until
-        if until == since:
-            return
-        rules = self._rules
+        """Emit the skips of the rules from the next up to that place, which is behind the next."""
+        rules, since, self.next = self._rules, self.next, until
         if rules.kind is None or rules.size(since, until):
             skipped = Skipped(rules, since, until, self._evaluation, self._person, reason)
             self._work.out.emitted.append(skipped)
 
     def _summarize(self, reason: Reason | None = None) -> None:
         """Keep one summary of the rules that were skipped while the person was the same."""
-        evaluation, rules, decided = self._evaluation, self._rules, tuple(self._decided)
-        since, until = span = self._since, self.next
+        rules, decided = self._rules, self._decided
+        since, until = self._since, self.next
         size = until - since if rules.kind is None else rules.size(since, until)
         if size > len(decided):
+            evaluation, span = self._evaluation, (since, until, tuple(decided))
             when = evaluation.now, evaluation.retroactive
-            summary = _summary(self._work, rules, self._data, span, decided, when, reason)
+            summary = _summary(self._work, rules, self._person, span, when, reason)
             self._summaries.append(summary)
 
 
 def _summary(
     work: BatchState,
     rules: RuleSelection,
-    data: Data,
-    span: tuple[int, int],
-    decided: tuple[int, ...],
+    person: Person | None,
+    span: tuple[int, int, tuple[int, ...]],
     when: tuple[datetime, bool],
     reason: Reason | None,
 ) -> SkipSummary:
-    """The summary that is stored of the rules in the span, without the decided ones among them."""
+    """The summary that is stored of rules of the list.
+
+    Args:
+        span: from which place to which, without which places.
+    """
     rule_list, kind = rules.rule_list, rules.kind
     work.out.rule_lists[rule_list.revision] = rule_list
+    names = rule_list.attributes if reason is None and person is not None else ()
     skipped: tuple[object, ...] = (
         rule_list.revision,
         None if kind is None else kind.value,
         *span,
-        decided,
         as_micros(when[0]),
         when[1],
         None if reason is None else reason.value,
-        _attributes(data, rule_list.attributes) if reason is None and rule_list.attributes else {},
+        _known(person.attributes, names) if names and person is not None else {},
     )
     return _new(SkipSummary, skipped)
 
 
-def _attributes(data: Data, names: frozenset[str]) -> dict[str, JsonValue]:
-    person = data.get("person")
-    return _known(person, names) if isinstance(person, Mapping) else {}
-
-
-def _known(attributes: Mapping[str, JsonValue], names: frozenset[str]) -> dict[str, JsonValue]:
+def _known(attributes: Mapping[str, JsonValue], names: Iterable[str]) -> dict[str, JsonValue]:
     return {name: attributes[name] for name in names if name in attributes}
 
 

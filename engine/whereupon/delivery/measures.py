@@ -84,19 +84,26 @@ class Measures(ForkAware):
 
     def count_decisions(self, emitted: Sequence[Any]) -> None:
         """Count the decisions among what was emitted."""
-        entered, skipped = 0, dict[str | None, int]()
+        entered = unmatched = 0
+        skipped: dict[str, int] = {}
         for each in emitted:
             kind = type(each)
-            if kind is Decision and each.reason is None:
+            if kind is not Decision and kind not in _UNREAD:
+                continue
+            reason, number = each.reason, 1 if kind is Decision else len(each)
+            if reason is not None:
+                skipped[reason] = skipped.get(reason, 0) + number
+            elif kind is Decision:
                 entered += 1
-            elif kind is Decision or kind in _UNREAD:
-                number = 1 if kind is Decision else len(each)
-                skipped[each.reason] = skipped.get(each.reason, 0) + number
+            else:
+                unmatched += number
+        if unmatched:
+            skipped[UNMATCHED] = skipped.get(UNMATCHED, 0) + unmatched
         if entered or skipped:
             with self._lock:
                 self._decisions["entered", ""] += entered
                 for reason, number in skipped.items():
-                    self._decisions["skipped", reason or UNMATCHED] += number
+                    self._decisions["skipped", reason] += number
 
     def count_event(self, event: str, name: str, number: int = 1) -> None:
         """Count an event of a channel or an action."""

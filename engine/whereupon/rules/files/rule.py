@@ -27,7 +27,13 @@ from whereupon.rules.keys.holdout import Holdout
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.rate import AudienceRate
-from whereupon.rules.keys.reentry import EVERY_TIME, EveryTime, Reentry
+from whereupon.rules.keys.reentry import (
+    EVERY_TIME,
+    EveryTime,
+    OncePerCalendar,
+    OncePerKey,
+    Reentry,
+)
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
 from whereupon.rules.keys.schedule import OnSchedule
 from whereupon.rules.keys.timed_triggers import OnDate, OnQuiet
@@ -72,6 +78,7 @@ class Rule:
         rate: of a broadcast, how many people a run lets in at most; None for as fast as it can.
         reentry: always `EveryTime` for a broadcast, since each run admits a person once.
         asks_past_entries: whether earlier entries of a person decide on another (see `_asks_past_entries`).
+        asks_data: whether data of the person or of the message decide besides `where` (see `_asks_data`).
         exempt: what the rule's marketing deliveries go out in spite of.
     """
 
@@ -100,11 +107,13 @@ class Rule:
     priority: int = 0
     rate: AudienceRate | None = None
     asks_past_entries: bool = field(init=False, repr=False, compare=False)
+    asks_data: bool = field(init=False, repr=False, compare=False)
     exempt: frozenset[Exemption] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Keep what is asked for every entry."""
         object.__setattr__(self, "asks_past_entries", _asks_past_entries(self))
+        object.__setattr__(self, "asks_data", _asks_data(self))
         object.__setattr__(self, "exempt", _exempt(self))
 
     @property
@@ -138,6 +147,13 @@ def _asks_past_entries(rule: Rule) -> bool:
     if type(rule.reentry) is not EveryTime or rule.retroactive.takes_one:
         return True
     return any(type(trigger) is not OnMessage for trigger in rule.triggers)
+
+
+def _asks_data(rule: Rule) -> bool:
+    """Whether data decide besides `where`: of the person, of their past, a key, or a clock. Times of entries are no data."""
+    if rule.who is not ALWAYS or rule.goal is not None:
+        return True
+    return type(rule.reentry) in {OncePerKey, OncePerCalendar}
 
 
 def _exempt(rule: Rule) -> frozenset[Exemption]:

@@ -86,18 +86,20 @@ class RecordWrites:
     def _messages(self, changes: Changes) -> None:
         if changes.transfers:
             self._transfer(changes)
+        new: Sequence[object] = ()
         if changes.messages:
             skipped, number = changes.skipped_lists, partial(self._names.number, self._connection)
             lists = self._names.lists.numbered(self._connection, skipped.values())
             columns = rows.message_columns(changes.messages, number, skipped, lists)
             self._columns(self._queries.add_message, columns, _SECOND)
+            new = columns[0]
         if changes.owners:
             owners = ((owner, key) for key, owner in changes.owners)
             self._many(self._queries.change_owner, owners, _LAST)
         if changes.discarded_skips:
             self._discard_skips(changes.discarded_skips)
         if changes.skips:
-            self._skips(changes)
+            self._skips(changes, new)
 
     def _transfer(self, changes: Changes) -> None:
         transfers = ClaimTransfers(self._connection, self._database, self._queries, self._names)
@@ -114,12 +116,16 @@ class RecordWrites:
         if kept:
             self._columns(self._queries.add_skips, rule_rows.skips_columns(kept))
 
-    def _skips(self, changes: Changes) -> None:
-        """The first of a message, which may be new or may have met none yet, are simply inserted."""
+    def _skips(self, changes: Changes, new_messages: Sequence[object]) -> None:
+        """The first of a message, which may be new or may have met none yet, are simply inserted.
+
+        Args:
+            new_messages: the keys of the batch's messages.
+        """
         columns = rule_rows.skips_columns(changes.skips)
         keys: Sequence[int] = columns[0]
         new = {*keys}
-        if old := new.difference([each.key for each in changes.messages]):
+        if old := new.difference(new_messages):
             members = self._database.members(old)
             new -= {key for (key,) in self._queries.skipped.fetch(self._connection, keys=members)}
         if len(new) == len(keys):

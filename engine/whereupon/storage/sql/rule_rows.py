@@ -1,8 +1,6 @@
 """Rows and values of what rules made: entries, deliveries, skips (see `rows`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
-from operator import not_
 from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
@@ -272,12 +270,15 @@ def skips_columns(skips: Sequence[Skips]) -> list[Sequence[Any]]:
     Messages that came together often share what is said of others, which is then written once.
     """
     keys, _, instants, retroactive, verdicts, summaries = zip(*skips, strict=True)
-    alone = [*compress(summaries, map(not_, verdicts))]
-    shared = dict(zip(map(id, alone), alone, strict=True))
-    written = {of: _said((), each) for of, each in shared.items()}
-    said = [*map(written.get, map(id, summaries))]
-    for place in compress(range(len(skips)), verdicts):
-        said[place] = _said(verdicts[place], summaries[place])
+    said: list[str] = []
+    shared: dict[int, str] = {}
+    for of_rules, others in zip(verdicts, summaries, strict=True):
+        text = None if of_rules else shared.get(id(others))
+        if text is None:
+            text = _said(of_rules, others)
+            if not of_rules:
+                shared[id(others)] = text
+        said.append(text)
     return [keys, all_as_micros(instants), [*map(int, retroactive)], said]
 
 
