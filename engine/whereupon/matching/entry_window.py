@@ -69,6 +69,25 @@ class EntryWindow:
         return cls._of_spans({rule: None}, (), {})
 
     @classmethod
+    def union(cls, windows: Collection["EntryWindow"]) -> "EntryWindow":
+        """What any of them needs.
+
+        Args:
+            windows: at least one.
+        """
+        if len(windows) == 1:
+            (only,) = windows
+            return only
+        return cls(
+            ever=frozenset().union(*[each.ever for each in windows]),
+            lately=frozenset().union(*[each.lately for each in windows]),
+            reach=max(each.reach for each in windows),
+            takes_one=frozenset().union(*[each.takes_one for each in windows]),
+            keys={rule: path for each in windows for rule, path in each.keys.items()},
+            unkeyed=frozenset().union(*[each.unkeyed for each in windows]),
+        )
+
+    @classmethod
     def _of_spans(
         cls,
         spans: Mapping[str, timedelta | None],

@@ -50,13 +50,16 @@ class Reads(Protocol):
     A method with a body is made of the others. A store overrides it where it can answer faster.
     """
 
-    def ahead(self, *reads: Callable[[], object]) -> None:
+    def ahead(self, read: Callable[[], object]) -> None:
         """Let reads that will be made soon be asked together.
 
         A store that is a round trip away may run these now, as far as they ask for rows, and keep the answers until
         the same reads are made. Each finds no rows now. Any other store does nothing.
+
+        Args:
+            read: makes all of them.
         """
-        del reads
+        del read
 
     # --- messages -----------------------------------------------------------------------------------
 

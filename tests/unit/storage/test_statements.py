@@ -198,14 +198,13 @@ def test_every_statement_is_used_and_every_used_one_is_written() -> None:
     assert own["sqlite"] ^ own["postgres"] == {
         "advisory_lock",
         "hold_pauses",
-        "known_messages",
         "lock_due_persons_of",
         "lock_due_timers",
         "open_transactions",
         "take_blocks",
         "take_keys",
     }
-    assert shared & (own["sqlite"] | own["postgres"]) == {"known_messages"}
+    assert shared & (own["sqlite"] | own["postgres"]) == set()
 
 
 def test_every_part_of_statements_is_named_by_one() -> None:

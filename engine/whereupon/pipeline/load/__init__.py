@@ -3,7 +3,7 @@
 The package only reads. It decides nothing and writes nothing.
 
 Modules, from below: `batch_keys` (what a batch mentions), `load_plan` (what has to be loaded because of it),
-`claim_loader` (what the batch may claim), `history` (what rules ask about the past), `guard_facts` (what a
+`claim_loader` (what the batch may claim), `due_loader` (what is due), `waiting`, `history` (what rules ask about the past), `guard_facts` (what a
 destructive action is judged by), `similar_ids`, `open_runs` (runs on each person's clock), `opening` (whether a single
 call may open a rule), `batch_loader` (the reads of one batch, in their order).
 """
@@ -11,12 +11,11 @@ call may open a rule), `batch_loader` (the reads of one batch, in their order).
 from whereupon.pipeline.load.batch_keys import SMALL_BATCH, erases, needs_split, stands_alone
 from whereupon.pipeline.load.batch_loader import (
     CLAIM_CHUNK,
-    DUE_LIMIT,
     BatchLoader,
-    CrowdedError,
     UnfinishedClaimsError,
 )
 from whereupon.pipeline.load.claim_loader import TooManyClaimedError
+from whereupon.pipeline.load.due_loader import DUE_LIMIT, CrowdedError
 from whereupon.pipeline.load.open_runs import load_open_runs
 
 __all__ = [

@@ -65,11 +65,12 @@ class BatchKeys:
         moments = [each.timestamp for each in messages]
         self.matches = {name: index.trigger_match(*name) for name in {*named}}
         self._events = {name for type_, name in self.matches if type_ is _TRACK}
-        with_devices = zip(compress(users, devices), compress(devices, devices), strict=True)
-        self.claims = {(user, device) for user, device in with_devices if user and device}
-        self._ask(
-            messages, zip(zip(users, devices, named, strict=True), moments, strict=True), named
-        )
+        self.claims: set[tuple[str, str]] = set()
+        if any(devices):
+            pairs = zip(compress(users, devices), compress(devices, devices), strict=True)
+            self.claims = {(user, device) for user, device in pairs if user and device}
+        said = zip(zip(users, devices, named, strict=True), moments, strict=True)
+        self._ask(messages, said, named)
         self.aliases: set[tuple[str, str]] = set()
         if (_ALIAS, "") in self.matches:
             aliases = [message for message in messages if message.type is _ALIAS]
@@ -80,7 +81,9 @@ class BatchKeys:
         self._devices: Sequence[str | None] = devices
         self._moments: Sequence[datetime] = moments
         self._users = {user for user in [*users, *persons] if user is not None}
-        self.user_ids = self._users | {previous for _, previous in self.aliases}
+        self.user_ids = self._users
+        if self.aliases:
+            self.user_ids = self._users | {previous for _, previous in self.aliases}
         self.anonymous_ids = {device for device in devices if device is not None}
         self.oldest: datetime | None = min(moments, default=None)
         self.first, self.last = _span([each.received_at for each in messages])
@@ -93,12 +96,14 @@ class BatchKeys:
     ) -> None:
         """Find the messages of which rules ask more than others."""
         matches = self.matches.items()
-        watched = {name for name, match in matches if match.history_window}
-        watching = compress(said, map(watched.__contains__, named)) if watched else ()
-        self.watching = dict(sorted(watching, key=itemgetter(1), reverse=True))
-        takes_one = {name for name, match in matches if match.take_one_rules}
-        late = compress(messages, map(takes_one.__contains__, named)) if takes_one else ()
-        self.takes_one = [message for message in late if message.user_id is None]
+        self.watching: dict[Saying, datetime] = {}
+        self.takes_one: list[Message] = []
+        if watched := {name for name, match in matches if match.history_window}:
+            watching = compress(said, map(watched.__contains__, named))
+            self.watching.update(sorted(watching, key=itemgetter(1), reverse=True))
+        if takes_one := {name for name, match in matches if match.take_one_rules}:
+            late = compress(messages, map(takes_one.__contains__, named))
+            self.takes_one += [message for message in late if message.user_id is None]
 
     @property
     def names(self) -> AbstractSet[MessageName]:
@@ -206,14 +211,23 @@ def erases(message: Message, settings: Settings) -> bool:
     return message.type is _TRACK and message.name in settings.registry.erasing
 
 
+def matches_with(
+    matches: Mapping[MessageName, TriggerMatch], messages: Iterable[Message], index: RuleIndex
+) -> Mapping[MessageName, TriggerMatch]:
+    """What messages of some names do, and of the names of these messages."""
+    names = {(message.type, message.name) for message in messages}
+    return {**matches, **{name: index.trigger_match(*name) for name in names}}
+
+
 def slots_of(
     messages: Iterable[Message], matches: Mapping[MessageName, TriggerMatch]
 ) -> set[str] | None:
     """The slots of the keys that messages ask for; None where one of them cannot be read."""
-    paths = {name: set(match.entry_window.keys.values()) for name, match in matches.items()}
+    keyed = {name: keys for name, match in matches.items() if (keys := match.entry_window.keys)}
     slots: set[str] = set()
-    if not any(paths.values()):
+    if not keyed:
         return slots
+    paths = {name: {*keys.values()} for name, keys in keyed.items()}
     every = list(messages)
     for message in compress(every, [(each.type, each.name) in paths for each in every]):
         asked_for = paths[message.type, message.name]

@@ -12,6 +12,7 @@ from whereupon.messages.model import Message
 from whereupon.messages.times import LAST_INSTANT, earlier, later
 from whereupon.pipeline.load.batch_keys import BatchKeys, erases
 from whereupon.pipeline.load.claim_loader import ClaimLoader
+from whereupon.pipeline.load.due_loader import DueLoader
 from whereupon.pipeline.load.guard_facts import guard_snapshot
 from whereupon.pipeline.load.history import PastLoader
 from whereupon.pipeline.load.load_plan import LoadPlan
@@ -24,14 +25,11 @@ from whereupon.pipeline.load.reports import (
 )
 from whereupon.pipeline.load.similar_ids import near_ids
 from whereupon.pipeline.rule_versions import RuleVersions
-from whereupon.pipeline.work_scope import Versions, due_versions
+from whereupon.pipeline.work_scope import Versions
 from whereupon.ports import Session
-from whereupon.records import ClaimRun, Entry, Identifier, IdKind, Timer
+from whereupon.records import ClaimRun, Identifier, IdKind
 
 _ANONYMOUS = IdKind.ANONYMOUS  # an attribute of an enumeration is looked up slowly
-DUE_LIMIT = 1_000
-"""Waiting entries woken in one transaction."""
-
 CLAIM_CHUNK = 300
 """Messages of one claim put to the rules in one transaction, where one message claims more."""
 
@@ -46,10 +44,6 @@ class UnfinishedClaimsError(Exception):
     def __init__(self, keys: Sequence[int]) -> None:
         self.keys = keys
         super().__init__(*keys)
-
-
-class CrowdedError(Exception):
-    """More entries come due among the messages than one batch wakes: wake some, or take fewer."""
 
 
 class BatchLoader:
@@ -71,6 +65,7 @@ class BatchLoader:
         claim_chunk: int = CLAIM_CHUNK,
     ) -> None:
         self.past = PastLoader(session, versions)
+        self._due = DueLoader(session, versions)
         self._session = session
         self._versions = versions
         self._settings = settings
@@ -114,12 +109,12 @@ class BatchLoader:
         loaded.deliveries = reported
         if messages:
             loaded.alike = self._alike(mentioned) if load_plan.has_strangers else []
-            loaded.known = self._session.known_messages(mentioned.refs)
             if loaded.known:
                 loaded.twins = self._session.twins(loaded.known)
-            may = chunked and until is None
-            loader = self._claim_loader(index)
-            loader.load(loaded, load_plan, mentioned, messages, chunked=may)
+            if mentioned.claims or loaded.claims:
+                may = chunked and until is None
+                loader = self._claim_loader(index)
+                loader.load(loaded, load_plan, mentioned, messages, chunked=may)
             self._load_tombstones(loaded, mentioned)
             if mentioned.aliases or mentioned.asks_for(self._settings.registry.guarded):
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
@@ -224,16 +219,7 @@ class BatchLoader:
             load_plan.until = until if mentioned.last is None else mentioned.last
             load_plan.first = mentioned.first
             if until is not None:
-                due = self._due(messages, until, versions)
-                timers = self._ringing(messages, until, subjects)
-                load_plan.person_keys.update(entry.person_key for entry in due)
-                load_plan.person_keys.update(timer.person_key for timer in timers)
-                load_plan.due = None if messages else due
-                load_plan.is_cut = len(due) * max(1, len(versions or ())) >= DUE_LIMIT
-                load_plan.wakes = [entry.due_at for entry in due if entry.due_at is not None]
-                load_plan.wakes += (timer.due_at for timer in timers)
-                if not messages and subjects:
-                    load_plan.until = loaded.until = _horizon(until, due, timers)
+                self._due.plan(loaded, load_plan, messages, until, versions, subjects)
             keys = load_plan.person_keys, loaded.anonymous.values()
             if self._is_heard_of(loaded, mentioned):
                 self._session.lock_requests()  # which comes before anybody
@@ -242,8 +228,14 @@ class BatchLoader:
             if not is_news:
                 break
         if not carrying_on:
+            self._load_known(loaded, mentioned)  # which may also say whether anybody claims at all
             self.require_claims(*keys)
         return loaded, load_plan
+
+    def _load_known(self, loaded: Snapshot, mentioned: BatchKeys) -> None:
+        """Which of the messages are recorded already."""
+        if mentioned.refs:
+            loaded.known = self._session.known_messages(mentioned.refs)
 
     def _ask_ahead(
         self,
@@ -259,19 +251,22 @@ class BatchLoader:
             keys: of the persons and of the anonymous ids that the batch touches.
             again: whether these are read once more, since they were not held before.
         """
+
+        def read() -> None:
+            if again:
+                self._identifiers(mentioned)
+            if load_plan.has_strangers:
+                self._alike(mentioned)
+            session.claim_jobs(*keys)
+            session.known_messages(mentioned.refs)
+            session.has_tombstones()
+            session.rule_pauses()
+            session.persons(load_plan.person_keys)
+            session.active_entries(load_plan.person_keys)
+
         session = self._session
-        if not mentioned.refs:
-            return
-        session.ahead(
-            *([partial(self._identifiers, mentioned)] if again else []),
-            *([partial(self._alike, mentioned)] if load_plan.has_strangers else []),
-            partial(session.claim_jobs, *keys),
-            partial(session.known_messages, mentioned.refs),
-            session.has_tombstones,
-            session.rule_pauses,
-            partial(session.persons, load_plan.person_keys),
-            partial(session.active_entries, load_plan.person_keys),
-        )
+        if mentioned.refs:
+            session.ahead(read)
 
     def _identifiers(self, mentioned: BatchKeys) -> list[Identifier]:
         return self._session.identifiers(mentioned.user_ids, mentioned.anonymous_ids)
@@ -294,29 +289,6 @@ class BatchLoader:
         return bool(
             digests and self._session.has_tombstones() and self._session.tombstones(digests)
         )
-
-    def _due(self, messages: Sequence[Message], until: datetime, versions: Versions) -> list[Entry]:
-        """What is due; where nothing else is to do, only what others are not at already."""
-        if not messages:
-            nothing = versions is not None and not versions
-            return [] if nothing else self._session.take_due_entries(until, DUE_LIMIT, versions)
-        ours = due_versions(self._session, self._versions, until)
-        due = self._session.due_entries(until, DUE_LIMIT, ours) if ours != [] else []
-        if len(due) == DUE_LIMIT:
-            raise CrowdedError
-        return due
-
-    def _ringing(
-        self, messages: Sequence[Message], until: datetime, subjects: Collection[str]
-    ) -> list[Timer]:
-        """The timers that are due; where nothing else is to do, only those that others are not at already."""
-        if not messages:
-            return self._session.take_due_timers(subjects, until, DUE_LIMIT) if subjects else []
-        names = self._versions.index.timed.by_name
-        due = self._session.due_timers(names, until, DUE_LIMIT) if names else []
-        if len(due) == DUE_LIMIT:
-            raise CrowdedError
-        return due
 
     def _load_identifiers(
         self,
@@ -383,13 +355,3 @@ class BatchLoader:
             users = mentioned.user_ids
             own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
             loaded.tombstones += self._session.tombstones_laid_with(own)
-
-
-def _horizon(until: datetime, due: Sequence[Entry], timers: Sequence[Timer]) -> datetime:
-    """Up to when one transaction goes: if more is due than it takes, up to the last that it has, so that all is done in order."""
-    ends = [until]
-    if len(due) >= DUE_LIMIT and due[-1].due_at is not None:
-        ends.append(due[-1].due_at)
-    if len(timers) >= DUE_LIMIT:
-        ends.append(timers[-1].due_at)
-    return min(ends)

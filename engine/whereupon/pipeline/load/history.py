@@ -1,7 +1,8 @@
 """What rules ask about the past of those whom a batch touches: entries, earlier ones, events."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 from whereupon.decide import Evaluation, Snapshot
 from whereupon.decide.caps import counted_since
@@ -10,9 +11,15 @@ from whereupon.matching import EntryWindow, SubjectKind, TimedSubject, TriggerMa
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import FIRST_INSTANT, ZERO, earlier
 from whereupon.pipeline.load.arrivals import arrivals_since
-from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates, slots_of
+from whereupon.pipeline.load.batch_keys import (
+    BatchKeys,
+    MergeCandidates,
+    matches_with,
+    slots_of,
+)
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.pipeline.load.silences import last_messages
+from whereupon.pipeline.load.waiting import first_of_each, messages_in
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import HistoryNeed, Session
 from whereupon.records import (
@@ -70,7 +77,8 @@ class PastLoader:
         """The ids of the rules that operators have paused."""
         if not self._versions.index.book.rules:
             return frozenset()
-        return frozenset(pause.rule for pause in self._session.rule_pauses())
+        pauses = self._session.rule_pauses()
+        return frozenset(pause.rule for pause in pauses) if pauses else frozenset()
 
     def without_entrants(self, persons: Sequence[Person], run: BroadcastRun) -> list[Person]:
         """The persons without those who entered this run already: as one who was merged into them."""
@@ -103,31 +111,30 @@ class PastLoader:
         until: datetime | None,
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
-        waiting = _messages_in(loaded.anonymous_messages) if loaded.anonymous_messages else []
+        index = self._versions.index
+        matches: Mapping[MessageName, TriggerMatch] = mentioned.matches
+        waiting = messages_in(loaded.anonymous_messages)
         if mentioned.aliases:
             load_plan.kin = MergeCandidates(loaded, mentioned, load_plan.person_keys).families()
-        moments = [message.timestamp for message in waiting] if waiting else []
+        moments = [message.timestamp for message in waiting]
         if mentioned.oldest is not None:
             moments.append(mentioned.oldest)
-        opened = self._open_skips(loaded, load_plan, min(moments + load_plan.wakes, default=until))
-        moments += [message.timestamp for message in opened] if opened else []
+        opened: Sequence[Message] = ()
+        if index.gives_grace:
+            since = min([*moments, *load_plan.wakes], default=until)
+            opened = self._open_skips(loaded, load_plan, since)
+            moments += [message.timestamp for message in opened]
         load_plan.oldest = min(moments, default=until)
-        match = self._versions.index.trigger_match
-        matches = mentioned.matches
-        brought: set[MessageName] = set()
-        if waiting:
-            brought = {(message.type, message.name) for message in waiting}
-            matches = {**matches, **{name: match(*name) for name in brought}}
+        matches = matches_with(matches, waiting, index) if waiting else matches
         self._ask_of_the_past(loaded, load_plan, mentioned, matches)
-        if opened:
-            matches = {**matches, **{(m.type, m.name): match(m.type, m.name) for m in opened}}
+        matches = matches_with(matches, opened, index) if opened else matches
         for each in matches.values():
             load_plan.look_back(each.entry_window)
-        if self._versions.index.awaited_names:
-            late = {(m.type, m.name) for m in messages if m.timestamp < m.received_at}
-            load_plan.late_names = late | brought
+        if index.awaited_names:
+            late = (m for m in messages if m.timestamp < m.received_at)
+            load_plan.late_names = {(m.type, m.name) for m in chain(late, waiting)}
         if not mentioned.aliases:  # those who become one ask for each other's keys
-            load_plan.slots = slots_of([*messages, *waiting, *opened], matches)
+            load_plan.slots = slots_of(chain(messages, waiting, opened), matches)
 
     def _open_skips(
         self, loaded: Snapshot, load_plan: LoadPlan, since: datetime | None
@@ -137,8 +144,7 @@ class PastLoader:
         Args:
             since: the earliest time of a change.
         """
-        index = self._versions.index
-        if not index.gives_grace or not load_plan.person_keys or since is None:
+        if not load_plan.person_keys or since is None:
             return []
         found = self._session.open_skips(load_plan.person_keys, since)
         closed = {key: is_late for key, _, is_late in load_plan.again}
@@ -184,7 +190,7 @@ class PastLoader:
                 load_plan.ask(owner, windows[named], moment)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = candidates.claimants(key)
-            for named, moment in _first_of_each(waiting).items() if claimants else ():
+            for named, moment in first_of_each(waiting).items() if claimants else ():
                 for owner in claimants:
                     load_plan.ask(owner, windows.get(named, {}), moment)
 
@@ -240,6 +246,8 @@ class PastLoader:
         self, loaded: Snapshot, load_plan: LoadPlan, names: Collection[MessageName]
     ) -> None:
         """The entries that are over and that wait no longer for what comes now, though it happened before."""
+        if not names:
+            return
         heard = {name for type_, name in names if type_ is MessageType.TRACK}
         rules = self._versions.index.awaiting(heard)
         if rules and load_plan.oldest is not None and load_plan.person_keys:
@@ -281,7 +289,7 @@ class PastLoader:
         for timer in loaded.timers:
             subject = subjects.by_name[timer.subject]
             for rule in subject.rules:  # of the very moment: clocks of processes may differ
-                load_plan.lately.add(rule.id)
+                load_plan.opened_by_time.add(rule.id)
             leading = self._versions.index.opened_by(subject)
             load_plan.look_back(leading.entry_window)
             windows = (subject.history_window, leading.history_window)
@@ -329,9 +337,11 @@ class PastLoader:
 
     def _load_watched(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """The ended entries that may still reach their goals, and what a merge may bring them of the past."""
+        if not self._versions.index.goal_names:
+            return
         keys = load_plan.person_keys - load_plan.quiet
         since = FIRST_INSTANT if load_plan.kin else load_plan.oldest
-        if not self._versions.index.goal_names or not keys or since is None:
+        if not keys or since is None:
             return
         there = {entry.key for entry in loaded.ended}
         watched = self._session.watched_entries(keys, since)
@@ -363,12 +373,15 @@ class PastLoader:
 
     def _load_past_entries(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
-        ever, lately, reach = load_plan.ever, load_plan.lately - load_plan.ever, load_plan.reach
+        if (window := load_plan.entry_window) is None:
+            return
+        ever, reach = window.ever, window.reach
+        lately = (window.lately | load_plan.opened_by_time) - ever
         asked: KeysAsked | None = None
-        if load_plan.slots is not None and (keyed := load_plan.keyed - load_plan.unkeyed):
+        if load_plan.slots is not None and (keyed := window.keys.keys() - window.unkeyed):
             asked = KeysAsked(keyed, load_plan.slots)
             ever = ever if load_plan.slots else ever - keyed
-        if load_plan.late is not None and (late := load_plan.takes_one - ever):
+        if load_plan.late is not None and (late := window.takes_one - ever):
             lately, reach = lately | late, max(reach, load_plan.late)
         if ever:
             found = self._session.past_entries(ever, load_plan.person_keys, asked=asked)
@@ -378,21 +391,5 @@ class PastLoader:
             loaded.past_entries += self._session.past_entries(lately, load_plan.person_keys, since)
 
     def _load_history(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
-        needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in load_plan.needs.items()]
-        if needs:
+        if needs := [HistoryNeed(o, frozenset({n}), at) for (o, n), at in load_plan.needs.items()]:
             loaded.history = self._session.history(needs)
-
-
-def _messages_in(waiting: Mapping[int, Sequence[StoredMessage]]) -> list[Message]:
-    """The messages that wait under anonymous ids."""
-    return [stored.message for of_one in waiting.values() for stored in of_one]
-
-
-def _first_of_each(waiting: Iterable[StoredMessage]) -> dict[MessageName, datetime]:
-    """When the first message of each type and name happened."""
-    first: dict[MessageName, datetime] = {}
-    for stored in waiting:
-        message = stored.message
-        named = (message.type, message.name)
-        first[named] = min(message.timestamp, first.get(named, message.timestamp))
-    return first

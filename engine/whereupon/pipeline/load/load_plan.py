@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from whereupon.matching import EntryWindow, HistoryWindow
-from whereupon.messages.times import ZERO, earlier
+from whereupon.messages.times import earlier
 from whereupon.records import Entry, MessageName
 from whereupon.runtime.quick_init import quick_init
 
@@ -25,10 +25,7 @@ class LoadPlan:
         late: where messages come after their claim: how far back it may have let a person in.
         settled: by anonymous key, up to when earlier messages keep their owners (see `settled_until`). Keys
             without such an instant are left out.
-        ever, lately: rules in which earlier entries have a say, for ever or for a time.
-        reach: how far back they have it for a time, at most.
-        takes_one: see `EntryWindow.takes_one`.
-        keyed, unkeyed: rules of which only some keys are asked for, and those of which more is.
+        opened_by_time: the rules that time opens, of which the entries of the very moment are asked for.
         slots: those of the keys that messages ask for; None where it is not known.
         late_names: types and names of the messages that come after they happened, those that claims bring included.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
@@ -46,12 +43,7 @@ class LoadPlan:
     quiet: set[int] = field(default_factory=set)
     erased_unknown: set[str] = field(default_factory=set)
     settled: dict[int, datetime] = field(default_factory=dict)
-    ever: set[str] = field(default_factory=set)
-    lately: set[str] = field(default_factory=set)
-    reach: timedelta = ZERO
-    takes_one: set[str] = field(default_factory=set)
-    keyed: set[str] = field(default_factory=set)
-    unkeyed: set[str] = field(default_factory=set)
+    opened_by_time: set[str] = field(default_factory=set)
     slots: set[str] | None = None
     late_names: set[MessageName] = field(default_factory=set)
     oldest: datetime | None = None
@@ -61,15 +53,16 @@ class LoadPlan:
     until: datetime | None = None
     again: Sequence[tuple[int, str, bool]] = ()
     kin: Mapping[int, set[int]] = field(default_factory=dict)
+    _windows: dict[int, EntryWindow] = field(default_factory=dict)
 
     def look_back(self, entry_window: EntryWindow) -> None:
-        """Note which earlier entries have a say; of one rule it is always the same."""
-        self.ever |= entry_window.ever
-        self.lately |= entry_window.lately
-        self.reach = max(self.reach, entry_window.reach)
-        self.takes_one |= entry_window.takes_one
-        self.keyed |= entry_window.keys.keys()
-        self.unkeyed |= entry_window.unkeyed
+        """Note which earlier entries have a say. Many messages note the same window, which counts once."""
+        self._windows[id(entry_window)] = entry_window
+
+    @property
+    def entry_window(self) -> EntryWindow | None:
+        """Which earlier entries have a say; None if none have."""
+        return EntryWindow.union(self._windows.values()) if self._windows else None
 
     def is_settled(self, anonymous_key: int, instant: datetime) -> bool:
         """Whether an anonymous message of that instant keeps its owner, whatever the batch claims."""

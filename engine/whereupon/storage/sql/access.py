@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -19,6 +19,8 @@ LAST_KEY = 2**63 - 1
 
 BEFORE_TIME = -(2**63)
 """Microseconds before every instant."""
+
+_new: Final = tuple.__new__  # of values that are in their order already
 
 
 class StoreState(NamedTuple):
@@ -58,14 +60,18 @@ class SqlAccess:
 
     def _state(self) -> StoreState:
         """The state of the store, as this transaction has read it since its last flush."""
-        if self._known_state is None:
-            state = self._queries.state.fetch(self._connection, process=self.cache.row)
-            if not state:  # it is asked ahead
-                return StoreState(*[False] * len(StoreState._fields))
-            ((row, *found),) = state
-            self.cache.check(row)
-            self._known_state = StoreState(*map(bool, found))
-        return self._known_state
+        if self._known_state is not None:
+            return self._known_state
+        state = self._queries.state.fetch(self._connection, process=self.cache.row)
+        if not state:  # it is asked ahead
+            return StoreState(*[False] * len(StoreState._fields))
+        return self._noted(state[0])
+
+    def _noted(self, state: Sequence[Any]) -> StoreState:
+        """The state of the store, as a statement has read it, with something else or alone."""
+        self.cache.check(state[0])
+        self._known_state = noted = _new(StoreState, map(bool, state[1:]))
+        return noted
 
     def _state_now(self) -> StoreState:
         """The same, read again where others may have written in the meantime."""

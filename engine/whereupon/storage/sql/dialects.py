@@ -6,7 +6,7 @@ driver with positional parameters. Another database is one more subclass of `Dat
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, TypeAlias
 
@@ -207,9 +207,9 @@ class Database(ABC):
     def limit_waiting(self, connection: Connection, seconds: float) -> None:  # noqa: B027 - not every one need
         """Limit how long statements of the transaction wait for locks; nothing, if they never wait."""
 
-    def ask(self, connection: Connection, reads: Iterable[Callable[[], object]]) -> None:
+    def ask(self, connection: Connection, read: Callable[[], object]) -> None:
         """Ask what the same reads will find later, if one round trip for all of them is worth it."""
-        del connection, reads
+        del connection, read
 
     def forget(self, connection: Connection) -> None:
         """Forget what was asked ahead, since a lock that may be waited for comes between."""

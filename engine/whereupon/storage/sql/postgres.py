@@ -9,7 +9,7 @@ channels) it is kept as U+2400.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from operator import itemgetter
@@ -158,11 +158,11 @@ class Postgres(Database):
                 yield
             connection.exec_driver_sql(_LIMIT, (before,))
 
-    def ask(self, connection: Connection, reads: Iterable[Callable[[], object]]) -> None:
+    def ask(self, connection: Connection, read: Callable[[], object]) -> None:
         """In the next round trip."""
         trips = round_trips(connection)
         if trips is not None:
-            trips.ask(reads)
+            trips.ask(read)
 
     def forget(self, connection: Connection) -> None:
         """What was asked before a lock is asked again behind it."""

@@ -165,10 +165,11 @@ class SessionCache:
         if not names:
             return {}
         learned, known = self.learned.names, self.known(connection).names
-        found = {name: known[name] for name in names if name in known}
-        if learned:
-            found |= {name: learned[name] for name in names if name in learned}
-        return found
+        try:  # mostly the process knows all of them
+            return {name: known[name] for name in names}
+        except KeyError:
+            found = {name: known[name] for name in names if name in known}
+            return found | {name: learned[name] for name in names if name in learned}
 
     def kept(self, connection: Connection, digests: Collection[str]) -> set[str]:
         """The rule versions among these that the store is known to keep."""

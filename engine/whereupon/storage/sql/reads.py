@@ -57,9 +57,9 @@ _FEW_RULES = 8
 class SqlReads(SqlUsers, Reads):
     """The ports say what each method answers."""
 
-    def ahead(self, *reads: Callable[[], object]) -> None:
+    def ahead(self, read: Callable[[], object]) -> None:
         """In one round trip, if each would be one."""
-        self._database.ask(self._connection, reads)
+        self._database.ask(self._connection, read)
 
     def scan(self, kind: type[R], person_key: int | None = None) -> Iterable[R]:
         """All rows of a table, or a person's."""
@@ -73,15 +73,16 @@ class SqlReads(SqlUsers, Reads):
         return cast("list[R]", list(map(SCANNED[kind].made, found)))
 
     def known_messages(self, refs: Collection[str]) -> set[str]:
-        """Those that are recorded."""
-        ids = self._database.members(refs)
-        found = self._queries.known_messages.fetch(self._connection, ids=ids)
-        known = {ref for (ref,) in found}
-        if self._database.one_writer:
-            any_erased = self._state().any_erased
-        else:  # the statement itself says so, since others may erase some behind it
-            any_erased = None in known
-            known.discard(None)
+        """Those that are recorded. The statement also says whether any was erased: others may erase some behind it."""
+        ids, process = self._database.members(refs), self.cache.row
+        found = self._queries.known_messages.fetch(self._connection, ids=ids, process=process)
+        rows_by_ref = {row[0]: row for row in found}
+        state = rows_by_ref.pop(None, None)
+        if state is not None and self._database.one_writer:
+            any_erased = self._noted(state[1:]).any_erased
+        else:
+            any_erased = state is not None
+        known = {*rows_by_ref}
         return known | self._erased(refs) if any_erased else known
 
     def twins(self, refs: Collection[str]) -> dict[str, Twin]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -13,7 +13,7 @@ import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 import whereupon.storage.sql.run_rows as run_rows
 from whereupon.messages.times import as_micros
-from whereupon.records import Changes, IdKind
+from whereupon.records import Changes, IdKind, SkippedList, StoredMessage
 from whereupon.storage.filled_parts import FilledParts
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
 from whereupon.storage.sql.entry_changes import changed_entries
@@ -30,6 +30,8 @@ _Order: TypeAlias = Callable[[Parameters], Any]
 _Part: TypeAlias = Callable[["RecordWrites", Changes], None]
 _FIRST, _SECOND, _LAST = itemgetter(0), itemgetter(1), itemgetter(-1)
 _FIRST_TWO, _FIRST_THREE = itemgetter(0, 1), itemgetter(0, 1, 2)
+_FEW: Final = 4
+"""The most messages that become rows one by one."""
 
 
 class RecordWrites:
@@ -88,11 +90,7 @@ class RecordWrites:
             self._transfer(changes)
         new: Sequence[object] = ()
         if changes.messages:
-            skipped, number = changes.skipped_lists, partial(self._names.number, self._connection)
-            lists = self._names.lists.numbered(self._connection, skipped.values())
-            columns = rows.message_columns(changes.messages, number, skipped, lists)
-            self._columns(self._queries.add_message, columns, _SECOND)
-            new = columns[0]
+            new = self._new_messages(changes.messages, changes.skipped_lists)
         if changes.owners:
             owners = ((owner, key) for key, owner in changes.owners)
             self._many(self._queries.change_owner, owners, _LAST)
@@ -100,6 +98,21 @@ class RecordWrites:
             self._discard_skips(changes.discarded_skips)
         if changes.skips:
             self._skips(changes, new)
+
+    def _new_messages(
+        self, messages: Sequence[StoredMessage], skipped: Mapping[int, SkippedList]
+    ) -> Sequence[object]:
+        """Insert messages; columns of a few would cost more than their rows. Returns the keys."""
+        add, number = self._queries.add_message, partial(self._names.number, self._connection)
+        lists = self._names.lists.numbered(self._connection, skipped.values())
+        if len(messages) > _FEW:
+            columns = rows.message_columns(messages, number, skipped, lists)
+            self._columns(add, columns, _SECOND)
+            return columns[0]
+        numbers = number({(each.message.type, each.message.name) for each in messages})
+        made = [rows.message_row(each, numbers, skipped, lists) for each in messages]
+        self._many(add, made, _SECOND)
+        return [row[0] for row in made]
 
     def _transfer(self, changes: Changes) -> None:
         transfers = ClaimTransfers(self._connection, self._database, self._queries, self._names)

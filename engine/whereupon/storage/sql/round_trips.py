@@ -136,12 +136,11 @@ class RoundTrips:
                 return question
         return None
 
-    def ask(self, reads: Iterable[Callable[[], object]]) -> None:
+    def ask(self, read: Callable[[], object]) -> None:
         """Ask reads ahead, each of which finds no rows now; those who read the same later find the answers."""
         before, self._is_asking = self._is_asking, True
         try:
-            for read in reads:
-                read()
+            read()
         finally:
             self._is_asking = before
 

@@ -177,7 +177,7 @@ class RowLocks:
         """Ask ahead how many erasures there were before anything is read that one may change."""
         if self._erasures is None:
             self._database.ask(
-                self._connection, [partial(self._locks.erasures.fetch, self._connection)]
+                self._connection, partial(self._locks.erasures.fetch, self._connection)
             )
 
     def note(self, persons: Iterable[int]) -> None:

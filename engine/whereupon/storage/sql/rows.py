@@ -21,6 +21,7 @@ from whereupon.messages.model import (
     SenderClass,
     id_in_ref,
     ids_in_refs,
+    ref_of,
     refs_of,
 )
 from whereupon.messages.times import (
@@ -111,6 +112,39 @@ def message_columns(
         [each.body for each in said],
         [*map(lists.get, map(skipped.get, keys))],
     ]
+
+
+def message_row(
+    stored: StoredMessage,
+    numbers: Numbers,
+    skipped: Mapping[int, SkippedList],
+    lists: Mapping[SkippedList | None, int],
+) -> Parameters:
+    """The row of one message, with the values that `message_columns` has for it.
+
+    Args:
+        numbers: has the number of the message's type and name.
+        skipped, lists: as there.
+    """
+    key, said = stored.key, stored.message
+    timestamp, arrived, original = said.timestamp, said.received_at, said.original_timestamp
+    happened = as_micros(timestamp)
+    return (
+        key,
+        ref_of(said.message_id, said.source),
+        numbers[said.type, said.name],
+        stored.owner,
+        said.user_id,
+        said.anonymous_id,
+        said.target_id,
+        happened,
+        happened if arrived is timestamp else as_micros(arrived),
+        happened if original is timestamp else micros_or_none(original),
+        SOURCE_TEXTS[said.source],
+        said.depth,
+        said.body,
+        lists.get(skipped.get(key)),
+    )
 
 
 def _source_texts(sources: Sequence[SenderClass]) -> list[str]:

@@ -45,8 +45,8 @@ from whereupon.storage.sql.sqlite_transaction import SqliteTransaction
 from whereupon.storage.sql.sqlite_writes import SqliteInsert, SqliteUpdate
 from whereupon.storage.sql.watch_thread import FileWatch
 
-_WHICH = re.compile(r"SELECT (\w+) FROM (\w+) WHERE \1 = ANY\((:\w+)\)$")
-_JOINED = r"SELECT \2.\1 FROM json_each(\3) AS asked CROSS JOIN \2 ON \2.\1 = asked.value"
+_WHICH = re.compile(r"SELECT (\w+)((?:, 0)*) FROM (\w+) WHERE \1 = ANY\((:\w+)\)(?=$|\nUNION ALL)")
+_JOINED = r"SELECT \3.\1\2 FROM json_each(\4) AS asked CROSS JOIN \3 ON \3.\1 = asked.value"
 """Which of a list's values a column has. For IN, SQLite would make an index of the list first."""
 _ANY = re.compile(r"= ANY\((:\w+)\)")
 _ALL = re.compile(r"<> ALL\((:\w+)\)")

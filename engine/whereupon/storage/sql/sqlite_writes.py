@@ -1,7 +1,7 @@
 """Writing many rows into SQLite: inserts of several rows by one statement, and updates by keys."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import groupby, repeat
 from operator import add, itemgetter
@@ -55,7 +55,7 @@ class SqliteInsert(Statement):
     def write(self, connection: Connection, rows: list[Parameters]) -> int:
         """Insert rows; how many."""
         if len(rows) < _FEW:
-            return super().write(connection, [*self._bound_rows(rows)])
+            return super().write(connection, [*map(self._bound_row, rows)])
         return self._insert(connection, [*zip(*rows, strict=True)])
 
     @override
@@ -104,12 +104,11 @@ class SqliteInsert(Statement):
             return [*map(add, repeat(_NO_BYTES), cast("Sequence[bytes]", column))]
         return _bound(column) if place in self._nullable and None in column else column
 
-    def _bound_rows(self, rows: Iterable[Parameters]) -> Iterator[Parameters]:
-        for row in rows:
-            values = _bound(row)
-            for place in self._blobs:
-                values[place] = _NO_BYTES + cast("bytes", values[place])
-            yield tuple(values)
+    def _bound_row(self, row: Parameters) -> Parameters:
+        values = _bound(row)
+        for place in self._blobs:
+            values[place] = _NO_BYTES + cast("bytes", values[place])
+        return tuple(values)
 
 
 def _one_after_another(columns: Sequence[Sequence[object]]) -> list[object]:

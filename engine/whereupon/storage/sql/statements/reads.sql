@@ -4,18 +4,17 @@
 -- the columns of the table; each dialect rewrites these. Conditions of partial indexes are written out,
 -- or a database would not use them.
 
--- name: known_messages
-SELECT message_id FROM whereupon_message WHERE message_id = ANY(:ids)
-
--- name: state
--- How far the row of a process is, and whether there is any of what is rare (see `StoreState`).
-SELECT
+-- part: state
     (SELECT value FROM whereupon_meta WHERE name = :process),
     EXISTS (SELECT 1 FROM whereupon_erased),
     EXISTS (SELECT 1 FROM whereupon_claiming),
     EXISTS (SELECT 1 FROM whereupon_tombstone),
     EXISTS (SELECT 1 FROM whereupon_pause WHERE sweep IS NULL),
     EXISTS (SELECT 1 FROM whereupon_suppressed)
+
+-- name: state
+-- How far the row of a process is, and whether there is any of what is rare (see `StoreState`).
+SELECT {state}
 
 -- name: process
 SELECT value FROM whereupon_meta WHERE name = :process

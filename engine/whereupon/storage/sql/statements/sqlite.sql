@@ -1,5 +1,11 @@
 -- What SQLite says in its own way. Rows of numbers are bound as a JSON array of arrays.
 
+-- name: known_messages
+-- The row without an id is the state of the store (see `state`).
+SELECT message_id, 0, 0, 0, 0, 0, 0 FROM whereupon_message WHERE message_id = ANY(:ids)
+UNION ALL
+SELECT NULL, {state}
+
 -- name: history
 -- Each need is one range of the message table's secondary index.
 SELECT
