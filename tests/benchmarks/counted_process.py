@@ -59,7 +59,7 @@ from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.replay.stream_replay import Replay, read_streams
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
-from whereupon.runtime.gc_pause import keep_loaded
+from whereupon.runtime.gc_pause import bulk, keep_loaded
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.sqlite import PRAGMAS
 
@@ -234,7 +234,7 @@ def replayed(folder: Path) -> Iterator[int]:
     assert isinstance(first, Message)
     clock = FrozenClock(first.received_at)
     url = f"sqlite:///{folder}/replay.db?synchronous=OFF"
-    with Engine.open(url, rules="rules", clock=clock) as engine:
+    with Engine.open(url, rules="rules", clock=clock) as engine, bulk():
         run = Replay(engine, clock, lambda _: None, batch=SIZE)
         run.feed([first])
         for _ in range(WARM + COUNTED):

@@ -89,7 +89,9 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
         type_, message_id = envelope.type, envelope.message_id
         user, device = envelope.user_id, envelope.anonymous_id
         written, sent_at = envelope.timestamp, envelope.sent_at
-        has_one_time = envelope.original_timestamp is envelope.received_at is None
+        has_one_time = (
+            envelope.original_timestamp is envelope.received_at is None
+        )  # none to correct
         try:
             user = user if user is None or user in ids else _identifier(user, "userId", ids)
             device = (
@@ -104,21 +106,15 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
                 name, target_id, data = _by_type(envelope, type_, user, arrival.valid)
             else:
                 break
-            if has_one_time and (
-                sent_at is None or sent_at is legible
-            ):  # which then corrects nothing
+            if has_one_time and (sent_at is None or sent_at is legible):
                 happened = None if written is None else _from_iso(written)
-                arrived = (
-                    happened
-                    if says_arrival and happened is not None and happened > received_at
-                    else received_at
-                )
-                timestamp = happened if happened is not None and happened <= arrived else arrived
+                moment = happened or received_at
+                is_past = moment <= received_at
+                arrived = received_at if is_past or not says_arrival else moment
+                timestamp = moment if is_past else arrived
             else:
                 happened, timestamp, arrived = timestamps(envelope, arrival, omissions)
-                legible = (
-                    sent_at  # unless there are omissions; messages of one body have the same object
-                )
+                legible = sent_at  # the same object in all messages of a body
         except (MessageRejectedError, ValueError, TypeError):
             break
         if (
