@@ -388,7 +388,7 @@ def test_items_are_read_as_if_each_said_what_its_body_says(
 def said(message: Message) -> tuple[Message, Any]:
     """A message beside the values of its text."""
     body = {"context": {}, **json.loads(message.body)}
-    return message._replace(body=b"", properties=None), (repr(message.data), body)
+    return message.changed(body=b"", properties=None), (repr(message.data), body)
 
 
 def lines_one_by_one(content: bytes, arrival: Arrival) -> list[object]:

@@ -228,9 +228,10 @@ def slots_of(
     if not keyed:
         return slots
     paths = {name: {*keys.values()} for name, keys in keyed.items()}
-    every = list(messages)
-    for message in compress(every, [(each.type, each.name) in paths for each in every]):
-        asked_for = paths[message.type, message.name]
+    for message in messages:
+        asked_for = paths.get((message.type, message.name))
+        if not asked_for:
+            continue
         try:
             data = {"properties": message.data, "context": message.context}
             asked = {slot_at(path, data) for path in asked_for}
