@@ -1,7 +1,6 @@
 """One message as it is evaluated against the rules, for one person."""
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
@@ -11,13 +10,13 @@ from typing_extensions import override
 from whereupon.conditions import NO_HISTORY, History
 from whereupon.conditions.values import ROOTS
 from whereupon.decide.decisions import Reason
+from whereupon.messages.frozen import Unfrozen
 from whereupon.messages.model import MessageType, SenderClass, body_context, body_data, ref_of
 from whereupon.messages.times import format_local
 from whereupon.records import StoredMessage
 
 
-@dataclass(slots=True, eq=False)  # not frozen: what is read of it is kept beside it
-class Evaluation:
+class Evaluation(Unfrozen):  # what is read of the message is kept beside it
     """One recorded message, or one time of a scheduled broadcast, and the person it is evaluated for.
 
     Attributes:
@@ -48,7 +47,7 @@ class Evaluation:
     retroactive: bool = False
     reason: Reason | None = None
     zone: tzinfo = UTC
-    data: dict[str, JsonValue] = field(default_factory=dict)
+    data: dict[str, JsonValue] = {}  # noqa: RUF012 - each gets its own
     history: History = NO_HISTORY
     _properties: Mapping[str, JsonValue] | None = None
     _context: Mapping[str, JsonValue] | None = None

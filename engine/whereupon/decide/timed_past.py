@@ -7,8 +7,6 @@ from whereupon.messages.model import Message, MessageType
 from whereupon.records import Breaking, LastMessage, StoredMessage
 from whereupon.rules.model import OnQuiet
 
-_new = tuple.__new__  # a named tuple of values that are in its order already
-
 
 class TimedPast:
     """The last messages that broke silences, of the store and of the batch, and the persons whom the store was asked about.
@@ -55,7 +53,7 @@ class TimedPast:
             place = owner, subject
             known = last.get(place)
             if known is None or known.timestamp <= timestamp:
-                last[place] = _new(LastMessage, (owner, timestamp, name))
+                last[place] = LastMessage(owner, timestamp, name)
             if known is None or self._clocked.due_at(owner, subject) is None:
                 self._clocked.touch(owner, (subject,))
 
@@ -86,4 +84,4 @@ class TimedPast:
                 self._asked.discard(own)
             last, known = self._last.pop(theirs, None), self._last.get(own)
             if last is not None and (known is None or known.timestamp < last.timestamp):
-                self._last[own] = last._replace(person_key=survivor)
+                self._last[own] = last.changed(person_key=survivor)

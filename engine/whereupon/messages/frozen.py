@@ -19,3 +19,7 @@ class Frozen(msgspec.Struct, frozen=True, gc=False):
             TypeError: there is no such field.
         """
         return msgspec.structs.replace(self, **changes)
+
+
+class Unfrozen(msgspec.Struct, eq=False):
+    """An object with named fields that may be set; it equals itself only. It, too, takes less to make than a dataclass."""

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from whereupon.messages.frozen import Frozen
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import FIRST_INSTANT, earlier
 from whereupon.records.people import Person
@@ -45,7 +46,7 @@ def breaking_since(person: Person, at: datetime, span: timedelta) -> datetime:
     return since if person.created_at <= since else FIRST_INSTANT
 
 
-class LastMessage(NamedTuple):
+class LastMessage(Frozen, frozen=True):
     """The last message of a person among those that break a silence.
 
     Attributes:
