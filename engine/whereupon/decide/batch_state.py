@@ -92,29 +92,25 @@ class BatchState:
     )  # fmt: skip
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
-        self.index, self.settings = index, settings
-        self.out = BatchResult()
+        self.index, self.settings, self.out = index, settings, BatchResult()
         self.changes = self.out.changes
         self.clocked = Timers(loaded.timers, self.changes, index.timed.order, opens=loaded.opens)
         self.timed_past = TimedPast(loaded, index, self.clocked)
-        self.seen: dict[str, Twin | Message | None] = {
-            ref: loaded.twins.get(ref) for ref in loaded.known
-        }
+        self.seen: dict[str, Twin | Message | None] = (
+            {ref: loaded.twins.get(ref) for ref in loaded.known} if loaded.known else {}
+        )
         self.alike, self.inert = loaded.alike, loaded.inert
         self.ids_by_spelling: dict[IdKind, dict[str, str]] = {}
         self.users, self.anonymous = dict(loaded.users), dict(loaded.anonymous)
         self.persons = dict(loaded.persons)
-        self.claims, self.claimed_rules = dict(loaded.claims), ClaimedRules()
+        self.claims, self.waiting = dict(loaded.claims), {*loaded.partly}
+        self.claimed_rules: ClaimedRules = {}
         self.anonymous_messages: dict[int, list[StoredMessage]] = defaultdict(list)
         for key, messages in loaded.anonymous_messages.items():
             self.anonymous_messages[key] = list(messages)
-        self.waiting = {
-            key
-            for key, messages in self.anonymous_messages.items()
-            if any(stored.owner == key for stored in messages)
-        }
+            if any(stored.owner == key for stored in messages):
+                self.waiting.add(key)
         self.partly, self.chunked_id = dict(loaded.partly), loaded.chunked_id
-        self.waiting |= self.partly.keys()
         self._single_claims, self._runs_before = loaded.single_claims, loaded.claims
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
         for tombstone in loaded.tombstones:

@@ -1,7 +1,7 @@
 """What deciding one batch gives: changes, what it emits, and the exceptions that name a part at fault."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
@@ -95,9 +95,12 @@ class Reached(NamedTuple):
         return cls(*lists, result.new_persons, len(result.alike))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class BatchResult:
     """What deciding one batch made: changes to write, and what it emits.
+
+    Args:
+        changes: None for new ones.
 
     Attributes:
         emitted: in the order in which it happened.
@@ -111,16 +114,22 @@ class BatchResult:
             compared depends on what the batch names.
     """
 
-    changes: Changes = field(default_factory=Changes)
-    emitted: list[Emitted | Unread] = field(default_factory=list)
-    rule_lists: dict[str, RuleList] = field(default_factory=dict)
-    versions_used: set[str] = field(default_factory=set)
-    accepted: int = 0
-    duplicates: list[str] = field(default_factory=list)
-    new_persons: int = 0
-    set_aside: dict[int, SetAside] = field(default_factory=dict)
-    left: int = 0
-    alike: list[Notice] = field(default_factory=list)
+    changes: Changes
+    emitted: list[Emitted | Unread]
+    rule_lists: dict[str, RuleList]
+    versions_used: set[str]
+    accepted: int
+    duplicates: list[str]
+    new_persons: int
+    set_aside: dict[int, SetAside]
+    left: int
+    alike: list[Notice]
+
+    def __init__(self, changes: Changes | None = None) -> None:
+        self.changes = Changes() if changes is None else changes
+        self.emitted, self.duplicates, self.alike = [], [], []
+        self.rule_lists, self.versions_used, self.set_aside = {}, set(), {}
+        self.accepted = self.new_persons = self.left = 0
 
     def join(self, part: "BatchResult", *, offset: int = 0) -> None:
         """Add what the next part of the same batch made; its changes are written already.
@@ -141,14 +150,13 @@ class BatchResult:
 
     def between(self, since: Reached, until: Reached) -> "BatchResult":
         """What came in between; the changes are those of the whole."""
-        return BatchResult(
-            changes=self.changes,
-            emitted=self.emitted[since.emitted : until.emitted],
-            accepted=until.accepted - since.accepted,
-            duplicates=self.duplicates[since.duplicates : until.duplicates],
-            new_persons=until.new_persons - since.new_persons,
-            alike=self.alike[since.alike : until.alike],
-        )
+        part = BatchResult(self.changes)
+        part.emitted = self.emitted[since.emitted : until.emitted]
+        part.accepted = until.accepted - since.accepted
+        part.duplicates = self.duplicates[since.duplicates : until.duplicates]
+        part.new_persons = until.new_persons - since.new_persons
+        part.alike = self.alike[since.alike : until.alike]
+        return part
 
     def records(self) -> Iterator[Emitted]:
         """What was emitted, one by one; skipped rules as their decisions."""

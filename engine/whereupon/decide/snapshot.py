@@ -1,8 +1,10 @@
 """What is loaded from the store for one batch."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
+from typing import Final
 
 from whereupon.decide.evaluation import Evaluation
 from whereupon.records import (
@@ -36,7 +38,7 @@ from whereupon.runtime.quick_init import quick_init
 
 
 @quick_init
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, eq=False)
 class GuardSnapshot:
     """What is loaded for a batch that asks for a destructive action; empty for every other batch.
 
@@ -59,6 +61,10 @@ class GuardSnapshot:
     objects: set[tuple[str, str]] = field(default_factory=set)
     relationships: set[Relationship] = field(default_factory=set)
     near: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_GUARDS: Final = GuardSnapshot()
+"""Of every batch that asks for no destructive action."""
 
 
 class GivenUp(set[int | tuple[int, str]]):
@@ -133,10 +139,10 @@ class Snapshot:
     ahead: list[PastEvent] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
-    guards: GuardSnapshot = field(default_factory=GuardSnapshot)
+    guards: GuardSnapshot = NO_GUARDS
     rule_versions: dict[str, Rule] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
-    given_up: GivenUp = field(default_factory=GivenUp)
+    given_up: AbstractSet[int | tuple[int, str]] = frozenset()
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     sends: list[CountedSend] = field(default_factory=list)
 

@@ -21,14 +21,17 @@ class TimedPast:
     """
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, clocked: Timers) -> None:
-        self._subjects = [each.name for each in index.timed.triggers]
-        self.breaking: list[tuple[str, Breaking]] = [
-            (each.name, each.trigger.breaking)
-            for each in index.timed.triggers
-            if isinstance(each.trigger, OnQuiet)
-        ]
-        self._asked = set(loaded.timed_past)
-        self._last = {place: last for place, last in loaded.timed_past.items() if last is not None}
+        self._subjects: list[str] = []
+        self.breaking: list[tuple[str, Breaking]] = []
+        for each in index.timed.triggers:
+            self._subjects.append(each.name)
+            if isinstance(each.trigger, OnQuiet):
+                self.breaking.append((each.name, each.trigger.breaking))
+        self._asked = {*loaded.timed_past}
+        self._last: dict[tuple[int, str], LastMessage] = {}
+        for place, last in loaded.timed_past.items():
+            if last is not None:
+                self._last[place] = last
         self._new = range(loaded.first_key, loaded.first_key + loaded.keys)
         self._clocked = clocked
         self._broken: dict[tuple[MessageType, str], list[str]] = {}

@@ -6,6 +6,7 @@ caller's session; nothing is sent here.
 
 import logging
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -228,7 +229,7 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
     ) -> BatchResult:
         """Take a part; a message on which deciding fails is set aside, and the rest goes in without it."""
         try:
-            return self._take_sound(session, messages, waking, GivenUp(), chunked=chunked)
+            return self._take_sound(session, messages, waking, frozenset(), chunked=chunked)
         except TooManyClaimedError as found:
             first = messages[: found.place]
             result = self._take_part(session, first, waking, chunked=chunked)
@@ -284,7 +285,7 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
         session: Session,
         messages: Sequence[Message],
         waking: "Waking",
-        given_up: GivenUp,
+        given_up: AbstractSet[int | tuple[int, str]],
         *,
         chunked: bool = False,
     ) -> BatchResult:

@@ -1,7 +1,9 @@
 """The store in the host's own database: transactions of its own, and parts of a host's."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import TracebackType
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine
@@ -153,13 +155,8 @@ class SqlStore(ForkAware):
         """Whether work waits for a common transaction, where there is one writer at a time."""
         return self._group.waiting > 0 if self._database.one_writer else None
 
-    @contextmanager
-    def _alone(self) -> Iterator["SqlSession"]:
-        with self._database.session(self._engine) as connection:
-            session = self._on(connection)
-            yield session
-            session.cache.write(connection)
-        session.cache.share()
+    def _alone(self) -> "_OwnTransaction":
+        return _OwnTransaction(self._database.session(self._engine), self._on)
 
     @contextmanager
     def _together(self) -> Iterator["_Divided"]:
@@ -175,11 +172,8 @@ class SqlStore(ForkAware):
         if self._side is None:
             self._side = create_engine(self._engine.url, pool=self._engine.pool.recreate())
         try:
-            with self._database.session(self._side) as connection:
-                session = self._on(connection)
+            with _OwnTransaction(self._database.session(self._side), self._on) as session:
                 yield session
-                session.cache.write(connection)
-            session.cache.share()
         finally:
             self._side.dispose()
 
@@ -274,6 +268,46 @@ class SqlStore(ForkAware):
         except BaseException:
             self.close()
             raise
+
+
+class _OwnTransaction:
+    """A session in a transaction of its own. A generator would cost a single call more."""
+
+    __slots__ = ("_connection", "_open_session", "_session", "_transaction")
+
+    def __init__(
+        self,
+        transaction: AbstractContextManager[Connection],
+        open_session: Callable[[Connection], "SqlSession"],
+    ) -> None:
+        self._transaction, self._open_session = transaction, open_session
+        self._connection: Connection
+        self._session: SqlSession
+
+    def __enter__(self) -> "SqlSession":
+        self._connection = self._transaction.__enter__()
+        try:
+            self._session = self._open_session(self._connection)
+        except BaseException:
+            self._transaction.__exit__(*sys.exc_info())
+            raise
+        return self._session
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            try:
+                self._session.cache.write(self._connection)
+            except BaseException:
+                self._transaction.__exit__(*sys.exc_info())
+                raise
+        self._transaction.__exit__(kind, error, trace)
+        if error is None:
+            self._session.cache.share()
 
 
 class _Divided:
