@@ -82,7 +82,10 @@ class DecisionRounds:
     def _add_versions(self, session: Session, result: BatchResult) -> None:
         """Add the rule versions and lists that are not stored yet; rule lists come with the versions of their rules."""
         index, versions, used = self.index, result.changes.rule_versions, result.versions_used
-        stored = session.kept_versions(used | result.rule_lists.keys())
+        named = used | result.rule_lists.keys()
+        stored = session.kept_versions(named)
+        if len(stored) == len(named) and not versions:
+            return
         for digest in used - stored:
             rule = index.by_digest.get(digest)
             if rule is not None:  # else it is an older version, which is stored

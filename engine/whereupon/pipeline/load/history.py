@@ -31,6 +31,7 @@ from whereupon.records import (
     PastEvent,
     Person,
     StoredMessage,
+    Timer,
 )
 from whereupon.rules.model import OPEN_FOR, Rule
 from whereupon.rules.steps.run import Run
@@ -206,15 +207,15 @@ class PastLoader:
         if not loaded.persons:
             loaded.persons = {person.key: person for person in self._session.persons(keys)}
         self._load_timers(loaded, load_plan)
-        loaded.active = self._running(load_plan, {each.person_key for each in loaded.timers})
+        loaded.active = self._running(load_plan, loaded.timers)
         for entry in loaded.active:
             self._plan_entry(loaded, load_plan, entry)
         if load_plan.due is None:
             self._load_ended(loaded, load_plan, load_plan.late_names)
-        due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
-        if load_plan.kin:  # where two merge, one that has long been inside may refuse the other
-            due += [entry.timestamp for entry in loaded.active]
-        if load_plan.oldest is not None:
+        if loaded.active and load_plan.oldest is not None:
+            due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
+            if load_plan.kin:  # where two merge, one that has long been inside may refuse the other
+                due += [entry.timestamp for entry in loaded.active]
             load_plan.oldest = min([load_plan.oldest, *due])
         self._load_watched(loaded, load_plan)
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
@@ -316,7 +317,7 @@ class PastLoader:
         last = last_messages(self._session, loaded.persons, subject, since)
         loaded.timed_past |= {(key, subject.name): last.get(key) for key in since}
 
-    def _running(self, load_plan: LoadPlan, timed: Collection[int]) -> list[Entry]:
+    def _running(self, load_plan: LoadPlan, timers: Collection[Timer]) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other, if nothing limits sends."""
         # Where work is cut, an entry behind it may go first, and set what others ask.
         index = self._versions.index
@@ -326,7 +327,7 @@ class PastLoader:
         entries = {entry.digest: entry for entry in load_plan.due}
         speak = {digest for digest, entry in entries.items() if self._may_speak(entry)}
         speaking = {entry.person_key for entry in load_plan.due if entry.digest in speak}
-        speaking.update(timed)
+        speaking.update(timer.person_key for timer in timers)
         load_plan.quiet = load_plan.person_keys - speaking
         others = self._session.active_entries(speaking) if speaking else []
         return [*load_plan.due, *(entry for entry in others if entry.key not in there)]

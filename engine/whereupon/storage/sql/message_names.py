@@ -45,9 +45,10 @@ class _Numbers(ABC):
 
     def number(self, connection: Connection, names: Collection[Name]) -> Numbers:
         """The numbers of all pairs; new pairs get new numbers."""
-        found = self.find(connection, names)
+        found = self._cache.numbers(connection, names)
         if len(found) == len(names):
             return found
+        found = self.find(connection, names)
         new = sorted(name for name in names if name not in found)
         if not new:
             return found

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
 from operator import itemgetter
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from pydantic import JsonValue
 
@@ -68,6 +68,8 @@ _ID_KINDS = {member.value: member for member in IdKind}
 
 SOURCE_TEXTS = {member: member.value for member in SenderClass}
 
+
+_new: Final = tuple.__new__  # a named tuple of values that are in its order already
 
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
@@ -205,14 +207,14 @@ def person_row(person: Person) -> Parameters:
 def person_from(row: Record) -> Person:
     """A person."""
     key, user_id, created_at, attributes, stamps, _ = row
-    said = cast("Mapping[str, int]", LazyObject(stamps))
-    return Person(key, user_id, from_micros(created_at), mapping(attributes), said)
+    said = (key, user_id, from_micros(created_at), decode(attributes), LazyObject(stamps))
+    return _new(Person, said)
 
 
 def identifier_from(row: Record) -> Identifier:
     """An identifier."""
     value, kind, key = row
-    return Identifier(_ID_KINDS[kind], value, key)
+    return _new(Identifier, (_ID_KINDS[kind], value, key))
 
 
 def claim_row(claim: ClaimRun) -> Parameters:

@@ -105,7 +105,10 @@ class SqliteInsert(Statement):
         return _bound(column) if place in self._nullable and None in column else column
 
     def _bound_row(self, row: Parameters) -> Parameters:
-        values = _bound(row)
+        values = [*row]
+        for place in self._nullable:
+            if values[place] is None:
+                values[place] = _NULL
         for place in self._blobs:
             values[place] = _NO_BYTES + cast("bytes", values[place])
         return tuple(values)

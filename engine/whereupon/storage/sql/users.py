@@ -1,6 +1,7 @@
 """What a batch reads of ids, of their persons, and of the entries inside which these are."""
 
 from collections.abc import Collection, Iterable
+from typing import Final
 
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
@@ -9,6 +10,8 @@ from whereupon.storage.sql.access import SqlAccess
 
 _USER_ID, _ANONYMOUS_ID = IdKind.USER, IdKind.ANONYMOUS  # looked up slowly as attributes
 _USER, _ANONYMOUS = _USER_ID.value, _ANONYMOUS_ID.value
+
+_new: Final = tuple.__new__  # a named tuple of values that are in its order already
 
 
 class SqlUsers(SqlAccess):
@@ -39,7 +42,7 @@ class SqlUsers(SqlAccess):
         found = self._queries.known_users.fetch(self._connection, ids=ids)
         for value, _, key, *person, is_inside in found:
             self._known_users[key] = person, bool(is_inside)
-            yield Identifier(_USER_ID, value, key)
+            yield _new(Identifier, (_USER_ID, value, key))
 
     def persons(self, keys: Collection[int]) -> list[Person]:
         """These persons."""
