@@ -1,7 +1,6 @@
 """Decisions that are made when they are read: those on rules that a message cannot open."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import compress
 from operator import attrgetter
@@ -12,6 +11,7 @@ from whereupon.decide.decisions import Decision, Outcome, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.verdicts import verdict_on_unmatched
 from whereupon.matching import RuleSelection
+from whereupon.messages.frozen import Frozen
 from whereupon.records import NOTHING, Person, StoredMessage
 from whereupon.rules.model import Rule
 from whereupon.runtime.lazy import cached_property
@@ -20,8 +20,7 @@ _ENTERED, _SKIPPED = Outcome.ENTERED, Outcome.SKIPPED  # looked up slowly as att
 _new = tuple.__new__  # a named tuple of values that are in its order already
 
 
-@dataclass(slots=True)  # not frozen, which would cost three times as much, once a message
-class Skipped:
+class Skipped(Frozen, frozen=True):
     """The rules of a list, from one place up to another, all of which skip one message.
 
     Nearly every message has one, so it keeps little in memory: the message's text is decoded again when
@@ -51,8 +50,7 @@ class Skipped:
         return _each_for_its_own(rules, self.rules.roots, evaluation, self.person)
 
 
-@dataclass(slots=True)
-class SkippedTogether:
+class SkippedTogether(Frozen, frozen=True):
     """Messages one after another, each of which skips every rule of its list, each rule for its own reason.
 
     Attributes:
@@ -64,9 +62,9 @@ class SkippedTogether:
 
     reason: ClassVar[Reason | None] = None
     claimed_at: datetime | None
-    rules: list[RuleSelection] = field(default_factory=list)
-    messages: list[StoredMessage] = field(default_factory=list)
-    persons: list[Person] = field(default_factory=list)
+    rules: list[RuleSelection]
+    messages: list[StoredMessage]
+    persons: list[Person]
 
     def __len__(self) -> int:
         return sum(map(_SELECTED, self.rules))

@@ -35,7 +35,7 @@ def merge(work: BatchState, message: Message, survivor: Person, loser: Person) -
     known = survivor.attributes
     new = {name: value for name, value in attributes.items() if known.get(name, ...) is not value}
     taken = limited(work, survivor, new, message.message_id)
-    merged = survivor._replace(
+    merged = survivor.changed(
         attributes={**known, **taken},
         stamps={
             **survivor.stamps,

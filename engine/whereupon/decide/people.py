@@ -104,7 +104,7 @@ def set_attributes(
     taken = limited(work, person, newer, message_id)
     if not taken:
         return person
-    changed = person._replace(
+    changed = person.changed(
         attributes={**person.attributes, **taken},
         stamps={**person.stamps, **dict.fromkeys(taken, stamp)},
     )

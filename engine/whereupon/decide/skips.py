@@ -97,9 +97,9 @@ def skip_claimed(
         claimed_at: when the claim arrived.
     """
     together, when = _together(work, claimed_at), (claimed_at, True)
-    together.rules += rules
-    together.messages += messages
-    together.persons += [person] * len(messages)
+    together.rules.extend(rules)
+    together.messages.extend(messages)
+    together.persons.extend([person] * len(messages))
     known = work.claimed_summaries.setdefault(claimed_at, {})
     skips, person_key = work.changes.skips, person.key
     for stored, each in zip(messages, rules, strict=True):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.messages.frozen import Frozen
 from whereupon.messages.model import id_in_ref
 
 NOTHING: Mapping[str, JsonValue] = {}
@@ -55,7 +56,7 @@ def as_email(value: JsonValue) -> str | None:
     return text if is_one else None
 
 
-class Person(NamedTuple):
+class Person(Frozen, frozen=True):
     """A person who is known: a user id was seen.
 
     Attributes:

@@ -16,6 +16,7 @@ from whereupon.decide.history import HistoryUntil, trigger_of
 from whereupon.decide.idempotency import step_key, step_message_id
 from whereupon.decide.template_data import TemplateData
 from whereupon.messages.codec import read_object
+from whereupon.messages.frozen import Unfrozen
 from whereupon.messages.times import format_local
 from whereupon.records import (
     NO_EXEMPTION,
@@ -71,8 +72,7 @@ StepResult: TypeAlias = tuple[Entry, StepEffect | None]
 """The entry after a step, and what the step asks to be done."""
 
 
-@dataclass(slots=True, eq=False)  # not frozen, which would cost four times as much
-class StepContext:
+class StepContext(Unfrozen, gc=False):
     """What a step is run with.
 
     Attributes:
@@ -205,7 +205,7 @@ class StepContext:
     ) -> Delivery:
         """The step's delivery; withheld if the person may not be sent it, or if a template cannot be rendered."""
         entry, rule, person = self.entry, self.rule, self.person
-        person_key, user_id, _, attributes, _ = person
+        user_id, attributes = person.user_id, person.attributes
         reason = withheld or reason_to_withhold(attributes, kind, topic)
         rendered: dict[str, JsonValue] = {}
         if reason is None:
@@ -218,7 +218,7 @@ class StepContext:
             self.work.new_key(),
             step_key(entry, user_id),
             rule.id,
-            person_key,
+            person.key,
             user_id,
             channel,
             self.now,

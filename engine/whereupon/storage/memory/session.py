@@ -231,7 +231,8 @@ class MemorySession(Questions, DueWork):
         having, found = {name for name, _ in self._in.suppressed.rows}, dict[int, LeasedNow]()
         for d in self._in.deliveries.some(keys):
             p, has = self._in.persons.rows.get(d.person_key), d.channel in having
-            place = (d.state, d.due_at, p and p.user_id, p and p.attributes)
+            user_id, attributes = (None, None) if p is None else (p.user_id, p.attributes)
+            place = (d.state, d.due_at, user_id, attributes)
             pause = self._in.pauses.rows.get(d.rule)
             found[d.key] = LeasedNow(*place, has, pause is not None and pause.sweep is None)
         return found

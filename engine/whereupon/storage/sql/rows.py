@@ -207,8 +207,9 @@ def person_row(person: Person) -> Parameters:
 def person_from(row: Record) -> Person:
     """A person."""
     key, user_id, created_at, attributes, stamps, _ = row
-    said = (key, user_id, from_micros(created_at), decode(attributes), LazyObject(stamps))
-    return _new(Person, said)
+    said = cast("Mapping[str, JsonValue]", decode(attributes))
+    sent = cast("Mapping[str, int]", LazyObject(stamps))
+    return Person(key, user_id, from_micros(created_at), said, sent)
 
 
 def identifier_from(row: Record) -> Identifier:

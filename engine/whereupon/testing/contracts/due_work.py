@@ -349,7 +349,7 @@ class DueWorkContract:
     def test_an_audience_is_taken_stretch_by_stretch(self, store: Store) -> None:
         """The first of the next persons who pass the prefilter, and how far the store looked."""
         plans = {9: "pro", 2: "free", 1: "pro", 4: "pro", 5: None, 7: "pro"}
-        people = {key: person(key)._replace(attributes={"plan": p}) for key, p in plans.items()}
+        people = {key: person(key).changed(attributes={"plan": p}) for key, p in plans.items()}
         save(store, Changes(persons=people))
         pro = Values(
             ("plan",), frozenset(), texts=Texts(TextTest.ONE_OF, frozenset({"pro", "team"}))

@@ -329,18 +329,16 @@ class QuestionsContract:
 
     def test_people_are_found_by_their_email_addresses(self, store: Store) -> None:
         """An address is compared without spaces and capitals; a merge or an erasure takes it away with its row."""
-        ada = person()._replace(attributes={"email": " Ada@Example.com "})
-        bob = person(BOB, user_id="bob")._replace(attributes={"email": "ada@example.com"})
-        other = person(7, user_id="eve")._replace(
-            attributes={"email": 5, "mail": "ada@example.com"}
-        )
+        ada = person().changed(attributes={"email": " Ada@Example.com "})
+        bob = person(BOB, user_id="bob").changed(attributes={"email": "ada@example.com"})
+        other = person(7, user_id="eve").changed(attributes={"email": 5, "mail": "ada@example.com"})
         save(store, Changes(persons={each.key: each for each in (bob, ada, other)}))
         with store.session() as session:
             found = session.persons_with_email(["ada@example.com", "zoe@example.com"])
             assert [each.key for each in found] == [ADA, BOB]
             assert dict(found[0].attributes) == {"email": " Ada@Example.com "}
             assert session.persons_with_email([]) == []
-        save(store, Changes(persons={BOB: bob._replace(attributes={"email": "bob@example.com"})}))
+        save(store, Changes(persons={BOB: bob.changed(attributes={"email": "bob@example.com"})}))
         with store.session() as session:
             assert [each.key for each in session.persons_with_email(["ada@example.com"])] == [ADA]
 
