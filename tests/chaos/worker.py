@@ -128,7 +128,7 @@ class OverTheNetwork:
         """Send a mail to an address that the person of the script does not have."""
         recipient = {**delivery.recipient, "email": f"{delivery.person}@example.com"}
         content = {**delivery.content, "text": str(delivery.person)}
-        self._email.send(delivery._replace(recipient=recipient, content=content))
+        self._email.send(delivery.changed(recipient=recipient, content=content))
 
 
 def _say(mark: str, delivery: Delivery) -> None:

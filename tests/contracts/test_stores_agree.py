@@ -176,7 +176,7 @@ def moves(draw: st.DrawFn, entry: Entry) -> Entry:
     due_at = draw(instants) if state is EntryState.ACTIVE else None
     owner = draw(persons)
     ended = None if state is EntryState.ACTIVE else draw(ends)
-    return entry._replace(state=state, due_at=due_at, address="3", person_key=owner, ended=ended)
+    return entry.changed(state=state, due_at=due_at, address="3", person_key=owner, ended=ended)
 
 
 lists = st.builds(

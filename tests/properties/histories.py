@@ -297,12 +297,12 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
             for c in schema.claims.rows.values()
         ),
         "entries": texts(
-            e._replace(key=0, person_key=0, entrant=0, message_key=0)._asdict()
+            asdict(e.changed(key=0, person_key=0, entrant=0, message_key=0))
             | {"person": named(e.person_key), "entrant": named(e.entrant)}
             for e in schema.entries.rows.values()
         ),
         "deliveries": texts(
-            d._replace(key=0, person_key=0)._asdict() | {"of": named(d.person_key)}
+            asdict(d.changed(key=0, person_key=0)) | {"of": named(d.person_key)}
             for d in schema.deliveries.rows.values()
         ),
         "open_skips": texts(

@@ -83,7 +83,7 @@ def test_the_example_of_a_reason_leads_to_it(section: Section) -> None:
 def _clause_for(group: str, reason: str) -> str:
     """The sentence on a reason that no rule file leads to."""
     if group == _HELD_BACK:
-        held_back = samples.delivery(1)._replace(state=DeliveryState.WITHHELD, reason=reason)
+        held_back = samples.delivery(1).changed(state=DeliveryState.WITHHELD, reason=reason)
         return why_withheld(held_back)
     request = replace(samples.request(1, outcome=RequestOutcome.REFUSED), reason=reason)
     return requested(request).text.plain.partition(": ")[2]

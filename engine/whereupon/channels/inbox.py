@@ -56,7 +56,7 @@ class Inbox:
             expires = self._expires if said is None else _duration(said)
         except ValueError as error:
             raise GiveUp(str(error)) from error
-        shown = delivery._replace(content=content)
+        shown = delivery.changed(content=content)
         if not self._host.put_in_inbox(shown, expires=expires, keep=self._keep):
             reason = "the person was erased before the message could be kept"
             raise GiveUp(reason)

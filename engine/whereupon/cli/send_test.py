@@ -148,7 +148,7 @@ def _addressed(delivery: Delivery, channel: ConfiguredChannel, to: str | None) -
         return delivery
     if address is None:
         fail(f"the channel {channel.name} has no address; leave --to out, or say address = …")
-    return delivery._replace(recipient={**delivery.recipient, address: to})
+    return delivery.changed(recipient={**delivery.recipient, address: to})
 
 
 def _send(

@@ -218,7 +218,7 @@ class BatchState:
             return
         for entry in list(self.active[person_key].values()):
             if waits_for_place(entry, at):
-                self.save_entry(entry._replace(due_at=at))
+                self.save_entry(entry.changed(due_at=at))
 
     def emit_end(self, entry: Entry) -> None:
         """Emit that an entry ended before its last step was done."""

@@ -14,7 +14,6 @@ from whereupon.decide.result import Notice, Passage
 from whereupon.decide.steps import StepContext, StepFailed, StepMessage, advance
 from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, ref_of, written_body
 from whereupon.records import (
-    JUST_OPENED,
     Delivery,
     EndReason,
     Entry,
@@ -28,7 +27,6 @@ from whereupon.records import (
 from whereupon.rules.model import Rule
 
 _ACTIVE = EntryState.ACTIVE  # an attribute of an enumeration is looked up slowly
-_new = tuple.__new__  # a named tuple of values that are in its order already
 
 
 def open_entry(
@@ -92,7 +90,9 @@ def _new_entry(
 ) -> Entry:
     key, person_key, now = work.new_key(), evaluation.person_key, evaluation.now
     digest = rule.digest
-    opened: tuple[object, ...] = (
+    work.changes.new_entries.add(key)
+    work.out.versions_used.add(digest)
+    return Entry(
         key,
         rule.id,
         digest,
@@ -111,9 +111,6 @@ def _new_entry(
         evaluation.key,
         evaluation.source,
     )
-    work.changes.new_entries.add(key)
-    work.out.versions_used.add(digest)
-    return _new(Entry, opened + JUST_OPENED)
 
 
 def run_entry(work: BatchState, entry: Entry, rule: Rule | None = None) -> None:

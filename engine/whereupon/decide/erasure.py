@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from whereupon.messages.frozen import with_changes
 from whereupon.records import Changes, ClaimRun, Delivery, Entry, Skips, TimeSkip, Transfer
 
 _Owned = TypeVar("_Owned", ClaimRun, Delivery, Entry, Skips, TimeSkip, Transfer)
@@ -78,7 +79,7 @@ def drop_erased(changes: Changes, owners: Owners) -> None:
 
 def _kept(records: Iterable[_Owned], owners: Owners) -> list[_Owned]:
     return [
-        each._replace(person_key=owners.survivor_of(each.person_key))
+        with_changes(each, person_key=owners.survivor_of(each.person_key))
         for each in records
         if owners.keeps(each.person_key)
     ]

@@ -36,7 +36,7 @@ def watched(work: BatchState, entry: Entry, goal: Goal) -> Entry:
 
     A claim, or an opening message that comes late, brings what happened between the opening message and now.
     """
-    entry = entry._replace(watched_until=later(entry.timestamp, goal.within))
+    entry = entry.changed(watched_until=later(entry.timestamp, goal.within))
     return _with_recorded(work, entry, goal, entry.entered_at)
 
 
@@ -45,7 +45,7 @@ def watched_anew(entry: Entry, goal: Goal | None) -> Entry:
     if entry.converted_at is not None:
         return entry
     until = None if goal is None else later(entry.timestamp, goal.within)
-    return entry._replace(watched_until=until)
+    return entry.changed(watched_until=until)
 
 
 def _with_recorded(work: BatchState, entry: Entry, goal: Goal, now: datetime) -> Entry:
@@ -129,7 +129,7 @@ def _converted(work: BatchState, entry: Entry, goal: Goal, met: _Met, now: datet
     sent = next(sends, None)
     address, values = ("", {}) if sent is None else (sent.address, sent.values)
     mark = Mark(MarkKind.CONVERTED, address, met.at, entry.arms, goal.event, values, met.message_id)
-    entry = entry.marked(mark)._replace(converted_at=met.at, watched_until=None)
+    entry = entry.marked(mark).changed(converted_at=met.at, watched_until=None)
     person = work.persons.get(entry.person_key)
     name = person.user_id if person is not None else ""
     place = (entry.rule, name, id_in_ref(entry.occasion), entry.entered_at, now)

@@ -153,7 +153,7 @@ def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Me
                 made = possible_addresses(work.rule_of(entry), entry.address)
                 reasons = dict.fromkeys(keys_at(entry, name, made), EndReason.MERGED)
                 work.withdraw(survivor.key, reasons, ended.at)
-                work.save_entry(entry.finished(ended)._replace(watched_until=None))
+                work.save_entry(entry.finished(ended).changed(watched_until=None))
             else:
                 kept.append(each)
 
@@ -203,10 +203,10 @@ def _move_entries(work: BatchState, loser: Person, survivor: int) -> dict[int, E
             work.past_entries[rule, survivor].append(past._replace(person_key=survivor))
     moved = {}
     for key, entry in work.ended.pop(loser.key, {}).items():
-        work.ended[survivor][key] = entry._replace(person_key=survivor)
+        work.ended[survivor][key] = entry.changed(person_key=survivor)
     for entry in work.active.pop(loser.key, {}).values():
         facts = {ENTRANT: loser.user_id, **entry.facts}
-        moved[entry.key] = entry._replace(person_key=survivor, facts=facts)
+        moved[entry.key] = entry.changed(person_key=survivor, facts=facts)
         work.active[survivor][entry.key] = moved[entry.key]
         work.changes.entries[entry.key] = moved[entry.key]
     return moved

@@ -52,7 +52,7 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
             continue
         step = context.place.step
         if isinstance(step, Wait) and isinstance(step.span, UntilDate):
-            _go_on(work, entry, entry._replace(due_at=evaluation.now))
+            _go_on(work, entry, entry.changed(due_at=evaluation.now))
         elif isinstance(step, WaitFor):
             for arm in step.waits:
                 if arm.event is None and arm.who is not ALWAYS and context.holds(arm.who):
@@ -100,7 +100,7 @@ def pass_by_merge(work: BatchState, evaluation: Evaluation) -> None:
             continue
         context = context_of(work, entry, evaluation.now)
         if context is not None and isinstance(context.place.step, Wait | WaitFor):  # else a call
-            _go_on(work, entry, entry._replace(due_at=evaluation.now))
+            _go_on(work, entry, entry.changed(due_at=evaluation.now))
 
 
 def _go_on(work: BatchState, entry: Entry, going: Entry) -> None:
@@ -108,7 +108,7 @@ def _go_on(work: BatchState, entry: Entry, going: Entry) -> None:
     if work.may_run(entry):
         run_entry(work, going)
     else:
-        work.save_entry(entry._replace(due_at=going.due_at))
+        work.save_entry(entry.changed(due_at=going.due_at))
 
 
 def note_late(work: BatchState, evaluation: Evaluation) -> None:

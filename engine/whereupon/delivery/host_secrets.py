@@ -47,7 +47,7 @@ class HostSecrets:
 
         if not _has_places(delivery):
             return delivery, used
-        return delivery._replace(content=fill_in(delivery.content, secret)), used
+        return delivery.changed(content=fill_in(delivery.content, secret)), used
 
     def _secret(self, name: str) -> str:
         known = self._secrets

@@ -150,7 +150,7 @@ class DeliverySettler:
                     ended.append(_as_it_was(leased.delivery))
                 elif (end := objections.to(leased.delivery, now)) is None:
                     delivery = _addressed(leased.delivery, now)
-                    delivery = delivery._replace(facts=facts.get(delivery.awaited_by, NOTHING))
+                    delivery = delivery.changed(facts=facts.get(delivery.awaited_by, NOTHING))
                     ready.append(leased._replace(delivery=delivery))
                 else:
                     ended.append(end)
@@ -362,12 +362,12 @@ def _as_it_was(delivery: Delivery) -> Settlement:
 def _addressed(delivery: Delivery, now: LeasedNow) -> Delivery:
     """The delivery to the person as they are now."""
     person = now.user_id or delivery.person
-    return delivery._replace(person=person, recipient=now.attributes or {})
+    return delivery.changed(person=person, recipient=now.attributes or {})
 
 
 def _settled(delivery: Delivery, end: Settlement) -> Delivery:
-    ended = delivery._replace(state=end.state, attempts=end.attempts, due_at=end.due_at)
-    return ended._replace(reason=end.reason, result=end.result)
+    ended = delivery.changed(state=end.state, attempts=end.attempts, due_at=end.due_at)
+    return ended.changed(reason=end.reason, result=end.result)
 
 
 _OURS = (RetryLater, GiveUp, ChannelTimeoutError, NotTriedError, NotRunError, BadOutcomesError)

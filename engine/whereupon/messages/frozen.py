@@ -1,8 +1,12 @@
 """The base of what is made for each message: values with named fields."""
 
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, Self, cast
 
 import msgspec
+
+as_tuple = msgspec.structs.astuple
+"""The values of a `Frozen`'s fields, in their order."""
 
 
 class Frozen(msgspec.Struct, frozen=True, gc=False):
@@ -23,3 +27,12 @@ class Frozen(msgspec.Struct, frozen=True, gc=False):
 
 class Unfrozen(msgspec.Struct, eq=False):
     """An object with named fields that may be set; it equals itself only. It, too, takes less to make than a dataclass."""
+
+
+def with_changes(value: Any, **changes: Any) -> Any:
+    """The same with other values of some fields; of a `Frozen`, of a named tuple or of a dataclass."""
+    if isinstance(value, Frozen):
+        return value.changed(**changes)
+    if isinstance(value, tuple):
+        return cast("Any", value)._replace(**changes)
+    return replace(value, **changes)

@@ -130,7 +130,7 @@ class Entries(EntryQuestions):
             raise OperationError(code="not-paused", name=str(key), reason=reason)
         if entry.state is state:
             return entry
-        turned = entry._replace(state=state, operations=with_operation(entry.operations, done))
+        turned = entry.changed(state=state, operations=with_operation(entry.operations, done))
         kind = "entry-paused" if state is EntryState.PAUSED else "entry-resumed"
         changes = Changes(entries={key: turned})
         changes.records.append(operator_record(kind, done.by, done.at, rule=entry.rule, entry=key))
@@ -365,7 +365,7 @@ def _chunk(
 
 def _ended(entry: Entry, done: Operation) -> Entry:
     end = EntryEnd(EndReason.OPERATOR, done.at, done.by)
-    return entry.finished(end)._replace(operations=with_operation(entry.operations, done))
+    return entry.finished(end).changed(operations=with_operation(entry.operations, done))
 
 
 def _is_counted(meant: EntryFilter, count: EntryCount) -> bool:

@@ -181,7 +181,7 @@ class EntryMoves:
         place = self.rule.route.place(address)
         reached = mark_at(entry.trail, entry.address, MarkKind.WAITS)
         if place is None or reached is None or not place.step.holds_entry:
-            return entry._replace(address=address)
+            return entry.changed(address=address)
         due_at = entry.due_at
         if isinstance(place.step, WaitFor):
             due_at = deadline_of(place.step, reached)
@@ -189,7 +189,7 @@ class EntryMoves:
             due_at = now  # it looks at the date again
         if address != entry.address:
             entry = entry.marked(reached._replace(address=address))
-        return entry._replace(address=address, due_at=due_at)
+        return entry.changed(address=address, due_at=due_at)
 
     def changes(self, moves: Sequence[Move], done: Operation) -> Changes:
         """What is written for those that are moved."""
@@ -199,7 +199,7 @@ class EntryMoves:
                 act = done._replace(detail=entry.digest)
                 operations = with_operation(entry.operations, act)
                 moved = watched_anew(self._moved(entry, address, done.at), self.rule.goal)
-                changes.entries[entry.key] = moved._replace(
+                changes.entries[entry.key] = moved.changed(
                     digest=self.digest, operations=operations
                 )
                 numbers[entry.digest] += 1

@@ -192,7 +192,7 @@ class EntryQuestions:
 def _as_it_stands(entry: Entry, still: Collection[str]) -> Entry:
     """The entry as people see it: paused if its rule stands still."""
     is_still = entry.state is EntryState.ACTIVE and entry.rule in still
-    return entry._replace(state=EntryState.PAUSED) if is_still else entry
+    return entry.changed(state=EntryState.PAUSED) if is_still else entry
 
 
 def _counted(counts: Iterable[EntryCount], still: Collection[str]) -> Iterator[EntryCount]:

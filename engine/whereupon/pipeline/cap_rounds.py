@@ -75,7 +75,7 @@ class CapRounds(DecisionRounds):
             channel, theirs = place.step.channel, sends.of(entry.person_key, ())
             free_at = free_from(self._caps, channel, theirs, now)
             if entry.due_at is not None and free_at < entry.due_at:
-                changes.entries[entry.key] = entry._replace(due_at=free_at)
+                changes.entries[entry.key] = entry.changed(due_at=free_at)
                 changes.before[entry.key] = entry
                 taken = CountedSend("", entry.person_key, channel, free_at, is_sent=True)
                 sends.take(taken)

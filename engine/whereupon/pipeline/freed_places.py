@@ -37,7 +37,7 @@ def wake_by_withdrawals(session: Session, changes: Changes, at: datetime) -> Non
     for was in session.active_entries(persons) if persons else ():
         entry = changes.entries.get(was.key, was)
         if waits_for_place(entry, at):
-            changes.entries[was.key] = entry._replace(due_at=at)
+            changes.entries[was.key] = entry.changed(due_at=at)
             changes.before.setdefault(was.key, was)
 
 
@@ -57,7 +57,7 @@ def wake_by_ends(session: Session, deliveries: Collection[Delivery], at: datetim
         pass
     found = _waiting(session, persons, at)
     if found:
-        entries = {was.key: was._replace(due_at=at) for was in found}
+        entries = {was.key: was.changed(due_at=at) for was in found}
         session.flush(Changes(entries=entries, before={was.key: was for was in found}))
     return len(found)
 

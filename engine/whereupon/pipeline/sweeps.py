@@ -139,9 +139,9 @@ def _locked_entries(
 def _swept(entry: Entry, run: BroadcastRun) -> Entry:
     """The entry as the run's last operation leaves it."""
     done = run.operations[-1] if run.operations else Operation(OperationKind.ENDED, "", run.due_at)
-    operated = entry._replace(operations=with_operation(entry.operations, done))
+    operated = entry.changed(operations=with_operation(entry.operations, done))
     if run.sweep is Sweep.PAUSE:
-        return operated._replace(state=EntryState.PAUSED)
+        return operated.changed(state=EntryState.PAUSED)
     if run.sweep is Sweep.RESUME:
-        return operated._replace(state=EntryState.ACTIVE)
+        return operated.changed(state=EntryState.ACTIVE)
     return operated.finished(EntryEnd(EndReason.CANCELLED, done.at, done.by))

@@ -48,7 +48,6 @@ from whereupon.records.deliveries import (
 from whereupon.records.entries import (
     EXITS,
     INSIDE,
-    JUST_OPENED,
     NEVER,
     EndReason,
     Entry,
@@ -160,7 +159,6 @@ __all__ = [
     "FUNCTION",
     "GONE_SKIPS",
     "INSIDE",
-    "JUST_OPENED",
     "KEY",
     "LOOSE_EDGES",
     "METRICS",

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.messages.frozen import Frozen
 from whereupon.messages.metrics import Metric
 from whereupon.messages.model import id_in_ref
 from whereupon.records.people import NOTHING
@@ -56,7 +57,7 @@ WAITING = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.PAUSED)
 """The states of a delivery that may still be sent."""
 
 
-class Delivery(NamedTuple):
+class Delivery(Frozen, frozen=True):
     """One message for a channel, in the outbox.
 
     Attributes:

@@ -18,4 +18,4 @@ def delivery_of(**changes: object) -> Delivery:
         content={"title": "Thanks", "body": "It is on the way."},
         recipient={"email": "ada@example.com", "plan": "pro", "phone": "+33 6 12 34 56 78"},
     )
-    return made._replace(**changes)  # type: ignore[arg-type]  # fields by name
+    return made.changed(**changes)

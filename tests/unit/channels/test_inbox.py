@@ -256,7 +256,7 @@ def test_a_repeated_call_changes_nothing(opened: Opened, clock: FrozenClock) -> 
     (sent,), (item,) = engine.deliveries(), engine.inbox("ada")
     engine.mark_read("ada", item.key)
     before = engine.inbox("ada")
-    inbox.send(sent._replace(content={"title": "Another"}))
+    inbox.send(sent.changed(content={"title": "Another"}))
     assert engine.inbox("ada") == before
 
 
@@ -265,7 +265,7 @@ def test_calls_at_the_same_time_make_one_item(opened: Opened, clock: FrozenClock
     inbox = Inbox()
     engine = opened(inbox=inbox)
     _send(engine, clock, _told(1))
-    again = engine.deliveries()[0]._replace(idempotency_key="another")
+    again = engine.deliveries()[0].changed(idempotency_key="another")
     assert _run_at_once(*[lambda: inbox.send(again)] * 4) == []
     assert [item.key == "another" for item in engine.inbox("ada")] == [True, False]
 
@@ -278,7 +278,7 @@ def test_nothing_is_kept_for_an_erased_person(opened: Opened, clock: FrozenClock
     (theirs,) = (each for each in engine.deliveries() if each.person == "ada")
     engine.ingest([{"type": "track", "event": "Delete Person", "userId": "ada", "messageId": "d"}])
     assert engine.inbox("ada") == []
-    for again in (theirs, theirs._replace(idempotency_key="another")):
+    for again in (theirs, theirs.changed(idempotency_key="another")):
         with pytest.raises(GiveUp, match="erased"):
             inbox.send(again)
     engine.identify("ada", traits={"plan": "pro"})
@@ -297,7 +297,7 @@ def test_a_call_for_somebody_who_was_merged_fills_the_survivors_inbox(
     (bobs,) = (each for each in engine.deliveries() if each.person == "bob")
     engine.alias("ada", previous_id="bob")
     clock.move_to(clock.now() + timedelta(minutes=1))
-    inbox.send(bobs._replace(idempotency_key="another"))
+    inbox.send(bobs.changed(idempotency_key="another"))
     assert engine.inbox("ada")[0].key == "another"
     assert [len(engine.inbox(person)) for person in ("ada", "bob")] == [3, 3]
 
@@ -316,7 +316,7 @@ def _fill(inbox: Inbox, sent: Sequence[Delivery]) -> None:
     """Have each delivery called three times, under other keys; who is erased gets nothing."""
     for number, delivery in product(range(3), sent):
         with suppress(GiveUp):
-            inbox.send(delivery._replace(idempotency_key=f"{delivery.person}-{number}"))
+            inbox.send(delivery.changed(idempotency_key=f"{delivery.person}-{number}"))
 
 
 def test_filling_reading_merging_and_erasing_at_once_leaves_nothing_of_nobody(

@@ -56,7 +56,7 @@ def test_a_bot_posts_a_message(receiver: HttpReceiver) -> None:
 def test_a_bot_posts_to_the_person(receiver: HttpReceiver) -> None:
     """By the attribute that holds their id in Slack; without it the delivery is dead."""
     channel = _bot(receiver, to=None, address="slack_id")
-    channel.send(_said(text="Hi")._replace(recipient={"slack_id": "U1"}))
+    channel.send(_said(text="Hi").changed(recipient={"slack_id": "U1"}))
     assert receiver.requests[0].json["channel"] == "U1"
     with pytest.raises(GiveUp, match="no-address: the person has no slack_id"):
         channel.send(_said(text="Hi"))

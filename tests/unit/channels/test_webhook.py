@@ -45,7 +45,7 @@ def _delivery(**changes: object) -> Delivery:
         content={"title": "Thanks", "n": 1},
         recipient={"email": "ada@example.com", "plan": "pro"},
     )
-    return made._replace(**changes)  # type: ignore[arg-type]  # fields by name
+    return made.changed(**changes)
 
 
 def _channel(receiver: HttpReceiver, **arguments: object) -> Webhook:
@@ -318,7 +318,7 @@ def test_a_request_that_may_not_be_made_ends_its_delivery(
     channel = Webhook(secrets=[NEW], allow=[receiver.url("")])
     with pytest.raises(GiveUp) as given_up:
         channel.send(
-            _step(receiver.url("/"))._replace(
+            _step(receiver.url("/")).changed(
                 content={**_step(receiver.url("/")).content, **content}
             )
         )

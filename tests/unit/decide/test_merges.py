@@ -337,7 +337,7 @@ def test_a_key_that_was_kept_as_a_number_still_keeps_out(home: Store, stored: st
         ((_, entry),) = session.decided(known.key, "hi", 9)
         assert isinstance(entry, Entry)
         first = session.allocate(1)
-        older = entry._replace(key=first, occasion="old", slot=f"key:{stored}")
+        older = entry.changed(key=first, occasion="old", slot=f"key:{stored}")
         session.flush(_of(older))
     made.track("ping", "ada", {"n": 1001})
     assert made.outcomes == ["entered", "reentry"]

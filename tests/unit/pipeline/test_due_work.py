@@ -122,7 +122,7 @@ def test_a_version_that_cannot_be_read_is_left_alone(made: World) -> None:
     newer = b'{"rule":{"campaign":"cart","whereupon":[{"fly": "to the moon"}]},"segments":{}}'
     with made.home.session() as session:
         (found,) = session.due_entries(after(DAY), 9)
-        entry = found._replace(key=10**6, occasion="m-new", digest="new", due_at=after(1))
+        entry = found.changed(key=10**6, occasion="m-new", digest="new", due_at=after(1))
         changes = Changes(entries={entry.key: entry}, new_entries={entry.key})
         changes.rule_versions["new"] = ("cart", newer)
         session.flush(changes)
@@ -145,9 +145,9 @@ def test_much_that_is_left_alone_keeps_nobody_waiting(made: World) -> None:
         (found,) = session.due_entries(after(DAY), 9)
         first = session.allocate(2 * DUE_LIMIT)
         many = {
-            first + number: found._replace(
+            first + number: found.changed(
                 key=first + number, occasion=f"o-{number}", rule="gone", digest="gone"
-            )._replace(due_at=after(-number))
+            ).changed(due_at=after(-number))
             for number in range(DUE_LIMIT + 1)
         }
         session.flush(Changes(entries=many, new_entries=set(many)))

@@ -63,7 +63,7 @@ def entry(key: int) -> Entry:
 def changed(entry: Entry) -> st.SearchStrategy[Entry]:
     """The same with some values changed."""
     some: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries({}, optional=VALUES)
-    return some.map(lambda values: entry._replace(**values))
+    return some.map(lambda values: entry.changed(**values))
 
 
 @pytest.fixture(scope="module")

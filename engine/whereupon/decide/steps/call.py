@@ -49,10 +49,10 @@ def call_and_wait(
     stand_ins = context.work.settings.stand_ins
     if stand_ins is not None:
         result = stand_ins.get(function) if function is not None else None
-        ended = made._replace(state=DeliveryState.SENT, result=result)
+        ended = made.changed(state=DeliveryState.SENT, result=result)
         return _go_on(context, ended, on_failure, function), made
     waiting = context.stay_until(NEVER, context.mark(MarkKind.WAITS, detail=function))
-    return waiting, made._replace(awaited_by=entry.key)
+    return waiting, made.changed(awaited_by=entry.key)
 
 
 def _go_on(

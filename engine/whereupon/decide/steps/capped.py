@@ -38,7 +38,7 @@ def _over(full: list[FullCap], context: StepContext) -> Entry | str:
         return context.stay_until(due_at, context.mark(MarkKind.CAP, values=values))
     now = reached._replace(values=values)
     trail = tuple(now if mark is reached else mark for mark in entry.trail)
-    return context.stay_until(due_at)._replace(trail=trail)
+    return context.stay_until(due_at).changed(trail=trail)
 
 
 def _waits_until(full: list[FullCap], since: datetime) -> datetime | None:

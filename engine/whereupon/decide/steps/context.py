@@ -36,8 +36,6 @@ from whereupon.templates import Addressee, Content, TemplateError, render_conten
 
 _PENDING, _MARKETING = DeliveryState.PENDING, SendKind.MARKETING  # looked up slowly as attributes
 _COMPLETED = EndReason.COMPLETED
-_new = tuple.__new__  # a named tuple of values that are in its order already
-_NOT_SENT = tuple(Delivery._field_defaults[name] for name in Delivery._fields[15:20])
 """What is noted of a delivery later: its reports, its address, who waits for it, its result and facts."""
 
 
@@ -192,7 +190,7 @@ class StepContext(Unfrozen, gc=False):
         sent = self.made(channel, content, kind, topic, texts, withheld)
         if following != END:
             return self.entry.moved(following, now), sent
-        return self.entry.finished(_new(EntryEnd, (_COMPLETED, now, None, None))), sent
+        return self.entry.finished(EntryEnd(_COMPLETED, now)), sent
 
     def made(
         self,
@@ -213,8 +211,7 @@ class StepContext(Unfrozen, gc=False):
                 rendered = self._rendered(content)
             except TemplateError as error:
                 reason = f"template: {error}"
-        occasion = entry.occasion
-        delivery: tuple[object, ...] = (
+        return Delivery(
             self.work.new_key(),
             step_key(entry, user_id),
             rule.id,
@@ -227,15 +224,12 @@ class StepContext(Unfrozen, gc=False):
             _PENDING if reason is None else DeliveryState.WITHHELD,
             reason,
             0,
-            occasion,
+            entry.occasion,
             kind,
             topic,
-            *_NOT_SENT,
-            texts,
-            rule.exempt if kind is _MARKETING else NO_EXEMPTION,
-            False,
+            texts=texts,
+            exempt=rule.exempt if kind is _MARKETING else NO_EXEMPTION,
         )
-        return _new(Delivery, delivery)
 
     def emit(self, event: str | None, content: Content) -> StepResult:
         """Send a message of the person's into the engine.

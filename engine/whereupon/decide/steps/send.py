@@ -70,7 +70,7 @@ def _noted(after: Entry, effect: StepEffect | None, context: StepContext) -> Ent
         return after
     sent_at = context.now if after.sent_at is None else after.sent_at
     if rule.goal is None or after.watched_until is None:
-        return after._replace(sent_at=sent_at)
+        return after.changed(sent_at=sent_at)
     key = {"delivery": effect.idempotency_key}
     mark = context.mark(MarkKind.SENT, detail=effect.channel, values=key)
-    return after.marked(mark)._replace(sent_at=sent_at)
+    return after.marked(mark).changed(sent_at=sent_at)

@@ -19,7 +19,7 @@ def run_split(step: Split, context: StepContext) -> StepResult:
         label = arm_for(step, user_id)
         taken[step.split] = label
     mark = context.mark(MarkKind.ARM, arm=label, detail=step.split)
-    return context.into_arm(label, mark)._replace(arms=written_arms(taken)), None
+    return context.into_arm(label, mark).changed(arms=written_arms(taken)), None
 
 
 def arm_for(step: Split, user_id: str) -> str:

@@ -213,8 +213,8 @@ class MemorySession(Questions, DueWork):
         """In the order of the index."""
         taken = self._waiting("pending", channel, until, limit)
         held = self._waiting("held", channel, LAST_INSTANT, limit - len(taken))
-        taken += [each._replace(state=DeliveryState.PENDING, reason=None) for each in held]
-        leased = (each._replace(due_at=leased_until, is_leased=True) for each in taken)
+        taken += [each.changed(state=DeliveryState.PENDING, reason=None) for each in held]
+        leased = (each.changed(due_at=leased_until, is_leased=True) for each in taken)
         self._in.deliveries.put(*leased)
         return taken
 
@@ -257,7 +257,7 @@ class MemorySession(Questions, DueWork):
     def note_address(self, key: int, digest: bytes) -> None:
         """By key."""
         found = self._in.deliveries.some([key])
-        self._in.deliveries.put(*(each._replace(address_digest=digest) for each in found))
+        self._in.deliveries.put(*(each.changed(address_digest=digest) for each in found))
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """By key."""
@@ -266,10 +266,10 @@ class MemorySession(Questions, DueWork):
                 self._settle_halted(end)
             if end.result is not None:
                 found = self._in.deliveries.some([end.key])
-                self._in.deliveries.put(*(each._replace(result=end.result) for each in found))
+                self._in.deliveries.put(*(each.changed(result=end.result) for each in found))
             for entry in self._in.entries.some([] if end.wakes is None else [end.wakes]):
                 if entry.is_inside and entry.due_at == records.NEVER:
-                    self._in.entries.put(entry._replace(due_at=end.due_at))
+                    self._in.entries.put(entry.changed(due_at=end.due_at))
 
     def revive(self, key: int, due_at: datetime) -> bool:
         """By key."""
@@ -279,8 +279,8 @@ class MemorySession(Questions, DueWork):
     def _try(self, state: DeliveryState, end: Settlement) -> bool:
         found = [each for each in self._in.deliveries.some([end.key]) if each.state is state]
         for was in found:
-            ended = was._replace(state=end.state, attempts=end.attempts, reason=end.reason)
-            self._in.deliveries.put(ended._replace(due_at=end.due_at, is_leased=False))
+            ended = was.changed(state=end.state, attempts=end.attempts, reason=end.reason)
+            self._in.deliveries.put(ended.changed(due_at=end.due_at, is_leased=False))
         return bool(found)
 
     def _settle_halted(self, end: Settlement) -> None:
@@ -291,7 +291,7 @@ class MemorySession(Questions, DueWork):
             self._try(DeliveryState.WITHHELD, end)
         for was in self._in.deliveries.some([end.key]):
             if was.state is DeliveryState.WITHHELD:
-                self._in.deliveries.put(was._replace(is_leased=False))
+                self._in.deliveries.put(was.changed(is_leased=False))
 
     def count_prunable(self, cutoff: records.RetentionCutoff) -> records.PruneStep:
         """By table."""
@@ -316,7 +316,7 @@ class MemorySession(Questions, DueWork):
         emptied = [key for action, key in actions if action is PruneAction.EMPTY]
         table.drop(*gone)
         table.put(
-            *(entry._replace(facts=records.NOTHING, trail=()) for entry in table.some(emptied))
+            *(entry.changed(facts=records.NOTHING, trail=()) for entry in table.some(emptied))
         )
         cursor = keys[-1] if len(keys) == reach else None
         return records.PruneStep(len(gone), len(emptied), cursor)

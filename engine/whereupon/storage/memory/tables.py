@@ -5,12 +5,11 @@ Every change of a row goes through its `Table`. Rows are never copied; columns a
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from operator import attrgetter
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from whereupon.errors import StoreError
-from whereupon.messages.frozen import Frozen
+from whereupon.messages.frozen import with_changes
 
 R = TypeVar("R")
 
@@ -224,7 +223,7 @@ class Table(Generic[R]):
         """Give the rows of one person to another."""
         for row in self.of(loser):
             self.drop(self._key(row))
-            self.put(_with(row, self.owner, survivor))
+            self.put(with_changes(row, **{self.owner: survivor}))
 
     def _forget(self, made: Mapping[Any, R], _nothing: object) -> None:
         """Set back what `add` did."""
@@ -276,13 +275,3 @@ def _met_twice(known: Iterable[object], more: Iterable[object]) -> object:
 def _conflict(value: object) -> StoreError:
     name = value[-1] if isinstance(value, tuple) else value
     return StoreError(code="conflict", reason=f"there is one called {name!r} already")
-
-
-def _with(row: Any, name: str, value: object) -> Any:  # the row's own type
-    """The same row with another value of one field."""
-    change = {name: value}
-    if isinstance(row, Frozen):
-        return row.changed(**change)
-    if isinstance(row, tuple):
-        return cast("Any", row)._replace(**change)
-    return replace(row, **change)

@@ -85,7 +85,7 @@ def _write_reports(changes: Changes, to: Schema) -> None:
     for report in changes.reports:
         metrics, keys = from_bits(report.bits), to.idempotency_keys.keys(report.subject)
         sent = to.deliveries.some(keys)
-        to.deliveries.put(*(each._replace(reports=each.reports | metrics) for each in sent))
+        to.deliveries.put(*(each.changed(reports=each.reports | metrics) for each in sent))
 
 
 def _write_operations(changes: Changes, to: Schema) -> None:
@@ -165,13 +165,11 @@ def _write_entries(changes: Changes, to: Schema) -> None:
     new = changes.new_entries
     for was in to.entries.some(changes.entries.keys() - new):  # first: they may free a slot
         now = changes.entries[was.key]
-        moved = was._replace(person_key=now.person_key, slot=now.slot, facts=now.facts)
-        moved = moved._replace(digest=now.digest, operations=now.operations)
-        step = moved._replace(state=now.state, address=now.address, due_at=now.due_at)
-        step = step._replace(ended=now.ended, trail=now.trail, arms=now.arms, sent_at=now.sent_at)
-        to.entries.put(
-            step._replace(watched_until=now.watched_until, converted_at=now.converted_at)
-        )
+        moved = was.changed(person_key=now.person_key, slot=now.slot, facts=now.facts)
+        moved = moved.changed(digest=now.digest, operations=now.operations)
+        step = moved.changed(state=now.state, address=now.address, due_at=now.due_at)
+        step = step.changed(ended=now.ended, trail=now.trail, arms=now.arms, sent_at=now.sent_at)
+        to.entries.put(step.changed(watched_until=now.watched_until, converted_at=now.converted_at))
     to.entries.add(*(entry for key, entry in changes.entries.items() if key in new))
     to.deliveries.add(*changes.deliveries)
     to.time_skips.add(*changes.time_skips)
@@ -194,7 +192,7 @@ def _turn(
     """Put the delivery of a key into a state, if it is in one of those."""
     for each in to.deliveries.some(to.idempotency_keys.keys(name)):
         if each.state in states:
-            to.deliveries.put(each._replace(state=state, reason=reason))
+            to.deliveries.put(each.changed(state=state, reason=reason))
 
 
 def _erase(changes: Changes, to: Schema) -> None:
@@ -272,14 +270,14 @@ def _blank_opened(gone: set[int], messages: set[int], to: Schema) -> None:
     for entry in opened:
         seen = tuple(mark._replace(values=records.NO_VALUES) for mark in entry.trail)
         name = erased_name(entry.occasion)
-        to.entries.put(entry._replace(occasion=name, facts={}, trail=seen))
+        to.entries.put(entry.changed(occasion=name, facts={}, trail=seen))
     for sent in deliveries:
-        blank = sent._replace(occasion=None, content={}, result=None)
+        blank = sent.changed(occasion=None, content={}, result=None)
         if sent.state in WAITING:
-            blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
+            blank = blank.changed(state=DeliveryState.WITHHELD, reason="erased")
             waiting = to.entries.some([] if sent.awaited_by is None else [sent.awaited_by])
             woken = (e for e in waiting if e.due_at == records.NEVER)
-            to.entries.put(*(e._replace(due_at=e.entered_at) for e in woken))
+            to.entries.put(*(e.changed(due_at=e.entered_at) for e in woken))
         to.deliveries.put(blank)
 
 

@@ -253,7 +253,7 @@ class SqlDueWork(SqlReads, DueWork):
             )
             found = list(map(rule_rows.delivery_from, held))
             self._writes.take_held(found, as_micros(leased_until))
-            taken += [d._replace(state=DeliveryState.PENDING, reason=None) for d in found]
+            taken += [d.changed(state=DeliveryState.PENDING, reason=None) for d in found]
         return taken
 
     def hold_deliveries(self, channel: str, until: datetime, limit: int) -> int:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final, TypeAlias, TypeVar
 
 from whereupon.messages.codec import object_text
+from whereupon.messages.frozen import as_tuple
 from whereupon.messages.metrics import as_bits
 from whereupon.messages.times import all_as_micros, as_micros
 from whereupon.records import Delivery, Entry, EntryEnd, Exemption, SendKind
@@ -18,7 +19,7 @@ _NO_END: Final = (None, None, None, None)
 
 def entry_columns(entries: Sequence[Entry]) -> list[Column]:
     """The columns of entries' rows; of at least one entry."""
-    columns = [*zip(*entries, strict=True)]
+    columns = [*zip(*map(as_tuple, entries), strict=True)]
     timestamps, arrivals, retroactive, slots, states, addresses, due, facts = columns[6:14]
     depths, message_keys, sources, ends, operations, trails, arms, *passed = columns[14:]
     return [
@@ -44,14 +45,14 @@ def entry_columns(entries: Sequence[Entry]) -> list[Column]:
 
 def _end_columns(ends: Sequence[EntryEnd | None]) -> Sequence[Column]:
     """When entries ended, why, by what in words, by which message; nothing of those that run."""
-    known = [_NO_END if each is None else each for each in ends]
+    known = [_NO_END if each is None else as_tuple(each) for each in ends]
     reasons, instants, details, message_ids = zip(*known, strict=True)
     return _micros(instants), _given(reasons, str), details, message_ids
 
 
 def delivery_columns(deliveries: Sequence[Delivery]) -> list[Column]:
     """The columns of deliveries' rows; of at least one delivery."""
-    columns = [*zip(*deliveries, strict=True)]
+    columns = [*zip(*map(as_tuple, deliveries), strict=True)]
     due, contents, recipients, states, reasons, attempts, occasions, kinds = columns[6:14]
     topics, reports, addresses, awaited_by, results, _, texts, exempt, leased = columns[14:]
     return [

@@ -22,7 +22,7 @@ class CountedSendsContract:
     def test_what_waits_or_was_sent_counts_from_when_it_was(self, store: Store) -> None:
         """Sends of the persons that are asked for, later than the instant; nothing withheld or dead."""
         states = dict(enumerate(DeliveryState, 1))
-        made = [delivery(key)._replace(state=state) for key, state in states.items()]
+        made = [delivery(key).changed(state=state) for key, state in states.items()]
         edges = [delivery(20, due_at=after(-1)), delivery(21, due_at=after(90), owner=BOB)]
         save(store, Changes(deliveries=[*made, *edges]))
         counted = {key for key, each in states.items() if each in (*WAITING, DeliveryState.SENT)}
@@ -40,7 +40,7 @@ class CountedSendsContract:
     def test_only_marketing_counts(self, store: Store) -> None:
         """What is transactional or internal takes no place."""
         kinds = enumerate(SendKind, 1)
-        save(store, Changes(deliveries=[delivery(k)._replace(kind=kind) for k, kind in kinds]))
+        save(store, Changes(deliveries=[delivery(k).changed(kind=kind) for k, kind in kinds]))
         with store.session() as session:
             assert [s.idempotency_key for s in session.counted_sends([ADA], after(-1))] == ["i-1"]
             assert [s.idempotency_key for s in session.sends_before([9, 3], NOON).get(3, ())] == [
@@ -108,13 +108,13 @@ class CountedSendsContract:
         """What was sent lately, and what waits and was made earlier, however long ago; never itself, nor another's."""
         made = [
             delivery(1, due_at=after(-99)),
-            delivery(2)._replace(state=DeliveryState.SENT),
-            delivery(3)._replace(state=DeliveryState.HELD),
+            delivery(2).changed(state=DeliveryState.SENT),
+            delivery(3).changed(state=DeliveryState.HELD),
             delivery(4),
-            delivery(5)._replace(state=DeliveryState.DEAD),
+            delivery(5).changed(state=DeliveryState.DEAD),
             delivery(6, owner=BOB),
-            delivery(7)._replace(state=DeliveryState.SENT),
-            delivery(8, due_at=after(-1))._replace(state=DeliveryState.SENT),
+            delivery(7).changed(state=DeliveryState.SENT),
+            delivery(8, due_at=after(-1)).changed(state=DeliveryState.SENT),
         ]
         save(store, Changes(deliveries=made))
         with store.session() as session:

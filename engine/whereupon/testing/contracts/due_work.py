@@ -69,14 +69,14 @@ class DueWorkContract:
     def test_due_entries_come_by_due_time_then_key(self, store: Store) -> None:
         """Those due at the instant itself belong to it; no more than asked for."""
         due = {1: 30, 2: 10, 3: 20, 4: 10, 5: 31}
-        save_entries(store, *(entry(k)._replace(due_at=after(s)) for k, s in due.items()))
+        save_entries(store, *(entry(k).changed(due_at=after(s)) for k, s in due.items()))
         with store.session() as session:
             assert [e.key for e in session.due_entries(after(30), 10)] == [2, 4, 3, 1]
             assert [e.key for e in session.due_entries(after(30), 3)] == [2, 4, 3]
 
     def test_due_entries_are_taken(self, store: Store) -> None:
         """Nobody else being about, all that are due are there to be taken."""
-        waiting = [entry(k)._replace(due_at=after(k)) for k in (1, 2, 3)]
+        waiting = [entry(k).changed(due_at=after(k)) for k in (1, 2, 3)]
         save(store, Changes(persons={ADA: person()}))
         save_entries(store, *waiting)
         with store.session() as session:
@@ -88,7 +88,7 @@ class DueWorkContract:
         """However much others have due before; the order and the limit are as of all."""
         due = {1: ("a", 1), 2: ("b", 2), 3: ("c", 3), 4: ("b", 4), 5: ("c", 60), 6: ("a", 5)}
         waiting = {
-            key: entry(key)._replace(digest=digest, due_at=after(seconds))
+            key: entry(key).changed(digest=digest, due_at=after(seconds))
             for key, (digest, seconds) in due.items()
         }
         save(store, Changes(persons={ADA: person()}))
@@ -108,9 +108,9 @@ class DueWorkContract:
         """Not those whose entries have all ended."""
         with store.session() as session:
             assert session.waiting_versions() == []
-        ended = entry(4)._replace(digest="d0", state=EntryState.COMPLETED, due_at=None)
-        soon = entry(2)._replace(digest="d2", rule="shoes", due_at=after(5))
-        late = entry(3)._replace(digest="d2", rule="shoes", due_at=LAST)
+        ended = entry(4).changed(digest="d0", state=EntryState.COMPLETED, due_at=None)
+        soon = entry(2).changed(digest="d2", rule="shoes", due_at=after(5))
+        late = entry(3).changed(digest="d2", rule="shoes", due_at=LAST)
         save_entries(store, entry(1), soon, late, ended)
         with store.session() as session:
             assert session.waiting_versions() == [
@@ -124,13 +124,13 @@ class DueWorkContract:
         """With the soonest time; what has been sent does not count, nor do entries and runs."""
         with store.session() as session:
             assert session.waiting_channels() == WaitingChannels({}, frozenset())
-        sent = delivery(1)._replace(state=DeliveryState.SENT)
+        sent = delivery(1).changed(state=DeliveryState.SENT)
         save_entries(store, entry(2))
         save(store, Changes(deliveries=[sent], runs={("news", "a"): run("a")}))
         with store.session() as session:
             assert session.waiting_channels() == WaitingChannels({}, frozenset())
         later = [delivery(key, due_at=after(due)) for key, due in ((2, 50), (3, 40))]
-        save(store, Changes(deliveries=[*later, delivery(4)._replace(channel="email")]))
+        save(store, Changes(deliveries=[*later, delivery(4).changed(channel="email")]))
         with store.session() as session:
             expected = {"push": after(40), "email": NOON}
             assert session.waiting_channels() == WaitingChannels(expected, frozenset())
@@ -212,7 +212,7 @@ class DueWorkContract:
         ends = [Settlement(1, DeliveryState.SENT, 1, NOON, None), retry, replace(retry, key=9)]
         with store.session() as session:
             session.settle(ends)
-        waiting = delivery(2, due_at=after(30))._replace(attempts=1, reason="timeout")
+        waiting = delivery(2, due_at=after(30)).changed(attempts=1, reason="timeout")
         with store.session() as session:
             assert session.deliveries([DeliveryState.SENT], 9)[0].attempts == 1
             assert session.lease_deliveries("push", after(29), LAST, 9) == []
@@ -220,8 +220,8 @@ class DueWorkContract:
 
     def test_only_what_is_pending_is_settled(self, store: Store) -> None:
         """What was withheld, or had its end, while a try was under way stays as it is."""
-        withheld = delivery(1)._replace(state=DeliveryState.WITHHELD, reason="erased")
-        ended = delivery(2)._replace(state=DeliveryState.DEAD, reason="gone")
+        withheld = delivery(1).changed(state=DeliveryState.WITHHELD, reason="erased")
+        ended = delivery(2).changed(state=DeliveryState.DEAD, reason="gone")
         save(store, Changes(deliveries=[withheld, ended, delivery(3)]))
         retry = Settlement(1, DeliveryState.PENDING, 1, after(30), "timeout")
         for ends in ([retry], [retry, replace(retry, key=2), replace(retry, key=3)]):
@@ -237,11 +237,11 @@ class DueWorkContract:
 
     def test_who_waits_for_a_delivery_is_due_at_its_end(self, store: Store) -> None:
         """Running or paused; not at a try that failed, nor who waits for a time or has ended."""
-        waiting = {k: entry(k)._replace(due_at=NEVER) for k in (1, 2, 3)}
-        waiting[2] = waiting[2]._replace(state=EntryState.PAUSED)
-        others = {4: entry(4), 5: entry(5)._replace(state=EntryState.EXITED, due_at=None)}
+        waiting = {k: entry(k).changed(due_at=NEVER) for k in (1, 2, 3)}
+        waiting[2] = waiting[2].changed(state=EntryState.PAUSED)
+        others = {4: entry(4), 5: entry(5).changed(state=EntryState.EXITED, due_at=None)}
         save_entries(store, *waiting.values(), *others.values())
-        asked = [delivery(9 - k)._replace(awaited_by=k) for k in (*waiting, *others)]
+        asked = [delivery(9 - k).changed(awaited_by=k) for k in (*waiting, *others)]
         save(store, Changes(deliveries=asked))
         sent, dead, retry = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.PENDING
         ends = zip((1, 2, 3, 4, 5), (sent, dead, retry, sent, sent), strict=True)
@@ -258,8 +258,8 @@ class DueWorkContract:
 
     def test_only_what_is_dead_is_revived(self, store: Store) -> None:
         """Once: the second caller finds it pending, or sent."""
-        ended = delivery(1)._replace(state=DeliveryState.DEAD, attempts=8, reason="gone")
-        sent = delivery(2)._replace(state=DeliveryState.SENT)
+        ended = delivery(1).changed(state=DeliveryState.DEAD, attempts=8, reason="gone")
+        sent = delivery(2).changed(state=DeliveryState.SENT)
         save(store, Changes(deliveries=[ended, sent]))
         with store.session() as session:
             assert [session.revive(key, after(5)) for key in (1, 1, 2, 9)] == [True, *[False] * 3]
@@ -268,7 +268,7 @@ class DueWorkContract:
 
     def test_deliveries_are_leased_by_channel(self, store: Store) -> None:
         """Those of others stay as they are, and when the next is due is told by channel, too."""
-        mail = delivery(1, due_at=after(-2))._replace(channel="email")
+        mail = delivery(1, due_at=after(-2)).changed(channel="email")
         push, later = delivery(2, due_at=after(-1)), delivery(3, due_at=after(9))
         save(store, Changes(deliveries=[mail, push, later]))
         with store.session() as session:
@@ -282,8 +282,8 @@ class DueWorkContract:
         self, store: Store
     ) -> None:
         """In steps; who has the channel leases it like what is pending, as it was."""
-        mails = [delivery(key)._replace(channel="email") for key in (1, 2, 3)]
-        future = delivery(4, due_at=after(1))._replace(channel="email")
+        mails = [delivery(key).changed(channel="email") for key in (1, 2, 3)]
+        future = delivery(4, due_at=after(1)).changed(channel="email")
         save(store, Changes(deliveries=[*mails, future, delivery(5)]))
         with store.session() as session:
             held_in_steps = [session.hold_deliveries("email", NOON, 2) for _ in range(3)]
@@ -301,7 +301,7 @@ class DueWorkContract:
     def test_a_delivery_is_looked_at_again_with_its_person(self, store: Store) -> None:
         """Its state and the end of its lease, and the person's attributes, all as they are now."""
         ada = Person(ADA, "ada", NOON, {"email": "ada@example.com"})
-        save(store, Changes(persons={ADA: ada}, deliveries=[delivery(1), delivery(2)._replace(person_key=99)]))  # fmt: skip
+        save(store, Changes(persons={ADA: ada}, deliveries=[delivery(1), delivery(2).changed(person_key=99)]))  # fmt: skip
         with store.session() as session:
             session.lease_deliveries("push", NOON, after(60), 9)
             pending = DeliveryState.PENDING

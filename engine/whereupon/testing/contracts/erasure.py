@@ -96,7 +96,7 @@ class ErasureContract:
         save(store, all_of(BOB, start=20))
         before = seen(store)
         save(store, all_of(ADA, start=10))
-        sent = delivery(15)._replace(state=DeliveryState.SENT)
+        sent = delivery(15).changed(state=DeliveryState.SENT)
         save(store, Changes(deliveries=[sent], messages=[message(16)]))
         save(store, Changes(erased_persons=[ADA]))
         assert seen(store) == before
@@ -185,17 +185,17 @@ class ErasureContract:
         save(store, all_of(ADA, start=10))
         bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
         save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
-        opened = entry(30, owner=BOB)._replace(message_key=10, occasion="m-10")
+        opened = entry(30, owner=BOB).changed(message_key=10, occasion="m-10")
         other = entry(31, owner=BOB)
         save_entries(store, opened, other)
-        sent = delivery(32, owner=BOB)._replace(occasion="m-10", state=state)
+        sent = delivery(32, owner=BOB).changed(occasion="m-10", state=state)
         save(store, Changes(deliveries=[sent]))
         save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
             kept = {each.key: each for each in session.active_entries([BOB])}
             (blank,) = session.deliveries(tuple(DeliveryState), 9)
         assert kept[31] == other
-        assert kept[30] == opened._replace(facts={}, occasion=erased_name("m-10"))
+        assert kept[30] == opened.changed(facts={}, occasion=erased_name("m-10"))
         assert (blank.message_id, blank.content, blank.state) == (None, {}, DeliveryState.WITHHELD)
 
     def test_who_waits_for_a_delivery_that_is_blanked_goes_on(self, store: Store) -> None:
@@ -203,15 +203,15 @@ class ErasureContract:
         save(store, all_of(ADA, start=10))
         bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
         save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
-        opened = entry(30, owner=BOB)._replace(message_key=10, occasion="m-10")
-        of_a_run = opened._replace(key=31, rule="news", message_key=0)
+        opened = entry(30, owner=BOB).changed(message_key=10, occasion="m-10")
+        of_a_run = opened.changed(key=31, rule="news", message_key=0)
         passed = Mark(MarkKind.RAN, "0", NOON, None, "score", {"result": [{"of": "ada"}]})
         trail = (passed, Mark(MarkKind.WAITS, "1", NOON, detail="score"))
-        waiting = [each._replace(due_at=NEVER, trail=trail) for each in (opened, of_a_run)]
+        waiting = [each.changed(due_at=NEVER, trail=trail) for each in (opened, of_a_run)]
         save_entries(store, *waiting)
         started = replace(run("m-10"), message_key=10)
         asked = [
-            delivery(key, owner=BOB)._replace(rule=each.rule, occasion="m-10", awaited_by=each.key)
+            delivery(key, owner=BOB).changed(rule=each.rule, occasion="m-10", awaited_by=each.key)
             for key, each in zip((32, 33), waiting, strict=True)
         ]
         save(store, Changes(runs={("news", "m-10"): started}, deliveries=asked))
@@ -227,12 +227,12 @@ class ErasureContract:
         """Neither what opened it nor what it passed."""
         passed = Mark(MarkKind.RAN, "0", NOON, None, "score", {"result": {"of": "ada"}})
         end = EntryEnd(EndReason.COMPLETED, NOON)
-        old = entry(1, slot="once")._replace(trail=(passed,)).finished(end)
+        old = entry(1, slot="once").changed(trail=(passed,)).finished(end)
         save_entries(store, old)
         with store.session() as session:
             cutoff = RetentionCutoff(RetainedKind.ENTRIES, after(1), NOON)
             assert session.prune(cutoff, 0, 9) == PruneStep(0, emptied=1)
-            assert session.entries([1]) == [old._replace(facts={}, trail=())]
+            assert session.entries([1]) == [old.changed(facts={}, trail=())]
 
     def test_a_message_set_aside_comes_back_exactly(self, store: Store) -> None:
         """Newest first, until it is taken again; set aside anew, it is there once."""

@@ -115,7 +115,7 @@ class InboxContract:
         save(store, all_of(ADA, start=10))
         bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
         save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
-        opened = entry(30, owner=BOB)._replace(rule="socks", message_key=10, occasion="m-10")
+        opened = entry(30, owner=BOB).changed(rule="socks", message_key=10, occasion="m-10")
         save_entries(store, opened)
         news = replace(run("m-10"), message_key=10)
         save(store, Changes(runs={("news", "m-10"): news}))

@@ -75,8 +75,8 @@ class OperationsContract:
         """It keeps its due time and what operators did; resumed, it is due again."""
         save(store, Changes(persons={ADA: person()}))
         waiting = entry(1)
-        save_entries(store, waiting, entry(2)._replace(due_at=after(90)))
-        paused = waiting._replace(state=EntryState.PAUSED, operations=(_PAUSED, _MOVED))
+        save_entries(store, waiting, entry(2).changed(due_at=after(90)))
+        paused = waiting.changed(state=EntryState.PAUSED, operations=(_PAUSED, _MOVED))
         save(store, Changes(entries={1: paused}, before={1: waiting}))
         with store.session() as session:
             assert session.entries([1]) == [paused]
@@ -91,7 +91,7 @@ class OperationsContract:
     def test_an_entry_is_moved_to_another_version(self, store: Store) -> None:
         """It waits there until the same time."""
         save_entries(store, entry(1))
-        moved = entry(1)._replace(digest="d2", address="4", operations=(_MOVED,))
+        moved = entry(1).changed(digest="d2", address="4", operations=(_MOVED,))
         save(store, Changes(entries={1: moved}))
         with store.session() as session:
             assert session.entries([1, 7]) == [moved]
@@ -102,7 +102,7 @@ class OperationsContract:
         self, store: Store, state: DeliveryState
     ) -> None:
         """Nobody leases it meanwhile; what has its end stays as it is."""
-        made = [delivery(1)._replace(state=state, reason="x"), delivery(2)._replace(state=DeliveryState.SENT)]  # fmt: skip
+        made = [delivery(1).changed(state=state, reason="x"), delivery(2).changed(state=DeliveryState.SENT)]  # fmt: skip
         save(store, Changes(deliveries=made))
         save(store, Changes(halted=dict.fromkeys(("i-1", "i-2", "i-3"), True)))
         with store.session() as session:
@@ -165,11 +165,11 @@ class OperationsContract:
         save_entries(
             store,
             entry(1),
-            entry(2)._replace(state=EntryState.PAUSED),
-            entry(3)._replace(state=EntryState.EXITED, due_at=None, ended=_OVER),
+            entry(2).changed(state=EntryState.PAUSED),
+            entry(3).changed(state=EntryState.EXITED, due_at=None, ended=_OVER),
             entry(4, rule="news"),
-            entry(5, owner=BOB)._replace(digest="d2"),
-            entry(6, owner=BOB, rule="news")._replace(address="3"),
+            entry(5, owner=BOB).changed(digest="d2"),
+            entry(6, owner=BOB, rule="news").changed(address="3"),
         )
         met, after_key = list[int](), 0
         for _ in range(9):
@@ -187,10 +187,10 @@ class OperationsContract:
         save_entries(
             store,
             entry(1),
-            entry(2)._replace(due_at=after(30)),
-            entry(3)._replace(state=EntryState.PAUSED),
-            entry(4)._replace(state=EntryState.COMPLETED, due_at=None),
-            entry(5, rule="news")._replace(address="2"),
+            entry(2).changed(due_at=after(30)),
+            entry(3).changed(state=EntryState.PAUSED),
+            entry(4).changed(state=EntryState.COMPLETED, due_at=None),
+            entry(5, rule="news").changed(address="2"),
         )
         socks = [
             EntryCount("socks", "d1", "1", EntryState.ACTIVE, 2, after(30)),
@@ -234,19 +234,17 @@ class OperationsContract:
     def test_what_a_run_has_made_is_found_by_state(self, store: Store) -> None:
         """Entries and deliveries of other runs and rules are left alone."""
         made = [
-            entry(1)._replace(rule="news", occasion="news:june"),
-            entry(2, owner=BOB)._replace(
-                rule="news", occasion="news:june", state=EntryState.PAUSED
-            ),
-            entry(3)._replace(rule="news", occasion="news:july"),
+            entry(1).changed(rule="news", occasion="news:june"),
+            entry(2, owner=BOB).changed(rule="news", occasion="news:june", state=EntryState.PAUSED),
+            entry(3).changed(rule="news", occasion="news:july"),
         ]
         save_entries(store, *made)
         states = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.PAUSED)
         sent = [
-            delivery(k)._replace(rule="news", occasion="news:june", state=state)
+            delivery(k).changed(rule="news", occasion="news:june", state=state)
             for k, state in enumerate((*states, DeliveryState.SENT, DeliveryState.DEAD), 1)
         ]
-        other = delivery(9)._replace(rule="news", occasion="news:july")
+        other = delivery(9).changed(rule="news", occasion="news:july")
         save(store, Changes(deliveries=[*sent, other]))
         with store.session() as session:
             of = ("news", "news:june")

@@ -49,7 +49,7 @@ class PagesContract:
         """By state, channel, rule and person, newest first, behind a key; each combination."""
         states = tuple(DeliveryState)
         made = [
-            delivery(k, owner=ADA if k % 2 else BOB)._replace(
+            delivery(k, owner=ADA if k % 2 else BOB).changed(
                 state=states[k % len(states)],
                 channel=("push", "email")[k % 3 == 0],
                 rule=f"rule-{k % 4}",
@@ -79,7 +79,7 @@ class PagesContract:
     def test_a_page_of_deliveries_looks_no_further_than_it_may(self, store: Store) -> None:
         """All pages together have all that is meant, in order, whatever the limit and the reach."""
         made = [
-            delivery(k)._replace(state=DeliveryState.SENT, channel=("push", "sms")[k % 7 == 0])
+            delivery(k).changed(state=DeliveryState.SENT, channel=("push", "sms")[k % 7 == 0])
             for k in range(1, 40)
         ]
         save(store, Changes(deliveries=made))

@@ -54,8 +54,8 @@ class QuestionsContract:
     def test_decisions_come_newest_message_first(self, store: Store) -> None:
         """Entries and skips of that person and that rule, each with the message that met it."""
         messages = [message(k, at=after(k)) for k in (1, 2, 3, 4)]
-        entered = entry(3)._replace(timestamp=after(3))
-        scheduled = entry(9)._replace(timestamp=after(2.5), message_key=0, occasion="news@1")
+        entered = entry(3).changed(timestamp=after(3))
+        scheduled = entry(9).changed(timestamp=after(2.5), message_key=0, occasion="news@1")
         met = [skips(1), skips(2), skips(4, rule="shoes")]
         save(store, Changes(messages=messages, skips=met))
         save_entries(store, entered, scheduled, entry(8, owner=BOB))
@@ -95,11 +95,11 @@ class QuestionsContract:
         """What was sent to them, who converted, and who still may; by when they were opened."""
         save_entries(
             store,
-            entry(1)._replace(arms="june=a", sent_at=NOON, converted_at=after(3)),
-            entry(2)._replace(arms="june=a", watched_until=after(9)),
-            entry(3)._replace(arms="june=a", watched_until=after(4)),
-            entry(4)._replace(state=EntryState.HELD_OUT, due_at=None, converted_at=NOON),
-            entry(5)._replace(entered_at=after(60)),
+            entry(1).changed(arms="june=a", sent_at=NOON, converted_at=after(3)),
+            entry(2).changed(arms="june=a", watched_until=after(9)),
+            entry(3).changed(arms="june=a", watched_until=after(4)),
+            entry(4).changed(state=EntryState.HELD_OUT, due_at=None, converted_at=NOON),
+            entry(5).changed(entered_at=after(60)),
             entry(6, rule="shoes"),
         )
         with store.session() as session:
@@ -119,19 +119,19 @@ class QuestionsContract:
             (dead, "no-address: none"), (dead, "the person has no email"), (dead, "no-device: x"),
             (dead, "cap"), (pending, "quiet"), (pending, "cap"), (pending, None),
         ]  # fmt: skip
-        made = [delivery(n)._replace(state=s, reason=r) for n, (s, r) in enumerate(said, 1)]
-        made.append(delivery(20, due_at=after(60))._replace(state=withheld, reason="cap"))
+        made = [delivery(n).changed(state=s, reason=r) for n, (s, r) in enumerate(said, 1)]
+        made.append(delivery(20, due_at=after(60)).changed(state=withheld, reason="cap"))
         save(
             store,
-            Changes(deliveries=[*made, made[0]._replace(key=21, idempotency_key="i", rule="x")]),
+            Changes(deliveries=[*made, made[0].changed(key=21, idempotency_key="i", rule="x")]),
         )
         quiet, cap = Mark(MarkKind.QUIET, "0", NOON), Mark(MarkKind.CAP, "0", NOON)
         save_entries(
             store,
-            entry(1)._replace(address="0", trail=(quiet,)),
-            entry(2)._replace(address="0", trail=(quiet, cap)),
-            entry(3)._replace(address="1", trail=(quiet,)),
-            entry(4)._replace(address="0", trail=(cap,), state=EntryState.EXITED, due_at=None),
+            entry(1).changed(address="0", trail=(quiet,)),
+            entry(2).changed(address="0", trail=(quiet, cap)),
+            entry(3).changed(address="1", trail=(quiet,)),
+            entry(4).changed(address="0", trail=(cap,), state=EntryState.EXITED, due_at=None),
         )
         with store.session() as session:
             assert session.held_back("socks", None, after(60)) == {
@@ -219,7 +219,7 @@ class QuestionsContract:
     ) -> None:
         """Whatever became of them, oldest first; nobody else's, and of no other occasion."""
         made = [
-            delivery(key, owner=owner)._replace(occasion=occasion, state=state)
+            delivery(key, owner=owner).changed(occasion=occasion, state=state)
             for key, owner, occasion, state in (
                 (4, ADA, "m-1", DeliveryState.SENT),
                 (3, ADA, "m-2", DeliveryState.WITHHELD),
@@ -245,8 +245,8 @@ class QuestionsContract:
 
     def test_dead_deliveries_are_counted_and_revived_by_what_they_are(self, store: Store) -> None:
         """By channel, rule and the time of their death; in steps."""
-        dead = [delivery(key, due_at=after(key))._replace(state=DeliveryState.DEAD, attempts=9, reason="x") for key in (1, 2, 3)]  # fmt: skip
-        dead[1] = dead[1]._replace(channel="email", rule="news")
+        dead = [delivery(key, due_at=after(key)).changed(state=DeliveryState.DEAD, attempts=9, reason="x") for key in (1, 2, 3)]  # fmt: skip
+        dead[1] = dead[1].changed(channel="email", rule="news")
         save(store, Changes(deliveries=[*dead, delivery(4, due_at=LAST)]))
         with store.session() as session:
             for which, count in (
@@ -268,8 +268,8 @@ class QuestionsContract:
     def test_what_has_not_come_to_its_end_is_counted_by_channel(self, store: Store) -> None:
         """Pending, held, paused and dead, with the earliest time; what was sent or withheld is over."""
         states = [*DeliveryState, DeliveryState.PENDING]
-        made = [delivery(key, due_at=after(key))._replace(state=state) for key, state in enumerate(states, 1)]  # fmt: skip
-        save(store, Changes(deliveries=[*made, delivery(9)._replace(channel="email")]))
+        made = [delivery(key, due_at=after(key)).changed(state=state) for key, state in enumerate(states, 1)]  # fmt: skip
+        save(store, Changes(deliveries=[*made, delivery(9).changed(channel="email")]))
         with store.session() as session:
             backlog = session.backlog()
         assert sorted(backlog) == [
@@ -282,7 +282,7 @@ class QuestionsContract:
 
     def test_deliveries_are_listed_newest_first(self, store: Store) -> None:
         """In the states asked for, no more than asked for."""
-        dead = delivery(2)._replace(state=DeliveryState.DEAD)
+        dead = delivery(2).changed(state=DeliveryState.DEAD)
         save(store, Changes(deliveries=[delivery(3), delivery(1), dead]))
         with store.session() as session:
             both = session.deliveries([DeliveryState.DEAD, DeliveryState.PENDING], 2)
@@ -319,7 +319,7 @@ class QuestionsContract:
 
     def test_what_messages_led_to_is_found_by_their_keys(self, store: Store) -> None:
         """Of the person's own entries, and what the messages were skipped for."""
-        opened = [entry(7)._replace(message_key=1), entry(8, owner=BOB)._replace(message_key=1)]
+        opened = [entry(7).changed(message_key=1), entry(8, owner=BOB).changed(message_key=1)]
         skips = Skips(2, ADA, NOON, True, (("shoes", "d1", "where", None, {}),))
         save(store, Changes(messages=[message(1), message(2)], skips=[skips]))
         save_entries(store, *opened)

@@ -106,7 +106,7 @@ class ReadsContract:
 
     def test_past_entries_are_of_the_rules_and_persons(self, store: Store) -> None:
         """Running or ended, with what re-entry needs to know."""
-        ended = entry(2)._replace(state=EntryState.COMPLETED, due_at=None)
+        ended = entry(2).changed(state=EntryState.COMPLETED, due_at=None)
         save_entries(store, entry(1, slot="a"), ended, entry(3, rule="x"), entry(4, owner=BOB))
         with store.session() as session:
             found = session.past_entries({"socks", "none"}, [ADA])

@@ -45,9 +45,7 @@ class TransactionsContract:
         with pytest.raises(error), store.session() as session:
             session.allocate(100)
             session.flush(all_of(99, start=30))
-            session.flush(
-                Changes(owners=[(12, BOB)], entries={10: entry(10)._replace(address="5")})
-            )
+            session.flush(Changes(owners=[(12, BOB)], entries={10: entry(10).changed(address="5")}))
             session.flush(Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
             session.flush(Changes(erased_persons=[ADA]))
             session.prune(RetentionCutoff(RetainedKind.SKIPS, LAST, LAST), 0, 9)

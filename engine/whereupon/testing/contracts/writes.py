@@ -224,7 +224,7 @@ class WritesContract:
 
     def test_a_delivery_comes_back_exactly(self, store: Store) -> None:
         """Every field survives."""
-        odd = delivery(1, due_at=LAST)._replace(
+        odd = delivery(1, due_at=LAST).changed(
             content=ODD,
             recipient={"email": "ada@example.com"},
             state=DeliveryState.WITHHELD,
@@ -243,13 +243,13 @@ class WritesContract:
         """A second delivery of the same key is a conflict."""
         save(store, Changes(deliveries=[delivery(1)]))
         with pytest.raises(StoreError) as caught:
-            save(store, Changes(deliveries=[delivery(2)._replace(idempotency_key="i-1")]))
+            save(store, Changes(deliveries=[delivery(2).changed(idempotency_key="i-1")]))
         assert caught.value.code == "conflict"
 
     def test_what_waits_is_withdrawn_and_what_has_its_end_is_not(self, store: Store) -> None:
         """Pending or held; never what was sent."""
         states = [DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.SENT]
-        made = [delivery(key)._replace(state=state) for key, state in enumerate(states, 1)]
+        made = [delivery(key).changed(state=state) for key, state in enumerate(states, 1)]
         save(store, Changes(deliveries=made))
         save(store, Changes(withdrawn=dict.fromkeys(("i-1", "i-2", "i-3", "i-4"), "merged")))
         with store.session() as session:

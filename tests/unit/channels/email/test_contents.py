@@ -45,7 +45,7 @@ def _composed(
 ) -> Received:
     """What would be sent, without a server."""
     mail = Mail(
-        delivery=mail_of(content)._replace(kind=kind, topic=topic),
+        delivery=mail_of(content).changed(kind=kind, topic=topic),
         content=read_content(content),
         sender=read_named("Shop <hello@shop.example>"),
         to=read_address("ada@example.com", name=name),
@@ -260,7 +260,7 @@ def test_each_signature_holds_at_another_verifier(index: int) -> None:
     }
     recipient: dict[str, JsonValue] = {"email": "ada@example.com", "name": "Ada Λ"}
     with mail_server() as server:
-        sent = _signed(server, mail_of(content, recipient)._replace(topic="news"))
+        sent = _signed(server, mail_of(content, recipient).changed(topic="news"))
     assert _verified(sent, index)
 
 
