@@ -52,7 +52,8 @@ class Arrival:
         """
         received_at = self.received_at
         if not self.by_message:
-            return received_at, min(collected or received_at, received_at)
+            is_later = collected is None or received_at < collected
+            return received_at, received_at if is_later else collected
         if self.all_at_once:
             return received_at, collected
         return max(collected or happened or received_at, received_at), collected

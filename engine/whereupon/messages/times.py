@@ -157,7 +157,7 @@ def parse_instant(value: object) -> datetime | None:
     least nine digits, since ``2024`` may be a year.
     """
     if isinstance(value, str):
-        return _instant_from_text(value)
+        return instant_from_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     size = abs(value)
@@ -170,7 +170,8 @@ def parse_instant(value: object) -> datetime | None:
         return None
 
 
-def _instant_from_text(text: str) -> datetime | None:
+def instant_from_text(text: str) -> datetime | None:
+    """`parse_instant` of a text."""
     if text[4:5] != "-" and _UNIX.fullmatch(text):  # else 1712011200000 is a day of the year 1712
         return parse_instant(int(text) if text.strip().lstrip("-").isdecimal() else float(text))
     try:

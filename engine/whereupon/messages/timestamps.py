@@ -6,7 +6,7 @@ from whereupon.errors import MessageRejectedError
 from whereupon.messages.arrival import Arrival
 from whereupon.messages.envelope import Envelope
 from whereupon.messages.repairs import MOST_QUOTED, Remark, quoted
-from whereupon.messages.times import parse_instant
+from whereupon.messages.times import instant_from_text, parse_instant
 
 
 def timestamps(
@@ -30,12 +30,16 @@ def timestamps(
         sent_at = _read_time(envelope.sent_at, "sentAt", faults)
     if envelope.received_at is not None:
         arrived = _read_time(envelope.received_at, "receivedAt", faults)
-    omissions += [omission(fault) for fault in faults]
+    if faults:
+        omissions += [omission(fault) for fault in faults]
     received_at, arrived = arrival.times(arrived, corrected or original)
     timestamp = corrected or original or received_at
     if corrected is None and original is not None and sent_at is not None and arrived is not None:
         timestamp = _corrected(arrived, sent_at - original) or timestamp
-    return original or corrected, min(timestamp, received_at), received_at
+    happened = (
+        received_at if received_at < timestamp else timestamp
+    )  # `min` takes three times as long
+    return original or corrected, happened, received_at
 
 
 def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
@@ -47,7 +51,7 @@ def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
 
 def _read_time(value: object, field: str, faults: list[MessageRejectedError]) -> datetime | None:
     """The instant of a field; an invalid one is added to ``faults``."""
-    instant = parse_instant(value)
+    instant = instant_from_text(value) if isinstance(value, str) else parse_instant(value)
     if instant is None and value != "":
         shown = f" {quoted(value, MOST_QUOTED)!r}" if isinstance(value, str) else ""
         reason = f"{field}{shown} is not a time; send ISO 8601, or a Unix time"
