@@ -276,53 +276,69 @@ WHERE key IN (
 )
 
 -- name: prune_set_aside
+-- MATERIALIZED: PostgreSQL may run a list of `IN` again for each row, and rows that are locked anew are further ones.
 DELETE FROM whereupon_set_aside
 WHERE message_id IN (
-    SELECT message_id FROM whereupon_set_aside
-    WHERE set_aside_at < :before
-    ORDER BY set_aside_at, message_id
-    LIMIT :reach
-    FOR UPDATE SKIP LOCKED
+    WITH old AS MATERIALIZED (
+        SELECT message_id FROM whereupon_set_aside
+        WHERE set_aside_at < :before
+        ORDER BY set_aside_at, message_id
+        LIMIT :reach
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT message_id FROM old
 )
 
 -- name: prune_inbox
 DELETE FROM whereupon_inbox
 WHERE key IN (
-    SELECT key FROM whereupon_inbox
-    WHERE expires_at <= :before
-    ORDER BY expires_at, key
-    LIMIT :reach
-    FOR UPDATE SKIP LOCKED
+    WITH old AS MATERIALIZED (
+        SELECT key FROM whereupon_inbox
+        WHERE expires_at <= :before
+        ORDER BY expires_at, key
+        LIMIT :reach
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT key FROM old
 )
 
 -- name: prune_answers
 DELETE FROM whereupon_answer
 WHERE digest IN (
-    SELECT digest FROM whereupon_answer
-    WHERE expires_at <= :before
-    ORDER BY expires_at, digest
-    LIMIT :reach
-    FOR UPDATE SKIP LOCKED
+    WITH old AS MATERIALIZED (
+        SELECT digest FROM whereupon_answer
+        WHERE expires_at <= :before
+        ORDER BY expires_at, digest
+        LIMIT :reach
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT digest FROM old
 )
 
 -- name: prune_open_skips
 DELETE FROM whereupon_open_skip
 WHERE (message_key, rule) IN (
-    SELECT message_key, rule FROM whereupon_open_skip
-    WHERE expires_at <= :before
-    ORDER BY expires_at, message_key, rule
-    LIMIT :reach
-    FOR UPDATE SKIP LOCKED
+    WITH old AS MATERIALIZED (
+        SELECT message_key, rule FROM whereupon_open_skip
+        WHERE expires_at <= :before
+        ORDER BY expires_at, message_key, rule
+        LIMIT :reach
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT message_key, rule FROM old
 )
 
 -- name: prune_runs
 DELETE FROM whereupon_run
 WHERE (rule, occasion) IN (
-    SELECT rule, occasion FROM whereupon_run
-    WHERE timestamp < :before AND cursor IS NULL AND reason = 'named'
-    ORDER BY timestamp, rule, occasion
-    LIMIT :reach
-    FOR UPDATE SKIP LOCKED
+    WITH old AS MATERIALIZED (
+        SELECT rule, occasion FROM whereupon_run
+        WHERE timestamp < :before AND cursor IS NULL AND reason = 'named'
+        ORDER BY timestamp, rule, occasion
+        LIMIT :reach
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT rule, occasion FROM old
 )
 
 -- name: empty_entries
