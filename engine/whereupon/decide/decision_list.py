@@ -11,7 +11,7 @@ from whereupon.decide.decisions import Decision, Outcome, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.verdicts import verdict_on_unmatched
 from whereupon.matching import RuleSelection
-from whereupon.messages.frozen import Frozen
+from whereupon.messages.structs import Frozen
 from whereupon.records import NOTHING, Person, StoredMessage
 from whereupon.rules.model import Rule
 from whereupon.runtime.lazy import cached_property

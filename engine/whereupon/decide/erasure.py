@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from whereupon.messages.frozen import with_changes
+from whereupon.messages.structs import with_changes
 from whereupon.records import Changes, ClaimRun, Delivery, Entry, Skips, TimeSkip, Transfer
 
 _Owned = TypeVar("_Owned", ClaimRun, Delivery, Entry, Skips, TimeSkip, Transfer)

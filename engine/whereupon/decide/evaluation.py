@@ -10,8 +10,8 @@ from typing_extensions import override
 from whereupon.conditions import NO_HISTORY, History
 from whereupon.conditions.values import ROOTS
 from whereupon.decide.decisions import Reason
-from whereupon.messages.frozen import Unfrozen
 from whereupon.messages.model import MessageType, SenderClass, body_context, body_data, ref_of
+from whereupon.messages.structs import Unfrozen
 from whereupon.messages.times import format_local
 from whereupon.records import StoredMessage
 

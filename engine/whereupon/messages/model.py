@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from whereupon.messages.codec import decode_member, encode
 from whereupon.messages.columns import is_uniform
-from whereupon.messages.frozen import Frozen
 from whereupon.messages.repairs import Remark
+from whereupon.messages.structs import Frozen
 
 
 class MessageType(StrEnum):

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.messages.frozen import Frozen
 from whereupon.messages.metrics import Metric
 from whereupon.messages.model import id_in_ref
+from whereupon.messages.structs import Frozen
 from whereupon.records.people import NOTHING
 
 

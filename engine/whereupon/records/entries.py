@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.messages.frozen import Frozen
 from whereupon.messages.model import SenderClass
+from whereupon.messages.structs import Frozen
 from whereupon.messages.times import LAST_INSTANT
 from whereupon.records.operations import Operation, OperationKind, Operations, latest
 from whereupon.records.people import NOTHING

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.messages.frozen import Frozen
 from whereupon.messages.model import id_in_ref
+from whereupon.messages.structs import Frozen
 
 NOTHING: Mapping[str, JsonValue] = {}
 """An empty mapping; a `Mapping`, so that it is not written to."""

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from whereupon.messages.frozen import Frozen
 from whereupon.messages.model import MessageType
+from whereupon.messages.structs import Frozen
 from whereupon.messages.times import FIRST_INSTANT, earlier
 from whereupon.records.people import Person
 

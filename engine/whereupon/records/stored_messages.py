@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from whereupon.messages.frozen import Frozen
 from whereupon.messages.model import Message, MessageType, SenderClass, ref_of
 from whereupon.messages.repairs import cut_reason
+from whereupon.messages.structs import Frozen
 
 
 class StoredMessage(Frozen, frozen=True):

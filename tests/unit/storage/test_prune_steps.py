@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 from whereupon.records import Changes, KeptAnswer, RetainedKind, RetentionCutoff
 from whereupon.records.retention import PruneStep
 from whereupon.storage import open_store
-from whereupon.testing.contracts.samples import NOON, after, aside, inbox_item, open_skip, run, save
+from whereupon.testing.contracts.samples import NOON, after, run, save
 
 _NESTED_LOOPS = "".join(
     f" -cenable_{each}=off"

@@ -16,7 +16,7 @@ from whereupon.decide.history import HistoryUntil, trigger_of
 from whereupon.decide.idempotency import step_key, step_message_id
 from whereupon.decide.template_data import TemplateData
 from whereupon.messages.codec import read_object
-from whereupon.messages.frozen import Unfrozen
+from whereupon.messages.structs import Unfrozen
 from whereupon.messages.times import format_local
 from whereupon.records import (
     NO_EXEMPTION,

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from whereupon.errors import StoreError
-from whereupon.messages.frozen import with_changes
+from whereupon.messages.structs import with_changes
 
 R = TypeVar("R")
 

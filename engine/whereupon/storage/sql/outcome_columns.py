@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final, TypeAlias, TypeVar
 
 from whereupon.messages.codec import object_text
-from whereupon.messages.frozen import as_tuple
 from whereupon.messages.metrics import as_bits
+from whereupon.messages.structs import as_tuple
 from whereupon.messages.times import all_as_micros, as_micros
 from whereupon.records import Delivery, Entry, EntryEnd, Exemption, SendKind
 from whereupon.storage.sql.rule_rows import operations_text, result_text, trail_text
