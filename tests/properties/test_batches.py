@@ -290,7 +290,8 @@ def test_nothing_of_the_deleted_is_left(
     kind = "suppress" if suppressed else "delete"
     named = [replace(each, user="zoe", anonymous="anon-zoe") for each in theirs]
     gone = Happening(kind, "zoe", "anon-zoe", "ada", 1, 0, 0, 1)
-    late = [replace(each, delay=30) for each in named]
+    since_gone = sum(each.pause for each in named)  # until the last of the late ones arrives
+    late = [replace(each, delay=since_gone + 1) for each in named]
     messages = messages_of([*before, *named, gone, *late])
     made = world_after(messages, {len(before)})
     assert made.person("zoe") is None
