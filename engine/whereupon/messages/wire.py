@@ -89,9 +89,7 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
         type_, message_id = envelope.type, envelope.message_id
         user, device = envelope.user_id, envelope.anonymous_id
         written, sent_at = envelope.timestamp, envelope.sent_at
-        has_one_time = (
-            envelope.original_timestamp is envelope.received_at is None
-        )  # none to correct
+        needs_no_correction = envelope.original_timestamp is envelope.received_at is None
         try:
             user = user if user is None or user in ids else _identifier(user, "userId", ids)
             device = (
@@ -106,7 +104,7 @@ def usual_messages(rows: Iterable[Row], arrival: Arrival) -> list[Message]:
                 name, target_id, data = _by_type(envelope, type_, user, arrival.valid)
             else:
                 break
-            if has_one_time and (sent_at is None or sent_at is legible):
+            if needs_no_correction and (sent_at is None or sent_at is legible):
                 happened = None if written is None else _from_iso(written)
                 moment = happened or received_at
                 is_past = moment <= received_at

@@ -193,17 +193,11 @@ class Entry(Frozen, frozen=True):
     def finished(self, end: EntryEnd) -> "Entry":
         """The entry at its end; a slot that only guarded that it runs is free again."""
         state = _END_STATES.get(end.reason, _EXITED)
-        is_over = state is _COMPLETED and self.due_at == self.entered_at
-        return self.changed(
-            slot=None if self.slot == "active" else self.slot,
-            state=state,
-            due_at=None,
-            # Done at once, and no trail or goal asks for them.
-            facts=NOTHING
-            if is_over and not self.trail and self.watched_until is None
-            else self.facts,
-            ended=end,
-        )
+        slot = None if self.slot == "active" else self.slot
+        is_at_once = state is _COMPLETED and self.due_at == self.entered_at
+        is_asked = bool(self.trail) or self.watched_until is not None  # by a trail, or by a goal
+        facts = NOTHING if is_at_once and not is_asked else self.facts
+        return self.changed(slot=slot, state=state, due_at=None, facts=facts, ended=end)
 
     def marked(self, *marks: Mark) -> "Entry":
         """The entry with further marks on its trail."""

@@ -69,10 +69,6 @@ class Route:
     def places(self) -> Mapping[str, Place]:
         """Every step by its address, in the order of the file."""
         if self._places is None:
-            if self.is_plain and len(self.steps) == 1:
-                only = Place(self.first, self.steps[0], ("whereupon", 0), END, (), 0)
-                self._places = {self.first: only}
-                return self._places
             found: dict[str, Place] = {}
             self._walk(found, self.steps, "", ("whereupon",), END, ())
             self._places = found
