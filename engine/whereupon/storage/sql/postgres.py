@@ -38,6 +38,7 @@ from whereupon.ports import Watch
 from whereupon.storage.deadline import Deadline, busy
 from whereupon.storage.sql.base import Base
 from whereupon.storage.sql.dialects import PATIENCE, Database, Statement
+from whereupon.storage.sql.driver_cursor import is_observed
 from whereupon.storage.sql.grants import NO_GRANT, no_grant
 from whereupon.storage.sql.host_connection import (
     GuardedConnection,
@@ -54,7 +55,7 @@ from whereupon.storage.sql.postgres_statements import (
     array_of,
 )
 from whereupon.storage.sql.prefilter import PostgresPrefilterClauses
-from whereupon.storage.sql.round_trips import pipelined, round_trips
+from whereupon.storage.sql.round_trips import keep_statements, pipelined, round_trips
 from whereupon.storage.sql.schema_location import SchemaLocation
 from whereupon.storage.sql.transaction_retry import LostRaceError
 
@@ -62,6 +63,7 @@ DRIVER = "postgresql+psycopg"
 _TABLE = re.compile(r"\b(FROM|JOIN|INTO|UPDATE)\s+(whereupon_\w+)")
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
 _LOST = {"23505", "40001", "40P01"}  # unique_violation, serialization_failure, deadlock_detected
+_DISCARDED = "26000"  # invalid_sql_statement_name
 _AWAY = {"57P01", "57P02", "57P03"}  # the server is shut down, has crashed, or is starting
 _CODES = {
     "53100": ("full", "there is no room left for the database: make room"),
@@ -102,19 +104,19 @@ class Postgres(Database):
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Waits for locks of others until the deadline; statements share round trips."""
-        with (
-            _typed_errors(),
-            _connected(engine) as connection,
-            pipelined(connection),
-            self._begun(connection),
-        ):
-            yield connection
+        with _typed_errors(), engine.connect() as connection:
+            if is_observed(connection):
+                _leave_transactions(connection)
+            with pipelined(connection), self._begun(connection):
+                yield connection
 
     @contextmanager
     def schema_session(self, engine: Engine) -> Iterator[Connection]:
         """Likewise, without sharing round trips: SQLAlchemy reads each answer at once."""
-        with _typed_errors(), _connected(engine) as connection, self._begun(connection):
-            yield connection
+        with _typed_errors(), engine.connect() as connection:
+            _leave_transactions(connection)
+            with connection.begin(), self._begun(connection):
+                yield connection
 
     @contextmanager
     def _begun(self, connection: Connection) -> Iterator[None]:
@@ -230,7 +232,8 @@ class Postgres(Database):
         Rows that an older transaction may still see stay. The write-ahead log, and the bytes of free space until
         something is written there, are the server's own (see engine/docs/deletions.md).
         """
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with engine.connect() as connection:
+            _leave_transactions(connection)
             connection.exec_driver_sql("SET lock_timeout = '1s'")
             for table in Base.metadata.sorted_tables:
                 connection.exec_driver_sql(
@@ -281,6 +284,7 @@ def _guarded(driver: psycopg.Connection[Any]) -> GuardedConnection:
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     """An engine of the store's own. A connection that the server has closed is replaced."""
     engine = create_engine(url, pool_timeout=patience, hide_parameters=True)
+    event.listen(engine, "connect", keep_statements)
     event.listen(engine, "checkout", _check_open)
     return engine
 
@@ -298,14 +302,9 @@ def _check_open(driver: psycopg.Connection[Any], *_: object) -> None:
             raise DisconnectionError
 
 
-@contextmanager
-def _connected(engine: Engine) -> Iterator[Connection]:
-    """A connection on which the driver begins no transaction, for it would wait for the answer; what is open is rolled back."""
-    with (
-        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-        connection.begin(),
-    ):
-        yield connection
+def _leave_transactions(connection: Connection) -> None:
+    """Have the driver begin no transaction before its own statements: it would wait for the answer."""
+    connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
@@ -334,6 +333,8 @@ def _typed(said: BaseException | None, *, unreachable: bool = False) -> StoreErr
     state = getattr(said, "sqlstate", None)
     if state in _LOST:
         return LostRaceError(reason=f"somebody was first: {said}")
+    if state == _DISCARDED:
+        return LostRaceError(reason=f"somebody has discarded what was prepared: {said}")
     if state == _LOCK_TIMEOUT:
         return busy()
     if state == NO_GRANT:

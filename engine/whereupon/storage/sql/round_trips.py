@@ -8,133 +8,68 @@ If one fails, the server skips those that were sent behind it. Whatever waits ne
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import psycopg
-from psycopg.pq import Format
-from psycopg.rows import tuple_row
 from sqlalchemy import Connection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.storage.sql.driver_cursor import Parameters, Rows
+from whereupon.storage.sql.libpq_statements import Answer, LibpqStatements
 
-_KEY, _KEPT = "whereupon_round_trips", "whereupon_cursors"
-_MOST_KEPT = 256
-"""Cursors that a connection keeps: more than most processes have statements."""
-_MOST_ROWS = 100
-"""A cursor holds on to its rows, so one that had more is not kept."""
-
-
-class KeptCursor(NamedTuple):
-    """A cursor, and the text that it executes. For the same text, the driver need not find out again how to adapt values."""
-
-    text: bytes
-    cursor: psycopg.Cursor[Any]
-
-
-KeptCursors: TypeAlias = dict[str, KeptCursor]
-"""Those of a connection that nothing waits for, by their statements."""
-
-
-class _Question(NamedTuple):
-    """A read that is asked ahead; its answer is in the cursor once the pipeline has ended."""
-
-    sql: str
-    parameters: Parameters
-    kept: KeptCursor
-    pipeline: AbstractContextManager[psycopg.Pipeline] | None
+_KEPT = "whereupon_statements"
+"""Where a pooled connection keeps its statements."""
+_open: dict[Connection, "RoundTrips"] = {}
+"""Those of the connections that are in a block now."""
 
 
 class RoundTrips:
     """The statements of one transaction.
 
     Args:
-        connection: SQLAlchemy's, on a connection of psycopg in a transaction or in autocommit mode. Else psycopg
-            would wait for a BEGIN of its own.
-        cursors: those that may be used again.
+        connection: SQLAlchemy's, on a connection of psycopg.
+        statements: the same connection's.
     """
 
-    def __init__(self, connection: Connection, cursors: KeptCursors) -> None:
+    def __init__(self, connection: Connection, statements: LibpqStatements) -> None:
         self._connection = connection
-        self._cursors = cursors
-        self._used: list[tuple[str, KeptCursor]] = []
-        self._driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-        self._pipeline: AbstractContextManager[psycopg.Pipeline] | None = None
-        self._ahead: list[_Question] = []
+        self._statements = statements
+        self._ahead: dict[tuple[str, Parameters], Answer] = {}
         self._is_asking = False
 
-    def send(self, sql: str, parameters: Parameters = ()) -> psycopg.Cursor[Any]:
+    def send(self, sql: str, parameters: Parameters = ()) -> Answer:
         """Send a statement, and wait for nothing."""
-        kept = self._send(sql, parameters)
-        self._used.append((sql, kept))
-        return kept.cursor
-
-    def _send(self, sql: str, parameters: Parameters) -> KeptCursor:
         try:
-            self._begin()
-            kept = self._cursors.pop(sql, None) or KeptCursor(sql.encode(), self._new_cursor())
-            kept.cursor.execute(kept.text, parameters)
+            return self._statements.send(sql, parameters)
         except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
             self._fail(error)
-        return kept
 
-    def _keep(self, sql: str, kept: KeptCursor) -> None:
-        """Keep a cursor whose answer was read."""
-        if len(self._cursors) < _MOST_KEPT and kept.cursor.rowcount <= _MOST_ROWS:
-            self._cursors[sql] = kept
-
-    def send_each(self, sql: str, rows: Sequence[Parameters]) -> psycopg.Cursor[Any]:
+    def send_each(self, sql: str, rows: Sequence[Parameters]) -> list[Answer]:
         """Send a statement for each row of parameters, and wait for nothing."""
-        if len(rows) == 1:
-            return self.send(sql, rows[0])
-        try:
-            self._begin()
-            cursor = self._new_cursor()
-            cursor.executemany(sql.encode(), rows)
-        except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
-            self._fail(error)
-        return cursor
+        return [self.send(sql, row) for row in rows]
 
     def run_each(self, sql: str, rows: Sequence[Parameters]) -> int:
         """Run a statement for each row of parameters; how many rows it wrote."""
-        cursor = self.send_each(sql, rows)
+        answers = self.send_each(sql, rows)
         self.settle()
-        return cursor.rowcount
+        return sum(answer.count for answer in answers)
 
     def run(self, sql: str, parameters: Parameters) -> int:
         """Run a statement; how many rows it wrote."""
-        cursor = self.send(sql, parameters)
-        self.settle()
-        return cursor.rowcount
+        return self.run_each(sql, [parameters])
 
     def fetch(self, sql: str, parameters: Parameters) -> Rows:
         """The rows of a read; none while reads are asked ahead."""
-        asked = self._asked(sql, parameters)
         if self._is_asking:
-            if asked is None:
-                kept = self._send(sql, parameters)
-                self._ahead.append(_Question(sql, parameters, kept, self._pipeline))
+            if (sql, parameters) not in self._ahead:
+                self._ahead[sql, parameters] = self.send(sql, parameters)
             return ()
-        if asked is None:
-            kept = self._send(sql, parameters)
+        answer = self._ahead.pop((sql, parameters), None) or self.send(sql, parameters)
+        if answer.result is None:
             self.settle()
-        else:
-            kept = asked.kept
-            self._ahead.remove(asked)
-            if asked.pipeline is self._pipeline:
-                self.settle()
-        cursor = kept.cursor
-        answer = cursor.pgresult  # the cursor's `description` would look up the type of each column
-        rows: Rows = cursor.fetchall() if answer is not None and answer.nfields else ()
-        self._keep(sql, kept)
-        return rows
-
-    def _asked(self, sql: str, parameters: Parameters) -> _Question | None:
-        for question in self._ahead:
-            if question.sql == sql and question.parameters == parameters:
-                return question
-        return None
+        return self._statements.rows(answer)
 
     def ask(self, read: Callable[[], object]) -> None:
         """Ask reads ahead, each of which finds no rows now; those who read the same later find the answers."""
@@ -149,72 +84,44 @@ class RoundTrips:
         self._ahead.clear()
 
     def copy(self, sql: str, types: Sequence[str], rows: Iterable[Parameters]) -> None:
-        """COPY rows in binary form, which the driver does outside of pipelines."""
+        """COPY rows in binary form, which libpq does outside of pipelines."""
         self.settle()
         try:
-            copy_rows(self._driver, sql, types, rows)
+            copy_rows(self._connection.connection.driver_connection, sql, types, rows)  # type: ignore[arg-type]
         except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
             self._fail(error)
 
     def settle(self) -> None:
         """Wait for everything that was sent."""
-        pipeline, self._pipeline = self._pipeline, None
-        if pipeline is None:
-            return
         try:
-            pipeline.__exit__(None, None, None)
+            self._statements.wait()
         except BaseException as error:  # noqa: BLE001 - an interrupt costs the connection
             self._fail(error)
-        used, self._used = self._used, []
-        for sql, kept in used:
-            self._keep(sql, kept)
 
     def abandon(self) -> None:
         """End what was sent, whatever its answers are."""
-        pipeline, self._pipeline = self._pipeline, None
-        self._used.clear()
-        if pipeline is not None:
-            with suppress(psycopg.Error):
-                pipeline.__exit__(None, None, None)
-
-    def _begin(self) -> None:
-        if self._pipeline is None:
-            pipeline = self._driver.pipeline()
-            pipeline.__enter__()
-            self._pipeline = pipeline
-
-    def _new_cursor(self) -> psycopg.Cursor[Any]:
-        # A host's connection may make cursors of another class, which know no binary answers: Django's does.
-        cursor = psycopg.Cursor(self._driver, row_factory=tuple_row)
-        cursor.format = Format.BINARY
-        return cursor
+        self._ahead.clear()
+        self._statements.abandon()
 
     def _fail(self, error: BaseException) -> NoReturn:
         """Raise what a statement raised, once nothing is on its way."""
         self.abandon()
-        driver_cursor.raise_as_sqlalchemy(self._connection, _first(error), None, "", ())
-
-
-def _first(error: BaseException) -> BaseException:
-    """The error that had the server skip what was sent behind it."""
-    while isinstance(error, psycopg.errors.PipelineAborted) and error.__context__ is not None:
-        error = error.__context__
-    return error
+        driver_cursor.raise_as_sqlalchemy(self._connection, error, None, "", ())
 
 
 @contextmanager
 def pipelined(connection: Connection, *, lent: bool = False) -> Iterator[None]:
     """A block in which the statements of a connection share round trips; nothing is on its way afterwards.
 
-    A connection of ours keeps its cursors; on one that a host has lent, nothing is left behind. If anybody listens to the connection's statements, or SQLAlchemy logs them, each goes by itself through SQLAlchemy.
+    A pooled connection of ours keeps its prepared statements; on one that a host has lent, nothing is left behind. If anybody listens to the connection's statements, or SQLAlchemy logs them, each goes by itself through SQLAlchemy.
     """
     if driver_cursor.is_observed(connection):
         yield
         return
-    info = connection.info  # of a connection that is lost one cannot ask for it
-    cursors: KeptCursors = {} if lent else info.setdefault(_KEPT, {})
-    trips = RoundTrips(connection, cursors)
-    info[_KEY] = trips
+    kept: LibpqStatements | None = None if lent else connection.info.get(_KEPT)
+    driver: Any = connection.connection.driver_connection
+    trips = RoundTrips(connection, kept or LibpqStatements(driver, prepares=False))
+    _open[connection] = trips
     try:
         yield
         trips.settle()
@@ -222,13 +129,18 @@ def pipelined(connection: Connection, *, lent: bool = False) -> Iterator[None]:
         trips.abandon()
         raise
     finally:
-        info.pop(_KEY, None)
+        del _open[connection]
 
 
 def round_trips(connection: Connection) -> RoundTrips | None:
     """Those of a connection, within such a block."""
-    found: RoundTrips | None = connection.info.get(_KEY)
-    return found
+    return _open.get(connection)
+
+
+def keep_statements(driver: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
+    """Have a new connection of our own pool keep its prepared statements, which nobody else discards."""
+    driver.prepare_threshold = None  # else psycopg would discard all with its own
+    record.info[_KEPT] = LibpqStatements(driver, prepares=True)
 
 
 def copy_rows(
