@@ -83,6 +83,10 @@ class BackgroundWork:
         """Have the background thread look for due work at once; nothing happens without `start`."""
         self._waker.wake()
 
+    def wake_by(self, instant: datetime) -> None:
+        """Have it look at an instant, or before; at once if that has passed."""
+        self._waker.wake_by(instant)
+
     def close(self, timeout: float) -> bool:
         """Begin nothing more, and wait for the calls and rounds in flight.
 
@@ -207,14 +211,14 @@ class BackgroundWork:
     def _run_and_look_ahead(self) -> datetime | None:
         with self._rounds:
             self._round(wait=False)
-        return None if self.is_closing else self._next_due()
+        return None if self.is_closing else self.next_due()
 
     def look_ahead(self) -> None:
         """Wake for work that another process or a channel has made due; nothing happens without `start`."""
         with self._rounds:
             if self._watch is None or self.is_closing:
                 return
-            due = self._next_due()
+            due = self.next_due()
         if due is not None:
             self._waker.wake_by(due)
 
@@ -241,7 +245,8 @@ class BackgroundWork:
                 ),
             )
 
-    def _next_due(self) -> datetime | None:
+    def next_due(self) -> datetime | None:
+        """When the next work is due in the store; None if none is."""
         with self._store.reading() as session:
             due = (
                 session.next_claim_due(),

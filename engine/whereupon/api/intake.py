@@ -10,6 +10,7 @@ from whereupon.delivery.monitor import Monitor
 from whereupon.errors import StoreError
 from whereupon.messages.arrival import Validated
 from whereupon.messages.model import Message
+from whereupon.messages.times import FIRST_INSTANT
 from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.ingestion import Ingested, Reading, answer, message_of
@@ -31,7 +32,7 @@ class Intake:
 
     Args:
         interrupted: gets the anonymous keys of claims that could not be carried out to their ends.
-        wake_up: called when a batch may have made something due.
+        wake_by: called with the instant at which due work may come of a batch first.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Intake:
         clock: Clock,
         claims: ClaimRunner,
         interrupted: set[int],
-        wake_up: Callable[[], None],
+        wake_by: Callable[[datetime], None],
         monitor: Monitor,
     ) -> None:
         self.valid = Validated()
@@ -50,7 +51,7 @@ class Intake:
         self._clock = clock
         self._claims = claims
         self._interrupted = interrupted
-        self._wake_up = wake_up
+        self._wake_by = wake_by
         self._monitor = monitor
 
     def take(
@@ -89,7 +90,8 @@ class Intake:
                 return self._take_all(self._claims.within(session), messages, until)
         with one_call():
             whole = self._take_all(self._claims, messages, until, yielding=yielding, joint=joint)
-        self._wake_up()
+        if (due := whole.due_at) is not None:
+            self._wake_by(due)
         return whole
 
     def _take_all(
@@ -129,6 +131,7 @@ class Intake:
             result = claims.transact(work, before.append, alone=is_long)
         if before:
             result.emitted[:0] = [each for part in before for each in part.emitted]
+            result.parts_due_at = FIRST_INSTANT
         if begun := result.unfinished:
             self._carry_out(claims, begun, result)
         return result
@@ -170,5 +173,5 @@ class Intake:
             return result
 
         result = self._claims.transact(work)
-        self._wake_up()
+        self._wake_by(FIRST_INSTANT)
         return answer(result, Reading([message]))

@@ -102,7 +102,7 @@ class EngineParts:
             self.clock,
             self.claims,
             work.interrupted,
-            work.wake_up,
+            work.wake_by,
             self._monitor,
         )
         self._desk = SubscriptionDesk(

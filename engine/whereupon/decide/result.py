@@ -112,6 +112,7 @@ class BatchResult:
         left: how many messages, at the batch's end, were left to another transaction.
         alike: notices of ids that differ by their spelling only. They are kept apart, since which ids are
             compared depends on what the batch names.
+        parts_due_at: when due work may come first of the parts that were joined (see `due_at`).
     """
 
     changes: Changes
@@ -124,12 +125,14 @@ class BatchResult:
     set_aside: dict[int, SetAside]
     left: int
     alike: list[Notice]
+    parts_due_at: datetime | None
 
     def __init__(self, changes: Changes | None = None) -> None:
         self.changes = Changes() if changes is None else changes
         self.emitted, self.duplicates, self.alike = [], [], []
         self.rule_lists, self.versions_used, self.set_aside = {}, set(), {}
         self.accepted = self.new_persons = self.left = 0
+        self.parts_due_at = None
 
     def join(self, part: "BatchResult", *, offset: int = 0) -> None:
         """Add what the next part of the same batch made; its changes are written already.
@@ -147,6 +150,7 @@ class BatchResult:
         self.left = part.left
         self.changes.rule_versions |= part.changes.rule_versions
         self.changes.claim_jobs |= part.changes.claim_jobs
+        self.parts_due_at = _first(self.parts_due_at, part.due_at)
 
     def between(self, since: Reached, until: Reached) -> "BatchResult":
         """What came in between; the changes are those of the whole."""
@@ -156,6 +160,7 @@ class BatchResult:
         part.duplicates = self.duplicates[since.duplicates : until.duplicates]
         part.new_persons = until.new_persons - since.new_persons
         part.alike = self.alike[since.alike : until.alike]
+        part.parts_due_at = self.parts_due_at
         return part
 
     def records(self) -> Iterator[Emitted]:
@@ -167,6 +172,11 @@ class BatchResult:
                 yield emitted
 
     @property
+    def due_at(self) -> datetime | None:
+        """When due work may come of the batch first (see `Changes.due_at`)."""
+        return _first(self.parts_due_at, self.changes.due_at)
+
+    @property
     def unfinished(self) -> list[int]:
         """The anonymous keys of claims that were begun or carried on, and are not finished."""
         jobs = self.changes.claim_jobs
@@ -176,6 +186,10 @@ class BatchResult:
     def decisions(self) -> Decisions:
         """Every decision, in order; see `Decisions`."""
         return Decisions(self.emitted)
+
+
+def _first(one: datetime | None, other: datetime | None) -> datetime | None:
+    return one if other is None else other if one is None else min(one, other)
 
 
 class PoisonError(Exception):

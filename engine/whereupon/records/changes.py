@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from whereupon.messages.times import FIRST_INSTANT
 from whereupon.records.addresses import SuppressedAddress
 from whereupon.records.answers import KeptAnswer
 from whereupon.records.api_keys import ApiKey, ApiSecret
@@ -114,3 +115,45 @@ class Changes:
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     api_secrets: dict[bytes, ApiSecret | None] = field(default_factory=dict)
     resumed: list[str] = field(default_factory=list)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When due work may come of them first: `FIRST_INSTANT` for at once; None if it cannot.
+
+        Messages, identifiers, persons and skips alone make none.
+        """
+        if self._are_sent or self._are_operated:
+            return FIRST_INSTANT
+        times = [*self.armed.values(), *self.timers.values()]
+        times += [entry.waits_until for entry in self.entries.values()]
+        return min((at for at in times if at is not None), default=None)
+
+    @property
+    def _are_sent(self) -> bool:
+        """Whether they are about what is sent, or what keeps it from being sent."""
+        return bool(
+            self.deliveries
+            or self.withdrawn
+            or self.halted
+            or self.reports
+            or self.suppressed
+            or self.inbox
+        )
+
+    @property
+    def _are_operated(self) -> bool:
+        """Whether they are about what rounds of due work go on with, beside entries and timers."""
+        return bool(
+            self.claim_jobs
+            or self.armings
+            or self.erased_persons
+            or self.erased_ids
+            or self.erased_identifiers
+            or self.requests
+            or self.approvals
+            or self.breakers
+            or self.runs
+            or self.operated_runs
+            or self.pauses
+            or self.resumed
+        )
