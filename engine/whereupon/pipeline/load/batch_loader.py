@@ -210,6 +210,7 @@ class BatchLoader:
         carrying_on: bool = False,
     ) -> tuple[Snapshot, LoadPlan]:
         """Whom the batch touches, read until it is held, so that others can change it no more."""
+        asked: tuple[set[int], set[int], bool] | None = None
         while True:
             loaded, load_plan = Snapshot(0, 0), LoadPlan()
             if messages:
@@ -224,7 +225,12 @@ class BatchLoader:
             if self._is_heard_of(loaded, mentioned):
                 self._session.lock_requests()  # which comes before anybody
             is_news = self._session.lock(*keys, load_plan.erased_unknown)
-            self._ask_ahead(mentioned, load_plan, keys, again=is_news)
+            about = load_plan.person_keys, {*loaded.anonymous.values()}, load_plan.has_strangers
+            if not is_news and until is None and asked == about:
+                load_plan.person_keys = asked[0]  # as it was asked for, in the same order
+            else:
+                asked = about
+                self._ask_ahead(mentioned, load_plan, keys, again=is_news)
             if not is_news:
                 break
         if not carrying_on:
@@ -297,7 +303,8 @@ class BatchLoader:
         mentioned: BatchKeys,
         messages: Sequence[Message],
     ) -> None:
-        self._session.ahead(partial(self._identifiers, mentioned))
+        if mentioned.user_ids and mentioned.anonymous_ids:  # two reads
+            self._session.ahead(partial(self._identifiers, mentioned))
         for known in self._identifiers(mentioned):
             if known.kind is _ANONYMOUS:
                 loaded.anonymous[known.value] = known.key

@@ -33,6 +33,9 @@ class StoreState(NamedTuple):
     any_suppressed: bool
 
 
+_NOTHING = StoreState(*[False] * len(StoreState._fields))
+
+
 class SqlAccess:
     """One transaction on a database, and what is known and held in it."""
 
@@ -64,7 +67,7 @@ class SqlAccess:
             return self._known_state
         state = self._queries.state.fetch(self._connection, process=self.cache.row)
         if not state:  # it is asked ahead
-            return StoreState(*[False] * len(StoreState._fields))
+            return _NOTHING
         return self._noted(state[0])
 
     def _noted(self, state: Sequence[Any]) -> StoreState:

@@ -8,6 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from operator import itemgetter
 from typing import Any, ClassVar, TypeAlias
 
 from sqlalchemy import (
@@ -37,12 +38,13 @@ PATIENCE = 30.0
 class Statement:
     """A statement of the driver and the order of its parameters; some of them are fixed."""
 
-    __slots__ = ("_fixed", "names", "sql")
+    __slots__ = ("_fixed", "_ordered", "names", "sql")
 
     def __init__(self, sql: str, names: Sequence[str], fixed: Mapping[str, object]) -> None:
         self.sql = sql
         self.names = tuple(names)
         self._fixed = fixed
+        self._ordered = _order_of(self.names)
 
     def run(self, connection: Connection, **values: object) -> int:
         """Run it once; how many rows it wrote."""
@@ -84,7 +86,17 @@ class Statement:
     def bound(self, values: Mapping[str, object]) -> tuple[str, Parameters]:
         """The text to run, and its parameters."""
         bound = {**self._fixed, **values} if self._fixed else values
-        return self.sql, tuple([bound[name] for name in self.names])
+        return self.sql, self._ordered(bound)
+
+
+def _order_of(names: tuple[str, ...]) -> Callable[[Mapping[str, object]], Parameters]:
+    """Puts values in the order of their names."""
+    if not names:
+        return lambda _: ()
+    if len(names) > 1:
+        return itemgetter(*names)
+    only = names[0]
+    return lambda values: (values[only],)
 
 
 def in_rows(
