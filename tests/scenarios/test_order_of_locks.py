@@ -34,10 +34,6 @@ _TABLES = {
 }
 _LOCKING = re.compile(r"FROM whereupon_(\w+).*FOR UPDATE$", re.DOTALL)
 _WRITING = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) whereupon_(\w+)")
-_OCCUPYING = re.compile(
-    r"INSERT INTO whereupon_identifier .*DO NOTHING|DELETE FROM whereupon_identifier .*value =",
-    re.DOTALL,
-)
 _HURRYING = "a hurry"
 
 
@@ -47,8 +43,6 @@ def rank_of(statement: str) -> Rank | None:
         return None  # of the rows that are locked next
     if found := _LOCKING.search(statement):
         return _TABLES[found[1]]
-    if _OCCUPYING.match(statement):
-        return Rank.UNKNOWN
     if found := _WRITING.match(statement):
         is_count = (found[1], found[2]) == ("UPDATE", "meta")
         return Rank.ERASURES if is_count else Rank.WRITING
@@ -170,6 +164,28 @@ def test_what_is_judged_and_an_erasure_of_the_same_person_never_meet_head_on(
         host.rollback()
         assert first.result(60).accepted == 1
         assert second.result(60).requests[0].outcome == "ran"
+    assert _deadlocks(database) == before
+
+
+def test_an_erasure_of_nobody_and_new_people_never_meet_head_on(
+    postgres: str, database: Database, server: Server
+) -> None:
+    """An id that nobody has and that is erased is taken when the erasure is written, not before what comes earlier."""
+    token = _semantic("Device Created or Updated", "amy") | TOKEN
+    with (
+        Engine.open(postgres, rules=RULES, clock=FrozenClock(NOON)) as engine,
+        database.connect() as host,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        engine.ingest([_semantic("Device Created or Updated") | TOKEN])
+        before = _deadlocks(database)
+        host.execute(text("SELECT 1 FROM whereupon_device FOR UPDATE"))
+        erasing = pool.submit(engine.ingest, [token, _semantic("Delete Person", "zoe")])
+        server.await_waiting(1)
+        new = pool.submit(engine.ingest, [purchase(1, "amy"), purchase(2, "zoe")])
+        assert new.result(60).accepted == 2
+        host.rollback()
+        assert erasing.result(60).requests[0].outcome == "ran"
     assert _deadlocks(database) == before
 
 

@@ -167,7 +167,9 @@ def _erase(
     user_id = message.user_id or ""
     named = {(IdKind.USER, user_id)}
     key = work.users.get(user_id)
-    if key is not None:
+    if key is None:
+        work.changes.vacant_ids.add(user_id)
+    else:
         named |= {(known.kind, known.value) for known in work.identifiers_of(key)}
         footprint = work.guards.footprints.get(key)
         if until is not None and footprint is not None and footprint.latest is not None:

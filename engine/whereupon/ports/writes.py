@@ -22,21 +22,19 @@ class Writes(Protocol):
         self,
         persons: Collection[int],
         anonymous: Collection[int],
-        unknown: Collection[str] = (),
     ) -> bool:
         """Keep other writers from these persons and anonymous ids until the transaction ends.
 
         Args:
             persons: keys of persons.
             anonymous: keys of anonymous ids.
-            unknown: user ids that nobody has, and that nobody else may get meanwhile.
 
         Returns:
             Whether what was read of them before may be outdated. Then read it again, and lock what the
             new answer names. False if all were locked already, or if there are no other writers. If the
             new answer names more, the store may give up the transaction (see `Store.transact`).
         """
-        del persons, anonymous, unknown
+        del persons, anonymous
         return False
 
     def lock_requests(self) -> None:

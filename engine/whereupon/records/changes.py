@@ -48,6 +48,8 @@ class Changes:
         tombstones: by (digest, of); None removes one.
         erased_identifiers: identifiers of erased persons, known or not. Messages of theirs that were set
             aside go, and no request and no report names them any more.
+        vacant_ids: user ids of `erased_identifiers` that nobody had. Nobody else may get one until the
+            transaction ends.
         inbox: by key; None removes one.
         answers: by digest; None removes one.
         named_objects: objects of which nothing was said but that they have people; one that is there stays as it is.
@@ -110,6 +112,7 @@ class Changes:
     armings: dict[tuple[str, str], Arming | None] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)
+    vacant_ids: set[str] = field(default_factory=set)
     inbox: dict[str, InboxItem | None] = field(default_factory=dict)
     answers: dict[str, KeptAnswer | None] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)

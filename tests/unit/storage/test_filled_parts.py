@@ -11,6 +11,7 @@ from whereupon.storage.sql.record_writes import RecordWrites
 
 _ELSEWHERE = {
     *("erased_persons", "erased_identifiers", "erased_ids", "merges"),  # what goes, or moves
+    "vacant_ids",  # matter only where there are other writers
     *("before", "new_entries"),  # say what is new of the entries
     *("records", "skipped_lists"),  # are sealed into the audit log; stand in the messages' rows
 }

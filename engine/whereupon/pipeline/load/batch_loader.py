@@ -10,7 +10,7 @@ from whereupon.identity.algebra import settled_until
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
 from whereupon.messages.times import LAST_INSTANT, earlier, later
-from whereupon.pipeline.load.batch_keys import BatchKeys, erases
+from whereupon.pipeline.load.batch_keys import BatchKeys
 from whereupon.pipeline.load.claim_loader import ClaimLoader
 from whereupon.pipeline.load.due_loader import DueLoader
 from whereupon.pipeline.load.guard_facts import guard_snapshot
@@ -214,7 +214,7 @@ class BatchLoader:
         while True:
             loaded, load_plan = Snapshot(0, 0), LoadPlan()
             if messages:
-                self._load_identifiers(loaded, load_plan, mentioned, messages)
+                self._load_identifiers(loaded, load_plan, mentioned)
                 self._load_claims(loaded, load_plan, mentioned)
             load_plan.person_keys.update(loaded.users.values())
             load_plan.until = until if mentioned.last is None else mentioned.last
@@ -224,7 +224,7 @@ class BatchLoader:
             keys = load_plan.person_keys, loaded.anonymous.values()
             if self._is_heard_of(loaded, mentioned):
                 self._session.lock_requests()  # which comes before anybody
-            is_news = self._session.lock(*keys, load_plan.erased_unknown)
+            is_news = self._session.lock(*keys)
             about = load_plan.person_keys, {*loaded.anonymous.values()}, load_plan.has_strangers
             if not is_news and until is None and asked == about:
                 load_plan.person_keys = asked[0]  # as it was asked for, in the same order
@@ -301,7 +301,6 @@ class BatchLoader:
         loaded: Snapshot,
         load_plan: LoadPlan,
         mentioned: BatchKeys,
-        messages: Sequence[Message],
     ) -> None:
         if mentioned.user_ids and mentioned.anonymous_ids:  # two reads
             self._session.ahead(partial(self._identifiers, mentioned))
@@ -312,8 +311,6 @@ class BatchLoader:
                 loaded.users[known.value] = known.key
         load_plan.has_strangers = len(loaded.users) < len(mentioned.user_ids)
         if mentioned.asks_for(self._settings.registry.erasing):
-            named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
-            load_plan.erased_unknown = named - loaded.users.keys()
             persons = set(loaded.users.values())  # of all: who is merged here may be erased next
             loaded.identifiers_of = self._session.identifiers_of(persons)
             for known in loaded.identifiers_of:

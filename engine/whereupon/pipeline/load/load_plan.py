@@ -21,7 +21,6 @@ class LoadPlan:
         is_cut: whether their persons may have more that is due, since no more were taken at once.
         wakes: when the entries are due that wake, and the timers that ring.
         quiet: those whose entries only send as they are woken: nothing is decided about them.
-        erased_unknown: user ids that are to be erased, though nobody has them yet.
         late: where messages come after their claim: how far back it may have let a person in.
         settled: by anonymous key, up to when earlier messages keep their owners (see `settled_until`). Keys
             without such an instant are left out.
@@ -41,7 +40,6 @@ class LoadPlan:
     is_cut: bool = False
     wakes: list[datetime] = field(default_factory=list)
     quiet: set[int] = field(default_factory=set)
-    erased_unknown: set[str] = field(default_factory=set)
     settled: dict[int, datetime] = field(default_factory=dict)
     opened_by_time: set[str] = field(default_factory=set)
     slots: set[str] | None = None

@@ -156,8 +156,19 @@ class RecordWrites:
         self._many(self._queries.append_skips, later)
 
     def _identifiers(self, changes: Changes) -> None:
-        identifiers = ((i.value, i.kind.value, i.key) for i in changes.identifiers)
-        self._many(self._queries.add_identifier, identifiers, _FIRST_TWO)
+        """Insert the new ones. Vacant ids are inserted among them and removed again, so that other writers wait."""
+        rows = [(i.value, i.kind.value, i.key) for i in changes.identifiers]
+        vacant = self._vacant(changes) if changes.vacant_ids else []
+        self._many(self._queries.add_identifier, rows + [(*id_, 0) for id_ in vacant], _FIRST_TWO)
+        if vacant:
+            self._many(self._queries.drop_identifier, vacant, _FIRST_TWO)
+
+    def _vacant(self, changes: Changes) -> list[tuple[str, str]]:
+        """The vacant ids that the batch gives to nobody; they matter only where there are other writers."""
+        if self._locks is None:
+            return []
+        new = {i.value for i in changes.identifiers if i.kind is IdKind.USER}
+        return [(value, IdKind.USER.value) for value in changes.vacant_ids - new]
 
     def _persons(self, changes: Changes) -> None:
         self._many(self._queries.put_person, map(rows.person_row, changes.persons.values()))
@@ -314,8 +325,7 @@ class RecordWrites:
 
     PARTS: ClassVar[FilledParts[_Part]] = FilledParts(
         {
-            # Before messages, which number names: whoever occupies an id may go on to a new name.
-            _identifiers: ["identifiers"],
+            _identifiers: ["identifiers", "vacant_ids"],
             _persons: ["persons"],
             _claims: ["dropped_claims", "claims", "claim_jobs"],
             _messages: ["transfers", "messages", "owners", "discarded_skips", "skips"],

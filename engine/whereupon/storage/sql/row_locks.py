@@ -6,12 +6,11 @@ a key that never changes. So no transactions wait for each other in a circle:
 1. broadcast runs, by transactions that add scheduled ones, erase persons, or carry out what an operator decides
    about a run;
 2. the audit log's head, by transactions that judge and record requests;
-3. persons, 4. anonymous ids, 5. user ids that belong to nobody and are to be erased: before a batch
-   reads what it decides about;
-6. the count of erasures, 7. deliveries, 8. devices, 9. objects, 10. tombstones: rows that several
+3. persons, 4. anonymous ids: before a batch reads what it decides about;
+5. the count of erasures, 6. deliveries, 7. devices, 8. objects, 9. tombstones: rows that several
    persons' changes share, before anything is written;
-11. what is written: table by table as `SqlWrites` does it, each in the order of its unique key.
-    Identifiers come before the names of messages, because rank 5 is in the table of identifiers, too.
+10. what is written: table by table as `SqlWrites` does it, each in the order of its unique key. User ids
+    that are erased though nobody has them are written as new ones are, and removed again.
 
 A transaction that goes back in this order (it writes several times, or finds out that two persons are one)
 does not wait from there on: if another transaction is in the way, it begins again. Statements that skip
@@ -52,13 +51,12 @@ class Rank(IntEnum):
     LEDGER = 2
     PERSONS = 3
     ANONYMOUS = 4
-    UNKNOWN = 5
-    ERASURES = 6
-    DELIVERIES = 7
-    DEVICES = 8
-    OBJECTS = 9
-    TOMBSTONES = 10
-    WRITING = 11
+    ERASURES = 5
+    DELIVERIES = 6
+    DEVICES = 7
+    OBJECTS = 8
+    TOMBSTONES = 9
+    WRITING = 10
 
 
 class RowLocks:
@@ -89,7 +87,6 @@ class RowLocks:
         self._reached: Rank | None = None
         self._persons: set[int] = set()
         self._anonymous: set[int] = set()
-        self._unknown: set[str] = set()
         self._has_ledger = False
         self._runs: set[tuple[str, str]] | None = None
         self._is_back = False
@@ -136,16 +133,13 @@ class RowLocks:
             self._locks.lock_audit_head.run(self._connection)
         self._has_ledger = True
 
-    def lock(
-        self, persons: Collection[int], anonymous: Collection[int], unknown: Collection[str]
-    ) -> bool:
+    def lock(self, persons: Collection[int], anonymous: Collection[int]) -> bool:
         """Lock these; whether one was not locked before, so that what was read of it may be outdated."""
         if self._erasures is None:
             self._erasures = self._count_erasures()
         new_persons = set(persons) - self._persons
         new_anonymous = set(anonymous) - self._anonymous
-        new_unknown = set(unknown) - self._unknown
-        if not new_persons and not new_anonymous and not new_unknown:
+        if not new_persons and not new_anonymous:
             return False
         members = self._database.members
         if new_persons:
@@ -154,24 +148,9 @@ class RowLocks:
         if new_anonymous:
             self.reach(Rank.ANONYMOUS, again=True)
             self._locks.lock_anonymous.send(self._connection, keys=members(new_anonymous))
-        if new_unknown:
-            self._occupy(new_unknown)
         self._persons |= new_persons
         self._anonymous |= new_anonymous
         return True
-
-    def _occupy(self, user_ids: set[str]) -> None:
-        """Keep others from making a person of user ids that nobody has, until the transaction ends.
-
-        A transaction that tries it waits for the row, finds it gone, and then finds that an erasure was counted.
-        """
-        self.reach(Rank.UNKNOWN, again=True)
-        for user_id in sorted(user_ids):
-            took = self._locks.occupy_id.run(self._connection, value=user_id, kind="user", key=0)
-            if not took:
-                raise LostRaceError(reason="somebody new came meanwhile")
-            self._locks.vacate_id.run(self._connection, value=user_id)
-        self._unknown |= user_ids
 
     def ask_erasures(self) -> None:
         """Ask ahead how many erasures there were before anything is read that one may change."""

@@ -145,7 +145,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "keep_rule_version": _keeps(RuleVersionRow),
         "keep_suppressed": _keeps(SuppressedRow),
         "keep_erased": _keeps(ErasedRow),
-        "occupy_id": _keeps(IdentifierRow),
+        "drop_identifier": _drops(IdentifierRow),
         "drop_skips": _drops(SkipsRow),
         "drop_claim": _drops(ClaimRow),
         "drop_claim_job": _drops(ClaimJobRow),

@@ -29,10 +29,9 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
         self,
         persons: Collection[int],
         anonymous: Collection[int],
-        unknown: Collection[str] = (),
     ) -> bool:
         """By row locks, if there are other writers."""
-        return self._locks is not None and self._locks.lock(persons, anonymous, unknown)
+        return self._locks is not None and self._locks.lock(persons, anonymous)
 
     def lock_requests(self) -> None:
         """By the audit log's head, which every writer of the log locks."""

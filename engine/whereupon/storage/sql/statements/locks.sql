@@ -10,9 +10,6 @@ WHERE kind = 'anonymous' AND key = ANY(:keys)
 ORDER BY key
 FOR UPDATE
 
--- name: vacate_id
-DELETE FROM whereupon_identifier WHERE kind = 'user' AND value = :value
-
 -- name: lock_due_persons
 -- Due entries and their persons, which are locked.
 SELECT entry.key, person.key
