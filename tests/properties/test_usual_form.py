@@ -95,6 +95,12 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 OBJECTS = st.one_of(st.dictionaries(TEXTS, VALUES, max_size=4), VALUES)
+CONTEXTS = st.dictionaries(
+    st.sampled_from(["library", "page", "locale", "ip", "userAgent", "campaign", "else"]),
+    st.dictionaries(st.sampled_from(["name", "version", "path", "title", "else"]), VALUES)
+    | TEXTS
+    | VALUES,
+)
 TIMES = st.one_of(
     st.sampled_from(
         [
@@ -123,7 +129,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
         ("userId", "anonymousId", "messageId", "previousId", "groupId"), TEXTS | VALUES
     ),
     **dict.fromkeys(("timestamp", "originalTimestamp", "sentAt", "receivedAt"), TIMES),
-    **dict.fromkeys(("properties", "traits", "context", "integrations", "_metadata"), OBJECTS),
+    **dict.fromkeys(("properties", "traits", "integrations", "_metadata"), OBJECTS),
+    "context": OBJECTS | CONTEXTS,
     **dict.fromkeys(("channel", "category", "writeKey", "batch", "else"), VALUES),
     **dict.fromkeys(("version", "rudderId", "request_ip"), VALUES),
 }
@@ -360,8 +367,8 @@ HINTS = st.fixed_dictionaries(
             ),
         ),
         "context": st.dictionaries(
-            st.sampled_from(["locale", "ip"]),
-            st.sampled_from(["de", 5, None, {"a": [1]}]),
+            st.sampled_from(["locale", "ip", "page", "else"]),
+            st.sampled_from(["de", 5, None, {"a": [1]}, {"path": "/", "title": None}]),
             max_size=2,
         ),
     },

@@ -118,7 +118,7 @@ def with_inherited(opened: Opened, inherited: Inherited) -> Opened:
         raise fault
     envelope, text, remarks = opened.envelope, opened.text, opened.remarks
     size, lacks = len(text), 0
-    if shared is not None and (own := own_object(envelope.context)) is not None:
+    if shared is not None and (own := own_object(envelope.context, text, "context")) is not None:
         context = {**shared, **own}
         text = encode({**object_in(text), "context": context})
         check_size(len(text))

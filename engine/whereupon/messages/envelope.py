@@ -10,7 +10,14 @@ import msgspec
 from pydantic import JsonValue
 
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.codec import DeepJsonError, JsonError, decode, decode_leniently, encode
+from whereupon.messages.codec import (
+    DeepJsonError,
+    JsonError,
+    decode,
+    decode_leniently,
+    decode_member,
+    encode,
+)
 from whereupon.messages.json_scan import is_deep, may_overflow
 from whereupon.messages.repairs import Remark, UnwritableError, Written, write, write_repaired
 from whereupon.messages.size_limits import MAX_MESSAGE_BYTES, check_size, not_an_object, too_deep
@@ -172,11 +179,20 @@ def sized(opened: Opened) -> Opened:
     return opened
 
 
-def own_object(part: msgspec.Raw | Members | None) -> Members | None:
+def own_object(
+    part: msgspec.Raw | msgspec.Struct | Members | None, message: bytes, field: str
+) -> Members | None:
     """The object of a field, empty if the field is absent; None if the field is not an object.
 
     An empty list counts as an empty object, since PHP has only one kind of array.
+
+    Args:
+        part: as it was read.
+        message: the text that has the field, which says what members a struct was read of.
     """
+    if isinstance(part, msgspec.Struct):
+        read_again = decode_member(message, field)
+        return read_again if isinstance(read_again, dict) else {}
     if not isinstance(part, msgspec.Raw):
         return part or {}
     text = bytes(part)
