@@ -150,7 +150,7 @@ def select(benchmark: BenchmarkFixture, store: Store, prefilter: Prefilter) -> N
                 persons, cursor = session.take_audience(
                     cursor, AUDIENCE_CHUNK, prefilter, AUDIENCE_REACH
                 )
-            loaded = Snapshot(0, 0, persons={person.key: person for person in persons})
+            loaded = Snapshot(persons={person.key: person for person in persons})
             found += len(audience_of(loaded, RUN, rule, persons, index, settings))
         assert 0.8 < found * COHORTS / COUNT < 1.2
 

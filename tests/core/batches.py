@@ -53,7 +53,7 @@ def decide_batch(
     files: list[File], *messages: Message, tombstones: list[Tombstone] | None = None
 ) -> BatchResult:
     """Decide the messages in this order, with nothing recorded before."""
-    loaded = Snapshot(1, 1_000, tombstones=tombstones or [])
+    loaded = Snapshot(first_key=1, keys=1_000, tombstones=tombstones or [])
     return decide(loaded, messages, RuleIndex(book_of(*files)), Settings())
 
 

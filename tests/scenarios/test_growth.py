@@ -190,13 +190,15 @@ def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
     """Not, for each of them, at all rows of all of them."""
     index = RuleIndex(book_of(thanks()))
     settings = settings_for(book_of(thanks()))
-    loaded = Snapshot(1_000, 1_000)
+    loaded = Snapshot(first_key=1_000, keys=1_000)
+    persons, claims = dict[int, Person](), dict[int, tuple[ClaimRun, ...]]()
     for n in range(count):
         person, device = 10_000 + n, 20_000 + n
         loaded.users[f"user-{n}"] = person
-        loaded.persons[person] = Person(person, f"user-{n}", NOON)
+        persons[person] = Person(person, f"user-{n}", NOON)
         loaded.anonymous[f"anon-{n}"] = device
-        loaded.claims[device] = (ClaimRun(device, person, NOON, NOON, f"m-{n}"),)
+        claims[device] = (ClaimRun(device, person, NOON, NOON, f"m-{n}"),)
+    loaded.persons, loaded.claims = persons, claims
     loaded.identifiers_of = [
         *(Identifier(IdKind.USER, name, key) for name, key in loaded.users.items()),
         *(Identifier(IdKind.ANONYMOUS, name, key) for name, key in loaded.anonymous.items()),

@@ -29,6 +29,7 @@ from whereupon.decide.decisions import Reason
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.guard_facts import object_key
+from whereupon.decide.guard_snapshot import GuardSnapshot
 from whereupon.decide.own_times import own_time, turns_at
 from whereupon.decide.requests import audit_record
 from whereupon.decide.result import (
@@ -43,7 +44,7 @@ from whereupon.decide.result import (
 )
 from whereupon.decide.resumed_requests import resume_request
 from whereupon.decide.semantic_actions import end_requests, plan_of_request
-from whereupon.decide.snapshot import ClaimChunk, GivenUp, GuardSnapshot, Snapshot
+from whereupon.decide.snapshot import ClaimChunk, GivenUp, Snapshot
 from whereupon.decide.timed import armed
 from whereupon.decide.verdicts import verdict_on_unmatched
 

@@ -102,7 +102,7 @@ def _take_anonymous(work: BatchState, message: Message) -> None:
     runs = work.claims.get(key)
     run = claimant(runs, message.timestamp, work.settings.identity) if runs else None
     stored = work.record(message, run.person_key if run else key)
-    work.anonymous_messages[key].append(stored)
+    work.anonymous_messages.setdefault(key, []).append(stored)
     if run is None:
         work.waiting.add(key)
     match = work.index.trigger_match(message.type, message.name)

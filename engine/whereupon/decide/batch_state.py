@@ -3,10 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from heapq import heapify, heappush
 from itertools import chain
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from whereupon.decide.belongings import Belongings
 from whereupon.decide.caps import BatchSends, waits_for_place
@@ -40,7 +39,6 @@ from whereupon.records import (
     SkippedList,
     SkipSummary,
     StoredMessage,
-    Tombstone,
     Twin,
     stub_of,
 )
@@ -94,46 +92,43 @@ class BatchState:
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
         self.index, self.settings, self.out = index, settings, BatchResult()
         self.changes = self.out.changes
+        self.own_keys = range(loaded.first_key, loaded.first_key + loaded.keys)
+        self.new_key: Callable[[], int] = chain(self.own_keys, _NO_MORE_KEYS).__next__
         self.clocked = Timers(loaded.timers, self.changes, index.timed.order, opens=loaded.opens)
-        self.timed_past = TimedPast(loaded, index, self.clocked)
-        self.seen: dict[str, Twin | Message | None] = (
-            {ref: loaded.twins.get(ref) for ref in loaded.known} if loaded.known else {}
-        )
+        self.timed_past = TimedPast(loaded, index, self.clocked, self.own_keys)
+        self.seen: dict[str, Twin | Message | None] = {}
+        if loaded.known:
+            self.seen |= {ref: loaded.twins.get(ref) for ref in loaded.known}
         self.alike, self.inert = loaded.alike, loaded.inert
         self.ids_by_spelling: dict[IdKind, dict[str, str]] = {}
-        self.users, self.anonymous = dict(loaded.users), dict(loaded.anonymous)
-        self.persons = dict(loaded.persons)
-        self.claims, self.waiting = dict(loaded.claims), {*loaded.partly}
+        self.users, self.anonymous = {**loaded.users}, {**loaded.anonymous}
+        self.persons = {**loaded.persons} if loaded.persons else {}
+        self.claims = {**loaded.claims} if loaded.claims else {}
+        self.partly, self.chunked_id = {**loaded.partly}, loaded.chunked_id
+        self.waiting = set(loaded.partly)
         self.claimed_rules: ClaimedRules = {}
-        self.anonymous_messages: dict[int, list[StoredMessage]] = defaultdict(list)
-        for key, messages in loaded.anonymous_messages.items():
-            self.anonymous_messages[key] = list(messages)
-            if any(stored.owner == key for stored in messages):
-                self.waiting.add(key)
-        self.partly, self.chunked_id = dict(loaded.partly), loaded.chunked_id
+        self.anonymous_messages: dict[int, list[StoredMessage]] = {}
         self._single_claims, self._runs_before = loaded.single_claims, loaded.claims
-        self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
-        for tombstone in loaded.tombstones:
-            self.tombstones[tombstone.digest][tombstone.of] = tombstone
+        self.tombstones = loaded.tombstones_by_digest() if loaded.tombstones else {}
         self._deliveries, self.guards = loaded.deliveries, loaded.guards
-        self.spent, self.breakers = dict(loaded.guards.spent), dict(loaded.guards.breakers)
+        self.spent, self.breakers = {**loaded.guards.spent}, {**loaded.guards.breakers}
         self.has_tombstones, self.open_runs = loaded.has_tombstones, loaded.open_runs
         self.belongings = Belongings(loaded)
         self.rule_versions, self.paused = loaded.rule_versions, loaded.paused
         self.given_up, self.sends = loaded.given_up, BatchSends(loaded.sends)
-        self.history, self.ahead = events_of(loaded.history), events_of(loaded.ahead)
+        self.history = events_of(loaded.history) if loaded.history else {}
+        self.ahead = events_of(loaded.ahead) if loaded.ahead else {}
         self.again: list[tuple[Evaluation, Rule]] = []
-        self.open_skips = loaded.opened()
+        self.open_skips = loaded.opened() if loaded.open_skips else {}
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(with_current_slot(past))
-        self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         self.timers: list[tuple[datetime, int, int]] = []
-        self._entries_before = [*loaded.active, *loaded.ended]
-        self.ended: dict[int, dict[int, Entry]] = defaultdict(dict)
-        for entry in loaded.ended:
-            self.ended[entry.person_key][entry.key] = entry
-        self._add_running(loaded.active)
+        self._entries_before = (loaded.active, loaded.ended)
+        self.active: dict[int, dict[int, Entry]] = {}
+        self.ended: dict[int, dict[int, Entry]] = {}
+        if loaded.active or loaded.ended or loaded.anonymous_messages:
+            self._add_loaded(loaded)
         self.take_message: Callable[[Message], None] = _refuse
         self.ordinary_events: set[str] = set()
         self.together: SkippedTogether | None = None
@@ -145,13 +140,16 @@ class BatchState:
         self._recorded: dict[int, int] = {}
         self._erased: set[int] = set()
         self._dropped: set[str] = set()
-        self.own_keys = range(loaded.first_key, loaded.first_key + loaded.keys)
-        keys = chain(self.own_keys, iter(_exhausted, None))
-        self.new_key: Callable[[], int] = partial(next, keys)
 
-    def _add_running(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            self.active[entry.person_key][entry.key] = entry
+    def _add_loaded(self, loaded: Snapshot) -> None:
+        for key, messages in loaded.anonymous_messages.items():
+            self.anonymous_messages[key] = list(messages)
+            if any(stored.owner == key for stored in messages):
+                self.waiting.add(key)
+        for entry in loaded.ended:
+            self.ended.setdefault(entry.person_key, {})[entry.key] = entry
+        for entry in loaded.active:
+            self.active.setdefault(entry.person_key, {})[entry.key] = entry
             rule = self.index.by_id.get(entry.rule)
             if rule is not None and isinstance(rule.reentry, NotWhileActive):
                 self.past_entries[entry.rule, entry.person_key].append(as_past_entry(entry))
@@ -170,7 +168,7 @@ class BatchState:
         self.changes.entries[key] = entry
         if state is _ACTIVE or state in INSIDE:
             self.clocked.touch_inside(entry, self.index.timed)
-            self.active[person_key][key] = entry
+            self.active.setdefault(person_key, {})[key] = entry
             if entry.due_at is not None and self.may_run(entry):
                 heappush(self.timers, (entry.due_at, key, person_key))
             return
@@ -181,7 +179,7 @@ class BatchState:
         if state is not _COMPLETED:
             self.emit_end(entry)
         if entry.trail or entry.watched_until is not None:
-            self.ended[person_key][key] = entry
+            self.ended.setdefault(person_key, {})[key] = entry
         earlier_ones = self.past_entries.get((entry.rule, person_key))
         if earlier_ones is not None:
             earlier_ones.end(entry.occasion, entry.slot)
@@ -189,7 +187,7 @@ class BatchState:
     def save_ended(self, entry: Entry) -> None:
         """Save an entry that ended before, or that was held out; it may still be watched for its rule's goal."""
         self.changes.entries[entry.key] = entry
-        self.ended[entry.person_key][entry.key] = entry
+        self.ended.setdefault(entry.person_key, {})[entry.key] = entry
 
     def _withdraw(self, was: Entry, entry: Entry) -> None:
         """Withdraw what an ended entry made and is not sent, if it exits, or was paused: nobody would resume it."""
@@ -216,7 +214,7 @@ class BatchState:
             self.changes.withdrawn.setdefault(key, reason)
         if not self.sends.gives_back(person_key, reasons):
             return
-        for entry in list(self.active[person_key].values()):
+        for entry in list(self.active.get(person_key, {}).values()):
             if waits_for_place(entry, at):
                 self.save_entry(entry.changed(due_at=at))
 
@@ -309,7 +307,9 @@ class BatchState:
         self.clocked.close()
         self.take_message = _refuse  # or the batch would refer to itself, until the collector comes
         changes = self.changes
-        changes.before = {e.key: e for e in self._entries_before if e.key in changes.entries}
+        if changes.entries:
+            before = chain.from_iterable(self._entries_before)
+            changes.before = {e.key: e for e in before if e.key in changes.entries}
         for loser in self.moved:
             changes.persons.pop(loser, None)
         if gone := self._dropped:
@@ -328,13 +328,14 @@ class BatchState:
         if name in self.index.counted_names and evaluation.type is _TRACK:
             if coming := self.ahead.get((owner, name)):
                 coming[:] = [event for event in coming if event.key != evaluation.key]
-            self.history[owner, name].append(HistoryEvent.of(evaluation))
+            self.history.setdefault((owner, name), []).append(HistoryEvent.of(evaluation))
 
     def expect(self, evaluations: Iterable[Evaluation]) -> None:
         """Note the events of a claim that are applied next, one after another: they have all happened already."""
         for each in evaluations:
             if each.type is _TRACK and each.name in self.index.counted_names:
-                self.ahead[each.person_key, each.name].append(HistoryEvent.of(each))
+                place = each.person_key, each.name
+                self.ahead.setdefault(place, []).append(HistoryEvent.of(each))
 
     def remove_from_history(self, stored: StoredMessage) -> None:
         """Remove an event that turns out to belong to another person from its former owner's history."""
@@ -389,6 +390,9 @@ class BatchState:
 
 def _exhausted() -> int | None:
     raise KeysExhausted
+
+
+_NO_MORE_KEYS: Final = iter(_exhausted, None)  # behind every batch's keys
 
 
 def _refuse(message: Message) -> None:

@@ -6,7 +6,6 @@ or dead has given its place back; one that is withdrawn while its channel is cal
 the same place.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -101,9 +100,9 @@ class BatchSends:
     """
 
     def __init__(self, loaded: Iterable[CountedSend]) -> None:
-        self._of: dict[int, list[CountedSend]] = defaultdict(list)
+        self._of: dict[int, list[CountedSend]] = {}
         for send in loaded:
-            self._of[send.person_key].append(send)
+            self.take(send)
 
     def add(self, delivery: Delivery) -> None:
         """Note a delivery that the batch makes."""
@@ -113,7 +112,7 @@ class BatchSends:
 
     def take(self, send: CountedSend) -> None:
         """Note that a place is taken."""
-        self._of[send.person_key].append(send)
+        self._of.setdefault(send.person_key, []).append(send)
 
     def of(self, person_key: int, withdrawn: Collection[str]) -> list[CountedSend]:
         """All of a person.
@@ -134,4 +133,4 @@ class BatchSends:
     def move(self, loser: int, survivor: int) -> None:
         """Give the sends of a person to another one, into whom they are merged."""
         if theirs := self._of.pop(loser, None):
-            self._of[survivor] += theirs
+            self._of.setdefault(survivor, []).extend(theirs)

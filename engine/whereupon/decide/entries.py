@@ -162,7 +162,7 @@ def _carry_out(
         case StepMessage():
             work.save_entry(after)  # the message may end it
             work.take_message(_message_of(effect, entry, context.person, context.now))
-            return work.active[after.person_key].get(after.key)
+            return work.active.get(after.person_key, {}).get(after.key)
         case StepFailed(address, reason):
             text = f"{entry.rule} step {address}: {reason}"
             notice = Notice("step-failed", id_in_ref(entry.occasion), text)

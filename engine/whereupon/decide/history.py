@@ -1,6 +1,5 @@
 """The history of persons that `performed` conditions count."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,11 +50,10 @@ Histories: TypeAlias = Mapping[tuple[int, str], Sequence[HistoryEvent]]
 
 def events_of(events: Iterable[PastEvent]) -> dict[tuple[int, str], list[HistoryEvent]]:
     """The events by whose they are and their name."""
-    found: dict[tuple[int, str], list[HistoryEvent]] = defaultdict(list)
+    found: dict[tuple[int, str], list[HistoryEvent]] = {}
     for event in events:
-        found[event.owner, event.name].append(
-            HistoryEvent(event.timestamp, event.body, event.key, event.message_id)
-        )
+        known = HistoryEvent(event.timestamp, event.body, event.key, event.message_id)
+        found.setdefault((event.owner, event.name), []).append(known)
     return found
 
 

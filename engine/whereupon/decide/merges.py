@@ -104,7 +104,7 @@ def _move(work: BatchState, loser: int, survivor: int) -> None:
     has.move(loser, survivor)
     work.sends.move(loser, survivor)
     for owner, name in [place for place in work.history if place[0] == loser]:
-        work.history[survivor, name] += work.history.pop((owner, name))
+        work.history.setdefault((survivor, name), []).extend(work.history.pop((owner, name)))
     work.persons.pop(loser)
     work.moved[loser] = survivor
     work.timed_past.move(loser, survivor)
@@ -203,10 +203,10 @@ def _move_entries(work: BatchState, loser: Person, survivor: int) -> dict[int, E
             work.past_entries[rule, survivor].append(past._replace(person_key=survivor))
     moved = {}
     for key, entry in work.ended.pop(loser.key, {}).items():
-        work.ended[survivor][key] = entry.changed(person_key=survivor)
+        work.ended.setdefault(survivor, {})[key] = entry.changed(person_key=survivor)
     for entry in work.active.pop(loser.key, {}).values():
         facts = {ENTRANT: loser.user_id, **entry.facts}
         moved[entry.key] = entry.changed(person_key=survivor, facts=facts)
-        work.active[survivor][entry.key] = moved[entry.key]
+        work.active.setdefault(survivor, {})[entry.key] = moved[entry.key]
         work.changes.entries[entry.key] = moved[entry.key]
     return moved

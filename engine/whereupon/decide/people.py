@@ -355,7 +355,7 @@ def _erase_devices(work: BatchState, key: int) -> None:
         if others == runs:
             continue
         work.claims[anonymous_key] = others
-        messages = work.anonymous_messages[anonymous_key]
+        messages = work.anonymous_messages.get(anonymous_key, [])
         messages[:] = [stored for stored in messages if others and stored.owner != key]
         if not others:
             work.anonymous.pop(has.names.pop(anonymous_key, ""), None)

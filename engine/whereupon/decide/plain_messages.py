@@ -86,7 +86,7 @@ def _take_waiting(
     key = work.anonymous.get(message.anonymous_id or "")
     if key is None or key in work.claims or match.broadcasts.selected:
         return None
-    work.anonymous_messages[key].append(work.record(message, key))
+    work.anonymous_messages.setdefault(key, []).append(work.record(message, key))
     work.waiting.add(key)
     return ()
 

@@ -1,21 +1,21 @@
 """What is loaded from the store for one batch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.guard_snapshot import NO_GUARDS, GuardSnapshot
+from whereupon.messages.structs import Frozen, Unfrozen, field
 from whereupon.records import (
     ALL_LIVE,
-    Breaker,
     BroadcastRun,
     ClaimJob,
     ClaimRun,
     CountedSend,
     Delivery,
-    Device,
     Entry,
     Identifier,
     Inert,
@@ -25,55 +25,22 @@ from whereupon.records import (
     PastEntry,
     PastEvent,
     Person,
-    PersonFootprint,
-    Relationship,
-    Request,
     StoredMessage,
     Timer,
     Tombstone,
     Twin,
 )
-from whereupon.rules.model import Limit, Rule
-from whereupon.runtime.quick_init import quick_init
+from whereupon.rules.model import Rule
 
-
-@quick_init
-@dataclass(kw_only=True, slots=True, eq=False)
-class GuardSnapshot:
-    """What is loaded for a batch that asks for a destructive action; empty for every other batch.
-
-    Attributes:
-        breakers: every breaker that was ever opened, by guard file.
-        spent: how many requests ran within the window of each limit, by limit and what it counts by.
-        people: how many persons there are.
-        footprints: of the persons whom the batch may erase or merge, by key.
-        open_requests: requests that wait, about the persons whom the batch may erase.
-        devices, objects, relationships: those that exist, of those that the batch may delete.
-        near: by an id that no person has, an id that differs by case or white space only.
-    """
-
-    breakers: dict[str, Breaker] = field(default_factory=dict)
-    spent: dict[tuple[Limit, str], int] = field(default_factory=dict)
-    people: int = 0
-    footprints: dict[int, PersonFootprint] = field(default_factory=dict)
-    open_requests: list[Request] = field(default_factory=list)
-    devices: dict[str, Device] = field(default_factory=dict)
-    objects: set[tuple[str, str]] = field(default_factory=set)
-    relationships: set[Relationship] = field(default_factory=set)
-    near: Mapping[str, str] = field(default_factory=dict)
-
-
-NO_GUARDS: Final = GuardSnapshot()
-"""Of every batch that asks for no destructive action."""
+NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
+"""What is loaded by key, where there is nothing."""
 
 
 class GivenUp(set[int | tuple[int, str]]):
     """What the engine fails on: keys, and places of timers (see `Snapshot.given_up`)."""
 
 
-@quick_init
-@dataclass(slots=True)
-class Snapshot:
+class Snapshot(Unfrozen, kw_only=True):
     """What was read from the store for one batch; deciding does not change it.
 
     Attributes:
@@ -108,43 +75,42 @@ class Snapshot:
             the timers removed.
     """
 
-    first_key: int
-    keys: int
-    _: KW_ONLY
-    known: set[str] = field(default_factory=set)
-    twins: dict[str, Twin] = field(default_factory=dict)
-    alike: list[str] = field(default_factory=list)
+    first_key: int = 0
+    keys: int = 0
+    known: AbstractSet[str] = frozenset()
+    twins: Mapping[str, Twin] = NOTHING
+    alike: Sequence[str] = ()
     users: dict[str, int] = field(default_factory=dict)
     anonymous: dict[str, int] = field(default_factory=dict)
-    persons: dict[int, Person] = field(default_factory=dict)
-    identifiers_of: list[Identifier] = field(default_factory=list)
-    claims: dict[int, tuple[ClaimRun, ...]] = field(default_factory=dict)
+    persons: Mapping[int, Person] = NOTHING
+    identifiers_of: Sequence[Identifier] = ()
+    claims: Mapping[int, tuple[ClaimRun, ...]] = NOTHING
     anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
     inert: Inert = ALL_LIVE
     partly: dict[int, dict[MessageName, int]] = field(default_factory=dict)
     chunked_id: str | None = None
     single_claims: dict[int, list[ClaimRun]] = field(default_factory=dict)
-    history: list[PastEvent] = field(default_factory=list)
+    history: Sequence[PastEvent] = ()
     past_entries: list[PastEntry] = field(default_factory=list)
-    active: list[Entry] = field(default_factory=list)
+    active: Sequence[Entry] = ()
     ended: list[Entry] = field(default_factory=list)
     again: list[Evaluation] = field(default_factory=list)
     open_skips: list[tuple[OpenSkip, Evaluation]] = field(default_factory=list)
-    timers: list[Timer] = field(default_factory=list)
+    timers: Sequence[Timer] = ()
     timed_past: dict[tuple[int, str], LastMessage | None] = field(default_factory=dict)
     opens: bool = True
-    arrived: dict[int, datetime] = field(default_factory=dict)
-    open_runs: list[BroadcastRun] = field(default_factory=list)
+    arrived: Mapping[int, datetime] = NOTHING
+    open_runs: Sequence[BroadcastRun] = ()
     until: datetime | None = None
-    ahead: list[PastEvent] = field(default_factory=list)
+    ahead: Sequence[PastEvent] = ()
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
     guards: GuardSnapshot = NO_GUARDS
     rule_versions: dict[str, Rule] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
     given_up: AbstractSet[int | tuple[int, str]] = frozenset()
-    deliveries: dict[str, Delivery] = field(default_factory=dict)
-    sends: list[CountedSend] = field(default_factory=list)
+    deliveries: Mapping[str, Delivery] = NOTHING
+    sends: Sequence[CountedSend] = ()
 
     def opened(self) -> dict[int, dict[tuple[int, str], tuple[OpenSkip, Evaluation]]]:
         """The open skips by person, then by message and rule, each with a message that may be changed."""
@@ -153,14 +119,20 @@ class Snapshot:
             found.setdefault(skip.person_key, {})[skip.place] = skip, evaluation.copy()
         return found
 
+    def tombstones_by_digest(self) -> dict[bytes, dict[bytes, Tombstone]]:
+        """The tombstones by their digests, then by whose deletion laid them."""
+        found: dict[bytes, dict[bytes, Tombstone]] = {}
+        for tombstone in self.tombstones:
+            found.setdefault(tombstone.digest, {})[tombstone.of] = tombstone
+        return found
+
     @property
     def claimable(self) -> int:
         """How many messages the batch may evaluate beside its own."""
         return sum(map(len, self.anonymous_messages.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimChunk:
+class ClaimChunk(Frozen, frozen=True):
     """The next chunk of a claim.
 
     Attributes:
@@ -172,4 +144,4 @@ class ClaimChunk:
     job: ClaimJob
     own: StoredMessage
     is_last: bool
-    again: Mapping[int, Evaluation] = field(default_factory=dict)
+    again: Mapping[int, Evaluation] = NOTHING

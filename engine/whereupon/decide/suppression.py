@@ -31,7 +31,7 @@ def add_tombstones(
     for kind, value in identifiers:
         work.changes.erased_identifiers.append((kind, value))
         digest = work.settings.digest(kind, value)
-        there = work.tombstones[digest].get(added_by)
+        there = work.tombstones.get(digest, {}).get(added_by)
         if there is None or (there.until and (until is None or until > there.until)):
             _put(work, Tombstone(digest, added_by, until, reason))
 
@@ -61,7 +61,7 @@ def suppressions(work: BatchState, message: Message) -> list[Tombstone]:
 
 
 def _put(work: BatchState, tombstone: Tombstone) -> None:
-    work.tombstones[tombstone.digest][tombstone.of] = tombstone
+    work.tombstones.setdefault(tombstone.digest, {})[tombstone.of] = tombstone
     work.changes.tombstones[tombstone.digest, tombstone.of] = tombstone
     work.has_tombstones = True
 

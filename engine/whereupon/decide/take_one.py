@@ -116,7 +116,7 @@ def _claimed_together(work: BatchState, stored: StoredMessage, run: ClaimRun) ->
     moment = claimed_at(stored.timestamp)
     return {
         other.ref
-        for other in work.anonymous_messages[run.anonymous_key]
+        for other in work.anonymous_messages.get(run.anonymous_key, ())
         if claimed_at(other.timestamp) == moment
         and claimant(runs, other.timestamp, policy) == run  # another run may be the same person's
     }

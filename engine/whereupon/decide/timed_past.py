@@ -15,12 +15,15 @@ class TimedPast:
         loaded: what the store was asked.
         index: has the triggers by time.
         clocked: gets the subjects whose moments a message may move.
+        new_keys: the keys of the batch, new persons' among them.
 
     Attributes:
         breaking: by subject, the messages that break its silence.
     """
 
-    def __init__(self, loaded: Snapshot, index: RuleIndex, clocked: Timers) -> None:
+    def __init__(
+        self, loaded: Snapshot, index: RuleIndex, clocked: Timers, new_keys: range
+    ) -> None:
         self._subjects: list[str] = []
         self.breaking: list[tuple[str, Breaking]] = []
         for each in index.timed.triggers:
@@ -32,7 +35,7 @@ class TimedPast:
         for place, last in loaded.timed_past.items():
             if last is not None:
                 self._last[place] = last
-        self._new = range(loaded.first_key, loaded.first_key + loaded.keys)
+        self._new = new_keys
         self._clocked = clocked
         self._broken: dict[tuple[MessageType, str], list[str]] = {}
 

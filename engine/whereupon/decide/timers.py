@@ -1,6 +1,5 @@
 """The timers of the persons of one batch: which are due, and which have to be computed anew."""
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from heapq import heappop, heappush
@@ -65,7 +64,7 @@ class Timers:
         opens: bool = True,
     ) -> None:
         self._changes, self._opens, self._order = changes, opens, order
-        self._due: dict[int, dict[str, datetime]] = defaultdict(dict)
+        self._due: dict[int, dict[str, datetime]] = {}
         self._heap: list[Due] = []
         self._touched: dict[int, dict[str, datetime]] = {}
         self.now = FIRST_INSTANT
@@ -148,7 +147,7 @@ class Timers:
 
     def arm(self, person_key: int, subject: str, at: datetime) -> None:
         """Set a timer that was not loaded, or make one earlier."""
-        known = self._due[person_key].get(subject)
+        known = self.due_at(person_key, subject)
         if known is not None and known <= at:
             return
         self._set(person_key, subject, at)
@@ -160,7 +159,7 @@ class Timers:
 
     def leave(self, due: Due) -> None:
         """Leave a timer as it is for a later batch, which may know what it depends on."""
-        self._due[due.person_key].pop(due.subject, None)
+        self._due.get(due.person_key, {}).pop(due.subject, None)
 
     def due_at(self, person_key: int, subject: str) -> datetime | None:
         """When a timer of this batch is due; None if none is known."""
@@ -189,7 +188,7 @@ class Timers:
         self._changes.armed.pop(place, None)
         self._changes.timers[place] = at
         if at is None:
-            self._due[person_key].pop(subject, None)
+            self._due.get(person_key, {}).pop(subject, None)
         else:
             self._set(person_key, subject, at)
 
@@ -197,7 +196,7 @@ class Timers:
         return Due(at, rank_of(subject), self._order.get(subject, 0), person_key, subject)
 
     def _set(self, person_key: int, subject: str, at: datetime) -> None:
-        self._due[person_key][subject] = at
+        self._due.setdefault(person_key, {})[subject] = at
         if self._rings(subject):
             heappush(self._heap, self._due_of(at, person_key, subject))
 

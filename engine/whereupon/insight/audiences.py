@@ -113,7 +113,7 @@ def _left_out(
     names = frozenset(performed.event for performed in rule.who.performed)
     names |= {rule.goal.event} if rule.goal is not None else set()
     past = session.history([HistoryNeed(person.key, names, None)]) if names else []
-    loaded = Snapshot(0, 0, history=past, persons={person.key: person})
+    loaded = Snapshot(history=past, persons={person.key: person})
     index = RuleIndex(Rulebook((rule,)))
     failure = excluded_by(loaded, run, rule, person, index, Settings())
     if failure is not None:

@@ -4,9 +4,12 @@ from dataclasses import replace
 from typing import Any, Self, cast
 
 import msgspec
+from msgspec import field
+
+__all__ = ["Frozen", "Unfrozen", "as_tuple", "field", "with_changes"]
 
 as_tuple = msgspec.structs.astuple
-"""The values of a `Frozen`'s fields, in their order."""
+"""The values of a struct's fields, in their order."""
 
 
 class Frozen(msgspec.Struct, frozen=True, gc=False):

@@ -158,7 +158,7 @@ class AudienceRounds(DecisionRounds):
         room: int | None = None,
     ) -> BatchResult:
         admitted: list[Person] = []
-        snapshot = Snapshot(0, 0)
+        snapshot = Snapshot()
         if rule is not None and stretch.persons:
             past = self._loader(session).past
             known = past.for_audience(stretch.persons, rule, run.timestamp)

@@ -111,7 +111,7 @@ class OwnTimeRounds(AudienceRounds):
         missed: Sequence[tuple[Person, Reason]],
         now: datetime,
     ) -> BatchResult:
-        snapshot = Snapshot(0, 0)
+        snapshot = Snapshot()
         snapshot.persons = {person.key: person for person, _ in missed}
         return self._decide_and_write(
             session,

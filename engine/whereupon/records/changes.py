@@ -1,8 +1,9 @@
 """All that one batch changes in the store."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 
+from whereupon.messages.structs import Unfrozen, field
 from whereupon.messages.times import FIRST_INSTANT
 from whereupon.records.addresses import SuppressedAddress
 from whereupon.records.answers import KeptAnswer
@@ -22,12 +23,9 @@ from whereupon.records.stored_messages import SetAside, StoredMessage
 from whereupon.records.time_skips import TimeSkip
 from whereupon.records.timers import Arming
 from whereupon.records.transfers import Transfer
-from whereupon.runtime.quick_init import quick_init
 
 
-@quick_init
-@dataclass(kw_only=True, slots=True)
-class Changes:
+class Changes(Unfrozen, eq=True, kw_only=True):
     """All that one batch changes in the store, to be written in one transaction.
 
     Attributes:
@@ -90,10 +88,10 @@ class Changes:
     withdrawn: dict[str, str] = field(default_factory=dict)
     halted: dict[str, bool] = field(default_factory=dict)
     requests: dict[int, Request] = field(default_factory=dict)
-    approvals: list[Approval] = field(default_factory=list)
+    approvals: Sequence[Approval] = ()
     breakers: dict[str, Breaker] = field(default_factory=dict)
     records: list[AuditRecord] = field(default_factory=list)
-    audit: list[AuditRow] = field(default_factory=list)
+    audit: Sequence[AuditRow] = ()
     audit_head: AuditHead | None = None
     erased_ids: list[str] = field(default_factory=list)
     devices: dict[str, Device | None] = field(default_factory=dict)
@@ -110,14 +108,14 @@ class Changes:
     timers: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
     armed: dict[tuple[int, str], datetime] = field(default_factory=dict)
     armings: dict[tuple[str, str], Arming | None] = field(default_factory=dict)
-    set_aside: list[SetAside] = field(default_factory=list)
+    set_aside: Sequence[SetAside] = ()
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)
     vacant_ids: set[str] = field(default_factory=set)
     inbox: dict[str, InboxItem | None] = field(default_factory=dict)
     answers: dict[str, KeptAnswer | None] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     api_secrets: dict[bytes, ApiSecret | None] = field(default_factory=dict)
-    resumed: list[str] = field(default_factory=list)
+    resumed: Sequence[str] = ()
 
     @property
     def due_at(self) -> datetime | None:

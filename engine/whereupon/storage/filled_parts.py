@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from whereupon.messages.structs import as_tuple
 from whereupon.records import Changes
 
 W = TypeVar("W")
@@ -22,11 +22,12 @@ class FilledParts(Generic[W]):
 
     def __init__(self, parts: Mapping[W, Sequence[str]]) -> None:
         places = {field: place for place, fields in enumerate(parts.values()) for field in fields}
-        self._writers, self._places = tuple(parts), tuple(places.values())
-        self._values_of: Any = attrgetter(*places)
+        self._writers, self._behind = tuple(parts), len(parts)
+        self._places = [places.get(field, self._behind) for field in Changes.__struct_fields__]
         self.fields = frozenset(places)
 
     def writers(self, changes: Changes) -> list[W]:
         """Those that have something to write, in their order."""
-        filled = sorted({*compress(self._places, self._values_of(changes))})
-        return [self._writers[place] for place in filled]
+        filled = {*compress(self._places, as_tuple(changes))}
+        filled.discard(self._behind)  # of the fields without a writer
+        return [self._writers[place] for place in sorted(filled)]

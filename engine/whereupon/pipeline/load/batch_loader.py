@@ -150,7 +150,7 @@ class BatchLoader:
 
         Nobody is held: a transaction that changes that holds the ledger, as the caller does.
         """
-        mentioned, loaded = BatchKeys(messages, self._versions.index), Snapshot(0, 0)
+        mentioned, loaded = BatchKeys(messages, self._versions.index), Snapshot()
         if messages:
             known = self._session.identifiers(mentioned.user_ids, ())
             loaded.users = {each.value: each.key for each in known}
@@ -212,7 +212,7 @@ class BatchLoader:
         """Whom the batch touches, read until it is held, so that others can change it no more."""
         asked: tuple[set[int], set[int], bool] | None = None
         while True:
-            loaded, load_plan = Snapshot(0, 0), LoadPlan()
+            loaded, load_plan = Snapshot(), LoadPlan()
             if messages:
                 self._load_identifiers(loaded, load_plan, mentioned)
                 self._load_claims(loaded, load_plan, mentioned)

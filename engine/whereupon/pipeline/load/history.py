@@ -47,7 +47,7 @@ class PastLoader:
 
     def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Snapshot:
         """What a broadcast's `who` may ask of these persons."""
-        loaded, load_plan = Snapshot(0, 0), LoadPlan()
+        loaded, load_plan = Snapshot(), LoadPlan()
         loaded.persons = {person.key: person for person in persons}
         watch = self._versions.index.history_window_of([rule]) if rule.who.performed else {}
         for key in loaded.persons if watch else ():
@@ -59,7 +59,7 @@ class PastLoader:
         self, persons: Sequence[Person], subject: TimedSubject, moment: datetime
     ) -> Snapshot:
         """What a subject that time changes may ask of these persons, and what arrived of them after a moment."""
-        loaded, load_plan = Snapshot(0, 0), LoadPlan(person_keys={person.key for person in persons})
+        loaded, load_plan = Snapshot(), LoadPlan(person_keys={person.key for person in persons})
         loaded.persons = {person.key: person for person in persons}
         loaded.arrived = arrivals_since(self._session, load_plan.person_keys, moment)
         if subject.kind is SubjectKind.INSIDE:
@@ -91,7 +91,7 @@ class PastLoader:
 
     def for_entering(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Snapshot:
         """What may be asked when these persons enter a broadcast, and what its steps lead to."""
-        loaded = Snapshot(0, 0)
+        loaded = Snapshot()
         loaded.persons = {person.key: person for person in persons}
         loaded.rule_versions[rule.digest] = rule
         load_plan = LoadPlan(person_keys=set(loaded.persons), oldest=moment)

@@ -1,18 +1,15 @@
 """Whom a batch touches, and what is asked about their past."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from whereupon.matching import EntryWindow, HistoryWindow
+from whereupon.messages.structs import Unfrozen, field
 from whereupon.messages.times import earlier
 from whereupon.records import Entry, MessageName
-from whereupon.runtime.quick_init import quick_init
 
 
-@quick_init
-@dataclass(kw_only=True, slots=True)
-class LoadPlan:
+class LoadPlan(Unfrozen, kw_only=True):
     """What a batch touches, found out while it is loaded.
 
     Attributes:
