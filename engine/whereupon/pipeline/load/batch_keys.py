@@ -5,32 +5,30 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
-from itertools import compress
-from operator import itemgetter
 from typing import TypeAlias
 from unicodedata import normalize
 
 from whereupon.decide import Settings, Snapshot
 from whereupon.decide.reentry import slot_at
 from whereupon.matching import RuleIndex, TriggerMatch
-from whereupon.messages.columns import is_uniform
-from whereupon.messages.model import Message, MessageType, refs_of
+from whereupon.messages.model import Message, MessageType, SenderClass, ref_of
 from whereupon.records import MessageName
 
 SMALL_BATCH = 20
 """Messages of a batch whose user ids are also looked up as they may be spelt otherwise."""
 
 _ALIAS, _TRACK = MessageType.ALIAS, MessageType.TRACK  # looked up slowly, as of every enumeration
+_SERVER = SenderClass.SERVER
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     *(str.lower, str.upper, str.capitalize),
     *(partial(normalize, form) for form in ("NFC", "NFD", "NFKC")),
 )
-Saying: TypeAlias = tuple[str | None, str | None, MessageName]
-"""Who says what: a user id, an anonymous id, and the type and name of a message."""
+Sender: TypeAlias = tuple[str | None, str | None]
+"""Whose a message is: a user id, and an anonymous id."""
 
 
 class BatchKeys:
-    """What a batch mentions, column by column, for its messages are many.
+    """What a batch mentions.
 
     Attributes:
         refs: what stands for every message (see `ref_of`).
@@ -39,8 +37,8 @@ class BatchKeys:
         anonymous_ids: every anonymous id, and every previous id, which may be one.
         claims: the user id and the anonymous id of every claim, aliases included.
         aliases: the user id and previous id of every alias.
-        watching: of the messages that may make rules ask about the past, by the user id, the anonymous id, and the type
-            and name: when the first happened.
+        watching: of the messages that may make rules ask about the past, by type and name, then by sender: when the
+            first happened.
         takes_one: the anonymous ones of which some rule takes only one that a claim brings.
         oldest: when the first of them happened.
         first, last: when the first and the last of them arrived.
@@ -51,59 +49,77 @@ class BatchKeys:
 
     __slots__ = (
         *("aliases", "anonymous_ids", "claims", "first", "last", "matches", "oldest", "refs"),
-        *("takes_one", "user_ids", "watching", "_devices", "_events", "_moments", "_users"),
+        *("takes_one", "user_ids", "watching", "_events", "_messages", "_users"),
     )
 
     def __init__(
         self, messages: Sequence[Message], index: RuleIndex, persons: Iterable[str] = ()
     ) -> None:
-        ids, sources = [each.message_id for each in messages], [each.source for each in messages]
-        self.refs: Sequence[str] = refs_of(ids, sources)
-        named = [(each.type, each.name) for each in messages]
-        users = [each.user_id for each in messages]
-        devices = [each.anonymous_id for each in messages]
-        moments = [each.timestamp for each in messages]
-        self.matches = {name: index.trigger_match(*name) for name in {*named}}
-        self._events = {name for type_, name in self.matches if type_ is _TRACK}
-        self.claims: set[tuple[str, str]] = set()
-        if any(devices):
-            pairs = zip(compress(users, devices), compress(devices, devices), strict=True)
-            self.claims = {(user, device) for user, device in pairs if user and device}
-        said = zip(zip(users, devices, named, strict=True), moments, strict=True)
-        self._ask(messages, said, named)
-        self.aliases: set[tuple[str, str]] = set()
-        if (_ALIAS, "") in self.matches:
-            aliases = [message for message in messages if message.type is _ALIAS]
-            self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
-            self.claims |= self.aliases
-            devices += [message.target_id or "" for message in aliases]
-            moments += [message.timestamp for message in aliases]
-        self._devices: Sequence[str | None] = devices
-        self._moments: Sequence[datetime] = moments
-        self._users = {user for user in [*users, *persons] if user is not None}
-        self.user_ids = self._users
-        if self.aliases:
-            self.user_ids = self._users | {previous for _, previous in self.aliases}
-        self.anonymous_ids = {device for device in devices if device is not None}
-        self.oldest: datetime | None = min(moments, default=None)
-        self.first, self.last = _span([each.received_at for each in messages])
+        refs: list[str] = []
+        users: set[str] = set(persons)
+        devices: set[str] = set()
+        claims: set[tuple[str, str]] = set()
+        matches: dict[MessageName, TriggerMatch] = {}
+        for message in messages:
+            id_, source, user = message.message_id, message.source, message.user_id
+            refs.append(id_ if source is _SERVER else ref_of(id_, source))
+            if user is not None:
+                users.add(user)
+            device = message.anonymous_id
+            if device is not None:
+                devices.add(device)
+                if user and device:
+                    claims.add((user, device))
+            named = message.type, message.name
+            if named not in matches:
+                matches[named] = index.trigger_match(*named)
+        self._messages = messages
+        self.refs, self.matches, self.claims = refs, matches, claims
+        self._users = self.user_ids = users
+        self.anonymous_ids = devices
+        self.oldest, self.first, self.last = _span(messages)
+        self._add_aliases()
+        self._ask()
 
-    def _ask(
-        self,
-        messages: Sequence[Message],
-        said: Iterable[tuple[Saying, datetime]],
-        named: Sequence[MessageName],
-    ) -> None:
+    def _add_aliases(self) -> None:
+        """Add the aliases, which are claims, too."""
+        self.aliases: set[tuple[str, str]] = set()
+        if (_ALIAS, "") not in self.matches:
+            return
+        aliases = [message for message in self._messages if message.type is _ALIAS]
+        self.aliases.update((m.user_id or "", m.target_id or "") for m in aliases)
+        previous = {previous_id for _, previous_id in self.aliases}
+        self.claims |= self.aliases
+        self.user_ids = self._users | previous
+        self.anonymous_ids |= previous
+
+    def _ask(self) -> None:
         """Find the messages of which rules ask more than others."""
-        matches = self.matches.items()
-        self.watching: dict[Saying, datetime] = {}
+        self._events: set[str] = set()
+        self.watching: dict[MessageName, dict[Sender, datetime]] = {}
         self.takes_one: list[Message] = []
-        if watched := {name for name, match in matches if match.history_window}:
-            watching = compress(said, map(watched.__contains__, named))
-            self.watching.update(sorted(watching, key=itemgetter(1), reverse=True))
-        if takes_one := {name for name, match in matches if match.take_one_rules}:
-            late = compress(messages, map(takes_one.__contains__, named))
-            self.takes_one += [message for message in late if message.user_id is None]
+        takes_one: set[MessageName] = set()
+        for named, match in self.matches.items():
+            if named[0] is _TRACK:
+                self._events.add(named[1])
+            if match.history_window:
+                self.watching[named] = {}
+            if match.take_one_rules:
+                takes_one.add(named)
+        if self.watching:
+            self._watch()
+        if takes_one:
+            late = [m for m in self._messages if m.user_id is None]
+            self.takes_one += [m for m in late if (m.type, m.name) in takes_one]
+
+    def _watch(self) -> None:
+        """Find when the first message of each sender and name happened that may make rules ask about the past."""
+        for message in self._messages:
+            theirs = self.watching.get((message.type, message.name))
+            if theirs is not None:
+                sender, at = (message.user_id, message.anonymous_id), message.timestamp
+                if sender not in theirs or at < theirs[sender]:
+                    theirs[sender] = at
 
     @property
     def names(self) -> AbstractSet[MessageName]:
@@ -126,22 +142,35 @@ class BatchKeys:
         Returns:
             By key.
         """
-        moments: dict[int, list[datetime]] = defaultdict(list)
-        keys = [*map(anonymous.get, self._devices)] if anonymous else []  # type: ignore[arg-type]  # None is no id
-        for key, moment in zip(compress(keys, keys), compress(self._moments, keys), strict=True):
-            moments[key].append(moment)  # type: ignore[index]  # those without a key are left out
-        return {key: (min(of_one), max(of_one)) for key, of_one in moments.items()}
+        found: dict[int, tuple[datetime, datetime]] = {}
+        for message in self._messages if anonymous else ():
+            at, device = message.timestamp, message.anonymous_id
+            names = (device, message.target_id or "") if message.type is _ALIAS else (device,)
+            for name in names:
+                key = None if name is None else anonymous.get(name)
+                if key is not None:
+                    since, until = found.get(key, (at, at))
+                    found[key] = min(since, at), max(until, at)
+        return found
 
     def asks_for(self, events: AbstractSet[str]) -> bool:
         """Whether any of the messages is a track of one of these events."""
         return not self._events.isdisjoint(events)
 
 
-def _span(instants: Sequence[datetime]) -> tuple[datetime | None, datetime | None]:
-    """The first and the last; all messages of a batch mostly arrive at one instant."""
-    if instants and is_uniform(instants):
-        return instants[0], instants[0]
-    return min(instants, default=None), max(instants, default=None)
+def _span(
+    messages: Sequence[Message],
+) -> tuple[datetime | None, datetime | None, datetime | None]:
+    """When the first of the messages happened, and when the first and the last of them arrived."""
+    if not messages:
+        return None, None, None
+    oldest, first = messages[0].timestamp, messages[0].received_at
+    last = first
+    for message in messages:
+        at, arrived = message.timestamp, message.received_at
+        if at < oldest or arrived is not last:  # mostly they arrive at one instant
+            oldest, first, last = min(oldest, at), min(first, arrived), max(last, arrived)
+    return oldest, first, last
 
 
 class MergeCandidates:

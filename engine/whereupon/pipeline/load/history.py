@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, product
 
 from whereupon.decide import Evaluation, Snapshot
 from whereupon.decide.caps import counted_since
@@ -183,17 +183,17 @@ class PastLoader:
             return
         candidates = MergeCandidates(loaded, mentioned, load_plan.person_keys)
         owners: dict[tuple[str | None, str | None], set[int]] = {}
-        for (*ids, named), moment in mentioned.watching.items():
-            sender = ids[0], ids[1]
-            if sender not in owners:
-                owners[sender] = candidates.owners(*sender)
-            for owner in owners[sender]:
-                load_plan.ask(owner, windows[named], moment)
+        for named, senders in mentioned.watching.items():
+            for sender, moment in senders.items():
+                if sender not in owners:
+                    owners[sender] = candidates.owners(*sender)
+                for owner in owners[sender]:
+                    load_plan.ask(owner, windows[named], moment)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = candidates.claimants(key)
-            for named, moment in first_of_each(waiting).items() if claimants else ():
-                for owner in claimants:
-                    load_plan.ask(owner, windows.get(named, {}), moment)
+            first = first_of_each(waiting) if claimants else {}
+            for owner, named in product(claimants, first):
+                load_plan.ask(owner, windows.get(named, {}), first[named])
 
     def load(
         self, loaded: Snapshot, load_plan: LoadPlan, *, may_open: Callable[[], bool] | None = None
