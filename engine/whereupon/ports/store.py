@@ -69,7 +69,8 @@ class Store(Protocol):
 
         Args:
             work: what to do.
-            alone: whether it takes long. Then it shares no transaction with other work.
+            alone: whether it takes long. Then it is in no transaction that other work began; short work of others
+                that comes meanwhile may follow it in its own.
 
         Raises:
             StoreError: with the code ``busy``, if other writers were first again and again.

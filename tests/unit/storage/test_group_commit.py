@@ -85,7 +85,7 @@ def writing(number: int) -> Callable[[Session], int]:
 
 
 @contextmanager
-def leader(store: Counted) -> Iterator[None]:
+def leader(store: Counted, *, alone: bool = False, fails: bool = False) -> Iterator[None]:
     """Let a thread lead, and not finish before the block does."""
     started, end = Event(), Event()
 
@@ -93,8 +93,14 @@ def leader(store: Counted) -> Iterator[None]:
         started.set()
         assert end.wait(60)
         session.flush(Changes(messages=[message(1)]))
+        if fails:
+            raise ZeroDivisionError
 
-    thread = Thread(target=store.transact, args=(work,))
+    def transact() -> None:
+        with suppress(ZeroDivisionError):
+            store.transact(work, alone=alone)
+
+    thread = Thread(target=transact)
     thread.start()
     assert started.wait(60)
     try:
@@ -117,8 +123,8 @@ def test_those_who_wait_share_a_commit(store: Counted) -> None:
     assert store.known(range(1, 12)) == set(range(1, 12))
 
 
-def test_work_that_takes_long_shares_no_commit(store: Counted) -> None:
-    """It is committed in its turn; work behind it shares a commit, and work before it waits for it no longer."""
+def test_work_that_takes_long_is_in_no_transaction_of_others(store: Counted) -> None:
+    """It is committed in its turn; work before it shares a commit, and does not wait for it."""
     threads = [Thread(target=store.transact, args=(writing(n),)) for n in (2, 3)]
     long = Thread(target=store.transact, args=(writing(4),), kwargs={"alone": True})
     with leader(store):
@@ -130,6 +136,29 @@ def test_work_that_takes_long_shares_no_commit(store: Counted) -> None:
         thread.join()
     assert store.commits == 3
     assert store.known(range(1, 5)) == {1, 2, 3, 4}
+
+
+def test_what_comes_while_work_takes_long_goes_with_its_commit(store: Counted) -> None:
+    """So it waits for one commit, and not for two."""
+    threads = [Thread(target=store.transact, args=(writing(n),)) for n in (2, 3)]
+    with leader(store, alone=True):
+        for thread in threads:
+            thread.start()
+        store.await_waiting(2)
+    for thread in threads:
+        thread.join()
+    assert store.commits == 1
+    assert store.known(range(1, 4)) == {1, 2, 3}
+
+
+def test_long_work_that_raises_takes_nobody_with_it(store: Counted) -> None:
+    """Nothing of it is left, and what came meanwhile is done by itself."""
+    with leader(store, alone=True, fails=True):
+        thread = Thread(target=store.transact, args=(writing(2),))
+        thread.start()
+        store.await_waiting(1)
+    thread.join()
+    assert store.known(range(1, 3)) == {2}
 
 
 def test_ones_failure_is_its_own(store: Counted) -> None:
@@ -211,8 +240,11 @@ def test_joint_work_is_done_at_once_and_where_that_fails_alone(
     assert len(calls) == (1 if BAD not in numbers else 1 + len(numbers))
 
 
-def test_where_a_transaction_fails_as_a_whole_each_is_done_alone(store: Counted) -> None:
-    """Work that ends the shared transaction does not undo the others'."""
+@pytest.mark.parametrize("alone", [False, True], ids=["short", "long"])
+def test_where_a_transaction_fails_as_a_whole_each_is_done_alone(
+    store: Counted, *, alone: bool
+) -> None:
+    """Work that ends the shared transaction does not undo the others', or the leader's, however long that takes."""
 
     def ruin(session: Session) -> None:
         writing(9)(session)
@@ -228,7 +260,7 @@ def test_where_a_transaction_fails_as_a_whole_each_is_done_alone(store: Counted)
 
     threads = [Thread(target=send)]
     threads += [Thread(target=store.transact, args=(writing(n),)) for n in (2, 3)]
-    with leader(store):
+    with leader(store, alone=alone):
         for thread in threads:
             thread.start()
         store.await_waiting(3)
@@ -320,6 +352,10 @@ class Undivided:
     def part(self) -> Iterator[Session]:
         """Return the transaction itself."""
         yield self.session
+
+    def whole(self) -> Session:
+        """Return the transaction itself."""
+        return self.session
 
     def is_open(self) -> bool:
         """It never ends early."""

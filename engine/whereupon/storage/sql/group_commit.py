@@ -3,7 +3,8 @@
 The thread that gets the write lock leads. It does the work of all threads that wait, each piece in a
 savepoint, so that a failing piece is rolled back alone. Joint work of one kind (see `JointWork`), such as
 single messages, is one piece; if that fails, each work of it is tried alone. Then it commits once. No thread
-returns before that commit.
+returns before that commit. Work that takes long has nobody else's before it; what came meanwhile is done behind it, and
+goes with its commit.
 """
 
 from collections import defaultdict, deque
@@ -29,6 +30,10 @@ class Transaction(Protocol):
 
     def part(self) -> AbstractContextManager[Session]:
         """A session between savepoints. If its block raises, only its own writes are rolled back."""
+        ...
+
+    def whole(self) -> Session:
+        """A session without savepoints. If its work raises, the transaction has to be rolled back."""
         ...
 
     def is_open(self) -> bool:
@@ -92,7 +97,7 @@ class GroupCommit:
         Args:
             work: what to do.
             deadline: until when to wait for the write lock.
-            alone: whether the work takes long; then no other work waits for the same commit.
+            alone: whether the work takes long. Then nobody else leads it, and it is done first in its transaction.
 
         Raises:
             StoreError: with the code ``busy``, if the deadline passes; then nothing was done.
@@ -101,7 +106,8 @@ class GroupCommit:
         job = _Job(work)
         if alone:
             with self._write_lock.take(deadline):
-                job.attempt(self._alone)
+                if not self._did_first(job):
+                    job.attempt(self._alone)
             return job.outcome()
         with self._guard:
             self._waiting.append(job)
@@ -157,6 +163,25 @@ class GroupCommit:
             return False
         else:
             for job in (own, *others):
+                job.done = True
+            return True
+        finally:
+            self._mark_done(others)
+
+    def _did_first(self, own: _Job[Any]) -> bool:
+        """Do long work, and then what others wait for by now; whether it came to its end, with a result or an error."""
+        others: list[_Job[Any]] = []
+        try:
+            with self._together() as transaction:
+                own.result = own.work(transaction.whole())
+                others += self._taken()
+                if not _attempted(others, transaction):
+                    return False
+        except Exception as error:  # noqa: BLE001 - it is raised again where it belongs
+            own.error = error
+            return not others  # else it may be theirs
+        else:
+            for job in others:
                 job.done = True
             return True
         finally:

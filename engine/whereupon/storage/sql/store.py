@@ -335,6 +335,12 @@ class _Divided:
         driver_cursor.run(self._connection, "RELEASE whereupon_part")
         self._kept.append(session)
 
+    def whole(self) -> "SqlSession":
+        """A session without savepoints."""
+        session = self._open_session(self._connection)
+        self._kept.append(session)
+        return session
+
     def is_open(self) -> bool:
         """Whether the transaction still exists. SQLite ends it when the disk is full.
 
