@@ -117,6 +117,7 @@ def test_a_store_goes_on_after_its_prepared_statements_were_discarded(server: Se
     with server.clean() as url, Engine.open(url, rules=book_of(thanks())) as engine:
         engine.track("Order Completed", user_id="ada")
         assert isinstance(engine.store, SqlStore)
+        engine.store._database.close_idle()  # noqa: SLF001 - so that the pool has it
         with engine.store._engine.connect() as pooled:  # noqa: SLF001 - the only connection
             assert pooled.exec_driver_sql(PREPARED).fetchall()
             pooled.exec_driver_sql("DEALLOCATE ALL")

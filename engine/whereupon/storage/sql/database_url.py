@@ -86,7 +86,7 @@ def database_of(
     schema: str | None = None,
     keeps_connection: bool = False,
 ) -> Database:
-    """What is particular about an engine's database (of ``keeps_connection`` see `Sqlite`)."""
+    """What is particular about an engine's database (of ``keeps_connection`` see `Sqlite` and `IdleConnections`)."""
     match engine.dialect.name:
         case "sqlite":
             file = engine.url.database
@@ -95,7 +95,7 @@ def database_of(
             _check_driver(f"postgresql+{engine.dialect.driver}")
             with _extra():
                 from whereupon.storage.sql.postgres import Postgres  # noqa: PLC0415 - an extra
-            return Postgres(patience=patience, schema=schema)
+            return Postgres(patience=patience, schema=schema, keeps_connections=keeps_connection)
         case other:
             raise _unknown(other)
 

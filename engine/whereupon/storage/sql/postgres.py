@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from functools import partial
 from operator import itemgetter
 from secrets import token_hex
-from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 import psycopg
@@ -30,16 +29,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.exc import DisconnectionError
 
-from whereupon.errors import StoreError
 from whereupon.ports import Watch
-from whereupon.storage.deadline import Deadline, busy
+from whereupon.storage.deadline import Deadline
 from whereupon.storage.sql.base import Base
 from whereupon.storage.sql.dialects import PATIENCE, Database, Statement
-from whereupon.storage.sql.driver_cursor import is_observed
-from whereupon.storage.sql.grants import NO_GRANT, no_grant
 from whereupon.storage.sql.host_connection import (
     GuardedConnection,
     HostConnection,
@@ -47,6 +42,7 @@ from whereupon.storage.sql.host_connection import (
     unusable,
 )
 from whereupon.storage.sql.notifications import NOTIFY, NotificationListener
+from whereupon.storage.sql.postgres_errors import failed_transaction, typed_errors
 from whereupon.storage.sql.postgres_statements import (
     ArraysStatement,
     CopiedStatement,
@@ -54,26 +50,19 @@ from whereupon.storage.sql.postgres_statements import (
     array,
     array_of,
 )
+from whereupon.storage.sql.postgres_transaction import (
+    IdleConnections,
+    PostgresTransaction,
+    is_silent,
+    leave_transactions,
+)
 from whereupon.storage.sql.prefilter import PostgresPrefilterClauses
 from whereupon.storage.sql.round_trips import keep_statements, pipelined, round_trips
 from whereupon.storage.sql.schema_location import SchemaLocation
-from whereupon.storage.sql.transaction_retry import LostRaceError
 
 DRIVER = "postgresql+psycopg"
 _TABLE = re.compile(r"\b(FROM|JOIN|INTO|UPDATE)\s+(whereupon_\w+)")
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
-_LOST = {"23505", "40001", "40P01"}  # unique_violation, serialization_failure, deadlock_detected
-_DISCARDED = "26000"  # invalid_sql_statement_name
-_AWAY = {"57P01", "57P02", "57P03"}  # the server is shut down, has crashed, or is starting
-_CODES = {
-    "53100": ("full", "there is no room left for the database: make room"),
-    "25006": ("read-only", "the database may not be written: is this a standby?"),
-    "25P01": ("no-transaction", "the connection that was lent has no transaction: begin one"),
-    "25P02": ("no-transaction", "the transaction that was lent has failed: roll it back"),
-    "3F000": ("no-schema", "there is no schema for our tables that this role may use"),
-    "42P01": ("no-tables", "our tables are not there any more: was the database replaced?"),
-}
-_LOCK_TIMEOUT = "55P03"  # lock_not_available
 _LIMIT = "SELECT set_config('lock_timeout', %s, true)"
 _WAITING = PostgresStatement(_LIMIT, ("limit",), {})
 _BEGIN = PostgresStatement("BEGIN ISOLATION LEVEL READ COMMITTED", (), {})
@@ -87,6 +76,7 @@ class Postgres(Database):
     Args:
         patience: seconds that a call waits for others.
         schema: where our tables are; by default where the connection's ``search_path`` finds them.
+        keeps_connections: see `IdleConnections`.
     """
 
     one_writer = False
@@ -95,41 +85,52 @@ class Postgres(Database):
     placeholder = "%s"
     prefilters = PostgresPrefilterClauses()
 
-    def __init__(self, *, patience: float = PATIENCE, schema: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        patience: float = PATIENCE,
+        schema: str | None = None,
+        keeps_connections: bool = False,
+    ) -> None:
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
         self._origin = token_hex(8)
         self._patience = patience
         self._schema = SchemaLocation.of(schema)
+        self._settings = PostgresStatement(_LIMIT + self._schema.setting, ("limit",), {})
+        self._idle = IdleConnections(keeps=keeps_connections)
 
-    @contextmanager
-    def session(self, engine: Engine) -> Iterator[Connection]:
+    def session(self, engine: Engine) -> PostgresTransaction:
         """Waits for locks of others until the deadline; statements share round trips."""
-        with _typed_errors(), engine.connect() as connection:
-            if is_observed(connection):
-                _leave_transactions(connection)
-            with pipelined(connection), self._begun(connection):
-                yield connection
+        return PostgresTransaction(self, self._idle, engine)
 
     @contextmanager
     def schema_session(self, engine: Engine) -> Iterator[Connection]:
         """Likewise, without sharing round trips: SQLAlchemy reads each answer at once."""
-        with _typed_errors(), engine.connect() as connection:
-            _leave_transactions(connection)
-            with connection.begin(), self._begun(connection):
+        with typed_errors(), engine.connect() as connection:
+            leave_transactions(connection)
+            with connection.begin():
+                self.begin(connection)
                 yield connection
+                self.commit(connection)
 
-    @contextmanager
-    def _begun(self, connection: Connection) -> Iterator[None]:
-        deadline = Deadline(self._patience)
-        limit = PostgresStatement(_LIMIT + self._schema.setting, ("limit",), {})
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that waits for locks until the deadline, and finds our tables."""
+        left = Deadline(self._patience).left
         _BEGIN.send(connection)
-        limit.send(connection, limit=_milliseconds(deadline.left))
-        yield
+        self._settings.send(connection, limit=_milliseconds(left))
+
+    def commit(self, connection: Connection) -> None:
+        """Commit it."""
         _COMMIT.send(connection)
 
+    def close_idle(self) -> None:
+        """Give connections back to the pool."""
+        self._idle.close()
+
     def reset_after_fork(self) -> None:
-        """A child's notifications are not the parent's own."""
+        """A child's notifications and connections are not the parent's own."""
         self._origin = token_hex(8)
+        self._idle.reset_after_fork()
 
     def limit_waiting(self, connection: Connection, seconds: float) -> None:
         """By the timeout of locks, which counts for each statement."""
@@ -152,11 +153,11 @@ class Postgres(Database):
             StoreError: with the code ``other-schema``, if the connection finds other tables than ours.
         """
         deadline = Deadline(self._patience)
-        with _typed_errors(), connection.begin_nested(), self._schema.within(connection):
+        with typed_errors(), connection.begin_nested(), self._schema.within(connection):
             asked = "SELECT current_setting('lock_timeout')"
             before = connection.exec_driver_sql(asked).scalar_one()
             self.limit_waiting(connection, deadline.left)
-            with pipelined(connection, lent=True):
+            with pipelined(connection):
                 yield
             connection.exec_driver_sql(_LIMIT, (before,))
 
@@ -233,7 +234,7 @@ class Postgres(Database):
         something is written there, are the server's own (see engine/docs/deletions.md).
         """
         with engine.connect() as connection:
-            _leave_transactions(connection)
+            leave_transactions(connection)
             connection.exec_driver_sql("SET lock_timeout = '1s'")
             for table in Base.metadata.sorted_tables:
                 connection.exec_driver_sql(
@@ -274,8 +275,7 @@ def _guarded(driver: psycopg.Connection[Any]) -> GuardedConnection:
         raise unusable(why="it is closed")
     status = driver.info.transaction_status
     if status is TransactionStatus.INERROR:
-        code, reason = _CODES["25P02"]
-        raise StoreError(code=code, reason=reason)
+        raise failed_transaction()
     if driver.autocommit and status is TransactionStatus.IDLE:
         raise no_transaction()
     return GuardedConnection(driver, partial(driver.cursor, row_factory=tuple_row))
@@ -290,70 +290,6 @@ def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
 
 
 def _check_open(driver: psycopg.Connection[Any], *_: object) -> None:
-    """Have the pool replace an idle connection on which the server has said something: that it is closed.
-
-    To look at the socket costs nothing, where a statement would be a round trip.
-    """
-    if driver.closed:
+    """Have the pool replace an idle connection that the server has closed."""
+    if not is_silent(driver):
         raise DisconnectionError
-    with DefaultSelector() as selector:
-        selector.register(driver.fileno(), EVENT_READ)
-        if selector.select(0):
-            raise DisconnectionError
-
-
-def _leave_transactions(connection: Connection) -> None:
-    """Have the driver begin no transaction before its own statements: it would wait for the answer."""
-    connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-@contextmanager
-def _typed_errors() -> Iterator[None]:
-    """Raise errors of the database as a `StoreError`, if the caller can do something about them."""
-    try:
-        yield
-    except NoConnectionError as error:
-        reason = "every connection of the engine's pool is in use"
-        raise StoreError(code="busy", reason=reason) from error
-    except DBAPIError as error:
-        typed = _typed(error.orig, unreachable=error.connection_invalidated)
-        if typed is None:
-            raise
-        raise typed from error
-    except psycopg.Error as error:  # from a COPY, which SQLAlchemy knows nothing of
-        typed = _typed(error)
-        if typed is None:
-            raise
-        raise typed from error
-    except UnicodeEncodeError as error:
-        raise _bad_text() from error
-
-
-def _typed(said: BaseException | None, *, unreachable: bool = False) -> StoreError | None:
-    state = getattr(said, "sqlstate", None)
-    if state in _LOST:
-        return LostRaceError(reason=f"somebody was first: {said}")
-    if state == _DISCARDED:
-        return LostRaceError(reason=f"somebody has discarded what was prepared: {said}")
-    if state == _LOCK_TIMEOUT:
-        return busy()
-    if state == NO_GRANT:
-        return no_grant(said)
-    if state in _CODES:
-        code, reason = _CODES[state]
-        return StoreError(code=code, reason=f"{reason} ({said})")
-    if (
-        unreachable
-        or state in _AWAY
-        or (isinstance(said, psycopg.OperationalError) and state is None)
-    ):
-        return StoreError(code="unreachable", reason=f"the database cannot be reached: {said}")
-    if isinstance(said, psycopg.DataError) and "NUL" in str(said):
-        return _bad_text()
-    return None
-
-
-def _bad_text() -> StoreError:
-    """The error about text that no column of PostgreSQL can hold."""
-    reason = "a text holds the character NUL or half a character, which the database cannot keep"
-    return StoreError(code="bad-text", reason=reason)

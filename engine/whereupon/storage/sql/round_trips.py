@@ -109,27 +109,43 @@ class RoundTrips:
         driver_cursor.raise_as_sqlalchemy(self._connection, error, None, "", ())
 
 
-@contextmanager
-def pipelined(connection: Connection, *, lent: bool = False) -> Iterator[None]:
-    """A block in which the statements of a connection share round trips; nothing is on its way afterwards.
+def begin(connection: Connection, *, lent: bool = False) -> None:
+    """From now on the statements of a connection share round trips.
 
     A pooled connection of ours keeps its prepared statements; on one that a host has lent, nothing is left behind. If anybody listens to the connection's statements, or SQLAlchemy logs them, each goes by itself through SQLAlchemy.
     """
     if driver_cursor.is_observed(connection):
-        yield
         return
     kept: LibpqStatements | None = None if lent else connection.info.get(_KEPT)
     driver: Any = connection.connection.driver_connection
-    trips = RoundTrips(connection, kept or LibpqStatements(driver, prepares=False))
-    _open[connection] = trips
+    _open[connection] = RoundTrips(connection, kept or LibpqStatements(driver, prepares=False))
+
+
+def end(connection: Connection) -> None:
+    """Wait for what is on its way; then they share no more."""
+    trips = _open.get(connection)
+    if trips is not None:
+        trips.settle()
+        del _open[connection]
+
+
+def abandon(connection: Connection) -> None:
+    """The same, whatever the answers are."""
+    trips = _open.pop(connection, None)
+    if trips is not None:
+        trips.abandon()
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """A block in which the statements of a connection that a host has lent share round trips."""
+    begin(connection, lent=True)
     try:
         yield
-        trips.settle()
+        end(connection)
     except BaseException:
-        trips.abandon()
+        abandon(connection)
         raise
-    finally:
-        del _open[connection]
 
 
 def round_trips(connection: Connection) -> RoundTrips | None:
