@@ -110,8 +110,9 @@ class Conjunct:
     def seen(self, data: Data, history: History) -> dict[str, JsonValue]:
         """The values that the test depends on."""
         seen = {name: _value_at(data, name) for name in self.variables if name not in _WHOLE}
-        counts = {f"performed {ask.event}": history.count(ask) for ask in self.performed}
-        return {**seen, **counts}
+        for ask in self.performed:
+            seen[f"performed {ask.event}"] = history.count(ask)
+        return seen
 
     def failure(self, data: Data, history: History) -> Failure:
         """The conjunct, which does not hold, with the values that it saw."""
@@ -169,7 +170,10 @@ class Condition:
 
     def failing_conjunct(self, data: Data, history: History) -> Conjunct | None:
         """The first conjunct that does not hold; None if the condition holds."""
-        return next((each for each in self.conjuncts if not each.test(data, history)), None)
+        for each in self.conjuncts:  # a generator would double the cost
+            if not each.test(data, history):
+                return each
+        return None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Condition):

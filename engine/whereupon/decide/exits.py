@@ -240,23 +240,32 @@ def end_by_change(work: BatchState, evaluation: Evaluation, left: Iterable[str])
     segments, key = set(left), evaluation.person_key
     for entry in list(work.active.get(key, {}).values()):
         rule, person = work.rule_of(entry), work.persons.get(key)
-        if rule is None or person is None or not rule.exits:
+        if rule is None or person is None:
             continue
-        data = evaluation.as_data(person.attributes)
-        moment = max(evaluation.timestamp, entry.timestamp)
-        trigger, attributes = trigger_of(entry.facts), person.attributes
-        history = HistoryUntil(work.history, key, moment, trigger, attributes)
         for leave in rule.exits:
+            left_by: Exit | None = None
             if isinstance(leave, ExitOnWho):
+                moment = max(evaluation.timestamp, entry.timestamp)
                 left_by = _no_longer(work, rule, leave, entry, person, moment)
-                if left_by is not None:
-                    _end(work, entry, left_by, evaluation)
-                    break
-            elif (isinstance(leave, ExitOnLeaving) and leave.segment in segments) or (
-                isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history)
+            elif isinstance(leave, ExitOnLeaving):
+                left_by = leave if leave.segment in segments else None
+            elif isinstance(leave, ExitOnCondition) and _holds_with(
+                work, leave.condition, evaluation, entry, person
             ):
-                _end(work, entry, leave, evaluation)
+                left_by = leave
+            if left_by is not None:
+                _end(work, entry, left_by, evaluation)
                 break
+
+
+def _holds_with(
+    work: BatchState, condition: Condition, evaluation: Evaluation, entry: Entry, person: Person
+) -> bool:
+    """Whether a condition holds for the message beside the person's new state, for someone inside an entry."""
+    data, attributes = evaluation.as_data(person.attributes), person.attributes
+    moment, trigger = max(evaluation.timestamp, entry.timestamp), trigger_of(entry.facts)
+    history = HistoryUntil(work.history, person.key, moment, trigger, attributes)
+    return condition.holds(data, history)
 
 
 def end_by_merge(work: BatchState, evaluation: Evaluation, left: Iterable[str]) -> None:

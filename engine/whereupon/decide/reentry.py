@@ -59,8 +59,9 @@ def reentry_verdict(
 
 
 def _apart(period: timedelta, moment: datetime, past: Sequence[PastEntry]) -> Verdict:
-    if past and any(abs(entry.timestamp - moment) < period for entry in past):
-        return _AGAIN
+    for entry in past:
+        if abs(entry.timestamp - moment) < period:
+            return _AGAIN
     length = max(duration_micros(period), 1)
     return Verdict(None, None, f"per:{length}:{as_micros(moment) // length}")
 

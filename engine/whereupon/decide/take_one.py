@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import see_now
-from whereupon.decide.verdicts import opening_verdict
+from whereupon.decide.verdicts import closed_by
 from whereupon.identity.algebra import claimant
 from whereupon.messages.times import earlier
 from whereupon.records import ClaimRun, StoredMessage
@@ -88,13 +88,14 @@ def _open_to(
     """The rules that take one of a claim's messages, and that this message may open."""
     if evaluation.type is None:
         return []
-    rules = work.index.trigger_match(evaluation.type, evaluation.name).take_one_rules
+    match = work.index.trigger_match(evaluation.type, evaluation.name)
+    rules = [rule for rule in match.take_one_rules if closed_by(rule, evaluation) is None]
     if not rules:
         return []
-    see_now(work, evaluation)
+    see_now(work, evaluation, match.rules.roots)
     if attributes is not None:
         evaluation.data["person"] = dict(attributes)
-    opened = [rule for rule in rules if opening_verdict(rule, evaluation).reason is None]
+    opened = [rule for rule in rules if rule.where.holds(evaluation.data, evaluation.history)]
     evaluation.unsee()
     return opened
 

@@ -26,6 +26,9 @@ from whereupon.rules.keys.active import DEFAULT_ACTIVE
 from whereupon.rules.keys.reentry import EVERY_TIME
 from whereupon.rules.model import FolderSettings, OncePerCalendar, Rule, RuleKind, Take
 
+_CAMPAIGN, _SERVER = RuleKind.CAMPAIGN, SenderClass.SERVER  # looked up slowly as attributes
+_NONE, _WHERE, _TOO_OLD = Take.NONE, Reason.WHERE, Reason.TOO_OLD
+
 
 def verdict_on(
     rule: Rule,
@@ -72,9 +75,9 @@ def verdict_on_unmatched(rule: Rule, evaluation: Evaluation) -> Verdict:
     Its `where` does not hold, or its `who` fails before it asks for the history. So neither the history
     nor earlier entries can change the verdict.
     """
-    if rule.kind is RuleKind.CAMPAIGN:
+    if rule.kind is _CAMPAIGN:
         return verdict_on(rule, evaluation, ())
-    if evaluation.source is not SenderClass.SERVER:
+    if evaluation.source is not _SERVER:
         return Verdict(Reason.SOURCE)
     return opening_verdict(rule, evaluation)
 
@@ -84,8 +87,8 @@ def opening_verdict(
 ) -> Verdict:
     """Whether the message may trigger the rule for any person."""
     if not (where_holds or rule.where.holds(evaluation.data, evaluation.history)):
-        return _failed(Reason.WHERE, rule.where, evaluation)
-    reason = Reason.PAUSED if is_paused else _closed(rule, evaluation)
+        return _failed(_WHERE, rule.where, evaluation)
+    reason = Reason.PAUSED if is_paused else closed_by(rule, evaluation)
     return Verdict(reason) if reason else ENTERED
 
 
@@ -107,15 +110,16 @@ def _excluded(who: Condition, evaluation: Evaluation) -> Verdict:
     return Verdict(Reason.WHO, failing.failure(evaluation.data, evaluation.history))
 
 
-def _closed(rule: Rule, evaluation: Evaluation) -> Reason | None:
+def closed_by(rule: Rule, evaluation: Evaluation) -> Reason | None:
+    """Why a rule is not open to a message at all, whatever the message says; None if it is open."""
     active = rule.active
     if active is not DEFAULT_ACTIVE and not active.allows(evaluation.timestamp):
         return Reason.INACTIVE
     age = evaluation.now - evaluation.timestamp
     if evaluation.retroactive:
         policy = rule.retroactive
-        if policy.take is Take.NONE:
+        if policy.take is _NONE:
             return Reason.RETROACTIVE_OFF
         if policy.within is not None and age > policy.within:
-            return Reason.TOO_OLD
-    return Reason.TOO_OLD if age > rule.max_age else None
+            return _TOO_OLD
+    return _TOO_OLD if age > rule.max_age else None

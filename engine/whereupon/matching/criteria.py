@@ -14,6 +14,8 @@ from whereupon.conditions.paths import parts_of
 from whereupon.conditions.predicate import Predicate
 from whereupon.rules.model import Rule, RuleKind
 
+_CAMPAIGN = RuleKind.CAMPAIGN  # looked up slowly as an attribute
+
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
@@ -65,7 +67,7 @@ def _asks_person(rule: Rule) -> bool:
     That of a broadcast is about its audience, and not about the sender of the message. A rule with `grace` keeps
     each of its skips, so it is decided by itself.
     """
-    return rule.kind is RuleKind.CAMPAIGN and rule.grace is None
+    return rule.kind is _CAMPAIGN and rule.grace is None
 
 
 def _is_open(condition: Condition) -> bool:

@@ -159,11 +159,11 @@ class RuleBlock:
             if isinstance(properties, Mapping) and isinstance(person, Mapping):
                 left, unsure = self._left((properties, person), data, kind)
                 return self._among(left, unsure, data, first) if left else []
-        return [
-            Candidate(first + place, rule, not is_open)
-            for place, (rule, is_open) in enumerate(self._openness)
-            if (is_open or admits(rule, data)) and kind in {None, rule.kind}
-        ]
+        found = []
+        for place, rule, is_open in self._one_by_one[kind]:
+            if is_open or admits(rule, data):
+                found.append(_new(Candidate, (first + place, rule, not is_open)))
+        return found
 
     def screens(self, kind: RuleKind | None) -> "Screens":
         """What finds the rules of that kind that `candidates` gives for most messages."""
@@ -184,9 +184,11 @@ class RuleBlock:
         return Screens(self._of_kind[kind], at_top, tells)
 
     @cached_property
-    def _openness(self) -> Sequence[tuple[Rule, bool]]:
-        """The rules of a block without tables, each with whether it is open (see `Criteria`)."""
-        return [(rule, criteria_of(rule).is_open) for rule in self.rules]
+    def _one_by_one(self) -> Mapping[RuleKind | None, Sequence[tuple[int, Rule, bool]]]:
+        """By kind the rules of a block without tables, each with its place and whether it is open (see `Criteria`)."""
+        every = [(n, rule, criteria_of(rule).is_open) for n, rule in enumerate(self.rules)]
+        kinds: list[RuleKind | None] = [None, *RuleKind]
+        return {kind: [each for each in every if kind in {None, each[1].kind}] for kind in kinds}
 
     def _left(self, holders: Sequence[Any], data: Data, kind: RuleKind | None) -> tuple[int, int]:
         """As bits: the rules that the message may satisfy, and those among them that have to be evaluated.

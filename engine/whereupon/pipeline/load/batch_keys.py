@@ -257,7 +257,10 @@ def slots_of(
     if not keyed:
         return slots
     paths = {name: {*keys.values()} for name, keys in keyed.items()}
+    names = {name for _, name in paths}
     for message in messages:
+        if message.name not in names:  # as of most messages
+            continue
         asked_for = paths.get((message.type, message.name))
         if not asked_for:
             continue

@@ -244,10 +244,12 @@ class ClaimLoader:
                 coming[key].add(person)
         for message in mentioned.takes_one:
             key = loaded.anonymous.get(message.anonymous_id or "", 0)
-            runs = loaded.claims.get(key, ())
+            runs = loaded.claims.get(key)
+            if not runs:
+                continue
             run = claimant(runs, message.timestamp, policy)
             owners = set() if run is None else {run.person_key}
-            if runs and key in coming:
+            if key in coming:
                 owners |= coming[key] | {run.person_key for run in runs}
             if owners:
                 since = earlier(message.timestamp, policy.late_window + policy.reach)

@@ -66,7 +66,13 @@ class LoadPlan(Unfrozen, kw_only=True):
 
     def ask(self, owner: int, watch: HistoryWindow, moment: datetime) -> None:
         """Note what a person's past is asked about, as seen from a moment."""
+        needs = self.needs
         for name, span in watch.items():
-            since = None if span is None else earlier(moment, span)
-            known = self.needs.get((owner, name), since)
-            self.needs[owner, name] = None if since is None or known is None else min(since, known)
+            place = owner, name
+            if span is None:
+                needs[place] = None
+                continue
+            since = earlier(moment, span)
+            known = needs.get(place, since)
+            if known is not None and since <= known:
+                needs[place] = since
