@@ -15,6 +15,7 @@ from whereupon.conditions.paths import follow, parts_of
 from whereupon.conditions.predicate import Predicate
 from whereupon.conditions.same import Same
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
+from whereupon.messages.structs import Frozen
 
 
 class History(Protocol):
@@ -64,8 +65,7 @@ class Performed:
         return count >= self.least and (self.most is None or count <= self.most)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Frozen, frozen=True):
     """The conjunct that failed.
 
     Attributes:

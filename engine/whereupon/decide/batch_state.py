@@ -339,8 +339,8 @@ class BatchState:
 
     def remove_from_history(self, stored: StoredMessage) -> None:
         """Remove an event that turns out to belong to another person from its former owner's history."""
-        events = self.history.get((stored.owner, stored.name), [])
-        if not any(event.timestamp == stored.timestamp for event in events):
+        events = self.history.get((stored.owner, stored.message.name))
+        if not events or all(event.timestamp != stored.timestamp for event in events):
             return
         data = stored.message.data
         for event in events:

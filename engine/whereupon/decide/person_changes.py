@@ -152,10 +152,10 @@ def _applied(
 
 def _touch(work: BatchState, evaluation: Evaluation) -> None:
     """Note what the message may bring nearer that time alone changes."""
-    if work.index.timed and evaluation.type is not None:
+    if evaluation.type is not None:
         heard = work.index.timed.heard(evaluation.type, evaluation.name)
         if heard:
-            work.clocked.touch(evaluation.person_key, (each.name for each in heard))
+            work.clocked.touch(evaluation.person_key, [each.name for each in heard])
 
 
 def apply_attributes(

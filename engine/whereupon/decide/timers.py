@@ -204,7 +204,9 @@ class Timers:
 
     def touch(self, person_key: int, subjects: Iterable[str]) -> None:
         """Note that the moments of these subjects may have become earlier, by what arrives or is done now."""
-        self._touched.setdefault(person_key, {}).update(dict.fromkeys(subjects, self.now))
+        touched, now = self._touched.setdefault(person_key, {}), self.now
+        for subject in subjects:
+            touched[subject] = now
 
     def touch_inside(self, entry: Entry, subjects: TimedSubjects) -> None:
         """The same of the people inside a rule, if time alone may end entries of it or let them go on."""

@@ -86,14 +86,12 @@ def opening_verdict(
     rule: Rule, evaluation: Evaluation, *, where_holds: bool = False, is_paused: bool = False
 ) -> Verdict:
     """Whether the message may trigger the rule for any person."""
-    if not (where_holds or rule.where.holds(evaluation.data, evaluation.history)):
-        return _failed(_WHERE, rule.where, evaluation)
+    if not where_holds:
+        failure = rule.where.failing(evaluation.data, evaluation.history)
+        if failure is not None:
+            return Verdict(_WHERE, failure)
     reason = Reason.PAUSED if is_paused else closed_by(rule, evaluation)
     return Verdict(reason) if reason else ENTERED
-
-
-def _failed(reason: Reason, condition: Condition, evaluation: Evaluation) -> Verdict:
-    return Verdict(reason, condition.failing(evaluation.data, evaluation.history))
 
 
 def _excluded(who: Condition, evaluation: Evaluation) -> Verdict:

@@ -26,7 +26,7 @@ from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.size_limits import MAX_TEXT_BYTES
 from whereupon.messages.times import EPOCH
 from whereupon.messages.usual_form import usual_envelopes
-from whereupon.messages.wire import NO_ENVELOPE, message_in, usual_messages
+from whereupon.messages.wire import NO_ENVELOPE, Row, message_in, usual_messages
 
 MAX_LINE_BYTES = MAX_TEXT_BYTES
 """Bytes of one line; see `MAX_TEXT_BYTES`."""
@@ -101,25 +101,45 @@ class StreamReader:
             for each in (size, *map(len, lines[1:])):
                 self._progress(each)
 
-    def _arrivals(self, stream: str, above: int, lines: list[bytes]) -> Iterator[Message | BadLine]:
+    def _arrivals(self, stream: str, above: int, lines: list[bytes]) -> Iterable[Message | BadLine]:
         """The messages of a run of lines; those of the usual form are read together up to one that is not.
 
         Args:
             above: how many lines of the stream come before them.
         """
-        usual, place = usual_envelopes(lines), 0
+        usual = usual_envelopes(lines)
         self._above, self._lines, self._rest = above, lines, iter(lines)
         envelopes: Iterable[Envelope | None] = usual
         if not all(usual):
             envelopes = [each or NO_ENVELOPE for each in usual]
         rows = zip(cast("Iterable[Envelope]", envelopes), self._rest, repeat(()))
+        messages = usual_messages(rows, self._arrival)
+        if len(messages) == len(lines):  # as in most runs
+            return messages
+        return self._around_odd(stream, messages, rows, usual)
+
+    def _around_odd(
+        self,
+        stream: str,
+        messages: list[Message],
+        rows: Iterator[Row],
+        usual: Sequence[Envelope | None],
+    ) -> Iterator[Message | BadLine]:
+        """The messages of a run of lines of which some are not of the usual form.
+
+        Args:
+            messages: those up to the first such line.
+            rows: what comes behind it.
+            usual: the fields of each line that is of the usual form.
+        """
+        above, lines, place = self._above, self._lines, 0
         while place < len(lines):
-            messages = usual_messages(rows, self._arrival)
             yield from messages
             place += len(messages)
             if place < len(lines):
                 yield from self._from_odd(stream, above + place + 1, lines[place], usual[place])
                 place += 1
+            messages = usual_messages(rows, self._arrival)
 
     def _from_odd(
         self, stream: str, number: int, line: bytes, usual: Envelope | None

@@ -249,8 +249,7 @@ def replay(
 
 def read_streams(paths: Iterable[Path], reader: StreamReader) -> Iterator[Message | BadLine]:
     """The arrivals of several streams, one stream after another."""
-    for path in paths:
-        yield from reader.read(path)
+    return chain.from_iterable(map(reader.read, paths))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from whereupon.pipeline.load.batch_keys import (
     slots_of,
 )
 from whereupon.pipeline.load.load_plan import LoadPlan
-from whereupon.pipeline.load.silences import last_messages
+from whereupon.pipeline.load.silences import last_messages, may_ring_anew
 from whereupon.pipeline.load.waiting import first_of_each, messages_in
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import HistoryNeed, Session
@@ -308,8 +308,8 @@ class PastLoader:
     ) -> None:
         """What tells whether a trigger by time opens its rule for the persons whose timer may ring in the batch."""
         since = {t.person_key: t.due_at for t in loaded.timers if t.subject == subject.name}
-        first, until = load_plan.first, load_plan.until
-        if first is not None and until is not None and (first < until or load_plan.kin):
+        first = load_plan.first
+        if first is not None and may_ring_anew(subject, load_plan):
             since = {key: min(first, since.get(key, first)) for key in load_plan.person_keys}
         if not since:
             return
