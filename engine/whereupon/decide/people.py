@@ -193,7 +193,7 @@ def only_prolongs(work: BatchState, message: Message, person_key: int, anonymous
         if moment - until > work.settings.identity.retention:
             return False
         run = _new(ClaimRun, (key, person_key, since, moment, opened_by))
-        work.claims[key] = (*runs[:-1], run)
+        work.claims[key] = (run,) if len(runs) == 1 else (*runs[:-1], run)
         work.changes.claims[key, since] = run
     return True
 

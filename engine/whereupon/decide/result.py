@@ -166,10 +166,10 @@ class BatchResult:
     def records(self) -> Iterator[Emitted]:
         """What was emitted, one by one; skipped rules as their decisions."""
         for emitted in self.emitted:
-            if isinstance(emitted, UNREAD):
-                yield from emitted
-            else:
+            if isinstance(emitted, Decision) or not isinstance(emitted, UNREAD):  # as most are
                 yield emitted
+            else:
+                yield from emitted
 
     @property
     def due_at(self) -> datetime | None:

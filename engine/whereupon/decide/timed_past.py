@@ -31,7 +31,7 @@ class TimedPast:
             if isinstance(each.trigger, OnQuiet):
                 self.breaking.append((each.name, each.trigger.breaking))
         self._asked = {*loaded.timed_past}
-        self._last: dict[tuple[int, str], LastMessage] = {}
+        self._last: dict[tuple[int, str], LastMessage | Message] = {}
         for place, last in loaded.timed_past.items():
             if last is not None:
                 self._last[place] = last
@@ -43,7 +43,7 @@ class TimedPast:
         """Whether the store was asked about the person, or has nothing, since the person is new."""
         return (person_key, subject) in self._asked or person_key in self._new
 
-    def last(self, person_key: int, subject: str) -> LastMessage | None:
+    def last(self, person_key: int, subject: str) -> LastMessage | Message | None:
         """The last message that is known to have broken a silence; if the store was not asked, there may be a later one."""
         return self._last.get((person_key, subject))
 
@@ -53,13 +53,12 @@ class TimedPast:
         It moves the end of a silence to a later time only, so a timer of the batch that was made by another is left.
         """
         message, last = stored.message, self._last
-        name, timestamp = message.name, message.timestamp
-        subjects = () if message.depth else self._broken.get((message.type, name))
+        subjects = () if message.depth else self._broken.get((message.type, message.name))
         for subject in self._broken_by(message) if subjects is None else subjects:
             place = owner, subject
             known = last.get(place)
-            if known is None or known.timestamp <= timestamp:
-                last[place] = LastMessage(owner, timestamp, name)
+            if known is None or known.timestamp <= message.timestamp:
+                last[place] = message
             if known is None or self._clocked.due_at(owner, subject) is None:
                 self._clocked.touch(owner, (subject,))
 
@@ -90,4 +89,4 @@ class TimedPast:
                 self._asked.discard(own)
             last, known = self._last.pop(theirs, None), self._last.get(own)
             if last is not None and (known is None or known.timestamp < last.timestamp):
-                self._last[own] = last.changed(person_key=survivor)
+                self._last[own] = last

@@ -86,10 +86,8 @@ def opening_verdict(
     rule: Rule, evaluation: Evaluation, *, where_holds: bool = False, is_paused: bool = False
 ) -> Verdict:
     """Whether the message may trigger the rule for any person."""
-    if not where_holds:
-        failure = rule.where.failing(evaluation.data, evaluation.history)
-        if failure is not None:
-            return Verdict(_WHERE, failure)
+    if not (where_holds or rule.where.holds(evaluation.data, evaluation.history)):
+        return Verdict(_WHERE, rule.where.failing(evaluation.data, evaluation.history))
     reason = Reason.PAUSED if is_paused else closed_by(rule, evaluation)
     return Verdict(reason) if reason else ENTERED
 

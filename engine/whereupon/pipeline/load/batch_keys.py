@@ -142,15 +142,23 @@ class BatchKeys:
         Returns:
             By key.
         """
+        if not anonymous:
+            return {}
+        said = [(m.anonymous_id or "", m.timestamp) for m in self._messages]
+        if self.aliases:
+            said += [(m.target_id or "", m.timestamp) for m in self._messages if m.type is _ALIAS]
         found: dict[int, tuple[datetime, datetime]] = {}
-        for message in self._messages if anonymous else ():
-            at, device = message.timestamp, message.anonymous_id
-            names = (device, message.target_id or "") if message.type is _ALIAS else (device,)
-            for name in names:
-                key = None if name is None else anonymous.get(name)
-                if key is not None:
-                    since, until = found.get(key, (at, at))
-                    found[key] = min(since, at), max(until, at)
+        for name, at in said:
+            key = anonymous.get(name)
+            if key is None:
+                continue
+            span = found.get(key)
+            if span is None:
+                found[key] = at, at
+            elif at > span[1]:
+                found[key] = span[0], at
+            elif at < span[0]:
+                found[key] = at, span[1]
         return found
 
     def asks_for(self, events: AbstractSet[str]) -> bool:
@@ -168,8 +176,14 @@ def _span(
     last = first
     for message in messages:
         at, arrived = message.timestamp, message.received_at
-        if at < oldest or arrived is not last:  # mostly they arrive at one instant
-            oldest, first, last = min(oldest, at), min(first, arrived), max(last, arrived)
+        if at < oldest:  # noqa: PLR1730 - a call of `min` costs more
+            oldest = at
+        if arrived is last:  # mostly they arrive at one instant, or one after another
+            continue
+        if arrived > last:
+            last = arrived
+        elif arrived < first:
+            first = arrived
     return oldest, first, last
 
 
