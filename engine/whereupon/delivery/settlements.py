@@ -32,6 +32,8 @@ from whereupon.runtime.log_lines import log_event
 
 _GONE = (DeliveryState.WITHHELD, DeliveryState.DEAD)
 _LOG = logging.getLogger("whereupon.delivery")
+_GATHERING = 0.0005
+"""Seconds in which calls that were prepared together may end, to share one commit, which takes longer."""
 
 
 class ChannelTimeoutError(Exception):
@@ -106,7 +108,7 @@ class DeliverySettler:
     _together: Combined[_Turnover, Parcel] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._together = Combined(self._settle_and_prepare)
+        self._together = Combined(self._settle_and_prepare, gathering=_GATHERING)
 
     def settle_and_prepare(
         self, ended: CallEnd[Parcel] | None, following: Parcel | None

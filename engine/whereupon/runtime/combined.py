@@ -1,7 +1,7 @@
 """Work that several threads ask for at once and that costs less together, such as a transaction."""
 
 from collections.abc import Callable, Sequence
-from threading import Condition
+from threading import Condition, Lock
 from typing import Generic, TypeVar
 
 from whereupon.runtime.forks import ForkAware, watch_forks
@@ -27,20 +27,27 @@ class Combined(ForkAware, Generic[Q, A]):
 
     Args:
         work: answers requests, in their order, all or none.
+        gathering: the most seconds that work waits for as many requests as were answered together before. Threads
+            that were answered together mostly ask again together. The first of them would else begin alone, and
+            the others would wait for its work.
     """
 
-    def __init__(self, work: Callable[[Sequence[Q]], Sequence[A]]) -> None:
+    def __init__(self, work: Callable[[Sequence[Q]], Sequence[A]], *, gathering: float = 0) -> None:
         self._work = work
-        self._changed = Condition()
+        self._gathering = gathering
+        self._begin()
+        watch_forks(self)
+
+    def _begin(self) -> None:
+        lock = Lock()
+        self._changed, self._came = Condition(lock), Condition(lock)
         self._waiting: list[_Slot[Q, A]] = []
         self._is_busy = False
-        watch_forks(self)
+        self._expected = 1
 
     def after_fork_in_child(self) -> None:
         """The threads that wait are the parent's."""
-        self._changed = Condition()
-        self._waiting.clear()
-        self._is_busy = False
+        self._begin()
 
     def ask(self, request: Q) -> A:
         """The answer to a request.
@@ -53,6 +60,8 @@ class Combined(ForkAware, Generic[Q, A]):
         slot = _Slot[Q, A](request)
         with self._changed:
             self._waiting.append(slot)
+            if self._are_there():
+                self._came.notify()
             self._changed.wait_for(lambda: slot.answers or slot.is_given_up or not self._is_busy)
             if slot.answers:
                 return slot.answers[0]
@@ -62,9 +71,15 @@ class Combined(ForkAware, Generic[Q, A]):
     def _take(self, own: _Slot[Q, A]) -> Sequence[_Slot[Q, A]]:
         """What waits, this thread's among it."""
         self._is_busy = True
+        self._came.wait_for(self._are_there, self._gathering)
         self._waiting.remove(own)
         others, self._waiting = self._waiting[: MOST - 1], self._waiting[MOST - 1 :]
+        self._expected = 1 + len(others)
         return [own, *others]
+
+    def _are_there(self) -> bool:
+        """Whether as many wait as were answered together before."""
+        return len(self._waiting) >= self._expected
 
     def _lead(self, own: _Slot[Q, A], together: Sequence[_Slot[Q, A]]) -> A:
         """Do the work; threads whose slot is given up do their own, beside one another."""

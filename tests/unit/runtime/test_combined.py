@@ -80,3 +80,29 @@ def test_after_a_failure_it_goes_on() -> None:
     with pytest.raises(ZeroDivisionError):
         combined.ask(0)
     assert combined.ask(1) == 1
+
+
+@pytest.mark.parametrize("gathering", [0, _PATIENCE])
+def test_work_may_wait_for_those_who_were_answered_together(gathering: float) -> None:
+    """They ask again one after another, and nobody goes alone."""
+    work = _Work()
+    work.released.set()
+    combined = Combined(work, gathering=gathering)
+    combined._expected = 2  # noqa: SLF001 - as if two had been answered together
+    answers = list[int]()
+    first = Thread(target=lambda: answers.append(combined.ask(1)))
+    first.start()
+    if not gathering:
+        first.join(_PATIENCE)
+    answers.append(combined.ask(2))
+    first.join(_PATIENCE)
+    assert sorted(answers) == [2, 4]
+    assert [sorted(call) for call in work.calls] == ([[1, 2]] if gathering else [[1], [2]])
+
+
+def test_nobody_waits_for_long_for_who_does_not_come() -> None:
+    """Nor does the next one."""
+    combined = Combined[int, int](lambda numbers: numbers, gathering=0.01)
+    combined._expected = 2  # noqa: SLF001 - as if two had been answered together
+    assert combined.ask(1) == 1
+    assert combined._expected == 1  # noqa: SLF001 - what the next one waits for

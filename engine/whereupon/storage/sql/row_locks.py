@@ -293,8 +293,9 @@ class RowLocks:
     def deliveries(self, keys: Collection[int]) -> None:
         """Lock deliveries by their keys."""
         if keys:
+            self.reach(Rank.DELIVERIES, again=True)
             members = self._database.members(keys)
-            self._lock(Rank.DELIVERIES, self._locks.lock_deliveries, keys=members)
+            self._locks.lock_deliveries.send(self._connection, keys=members)
 
     def still_paused(self, keys: Collection[int]) -> set[int]:
         """Which of these deliveries an operator has paused with their rules; no rule of these is resumed until the transaction ends."""
