@@ -34,7 +34,7 @@ def others(
     moment, stands, is_due = None, False, False
     work.together = None  # what was passed over before came from another sender
     for message in messages:
-        if message.received_at != moment:
+        if message.received_at is not moment:  # one object for most of a batch
             moment = message.received_at
             is_due = work.is_due(moment)
             stands = not (is_due and wakes_everybody) and work.clocked.passed_to(moment)

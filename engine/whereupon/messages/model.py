@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
-from itertools import repeat
 from typing import Literal, TypeAlias
 
 from pydantic import JsonValue
@@ -104,11 +103,6 @@ def refs_of(message_ids: Sequence[str], sources: Sequence[SenderClass]) -> Seque
 def id_in_ref(ref: str) -> str:
     """The message id in a reference, as the sender wrote it."""
     return ref.removesuffix(_OF_CLIENT)
-
-
-def ids_in_refs(refs: Sequence[str]) -> list[str]:
-    """`id_in_ref` of each reference."""
-    return [*map(str.removesuffix, refs, repeat(_OF_CLIENT))]
 
 
 def erased_digest(ref: str) -> str:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -69,6 +69,17 @@ def test_rows_are_read_as_they_were_written(connection: Connection, given_rows: 
     found = connection.execute(text("SELECT * FROM whereupon_message ORDER BY key")).all()
     connection.rollback()
     assert [tuple(each) for each in found] == rows
+
+
+@given(row_lists())
+def test_columns_may_be_one_object(connection: Connection, given_rows: list[Row]) -> None:
+    """As those of the times of messages whose senders say one time. The values are bound once a row."""
+    columns: list[Sequence[object]] = [*zip(*numbered(given_rows), strict=True)]
+    columns[8] = columns[9] = columns[7]
+    ADD.send_columns(connection, columns)
+    found = connection.execute(text("SELECT * FROM whereupon_message ORDER BY key")).all()
+    connection.rollback()
+    assert [tuple(each) for each in found] == [*zip(*columns, strict=True)]
 
 
 @given(st.lists(st.tuples(*[st.none() | TEXTS] * 3, st.none() | NUMBERS), min_size=1, max_size=3))

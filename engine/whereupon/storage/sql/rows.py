@@ -6,7 +6,6 @@ so that numbers come back as they were said.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final, TypeAlias, cast
 
@@ -20,7 +19,6 @@ from whereupon.messages.model import (
     Origin,
     SenderClass,
     id_in_ref,
-    ids_in_refs,
     ref_of,
     refs_of,
 )
@@ -157,28 +155,36 @@ def _source_texts(sources: Sequence[SenderClass]) -> list[str]:
 
 def messages_from(found: Iterable[Record]) -> list[StoredMessage]:
     """Messages in the order of their rows, whose columns the part ``message`` of the statements names."""
-    columns = list(zip(*found, strict=True))
-    if not columns:
-        return []
-    keys, refs, owners, users, devices, targets, *times, sources, depths, bodies = columns[:12]
-    types, names = columns[12:]
-    timestamps, arrivals, originals = times
-    happened = _instants(timestamps)
-    said = map(
-        Message,
-        *(ids_in_refs(refs), map(_TYPES.__getitem__, types), names, users, devices, targets),
-        *(happened, _instants(arrivals)),
-        happened if originals == timestamps else _instants(originals),
-        *(map(SOURCES.__getitem__, sources), repeat(_LIVE), bodies, depths),
-    )
-    return list(map(StoredMessage, keys, owners, said))
-
-
-def _instants(column: Sequence[int | None]) -> list[datetime | None]:
-    """The instants of a column; equal ones are made once."""
-    made: dict[int | None, datetime | None] = {None: None}
-    made |= {micros: EPOCH + micros * MICROSECOND for micros in {*column} if micros is not None}
-    return [*map(made.__getitem__, column)]
+    made: list[StoredMessage] = []
+    arrivals: dict[int, datetime] = {}  # equal ones are made once
+    for row in found:
+        key, ref, owner, user_id, anonymous_id, target_id, timestamp, arrived, original = row[:9]
+        source, depth, body, type_, name = row[9:]
+        happened = EPOCH + timestamp * MICROSECOND
+        if arrived not in arrivals:
+            arrivals[arrived] = from_micros(arrived)
+        made.append(
+            StoredMessage(
+                key,
+                owner,
+                Message(
+                    id_in_ref(ref),
+                    _TYPES[type_],
+                    name,
+                    user_id,
+                    anonymous_id,
+                    target_id,
+                    happened,
+                    arrivals[arrived],
+                    happened if original == timestamp else instant_or_none(original),
+                    SOURCES[source],
+                    _LIVE,
+                    body,
+                    depth,
+                ),
+            )
+        )
+    return made
 
 
 def message_from(row: Record) -> StoredMessage:

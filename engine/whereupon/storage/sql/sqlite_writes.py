@@ -72,10 +72,11 @@ class SqliteInsert(Statement):
             self._insert(connection, columns)
 
     def _insert(self, connection: Connection, columns: Sequence[Sequence[object]]) -> int:
-        uniform = [_MAY_REPEAT and is_uniform(column) for column in columns]
-        several = list(zip(range(len(columns)), columns, uniform, strict=True))
-        once = [self._bound(place, column[:1])[0] for place, column, is_one in several if is_one]
-        each = [self._bound(place, column) for place, column, is_one in several if not is_one]
+        shape = _shape(columns)
+        once = [
+            self._bound(at, column[:1])[0] for at, column in enumerate(columns) if shape[at] is None
+        ]
+        each = [self._bound(at, column) for at, column in enumerate(columns) if shape[at] == at]
         count, begun, written = len(columns[0]), 0, 0
         width, values = len(each), _one_after_another(each)
         for size in SIZES:
@@ -85,19 +86,29 @@ class SqliteInsert(Statement):
                 for first in range(begun, end, size)
             ]
             if rows:
-                text = self._text(size, *uniform)
+                text = self._text(size, *shape)
                 written += driver_cursor.run_many(connection, text, rows)
             begun = end
         return written
 
-    def _text_of(self, size: int, *uniform: bool) -> str:
-        """The statement for so many rows; what all have in a column comes first, and has a number."""
-        order = sorted(range(len(uniform)), key=uniform.__getitem__, reverse=True)
-        columns = ", ".join(f'"{self.names[place]}"' for place in order)
-        once = sum(uniform)
-        values = [f"?{number}" for number in range(1, once + 1)] + ["?"] * (len(order) - once)
-        rows = ", ".join([f"({', '.join(values)})"] * size)
-        return f"{self._into} ({columns}) VALUES {rows}"
+    def _text_of(self, size: int, *shape: int | None) -> str:
+        """The statement for so many rows.
+
+        Args:
+            shape: see `_shape`. What all rows have in a column comes first.
+        """
+        once = [place for place, at in enumerate(shape) if at is None]
+        each = [place for place, at in enumerate(shape) if at == place]
+        columns = ", ".join(f'"{name}"' for name in self.names)
+        rows = []
+        for row in range(size):
+            numbers = {place: number for number, place in enumerate(once, 1)}
+            first = len(once) + row * len(each) + 1
+            numbers |= {place: number for number, place in enumerate(each, first)}
+            values = [numbers[place if at is None else at] for place, at in enumerate(shape)]
+            marks = [f"?{number}" if _MAY_REPEAT else "?" for number in values]
+            rows.append(f"({', '.join(marks)})")
+        return f"{self._into} ({columns}) VALUES {', '.join(rows)}"
 
     def _bound(self, place: int, column: Sequence[object]) -> Sequence[object]:
         if place in self._blobs:
@@ -112,6 +123,17 @@ class SqliteInsert(Statement):
         for place in self._blobs:
             values[place] = _NO_BYTES + cast("bytes", values[place])
         return tuple(values)
+
+
+def _shape(columns: Sequence[Sequence[object]]) -> list[int | None]:
+    """Where the values of each column are bound: None if once for all rows, else the place of the first such column.
+
+    Two columns that are one object, as those of a message's times mostly are, are bound once a row.
+    """
+    if not _MAY_REPEAT:
+        return [*range(len(columns))]
+    places = {id(column): place for place, column in reversed([*enumerate(columns)])}
+    return [None if is_uniform(column) else places[id(column)] for column in columns]
 
 
 def _one_after_another(columns: Sequence[Sequence[object]]) -> list[object]:
