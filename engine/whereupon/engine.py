@@ -217,9 +217,7 @@ class Engine(
         )
         answered = answer(taken, reading)
         self._monitor.measures.count_messages(
-            accepted=answered.accepted,
-            duplicates=answered.duplicates,
-            rejected=len(answered.rejected),
+            answered.accepted, answered.duplicates, len(answered.rejected)
         )
         return answered
 

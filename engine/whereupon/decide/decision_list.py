@@ -2,9 +2,8 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import compress
 from operator import attrgetter
-from typing import ClassVar, Final, TypeAlias, cast, overload
+from typing import Any, ClassVar, Final, TypeAlias, overload
 
 from whereupon.conditions import NO_HISTORY
 from whereupon.decide.decisions import Decision, Outcome, Reason, Verdict
@@ -140,8 +139,8 @@ class Decisions(Sequence[Decision]):
     """Decisions in the order in which they were made. Those on rules that were skipped are made when they are read."""
 
     def __init__(self, emitted: Sequence[object] = ()) -> None:
-        decided = [*compress(emitted, map(_DECIDED.__contains__, map(type, emitted)))]
-        self._emitted = cast("list[Decision | Unread]", decided)
+        decided: list[Any] = [each for each in emitted if type(each) in _DECIDED]
+        self._emitted: list[Decision | Unread] = decided
 
     @cached_property
     def _all(self) -> list[Decision]:

@@ -76,11 +76,13 @@ class Measures(ForkAware):
         self._seconds: dict[tuple[str, str], float] = {}
         self._failures: Counter[tuple[str, str]] = Counter()
 
-    def count_messages(self, **outcomes: int) -> None:
+    def count_messages(self, accepted: int, duplicates: int, rejected: int) -> None:
         """Count messages that came in."""
         with self._lock:
-            for outcome, number in outcomes.items():
-                self._messages[outcome] += number
+            of = self._messages
+            of["accepted"] += accepted
+            of["duplicates"] += duplicates
+            of["rejected"] += rejected
 
     def count_decisions(self, emitted: Sequence[Any]) -> None:
         """Count the decisions among what was emitted."""
@@ -97,13 +99,14 @@ class Measures(ForkAware):
                 entered += 1
             else:
                 unmatched += number
-        if unmatched:
-            skipped[UNMATCHED] = skipped.get(UNMATCHED, 0) + unmatched
-        if entered or skipped:
+        if entered or unmatched or skipped:
             with self._lock:
-                self._decisions["entered", ""] += entered
+                of = self._decisions
+                of["entered", ""] += entered
+                if unmatched:
+                    of["skipped", UNMATCHED] += unmatched
                 for reason, number in skipped.items():
-                    self._decisions["skipped", reason] += number
+                    of["skipped", reason] += number
 
     def count_event(self, event: str, name: str, number: int = 1) -> None:
         """Count an event of a channel or an action."""

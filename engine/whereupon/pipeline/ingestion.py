@@ -1,7 +1,7 @@
 """From what a sender hands over to messages and rejections, and to the answer."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from whereupon.messages.arrival import Arrival, Validated
 from whereupon.messages.batch_items import open_runs
 from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.runs import read_run
+from whereupon.messages.structs import Frozen, Unfrozen, field
 from whereupon.messages.wire import parse_message
 from whereupon.records import Request, SetAside
 
@@ -20,6 +21,9 @@ WireMessage: TypeAlias = Mapping[str, object] | bytes | str
 
 POISON = "poison"
 """The code of a good message on which the engine itself fails."""
+
+
+_SOURCES = {each.value: each for each in SenderClass}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,7 @@ class Rejected:
     field: str = "message"
 
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
+class Ingested(Frozen, frozen=True):
     """What became of a batch.
 
     Attributes:
@@ -52,8 +55,7 @@ class Ingested:
     warnings: list[Notice] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Unfrozen, eq=True):
     """A batch that was read: the messages that can be accepted, and those that cannot."""
 
     messages: list[Message] = field(default_factory=list)
@@ -144,7 +146,7 @@ def refuse(rejected: Sequence[Rejected]) -> None:
 def as_source(source: str) -> SenderClass:
     """The class of sender of that name; raises ValueError with the known names."""
     try:
-        return SenderClass(source)
-    except ValueError:
+        return _SOURCES[source]
+    except KeyError:
         message = f"there is no source {source!r}; there are: {', '.join(SenderClass)}"
         raise ValueError(message) from None

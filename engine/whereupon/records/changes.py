@@ -125,6 +125,8 @@ class Changes(Unfrozen, eq=True, kw_only=True):
         """
         if self._are_sent or self._are_operated:
             return FIRST_INSTANT
+        if not (self.armed or self.timers or self.entries):
+            return None
         times = [*self.armed.values(), *self.timers.values()]
         times += [entry.waits_until for entry in self.entries.values()]
         return min((at for at in times if at is not None), default=None)

@@ -238,10 +238,11 @@ class MergeCandidates:
 
 def needs_split(messages: Sequence[Message], settings: Settings) -> bool:
     """Whether any of the messages is a part of its own."""
-    names, types = {each.name for each in messages}, {each.type for each in messages}
-    if _ALIAS not in types and names.isdisjoint(settings.registry.erasing):
-        return False
-    return any(stands_alone(message, settings) for message in messages)
+    erasing = settings.registry.erasing
+    for message in messages:
+        if message.name in erasing or message.type is _ALIAS:
+            return any(stands_alone(each, settings) for each in messages)
+    return False
 
 
 def stands_alone(message: Message, settings: Settings) -> bool:

@@ -47,16 +47,11 @@ class SqlAccess:
         names: MessageNames,
         writes: SqlWrites,
         locks: RowLocks | None,
-        *,
         lent: bool,
     ) -> None:
-        self._connection = connection
-        self._database = database
-        self._queries = queries
-        self._names = names
-        self._writes = writes
-        self._locks = locks
-        self._lent = lent
+        self._connection, self._database, self._queries = connection, database, queries
+        self._names, self._writes = names, writes
+        self._locks, self._lent = locks, lent
         self.cache = writes.cache
         self._known_state: StoreState | None = None
         self._known_users: dict[int, tuple[Sequence[Any], bool]] = {}

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 from typing_extensions import override
@@ -10,6 +11,13 @@ from whereupon.records import SkippedList
 from whereupon.storage.sql.dialects import Statement
 from whereupon.storage.sql.process_cache import Name, Numbers, SessionCache
 from whereupon.storage.sql.side_transactions import SideTransactions
+
+
+class NumberStatements(NamedTuple):
+    """The statements for numbers of pairs: one finds a pair's, the other gives it one."""
+
+    find: Statement
+    add: Statement
 
 
 class _Numbers(ABC):
@@ -22,18 +30,12 @@ class _Numbers(ABC):
         side: numbers new pairs, for a session in a host's transaction; else None.
     """
 
+    __slots__ = ("_cache", "_statements", "side")
+
     def __init__(
-        self,
-        cache: SessionCache,
-        *,
-        find: Statement,
-        add: Statement,
-        side: SideTransactions | None = None,
+        self, cache: SessionCache, statements: NumberStatements, side: SideTransactions | None
     ) -> None:
-        self._cache = cache
-        self._find = find
-        self._add = add
-        self.side = side
+        self._cache, self._statements, self.side = cache, statements, side
 
     def find(self, connection: Connection, names: Collection[Name]) -> Numbers:
         """The numbers of the pairs that have one."""
@@ -53,7 +55,7 @@ class _Numbers(ABC):
         if not new:
             return found
         if self.side is None:
-            self._add.write(connection, [*new])
+            self._statements.add.write(connection, [*new])
             return self.find(connection, names)
         numbers = self._aside(self.side, new)
         self._cache.learned.names |= numbers
@@ -63,7 +65,7 @@ class _Numbers(ABC):
     def _aside(self, side: SideTransactions, new: Collection[Name]) -> Numbers: ...
 
     def _ask(self, connection: Connection, name: Name) -> int | None:
-        rows = self._find.fetch(connection, type=name[0], name=name[1])
+        rows = self._statements.find.fetch(connection, type=name[0], name=name[1])
         if not rows:
             return None
         number = int(rows[0][0])
@@ -76,6 +78,8 @@ class SkippedLists(_Numbers):
 
     A revision is no type of message, so both kinds of numbers are cached side by side.
     """
+
+    __slots__ = ()
 
     def numbered(
         self, connection: Connection, lists: Collection[SkippedList]
@@ -99,16 +103,16 @@ class MessageNames(_Numbers):
         lists: the same session's numbers of rule lists.
     """
 
+    __slots__ = ("lists",)
+
     def __init__(
         self,
         cache: SessionCache,
-        *,
-        find: Statement,
-        add: Statement,
+        statements: NumberStatements,
+        side: SideTransactions | None,
         lists: SkippedLists,
-        side: SideTransactions | None = None,
     ) -> None:
-        super().__init__(cache, find=find, add=add, side=side)
+        super().__init__(cache, statements, side)
         self.lists = lists
 
     @override

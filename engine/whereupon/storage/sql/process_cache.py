@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -96,42 +96,53 @@ class ProcessCache:
             known.seen = max(seen, known.seen or seen)
 
 
-@dataclass(slots=True)
 class NewFacts:
     """What a session found, and the process does not know yet."""
 
-    names: dict[Name, int] = field(default_factory=dict)
-    rule_versions: set[str] = field(default_factory=set)
-    block: Block | None = None
+    __slots__ = ("block", "names", "rule_versions")
+
+    def __init__(self) -> None:
+        self.names: dict[Name, int] = {}
+        self.rule_versions: set[str] = set()
+        self.block: Block | None = None
 
     def __bool__(self) -> bool:
         return bool(self.names or self.rule_versions or self.block)
+
+
+class RowStatements(NamedTuple):
+    """The statements for the row of a process.
+
+    Attributes:
+        read: reads how far the row ``process`` is advanced.
+        advance: advances it, and says how far.
+        lapse: deletes the rows of processes that are not further than ``before``.
+    """
+
+    read: Statement
+    advance: Statement
+    lapse: Statement
 
 
 class SessionCache:
     """The cache as one session uses it.
 
     Args:
-        read: reads how far the row ``process`` is advanced.
-        advance: advances it, and says how far.
-        lapse: deletes the rows of processes that are not further than ``before``.
         lent: whether the transaction is a host's. It may see an older state of the same store.
     """
+
+    __slots__ = (
+        *("learned", "_is_checked", "_known", "_least", "_lent", "_memory"),
+        *("_seen", "_statements"),
+    )
 
     def __init__(
         self,
         memory: ProcessCache,
-        *,
-        read: Statement,
-        advance: Statement,
-        lapse: Statement,
-        lent: bool = False,
+        statements: RowStatements,
+        lent: bool,
     ) -> None:
-        self._memory = memory
-        self._lent = lent
-        self._read = read
-        self._advance = advance
-        self._lapse = lapse
+        self._memory, self._statements, self._lent = memory, statements, lent
         self._seen: int | None = None
         self.learned = NewFacts()
         self._known = memory.known
@@ -156,7 +167,7 @@ class SessionCache:
     def known(self, connection: Connection) -> CachedFacts:
         """The cached facts that hold for the store in this transaction."""
         if not self._is_checked:
-            rows = self._read.fetch(connection, process=self._known.row)
+            rows = self._statements.read.fetch(connection, process=self._known.row)
             self.check(int(rows[0][0]) if rows else None)
         return self._known
 
@@ -179,10 +190,10 @@ class SessionCache:
     def write(self, connection: Connection) -> None:
         """Advance the row if there are new facts; the last statement before the commit."""
         if self.learned and self._seen is None:
-            rows = self._advance.fetch(connection, process=self.known(connection).row)
+            rows = self._statements.advance.fetch(connection, process=self.known(connection).row)
             self._seen = int(rows[0][0])
             if self._known.seen is None:  # once a process
-                self._lapse.run(connection, before=self._seen - _LAPSE)
+                self._statements.lapse.run(connection, before=self._seen - _LAPSE)
 
     def share(self) -> None:
         """Add the new facts to the cache, after the commit."""

@@ -13,14 +13,15 @@ import whereupon.storage.sql.driver_cursor as driver_cursor
 from whereupon.errors import StoreError
 from whereupon.ports import Session, Watch
 from whereupon.runtime.forks import ForkAware, watch_forks
+from whereupon.runtime.lazy import cached_property
 from whereupon.storage.deadline import Deadline, one_call
 from whereupon.storage.sql.database_url import database_of, engine_of, schema_of, shown
 from whereupon.storage.sql.dialects import PATIENCE
 from whereupon.storage.sql.fork_guard import ForkGuard
 from whereupon.storage.sql.group_commit import GroupCommit
 from whereupon.storage.sql.host_connection import unusable
-from whereupon.storage.sql.message_names import MessageNames, SkippedLists
-from whereupon.storage.sql.process_cache import ProcessCache, SessionCache
+from whereupon.storage.sql.message_names import MessageNames, NumberStatements, SkippedLists
+from whereupon.storage.sql.process_cache import ProcessCache, RowStatements, SessionCache
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.row_locks import RowLocks
 from whereupon.storage.sql.schema_version import is_current, prepare
@@ -178,34 +179,26 @@ class SqlStore(ForkAware):
             self._side.dispose()
 
     def _on(self, connection: Connection, *, lent: bool = False) -> "SqlSession":
-        database = self._database
-        side = SideTransactions(self._side_session) if lent and not database.one_writer else None
-        cache = SessionCache(
-            self._memory,
-            read=self._queries.process,
-            advance=self._queries.advance_process,
-            lapse=self._queries.drop_lapsed_processes,
-            lent=lent,
-        )
-        lists = SkippedLists(
-            cache,
-            find=self._queries.skipped_list_id,
-            add=self._queries.add_skipped_list,
-            side=side,
-        )
-        names = MessageNames(
-            cache,
-            find=self._queries.name_id,
-            add=self._queries.add_name,
-            side=side,
-            lists=lists,
-        )
-        locks = None
+        database, queries = self._database, self._queries
+        side, locks = None, None
         if not database.one_writer:
-            deadline = Deadline(self._patience)
-            locks = RowLocks(connection, database, self._queries, deadline, lent=lent)
-        writes = SqlWrites(connection, database, self._queries, names, cache, locks)
-        return SqlSession(connection, database, self._queries, names, writes, locks, lent=lent)
+            side = SideTransactions(self._side_session) if lent else None
+            locks = RowLocks(connection, database, queries, Deadline(self._patience), lent=lent)
+        rows, names, lists = self._numbering
+        cache = SessionCache(self._memory, rows, lent)
+        numbers = MessageNames(cache, names, side, SkippedLists(cache, lists, side))
+        writes = SqlWrites(connection, database, queries, numbers, cache, locks)
+        return SqlSession(connection, database, queries, numbers, writes, locks, lent)
+
+    @cached_property
+    def _numbering(self) -> tuple[RowStatements, NumberStatements, NumberStatements]:
+        """The statements for the process's row, and for the numbers of names and of rule lists."""
+        to = self._queries
+        return (
+            RowStatements(to.process, to.advance_process, to.drop_lapsed_processes),
+            NumberStatements(to.name_id, to.add_name),
+            NumberStatements(to.skipped_list_id, to.add_skipped_list),
+        )
 
     def scrub(self) -> bool:
         """Remove erased bytes from free pages and logs."""

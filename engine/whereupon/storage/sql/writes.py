@@ -6,46 +6,26 @@ Every table is written once a batch, all rows in one call of the driver.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 
-from sqlalchemy import Connection
-
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.messages.model import erased_digest
 from whereupon.messages.times import as_micros
 from whereupon.ports import NO_CHANNEL, Settlement
 from whereupon.records import NEVER, Changes, Delivery, DeliveryState, IdKind, Merge
-from whereupon.storage.sql.dialects import Database, Parameters
+from whereupon.storage.sql.dialects import Parameters
 from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.keys import block_of_counter, block_of_sequence, take_keys
-from whereupon.storage.sql.message_names import MessageNames
-from whereupon.storage.sql.process_cache import Block, SessionCache
+from whereupon.storage.sql.process_cache import Block
 from whereupon.storage.sql.prune import RowPruner
-from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.record_writes import RecordWrites
-from whereupon.storage.sql.row_locks import Rank, RowLocks
+from whereupon.storage.sql.row_locks import Rank
 
 _FIRST, _SECOND, _LAST = itemgetter(0), itemgetter(1), itemgetter(-1)
 _FIRST_TWO, _FIRST_THREE = itemgetter(0, 1), itemgetter(0, 1, 2)
 
 
 class SqlWrites(RecordWrites):
-    """One session's writes.
-
-    Args:
-        locks: what this session has locked; None if there are no other writers. With locks, rows are
-            written in the order of their table's unique key.
-    """
-
-    def __init__(
-        self,
-        connection: Connection,
-        database: Database,
-        queries: Queries,
-        names: MessageNames,
-        cache: SessionCache,
-        locks: RowLocks | None = None,
-    ) -> None:
-        super().__init__(connection, database, queries, names, cache, locks)
+    """One session's writes."""
 
     @property
     def pruner(self) -> RowPruner:
