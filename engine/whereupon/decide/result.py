@@ -180,6 +180,8 @@ class BatchResult:
     def unfinished(self) -> list[int]:
         """The anonymous keys of claims that were begun or carried on, and are not finished."""
         jobs = self.changes.claim_jobs
+        if not jobs:
+            return []
         return [key for key, job in jobs.items() if job is not None]
 
     @property

@@ -19,6 +19,8 @@ UNMATCHED = "unmatched"
 """The reason of decisions on rules that the index left out: their ``where``, or the attributes in their ``who``,
 do not hold. Which it is, is found when an operator asks (see `Engine.explain`)."""
 
+_ENTERED: Final = ("entered", "")
+_UNMATCHED: Final = ("skipped", UNMATCHED)
 _UNREAD: Final = frozenset({Skipped, SkippedTogether})
 
 
@@ -69,8 +71,8 @@ class Measures(ForkAware):
     def after_fork_in_child(self) -> None:
         """Begin at zero: what was done before is the parent's."""
         self._lock = Lock()
-        self._messages: Counter[str] = Counter()
-        self._decisions: Counter[tuple[str, str]] = Counter()
+        self._messages: dict[str, int] = {}  # a `Counter` would cost a single call more
+        self._decisions: dict[tuple[str, str], int] = {}
         self._events: Counter[tuple[str, str]] = Counter()
         self._calls: dict[tuple[str, str], list[int]] = {}
         self._seconds: dict[tuple[str, str], float] = {}
@@ -80,9 +82,9 @@ class Measures(ForkAware):
         """Count messages that came in."""
         with self._lock:
             of = self._messages
-            of["accepted"] += accepted
-            of["duplicates"] += duplicates
-            of["rejected"] += rejected
+            of["accepted"] = of.get("accepted", 0) + accepted
+            of["duplicates"] = of.get("duplicates", 0) + duplicates
+            of["rejected"] = of.get("rejected", 0) + rejected
 
     def count_decisions(self, emitted: Sequence[Any]) -> None:
         """Count the decisions among what was emitted."""
@@ -102,11 +104,11 @@ class Measures(ForkAware):
         if entered or unmatched or skipped:
             with self._lock:
                 of = self._decisions
-                of["entered", ""] += entered
+                of[_ENTERED] = of.get(_ENTERED, 0) + entered
                 if unmatched:
-                    of["skipped", UNMATCHED] += unmatched
+                    of[_UNMATCHED] = of.get(_UNMATCHED, 0) + unmatched
                 for reason, number in skipped.items():
-                    of["skipped", reason] += number
+                    of["skipped", reason] = of.get(("skipped", reason), 0) + number
 
     def count_event(self, event: str, name: str, number: int = 1) -> None:
         """Count an event of a channel or an action."""

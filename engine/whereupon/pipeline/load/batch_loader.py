@@ -257,6 +257,9 @@ class BatchLoader:
             keys: of the persons and of the anonymous ids that the batch touches.
             again: whether these are read once more, since they were not held before.
         """
+        session = self._session
+        if not (session.asks_ahead and mentioned.refs):
+            return
 
         def read() -> None:
             if again:
@@ -270,9 +273,7 @@ class BatchLoader:
             session.persons(load_plan.person_keys)
             session.active_entries(load_plan.person_keys)
 
-        session = self._session
-        if mentioned.refs:
-            session.ahead(read)
+        session.ahead(read)
 
     def _identifiers(self, mentioned: BatchKeys) -> list[Identifier]:
         return self._session.identifiers(mentioned.user_ids, mentioned.anonymous_ids)

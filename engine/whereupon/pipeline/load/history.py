@@ -117,17 +117,18 @@ class PastLoader:
         waiting = messages_in(loaded.anonymous_messages)
         if mentioned.aliases:
             load_plan.kin = MergeCandidates(loaded, mentioned, load_plan.person_keys).families()
-        moments = [message.timestamp for message in waiting]
-        if mentioned.oldest is not None:
-            moments.append(mentioned.oldest)
+        moments = [] if mentioned.oldest is None else [mentioned.oldest]
+        if waiting:
+            moments += [message.timestamp for message in waiting]
         opened: Sequence[Message] = ()
         if index.gives_grace:
             since = min([*moments, *load_plan.wakes], default=until)
             opened = self._open_skips(loaded, load_plan, since)
             moments += [message.timestamp for message in opened]
-        load_plan.oldest = min(moments, default=until)
+        load_plan.oldest = min(moments) if moments else until
         matches = matches_with(matches, waiting, index) if waiting else matches
-        self._ask_of_the_past(loaded, load_plan, mentioned, matches)
+        if mentioned.watching or waiting:
+            self._ask_of_the_past(loaded, load_plan, mentioned, matches)
         matches = matches_with(matches, opened, index) if opened else matches
         for each in matches.values():
             load_plan.look_back(each.entry_window)
@@ -392,5 +393,7 @@ class PastLoader:
             loaded.past_entries += self._session.past_entries(lately, load_plan.person_keys, since)
 
     def _load_history(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
-        if needs := [HistoryNeed(o, frozenset({n}), at) for (o, n), at in load_plan.needs.items()]:
+        if load_plan.needs:
+            asked = load_plan.needs.items()
+            needs = [HistoryNeed(owner, frozenset({name}), at) for (owner, name), at in asked]
             loaded.history = self._session.history(needs)

@@ -118,6 +118,7 @@ class Database(ABC):
         prefilters: how it writes a prefilter as a condition of a statement.
         file: the file of statements that the dialect writes in its own words.
         placeholder: of a parameter.
+        asks_ahead: whether `ask` asks anything.
         announces: whether a commit tells other processes that something is due (see `announce`).
     """
 
@@ -126,6 +127,7 @@ class Database(ABC):
     file: ClassVar[str]
     placeholder: ClassVar[str]
     announces: ClassVar[bool] = False
+    asks_ahead: ClassVar[bool] = False
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect

@@ -81,6 +81,7 @@ class Postgres(Database):
 
     one_writer = False
     announces = True
+    asks_ahead = True
     file = "postgres"
     placeholder = "%s"
     prefilters = PostgresPrefilterClauses()

@@ -185,6 +185,8 @@ class SessionCache:
     def kept(self, connection: Connection, digests: Collection[str]) -> set[str]:
         """The rule versions among these that the store is known to keep."""
         known = self.known(connection).rule_versions
+        if known.issuperset(digests):
+            return {*digests}
         return {each for each in digests if each in known or each in self.learned.rule_versions}
 
     def write(self, connection: Connection) -> None:
