@@ -70,9 +70,13 @@ class Intake:
                 of all.
         """
         monitor = self._monitor
-        with monitor.counting("ingest"), monitor.batch(len(messages)) as span:
-            whole = self._taken(messages, until, connection, yielding=yielding, joint=joint)
-            span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
+        try:
+            with monitor.batch(len(messages)) as span:
+                whole = self._taken(messages, until, connection, yielding=yielding, joint=joint)
+                span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
+        except Exception as error:
+            monitor.count_failure("ingest", error)
+            raise
         monitor.measures.count_decisions(whole.emitted)
         return whole
 

@@ -84,7 +84,7 @@ class BatchState:
         "anonymous_messages", "belongings", "breakers", "changes", "chunked_id", "claimed_rules",
         "claimed_summaries", "claims", "clocked", "ended", "given_up", "guards", "has_tombstones",
         "history", "ids_by_spelling", "index", "inert", "moved", "new_key", "open_runs",
-        "open_skips", "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
+        "open_skips", "opens_none", "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
         "plain", "rule_versions", "seen", "sends", "settings", "skipped_whole", "spent", "summaries",
         "take_message", "timed_past", "timers", "together", "tombstones", "users", "waiting",
     )  # fmt: skip
@@ -113,9 +113,9 @@ class BatchState:
         self._deliveries, self.guards = loaded.deliveries, loaded.guards
         self.spent, self.breakers = {**loaded.guards.spent}, {**loaded.guards.breakers}
         self.has_tombstones, self.open_runs = loaded.has_tombstones, loaded.open_runs
-        self.belongings = Belongings(loaded)
+        self.belongings, self.sends = Belongings(loaded), BatchSends(loaded.sends)
         self.rule_versions, self.paused = loaded.rule_versions, loaded.paused
-        self.given_up, self.sends = loaded.given_up, BatchSends(loaded.sends)
+        self.given_up, self.opens_none = loaded.given_up, loaded.opens_none
         self.history = events_of(loaded.history) if loaded.history else {}
         self.ahead = events_of(loaded.ahead) if loaded.ahead else {}
         self.again: list[tuple[Evaluation, Rule]] = []

@@ -67,7 +67,8 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
             return None
         found, rules, stored = (), match.rules, work.record_owned(message, person_key)
         if rules.selected:
-            found = rules.plain_candidates(message, message.properties, person)
+            if not work.opens_none:
+                found = rules.plain_candidates(message, message.properties, person)
             if found:
                 own = Evaluation.of(stored, person_key, message.received_at)
                 evaluate(work, own, rules, found=found)

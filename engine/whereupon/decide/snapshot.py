@@ -62,6 +62,8 @@ class Snapshot(Unfrozen, kw_only=True):
         timed_past: by person and subject, of whom all entries in the rule are loaded that time opens, and what last
             broke the silence; None if nothing did, as far back as matters.
         opens: whether time alone may let people into rules.
+        opens_none: whether the batch's messages are known to open no rule, and to do nothing else that asks about
+            earlier entries. They are plain then (see `TriggerMatch.is_plain`).
         arrived: by person, when the last of the messages arrived that came since a subject is armed.
         open_runs: the runs on each person's clock that are open or open soon, if a message may bring a person's turn nearer.
         until: up to when what is due is done, where that is earlier than what was asked for; None if it is not.
@@ -99,6 +101,7 @@ class Snapshot(Unfrozen, kw_only=True):
     timers: Sequence[Timer] = ()
     timed_past: dict[tuple[int, str], LastMessage | None] = field(default_factory=dict)
     opens: bool = True
+    opens_none: bool = False
     arrived: Mapping[int, datetime] = NOTHING
     open_runs: Sequence[BroadcastRun] = ()
     until: datetime | None = None

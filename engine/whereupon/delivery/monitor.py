@@ -61,18 +61,17 @@ Hook: TypeAlias = Callable[[Any], object]
 class Counting:
     """Counts a failure of the engine's own work that leaves the block (see `Monitor.counting`)."""
 
-    __slots__ = ("_measures", "_what")
+    __slots__ = ("_monitor", "_what")
 
-    def __init__(self, measures: Measures, what: str) -> None:
-        self._measures, self._what = measures, what
+    def __init__(self, monitor: "Monitor", what: str) -> None:
+        self._monitor, self._what = monitor, what
 
     def __enter__(self) -> None:
         """Nothing is to be counted yet."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, Exception):
-            code = error.code if isinstance(error, StoreError) else ""
-            self._measures.count_failure(self._what, code)
+            self._monitor.count_failure(self._what, error)
 
 
 class Monitor:
@@ -116,7 +115,12 @@ class Monitor:
 
     def counting(self, what: str) -> "Counting":
         """Count a failure of the engine's own work that leaves the block (see `Activity`)."""
-        return Counting(self.measures, what)
+        return Counting(self, what)
+
+    def count_failure(self, what: str, error: Exception) -> None:
+        """Count a failure of the engine's own work."""
+        code = error.code if isinstance(error, StoreError) else ""
+        self.measures.count_failure(what, code)
 
     def watched(
         self,

@@ -222,7 +222,8 @@ class PastLoader:
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_calls(loaded)
         self._load_sends(loaded, load_plan)
-        if may_open is None or may_open():
+        loaded.opens_none = may_open is not None and not may_open()
+        if not loaded.opens_none:
             self._load_past_entries(loaded, load_plan)
         self._load_history(loaded, load_plan)
 
@@ -385,15 +386,15 @@ class PastLoader:
             ever = ever if load_plan.slots else ever - keyed
         if load_plan.late is not None and (late := window.takes_one - ever):
             lately, reach = lately | late, max(reach, load_plan.late)
+        keys = load_plan.person_keys
         if ever:
-            found = self._session.past_entries(ever, load_plan.person_keys, asked=asked)
-            loaded.past_entries += found
+            loaded.past_entries += self._session.past_entries(ever, keys, asked=asked)
         if lately and load_plan.oldest is not None:
             since = earlier(load_plan.oldest, reach)
-            loaded.past_entries += self._session.past_entries(lately, load_plan.person_keys, since)
+            loaded.past_entries += self._session.past_entries(lately, keys, since)
 
     def _load_history(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         if load_plan.needs:
-            asked = load_plan.needs.items()
-            needs = [HistoryNeed(owner, frozenset({name}), at) for (owner, name), at in asked]
-            loaded.history = self._session.history(needs)
+            needs = load_plan.needs.items()
+            asked = [HistoryNeed(owner, frozenset({name}), at) for (owner, name), at in needs]
+            loaded.history = self._session.history(asked)

@@ -1,7 +1,7 @@
 """What a batch reads of ids, of their persons, and of the entries inside which these are."""
 
-from collections.abc import Collection, Iterable
-from typing import Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
@@ -39,20 +39,27 @@ class SqlUsers(SqlAccess):
 
     def _users(self, ids: object) -> Iterable[Identifier]:
         """Of user ids, with what is asked next of their persons."""
-        found = self._queries.known_users.fetch(self._connection, ids=ids)
-        for value, _, key, *person, is_inside in found:
+        found: list[Identifier] = []
+        for row in self._queries.known_users.fetch(self._connection, ids=ids):
+            value, _, key, *person, is_inside = row
             self._known_users[key] = person, bool(is_inside)
-            yield _new(Identifier, (_USER_ID, value, key))
+            found.append(_new(Identifier, (_USER_ID, value, key)))
+        return found
 
     def persons(self, keys: Collection[int]) -> list[Person]:
         """These persons."""
         known = self._known_users
-        read = [known[key][0] for key in {*keys} & known.keys()] if known else []
-        found = [row for row in read if row[0] is not None]
-        if len(read) < len(keys) and (asked := {*keys} - known.keys()):
+        found: list[Sequence[Any]] = []
+        asked: set[int] = set()
+        for key in keys:
+            if key not in known:
+                asked.add(key)
+            elif known[key][0][0] is not None:
+                found.append(known[key][0])
+        if asked:
             members = self._database.members(asked)
             found += self._queries.persons.fetch(self._connection, keys=members)
-        return list(map(rows.person_from, found))
+        return [*map(rows.person_from, found)]
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
         """Entries of these persons that have not ended."""
