@@ -1,11 +1,11 @@
 """How and when messages come in, and what was found valid in those before."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
 from whereupon.messages.model import Origin, SenderClass
+from whereupon.messages.structs import Unfrozen, field
 
 ValidTexts: TypeAlias = dict[object, str]
 """Ids or names that were found valid, so that each is checked once; cleared when there are many."""
@@ -13,16 +13,14 @@ ValidTexts: TypeAlias = dict[object, str]
 _MOST_VALID = 10_000
 
 
-@dataclass(slots=True)
-class Validated:
+class Validated(Unfrozen):
     """What was found valid in messages, so that each text is checked once. Thread-safe."""
 
     ids: ValidTexts = field(default_factory=dict)
     names: ValidTexts = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Arrival:
+class Arrival(Unfrozen):
     """How and when messages come in.
 
     Attributes:

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from whereupon.messages.codec import MOST_DIGITS, DeepJsonError, JsonError, decode, encode
 from whereupon.messages.host_values import simplified
 
+_new = tuple.__new__  # a named tuple of values that are in its order already
 MAX_NESTING = 200
 """Levels of objects and lists that every reader and writer of JSON here can process."""
 
@@ -77,7 +78,7 @@ def write(value: object) -> Written:
         return write_repaired(value)
     if b"null" in text and _may_need_repair(value):
         return write_repaired(value)
-    return Written(text)
+    return _new(Written, (text, ()))
 
 
 def write_repaired(value: object) -> Written:

@@ -50,7 +50,7 @@ class DecisionRounds:
             session.set_mark(UNSCRUBBED, changes.audit_head.sequence)
 
     def _loader(self, session: Session) -> BatchLoader:
-        return BatchLoader(session, self.settings, self._versions, claim_chunk=self.claim_chunk)
+        return BatchLoader(session, self.settings, self._versions, self.claim_chunk)
 
     def _decide_and_write(
         self,

@@ -61,11 +61,9 @@ class BatchLoader:
         session: Session,
         settings: Settings,
         versions: RuleVersions,
-        *,
         claim_chunk: int = CLAIM_CHUNK,
     ) -> None:
         self.past = PastLoader(session, versions)
-        self._due = DueLoader(session, versions)
         self._session = session
         self._versions = versions
         self._settings = settings
@@ -220,7 +218,8 @@ class BatchLoader:
             load_plan.until = until if mentioned.last is None else mentioned.last
             load_plan.first = mentioned.first
             if until is not None:
-                self._due.plan(loaded, load_plan, messages, until, versions, subjects)
+                due = DueLoader(self._session, self._versions)
+                due.plan(loaded, load_plan, messages, until, versions, subjects)
             keys = load_plan.person_keys, loaded.anonymous.values()
             if self._is_heard_of(loaded, mentioned):
                 self._session.lock_requests()  # which comes before anybody

@@ -102,7 +102,6 @@ class GroupCommit:
         Raises:
             StoreError: with the code ``busy``, if the deadline passes; then nothing was done.
         """
-        self._write_lock.refuse_nesting()
         job = _Job(work)
         if alone:
             with self._write_lock.take(deadline):

@@ -85,11 +85,20 @@ class SkippedLists(_Numbers):
         self, connection: Connection, lists: Collection[SkippedList]
     ) -> Mapping[SkippedList | None, int]:
         """The numbers of the lists that messages skipped; one may be named for many messages."""
-        if not lists:
-            return {}
-        names = {each: (each.revision, each.kind or "") for each in {*lists}}
-        numbers = self.number(connection, names.values())
-        return {each: numbers[name] for each, name in names.items()}
+        found: dict[SkippedList | None, int] = {}
+        new: dict[SkippedList, Name] = {}
+        known = self._cache.known(connection).names if lists else {}
+        for each in {*lists}:
+            revision, kind = each
+            name = (revision, kind or "")
+            if name in known:
+                found[each] = known[name]
+            else:
+                new[each] = name
+        if new:
+            numbers = self.number(connection, new.values())
+            found |= {each: numbers[name] for each, name in new.items()}
+        return found
 
     @override
     def _aside(self, side: SideTransactions, new: Collection[Name]) -> Numbers:

@@ -103,13 +103,15 @@ class RecordWrites:
         self, messages: Sequence[StoredMessage], skipped: Mapping[int, SkippedList]
     ) -> Sequence[object]:
         """Insert messages; columns of a few would cost more than their rows. Returns the keys."""
-        add, number = self._queries.add_message, partial(self._names.number, self._connection)
-        lists = self._names.lists.numbered(self._connection, skipped.values())
+        add, names = self._queries.add_message, self._names
+        lists = names.lists.numbered(self._connection, skipped.values())
         if len(messages) > _FEW:
+            number = partial(names.number, self._connection)
             columns = rows.message_columns(messages, number, skipped, lists)
             self._columns(add, columns, _SECOND)
             return columns[0]
-        numbers = number({(each.message.type, each.message.name) for each in messages})
+        named = {(each.message.type, each.message.name) for each in messages}
+        numbers = names.number(self._connection, named)
         made = [rows.message_row(each, numbers, skipped, lists) for each in messages]
         self._many(add, made, _SECOND)
         return [row[0] for row in made]
