@@ -48,12 +48,12 @@ class Reads(Protocol):
     """What deciding a batch loads. A session sees what was committed before it, and its own writes.
 
     A method with a body is made of the others. A store overrides it where it can answer faster.
-
-    Attributes:
-        asks_ahead: whether `ahead` asks anything, so that its caller need not prepare reads for nothing.
     """
 
-    asks_ahead: bool = False
+    @property
+    def asks_ahead(self) -> bool:
+        """Whether `ahead` asks anything; otherwise its caller need not prepare reads."""
+        return False
 
     def ahead(self, read: Callable[[], object]) -> None:
         """Let reads that will be made soon be asked together.

@@ -52,7 +52,7 @@ class SqlAccess:
         self._connection, self._database, self._queries = connection, database, queries
         self._names, self._writes = names, writes
         self._locks, self._lent = locks, lent
-        self.cache, self.asks_ahead = writes.cache, database.asks_ahead
+        self.cache = writes.cache
         self._known_state: StoreState | None = None
         self._known_users: dict[int, tuple[Sequence[Any], bool]] = {}
 

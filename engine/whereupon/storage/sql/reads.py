@@ -57,6 +57,11 @@ _FEW_RULES = 16
 class SqlReads(SqlUsers, Reads):
     """The ports say what each method answers."""
 
+    @property
+    def asks_ahead(self) -> bool:
+        """Where several answers take one round trip."""
+        return self._database.asks_ahead
+
     def ahead(self, read: Callable[[], object]) -> None:
         """In one round trip, if each would be one."""
         self._database.ask(self._connection, read)
