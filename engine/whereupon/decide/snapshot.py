@@ -132,7 +132,8 @@ class Snapshot(Unfrozen, kw_only=True):
     @property
     def claimable(self) -> int:
         """How many messages the batch may evaluate beside its own."""
-        return sum(map(len, self.anonymous_messages.values()))
+        waiting = self.anonymous_messages
+        return sum(map(len, waiting.values())) if waiting else 0
 
 
 class ClaimChunk(Frozen, frozen=True):

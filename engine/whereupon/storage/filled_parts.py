@@ -30,4 +30,4 @@ class FilledParts(Generic[W]):
         """Those that have something to write, in their order."""
         filled = {*compress(self._places, as_tuple(changes))}
         filled.discard(self._behind)  # of the fields without a writer
-        return [self._writers[place] for place in sorted(filled)]
+        return [*map(self._writers.__getitem__, sorted(filled))]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection
 
+from whereupon.messages.structs import Frozen
 from whereupon.messages.times import as_micros
 from whereupon.ports import DeadLetters
 from whereupon.storage.sql.dialects import Database
@@ -20,10 +21,8 @@ LAST_KEY = 2**63 - 1
 BEFORE_TIME = -(2**63)
 """Microseconds before every instant."""
 
-_new: Final = tuple.__new__  # of values that are in their order already
 
-
-class StoreState(NamedTuple):
+class StoreState(Frozen, frozen=True):
     """Whether the store has any of what is rare at all. It is read in one statement, before anybody looks for some."""
 
     any_erased: bool
@@ -33,7 +32,7 @@ class StoreState(NamedTuple):
     any_suppressed: bool
 
 
-_NOTHING = StoreState(*[False] * len(StoreState._fields))
+_NOTHING = StoreState(*[False] * len(StoreState.__struct_fields__))
 
 
 class SqlAccess:
@@ -68,7 +67,7 @@ class SqlAccess:
     def _noted(self, state: Sequence[Any]) -> StoreState:
         """The state of the store, as a statement has read it, with something else or alone."""
         self.cache.check(state[0])
-        self._known_state = noted = _new(StoreState, map(bool, state[1:]))
+        self._known_state = noted = StoreState(*map(bool, state[1:]))
         return noted
 
     def _state_now(self) -> StoreState:

@@ -6,9 +6,10 @@ call have one value.
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from whereupon.messages.codec import encode
+from whereupon.messages.structs import Frozen
 from whereupon.storage.sql.dialects import Parameters, Statement
 
 _MARKS = ("_value_a", "_value_b", "_value_c", "_value_d")
@@ -80,7 +81,7 @@ class ListingStatement(Statement):
         return short
 
 
-class _Short(NamedTuple):
+class _Short(Frozen, frozen=True):
     """A text for few values, and the name of each parameter, with its place where it is one of a list's values.
 
     Attributes:
