@@ -48,7 +48,8 @@ class Statement:
 
     def run(self, connection: Connection, **values: object) -> int:
         """Run it once; how many rows it wrote."""
-        return driver_cursor.run(connection, *self.bound(values))
+        sql, parameters = self.bound(values)
+        return driver_cursor.run(connection, sql, parameters)
 
     def send(self, connection: Connection, **values: object) -> None:
         """Run it once. A dialect may have it wait for its answer together with later ones."""
@@ -56,7 +57,8 @@ class Statement:
 
     def fetch(self, connection: Connection, **values: object) -> Rows:
         """Run it once and return all rows, as the driver gives them."""
-        return driver_cursor.fetch(connection, *self.bound(values))
+        sql, parameters = self.bound(values)
+        return driver_cursor.fetch(connection, sql, parameters)
 
     def stream(self, connection: Connection, **values: object) -> CursorResult[Any]:
         """Run it once; the rows are read one by one."""

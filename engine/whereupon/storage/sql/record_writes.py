@@ -30,7 +30,7 @@ _Order: TypeAlias = Callable[[Parameters], Any]
 _Part: TypeAlias = Callable[["RecordWrites", Changes], None]
 _FIRST, _SECOND, _LAST = itemgetter(0), itemgetter(1), itemgetter(-1)
 _FIRST_TWO, _FIRST_THREE = itemgetter(0, 1), itemgetter(0, 1, 2)
-_FEW: Final = 4
+_FEW: Final = 9
 """The most messages that become rows one by one."""
 
 
