@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
+from itertools import cycle
 from urllib.parse import quote_plus
 
 import psycopg
@@ -17,7 +17,7 @@ from tests.shop import thanks
 from whereupon.engine import Engine
 from whereupon.errors import StoreError
 from whereupon.messages.model import Origin, SenderClass
-from whereupon.records import Changes, Delivery, DeliveryState, SetAside
+from whereupon.records import Changes, Delivery, SetAside
 from whereupon.storage import open_store
 
 MOST = 5
@@ -112,32 +112,22 @@ def test_an_idle_connection_that_the_server_has_closed_is_replaced(server: Serve
         engine.track("event-1", user_id="ada")
 
 
-@pytest.mark.parametrize("many", [1, 3, 20])
-def test_a_text_with_nul_is_kept_however_many_rows_there_are(server: Server, many: int) -> None:
-    """Whether rows are inserted or copied: as the symbol for NUL."""
-    numbers = count(1)
+@pytest.mark.parametrize("many", [1, 20, 300])
+def test_texts_are_kept_as_they_are_however_many_rows_are_new(server: Server, many: int) -> None:
+    """Whether a row is inserted, arrays or a COPY; but for NUL, which is kept as its symbol."""
+    texts = [each for each, _ in zip(cycle([*ODD_TEXTS, "no \0 socks"]), range(many), strict=False)]
     with server.clean() as url:
         store = open_store(url)
         made = [
-            Delivery(
-                key=next(numbers),
-                idempotency_key=f"d-{place}",
-                rule="socks",
-                person_key=1,
-                person="ada",
-                channel="push",
-                due_at=NOW,
-                content={"title": "Thanks"},
-                state=DeliveryState.DEAD,
-                reason="no \0 socks",
-            )
-            for place in range(many)
+            _delivery(key).changed(reason=text if key % 3 else None)
+            for key, text in enumerate(texts, 1)
         ]
         with store.session() as session:
             session.flush(Changes(deliveries=made))
         with store.session() as session:
             kept = session.deliveries_by_key([each.idempotency_key for each in made])
-            assert [each.reason for each in kept] == ["no ␀ socks"] * many
+        said = {each.key: each.reason and each.reason.replace("\0", "␀") for each in made}
+        assert {each.key: each.reason for each in kept} == said
         store.close()
 
 

@@ -201,8 +201,9 @@ class Postgres(Database):
         return f"{found[1]} {self._schema.qualified(found[2])}"
 
     def insert(self, table: Table, sql: str) -> Statement:
-        """By COPY, if there are several rows."""
-        return CopiedStatement(self._schema.qualified(table.name), table, self.statement(sql).sql)
+        """As arrays, or by COPY, if there are several rows."""
+        name, one = self._schema.qualified(table.name), self.statement(sql).sql
+        return CopiedStatement(name, table, one, self._insert_arrays(table))
 
     def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
         """In one statement for all rows; one statement a row would be a round trip each."""
@@ -220,13 +221,14 @@ class Postgres(Database):
     def put(self, table: Table, insert: str, otherwise: str) -> Statement:
         """In one statement for all rows, likewise."""
         one = super().put(table, insert, otherwise).sql
-        columns = ", ".join(f'"{column.name}"' for column in table.c)
-        many = (
-            f"INSERT INTO {self._schema.qualified(table.name)} ({columns}) "  # noqa: S608 - our own names
-            f"SELECT * FROM {_given([*table.c])} {otherwise}"
-        )
+        many = f"{self._insert_arrays(table)} {otherwise}"
         keys = [place for place, column in enumerate(table.c) if column.primary_key]
         return ArraysStatement(one, many, itemgetter(*keys))
+
+    def _insert_arrays(self, table: Table) -> str:
+        columns = ", ".join(f'"{column.name}"' for column in table.c)
+        place = self._schema.qualified(table.name)
+        return f"INSERT INTO {place} ({columns}) SELECT * FROM {_given([*table.c])}"  # noqa: S608 - our own names
 
     def scrub(self, engine: Engine) -> bool:
         """Have the server remove dead rows from the pages of our tables; readers and writers go on.
