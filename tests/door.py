@@ -4,7 +4,6 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, NamedTuple, TypedDict
 
 from tests.shop import NOON
@@ -127,7 +126,7 @@ def posted(path: str, body: object, key: str | None = SERVER, **headers: str) ->
 
 def asked(path: str, method: str = "GET", **headers: str) -> Request:
     """A request without a body."""
-    return replace(posted(path, b"", None, **headers), method=method)
+    return posted(path, b"", None, **headers).changed(method=method)
 
 
 def headers_of(answer: Answer) -> Mapping[str, str]:

@@ -1,17 +1,16 @@
 """Requests and answers as values, so that what stands behind an address is a function, tested without a server."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from whereupon.messages.structs import Frozen, field
 from whereupon.web.forms import Fields, read_form
 
 MOST_BYTES = 1 << 20
 """The most bytes of a body that the adapters keep."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Frozen, frozen=True, kw_only=True):
     """One request.
 
     Attributes:
@@ -48,8 +47,7 @@ class Request:
         return parse_qsl(self.query, keep_blank_values=True, max_num_fields=1_000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class Counted(Frozen, frozen=True, kw_only=True):
     """What a server counts of an answer, beside its status. It says nothing about people.
 
     Attributes:
@@ -70,8 +68,7 @@ class Counted:
 _NOTHING = Counted()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Frozen, frozen=True, kw_only=True):
     """What is answered.
 
     Attributes:

@@ -81,12 +81,11 @@ class Site:
         if not wait:
             return answered
         problem = replace(TOO_MANY_GUESSES, retry_after=wait)
-        return replace(
-            answered,
+        return answered.changed(
             status=problem.status,
             headers=(*answered.headers, *problem.headers()),
             body=as_json({**problem.members(), "meta": {"error": problem.message}}),
-            counted=replace(answered.counted, refused=problem.code),
+            counted=answered.counted.changed(refused=problem.code),
         )
 
     def _answer_page(self, request: Request) -> Answer:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +68,7 @@ def test_the_doors_own_address_comes_first() -> None:
 def test_a_host_that_is_none_is_told_back(door: DoorOfTest, host: str) -> None:
     """A browser shows no such host, and nobody else sees the answer."""
     path = f"/v1/projects/{CLIENT}/settings"
-    answer = door.ask(replace(asked(path), origin=f"http://{host}"))
+    answer = door.ask(asked(path).changed(origin=f"http://{host}"))
     assert (answer.status, headers_of(answer)["cache-control"]) == (200, "private, max-age=60")
     segment = json.loads(answer.body)["integrations"]["Segment.io"]
     assert segment["apiHost"] == f"{host}/v1"

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from whereupon.engine import Engine
 from whereupon.errors import StoreError
@@ -56,7 +55,7 @@ class CustomerIo:
         except RefusedError as error:
             return _refused(error.fault, *error.headers)
         except ProblemError as error:
-            return replace(_problem(error.problem), counted=error.counted)
+            return _problem(error.problem).changed(counted=error.counted)
         except StoreError as error:
             log_event(_LOG, logging.WARNING, "door-store-away", code=error.code)
             return _problem(STORE_AWAY)
@@ -83,8 +82,8 @@ class CustomerIo:
         except RefusedError as error:
             answered = _refused(error.fault, *error.headers)
         key = caller.key
-        counted = replace(answered.counted, key_id=key.id, key_kind=key.kind.value, over_limit=over)
-        return replace(answered, counted=counted)
+        counted = answered.counted.changed(key_id=key.id, key_kind=key.kind.value, over_limit=over)
+        return answered.changed(counted=counted)
 
     def _calls_at(self, parts: Sequence[str]) -> tuple[Scope, Calls]:
         """What is needed for the calls at a path, and the calls by method."""
@@ -110,7 +109,7 @@ class CustomerIo:
 
 def _refused(fault: Fault, *headers: tuple[str, str]) -> Answer:
     log_event(_LOG, logging.INFO, "door-refused", status=fault.status, code=fault.code)
-    return replace(refused(fault, *headers), counted=Counted(refused=fault.code))
+    return refused(fault, *headers).changed(counted=Counted(refused=fault.code))
 
 
 def _problem(problem: Problem) -> Answer:

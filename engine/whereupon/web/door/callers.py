@@ -8,12 +8,15 @@ The key comes as the user of Basic authentication, as a bearer token, in the hea
 import binascii
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import unquote_plus
 
+from typing_extensions import override
+
 from whereupon.messages.model import SenderClass
 from whereupon.messages.outer_fields import write_key_in
+from whereupon.messages.structs import Frozen
 from whereupon.operations.key_checks import KeyCheck, KeyRefusal
 from whereupon.records.api_keys import ApiKey, KeyKind, Scope
 from whereupon.web.door.limits import KeyLimits
@@ -44,16 +47,18 @@ SENDERS = frozenset({KeyKind.SERVER, KeyKind.CLIENT})
 _CLASSES = {KeyKind.SERVER: SenderClass.SERVER, KeyKind.CLIENT: SenderClass.CLIENT}
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Frozen, frozen=True):
     """What a request brings: a secret, or none, which `repr` leaves out; and the id of its key, where it names one."""
 
-    secret: str = field(default="", repr=False)
+    secret: str = ""
     key_id: str = ""
 
+    @override
+    def __repr__(self) -> str:
+        return f"Credentials(key_id={self.key_id!r})"
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+
+class Caller(Frozen, frozen=True):
     """Who asks, as which class of sender, and with which secret."""
 
     key: ApiKey

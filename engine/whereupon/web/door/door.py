@@ -7,6 +7,7 @@ redirected, and a slash at the end of a path changes nothing.
 import logging
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from whereupon.engine import Engine
@@ -43,8 +44,9 @@ _SCRIPT = (
     ("Cache-Control", "public, max-age=3600"),
 )
 _SUCCESS = b'{"success":true}'
-_POST, _GET = "POST, OPTIONS", "GET, HEAD, OPTIONS"
+_POST, _GET = ("POST", "OPTIONS"), ("GET", "HEAD", "OPTIONS")
 
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 Act: TypeAlias = Callable[["Door", Request, str], Answer]
 
 
@@ -55,7 +57,7 @@ class _Call(NamedTuple):
         about: the type of message, `BATCH`, or the key in the path, as it was sent.
     """
 
-    methods: str
+    methods: tuple[str, ...]
     act: Act
     about: str = BATCH
 
@@ -104,7 +106,7 @@ class Door:
     def not_found(self, request: Request) -> Answer:
         """Answer a request for a path that nothing has."""
         if request.method == "OPTIONS":
-            return preflight(request, _POST, self._options.allowed_headers)
+            return preflight(request, ", ".join(_POST), self._options.allowed_headers)
         return self._refused(request, ProblemError(NO_SUCH_PATH))
 
     def _answer(self, request: Request) -> Answer:
@@ -112,9 +114,11 @@ class Door:
         if call is None:
             return self.not_found(request)
         if request.method == "OPTIONS":
-            return preflight(request, call.methods, self._options.allowed_headers)
-        if request.method not in call.methods.split(", "):
-            return self._refused(request, ProblemError(WRONG_METHOD), ("Allow", call.methods))
+            return preflight(request, ", ".join(call.methods), self._options.allowed_headers)
+        if request.method not in call.methods:
+            return self._refused(
+                request, ProblemError(WRONG_METHOD), ("Allow", ", ".join(call.methods))
+            )
         return call.act(self, request, call.about)
 
     def _refused(self, request: Request, error: ProblemError, *more: tuple[str, str]) -> Answer:
@@ -140,8 +144,7 @@ class Door:
         taken = self._intake.take(caller, body, type_)
         headers, key = (*_UNKEPT, *cors_headers(request)), caller.key
         if not taken.result.rejected:
-            counted = Counted(key_id=key.id, key_kind=key.kind.value, over_limit=taken.over)
-            return Answer(status=200, headers=headers, body=_SUCCESS, counted=counted)
+            return _success(headers, key.id, str(key.kind), taken.over)
         counts = taken.rejected
         status, members = said_of(taken, strict=_is_strict(request))
         log_event(
@@ -186,6 +189,12 @@ class Door:
         if script is None:
             raise ProblemError(NO_SUCH_PATH)
         return Answer(status=200, headers=(*_SCRIPT, *cors_headers(request)), body=script)
+
+
+@lru_cache(maxsize=256)  # most answers are those of one before
+def _success(headers: Headers, key_id: str, key_kind: str, over: int) -> Answer:
+    counted = Counted(key_id=key_id, key_kind=key_kind, over_limit=over)
+    return Answer(status=200, headers=headers, body=_SUCCESS, counted=counted)
 
 
 # --- paths ----------------------------------------------------------------------------------------

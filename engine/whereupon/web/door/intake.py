@@ -6,10 +6,10 @@ are not accepted are named by their place, and do not hold up the others.
 
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
 
 from whereupon.engine import Engine
 from whereupon.messages.outer_fields import outer_fields, with_type, without_key
+from whereupon.messages.structs import Frozen
 from whereupon.pipeline.ingestion import Ingested, Rejected
 from whereupon.web.door.callers import Caller, Callers
 from whereupon.web.door.problems import EMPTY_BODY, MISSING_BATCH, ProblemError, said
@@ -25,7 +25,7 @@ def is_never() -> bool:
     return False
 
 
-class Taken(NamedTuple):
+class Taken(Frozen, frozen=True):
     """What became of the messages of a body.
 
     Attributes:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
-from typing import NamedTuple, cast
+from typing import cast
 
 from whereupon.config.server import ServerOptions
+from whereupon.messages.structs import Frozen
 from whereupon.records.api_keys import KeyKind
 from whereupon.runtime.log_lines import log_event
 from whereupon.web.adapters import (
@@ -42,11 +43,12 @@ _OPEN = frozenset({OTHER, "/api/openapi.json"})
 """What of the management API is answered without a key."""
 _TO_KEYS = frozenset({200, 201, 202, 204, 304, 400, 403, 409, 412, 422})
 """What else is answered only once the key was found to be good."""
+_BAD_REQUEST = HTTPStatus.BAD_REQUEST.value
 _NOBODY = Sharer()
 _BY_MANAGEMENT = Counted(key_kind=KeyKind.MANAGEMENT.value)
 
 
-class _Taken(NamedTuple):
+class _Taken(Frozen, frozen=True):
     """A request that a thread answers, without a task that waits for it."""
 
     request: Request
@@ -131,8 +133,7 @@ class Application:
             return False
         if self._management is not None and PATHS.match(place):
             return False
-        exchange.count_as(sharer)
-        exchange.let_in()
+        exchange.let_in(sharer)
         request = asgi_request(scope, bytes(cycle.body))
         cycle.body = bytearray()
         taken = _Taken(request, sharer, exchange, mark, place, began)
@@ -162,7 +163,7 @@ class Application:
         refused = await self._refused(sharer)
         if refused is not None:
             return _say(asgi_request(scope, b""), refused)
-        exchange.let_in()
+        exchange.let_in(sharer)
         body = await _read(receive, exchange)
         if body is None:
             return _GONE
@@ -260,7 +261,7 @@ class Application:
     def _count(self, method: str, route: str, answer: Answer, seconds: float) -> None:
         status = answer.status
         self._traffic.count_request(route, answer, seconds)
-        if 0 < status < HTTPStatus.BAD_REQUEST:
+        if 0 < status < _BAD_REQUEST:
             self._succeeded += 1
             every = self._options.log_every
             if not every or self._succeeded % every:

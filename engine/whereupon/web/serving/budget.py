@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import Mapping
-from typing import NamedTuple
+
+from whereupon.messages.structs import Frozen
 
 _FOR_WAITING = 0.25
 """The part of the budget that is kept for requests that wait for room."""
@@ -13,7 +13,7 @@ _FOR_ADDRESS = 0.25
 _ONE_BODY = 1 << 20
 
 
-class Sharer(NamedTuple):
+class Sharer(Frozen, frozen=True):
     """Who shares the server: a key; and for a key that many hold, and for requests without one, an address.
 
     Attributes:
@@ -27,18 +27,13 @@ class Sharer(NamedTuple):
     is_server: bool = False
 
     @property
-    def accounts(self) -> Mapping[str, float]:
-        """What its bytes are counted under, the widest first, and how much of a share each may take.
+    def narrow(self) -> str:
+        """What its bytes are counted under, too, beside its key; empty if that is all.
 
         Nobody's key is known before the body is here if the key stands in the body, as apps and Customer.io's client
         for browsers send it. So one address that holds up bodies without a key keeps no other address out.
         """
-        whole = {self.key_id: 1.0}
-        return (
-            whole
-            if self.key_id or not self.address
-            else {**whole, f"@{self.address}": _FOR_ADDRESS}
-        )
+        return "" if self.key_id or not self.address else f"@{self.address}"
 
 
 class Budget:
@@ -77,14 +72,10 @@ class Budget:
 
     def has_room(self, sharer: Sharer) -> bool:
         """Whether a new request of a sharer may come in."""
-        return self._is_open and all(
-            self._inside[each] < _part_of(self._share, part)
-            for each, part in sharer.accounts.items()
-        )
-
-    @property
-    def _is_open(self) -> bool:
-        return self.held - self._outside < self._usual
+        if self.held - self._outside >= self._usual or self._inside[sharer.key_id] >= self._share:
+            return False
+        narrow = sharer.narrow
+        return not narrow or self._inside[narrow] < _of_address(self._share)
 
     def hold(self, sharer: Sharer | None, size: int, *, is_in: bool) -> bool:
         """Count bytes; False if there is no room for them.
@@ -95,9 +86,11 @@ class Budget:
         if self.held + size > self._most + (self._for_operators if sharer is None else 0):
             return False
         if sharer is not None:
-            counts, accounts = self._inside if is_in else self._outside_of, sharer.accounts
+            counts, narrow = self._inside if is_in else self._outside_of, sharer.narrow
             most = self._most * _FOR_WAITING + (self._share if is_in else 0)
-            if any(counts[each] + size > _part_of(most, part) for each, part in accounts.items()):
+            if counts[sharer.key_id] + size > most:
+                return False
+            if narrow and counts[narrow] + size > _of_address(most):
                 return False
             _add(counts, sharer, size)
         self.held += size
@@ -111,10 +104,15 @@ class Budget:
             _take_off(counts, before, size)
         _add(counts, after, size)
 
-    def let_in(self, sharer: Sharer, size: int) -> None:
-        """Count the bytes of a request that is let in as such."""
+    def let_in(self, before: Sharer | None, sharer: Sharer, size: int) -> None:
+        """Count the bytes of a request that is let in as those of a sharer.
+
+        Args:
+            before: whose they were until now.
+        """
         self._outside -= size
-        _take_off(self._outside_of, sharer, size)
+        if before is not None:
+            _take_off(self._outside_of, before, size)
         _add(self._inside, sharer, size)
 
     def release(self, sharer: Sharer | None, size: int, *, is_in: bool) -> None:
@@ -129,7 +127,7 @@ class Budget:
     async def room(self, sharer: Sharer, seconds: float) -> bool:
         """Wait until a request of a sharer may come in; False if there is no room in that time."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line = sharer._replace(address="") if sharer.key_id else sharer
+        line = sharer.changed(address="") if sharer.key_id else sharer
         self._waiting.setdefault(line, deque()).append(waiting)
         try:
             async with asyncio.timeout(seconds):
@@ -151,19 +149,25 @@ class Budget:
                 self._waiting.pop(sharer, None)
 
 
-def _part_of(most: float, part: float) -> float:
-    return most if part >= 1 else max(most * part, _ONE_BODY)
+def _of_address(most: float) -> float:
+    return max(most * _FOR_ADDRESS, _ONE_BODY)
 
 
 def _add(counts: Counter[str], sharer: Sharer, size: int) -> None:
-    for account in sharer.accounts:
-        counts[account] += size
+    counts[sharer.key_id] += size
+    if narrow := sharer.narrow:
+        counts[narrow] += size
 
 
 def _take_off(counts: Counter[str], sharer: Sharer, size: int) -> None:
-    for account in sharer.accounts:
-        left = counts[account] - size
-        if left > 0:
-            counts[account] = left
-        else:
-            counts.pop(account, None)
+    _reduce(counts, sharer.key_id, size)
+    if narrow := sharer.narrow:
+        _reduce(counts, narrow, size)
+
+
+def _reduce(counts: Counter[str], account: str, size: int) -> None:
+    left = counts[account] - size
+    if left > 0:
+        counts[account] = left
+    else:
+        counts.pop(account, None)

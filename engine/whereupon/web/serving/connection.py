@@ -5,7 +5,6 @@ uvicorn itself waits for ever for a request that began, and for a client that re
 
 import asyncio
 from contextlib import suppress
-from enum import Enum, auto
 from typing import cast
 
 import httptools
@@ -14,9 +13,10 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from whereupon.web.http import Answer
-from whereupon.web.serving.exchange import EXTENSION, Exchange
+from whereupon.web.serving.exchange import EXTENSION, Exchange, exchange_of
 from whereupon.web.serving.heads import fault_of_head
 from whereupon.web.serving.home import Home
+from whereupon.web.serving.phases import Phase
 from whereupon.web.serving.refusals import Refusal
 from whereupon.web.serving.replies import reply
 
@@ -26,15 +26,6 @@ _MOST_DISCARDED = 8 << 20
 """Bytes of a body that are read after the request was answered, so that the client gets to read the answer."""
 _LINGER = 2.0
 """Seconds in which a refused client may read why, before the connection is reset."""
-
-
-class _Phase(Enum):
-    """What the client is to send next."""
-
-    HEAD = auto()
-    BODY = auto()
-    NOTHING = auto()
-    """The connection is about to close; what comes is thrown away."""
 
 
 class Connection(HttpToolsProtocol):
@@ -49,7 +40,7 @@ class Connection(HttpToolsProtocol):
         self.access_log = False  # it would log queries, which may have keys
         self._home = home
         self._limits = home.limits
-        self._phase = _Phase.HEAD
+        self._phase = Phase.HEAD
         self._unread = 0  # bytes that came since the parser last got on
         self._head_bytes = 0
         self._discarded = 0
@@ -76,7 +67,7 @@ class Connection(HttpToolsProtocol):
         if refusal is None:
             self._arm(self._limits.header_timeout)
         else:
-            self._phase = _Phase.NOTHING
+            self._phase = Phase.NOTHING
             transport.write(refusal.as_bytes)
             transport.close()
 
@@ -90,7 +81,7 @@ class Connection(HttpToolsProtocol):
         self._timer = self._write_timer = None
         for cycle, _ in filter(None, (*self.pipeline, self._pending)):
             cycle.disconnected = True
-            _exchange_of(cycle).release()
+            exchange_of(cycle).release()
         self.pipeline.clear()
         self._home.remove(self)
         super().connection_lost(exc)
@@ -118,7 +109,7 @@ class Connection(HttpToolsProtocol):
     def close_idle(self, why: str) -> None:
         """Close it, as it waits for a request."""
         self._home.count_closed(why)
-        self._phase = _Phase.NOTHING
+        self._phase = Phase.NOTHING
         self.transport.close()
 
     # --- what comes in ------------------------------------------------------------------------
@@ -126,7 +117,7 @@ class Connection(HttpToolsProtocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._home.traffic.received += len(data)
-        if self._phase is _Phase.NOTHING:
+        if self._phase is Phase.NOTHING:
             self._discard(len(data))
             return
         self._unread += len(data)
@@ -136,10 +127,10 @@ class Connection(HttpToolsProtocol):
         if self._pending is not None:
             (cycle, app), self._pending = self._pending, None
             self._start(cycle, app)
-        if self._phase is _Phase.HEAD:
+        if self._phase is Phase.HEAD:
             self._look_at_head()
-        elif self._phase is _Phase.BODY and self._unread > self._limits.header_bytes:
-            self._refuse(Refusal.MALFORMED)  # endless chunk extensions or trailers
+        elif self._phase is Phase.BODY:
+            self._look_at_body()
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -147,7 +138,7 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._go_on_without_upgrade(data[cast("int", upgrade.args[0]) :])
         except httptools.HttpParserError:
-            if self._phase is not _Phase.NOTHING:
+            if self._phase is not Phase.NOTHING:
                 self._refuse(Refusal.MALFORMED)
 
     def _look_at_head(self) -> None:
@@ -157,6 +148,13 @@ class Connection(HttpToolsProtocol):
         elif self._unread and self._is_idle:
             self._is_idle = False
             self._arm(self._limits.header_timeout)
+
+    def _look_at_body(self) -> None:
+        """After some bytes came, and the body has not ended in them."""
+        if self._unread > self._limits.header_bytes:
+            self._refuse(Refusal.MALFORMED)  # endless chunk extensions or trailers
+        elif self._until is None:
+            self._arm(self._limits.body_timeout)
 
     def _go_on_without_upgrade(self, rest: bytes) -> None:
         """Read a request again, without the wish to change the protocol (RFC 9110, section 7.8)."""
@@ -193,14 +191,18 @@ class Connection(HttpToolsProtocol):
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is _Phase.HEAD:  # else it is a trailer, which nobody asked for
-            self._head_bytes += len(name) + len(value) + 4
-            super().on_header(name, value)
+        if self._phase is not Phase.HEAD:  # it is a trailer, which nobody asked for
+            return
+        self._head_bytes += len(name) + len(value) + 4
+        name = name.lower()
+        self.headers.append((name, value))
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
 
     @override
     def on_headers_complete(self) -> None:
         self._unread = 0
-        if self._phase is _Phase.NOTHING:
+        if self._phase is Phase.NOTHING:
             return
         fault = fault_of_head(self.parser, self.headers, self._head_bytes, self._limits)
         if fault is not None:
@@ -213,19 +215,19 @@ class Connection(HttpToolsProtocol):
     def _begin(self) -> None:
         super().on_headers_complete()  # raises if the target is no URL
         self._home.set_busy(self)
-        self._phase = _Phase.BODY
+        self._phase = Phase.BODY
         self._discarded = 0
-        self._exchange = Exchange(self, self._home.budget)
-        self._exchange.cycle = self.cycle
-        cast("dict[str, object]", self.scope)["extensions"] = {EXTENSION: self._exchange}
+        exchange = self._exchange = Exchange(self, self._home.budget)
+        exchange.cycle = self.cycle
+        self.scope["extensions"] = {EXTENSION: exchange}  # type: ignore[dict-item]  # ours
         if self._home.is_ending or len(self.pipeline) >= _MOST_PIPELINED:
             self.cycle.keep_alive = False
-        self._arm(self._limits.body_timeout)
+        self._until = None  # most bodies are here with their heads
 
     @override
     def on_body(self, body: bytes) -> None:
         self._unread = 0
-        if self._phase is not _Phase.BODY:
+        if self._phase is not Phase.BODY:
             return
         if self.cycle.response_complete:
             self._discard(len(body))
@@ -237,12 +239,12 @@ class Connection(HttpToolsProtocol):
     @override
     def on_message_complete(self) -> None:
         self._unread = 0
-        if self._phase is not _Phase.BODY or self._upgrading:
+        if self._phase is not Phase.BODY or self._upgrading:
             return
         self._until = None
         super().on_message_complete()
         # What comes behind the last request of a connection is not read.
-        self._phase = _Phase.HEAD if self.cycle.keep_alive else _Phase.NOTHING
+        self._phase = Phase.HEAD if self.cycle.keep_alive else Phase.NOTHING
         if not self._is_answering:
             self._await_request()
 
@@ -256,8 +258,8 @@ class Connection(HttpToolsProtocol):
     def _start(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Have a request answered: without a task of its own, if it is here as a whole and need not wait."""
         if cycle.disconnected:
-            _exchange_of(cycle).release()
-        elif cycle.more_body or not self._home.take(_exchange_of(cycle)):
+            exchange_of(cycle).release()
+        elif cycle.more_body or not self._home.take(exchange_of(cycle)):
             super()._start_asgi_task(cycle, app)
 
     # --- answers ------------------------------------------------------------------------------
@@ -278,7 +280,7 @@ class Connection(HttpToolsProtocol):
         self.transport.write(written)
         if cycle.keep_alive:
             cycle.on_response()
-        elif cycle is self.cycle and self._phase is _Phase.BODY:
+        elif cycle is self.cycle and self._phase is Phase.BODY:
             self._linger()
         else:
             self.transport.close()
@@ -294,7 +296,7 @@ class Connection(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
         elif self._refusal is not None:
             self._say(self._refusal)
-        elif self._phase is _Phase.HEAD:
+        elif self._phase is Phase.HEAD:
             self._await_request()
 
     def _await_request(self) -> None:
@@ -309,8 +311,8 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         """Answer without the application, behind the answers that are owed, and close."""
         self._home.count_closed(refusal.name.lower().replace("_", "-"))
-        cut_off = self._phase is _Phase.BODY
-        self._phase = _Phase.NOTHING
+        cut_off = self._phase is Phase.BODY
+        self._phase = Phase.NOTHING
         self._until = None
         if cut_off:
             cycle = self.cycle
@@ -338,7 +340,7 @@ class Connection(HttpToolsProtocol):
 
     def _linger(self) -> None:
         """Let the client read the answer while it still sends: a reset would take it away."""
-        self._phase = _Phase.NOTHING
+        self._phase = Phase.NOTHING
         self.flow.resume_reading()
         with suppress(OSError):  # the client may have gone
             self.transport.write_eof()
@@ -366,15 +368,15 @@ class Connection(HttpToolsProtocol):
 
     def _expire(self) -> None:
         match self._phase:
-            case _Phase.NOTHING:
+            case Phase.NOTHING:
                 self.transport.abort()
-            case _Phase.BODY if self.flow.read_paused:  # it is us who do not read
+            case Phase.BODY if self.flow.read_paused:  # it is us who do not read
                 self._arm(self._limits.body_timeout)
-            case _Phase.BODY:
+            case Phase.BODY:
                 self._refuse(Refusal.SLOW_BODY)
-            case _Phase.HEAD if self._unread:
+            case Phase.HEAD if self._unread:
                 self._refuse(Refusal.SLOW_HEADERS)
-            case _Phase.HEAD:
+            case Phase.HEAD:
                 self.close_idle("idle")
 
     @override
@@ -394,7 +396,3 @@ class Connection(HttpToolsProtocol):
         self._write_timer = None
         self._home.count_closed("unread-answer")
         self.transport.abort()
-
-
-def _exchange_of(cycle: RequestResponseCycle) -> Exchange:
-    return cast("dict[str, dict[str, Exchange]]", cycle.scope)["extensions"][EXTENSION]

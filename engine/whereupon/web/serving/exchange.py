@@ -79,11 +79,11 @@ class Exchange:
         self._budget.move(self.sharer, sharer, self.held, is_in=self._is_in)
         self.sharer = sharer
 
-    def let_in(self) -> None:
-        """Say that there is room for the request; before that, its bytes keep no other request from being let in."""
-        if self.sharer is not None and not self._is_in:
-            self._budget.let_in(self.sharer, self.held)
-            self._is_in = True
+    def let_in(self, sharer: Sharer) -> None:
+        """Say that there is room for a sharer's request; before that, its bytes keep no other from being let in."""
+        if not self._is_in:
+            self._budget.let_in(self.sharer, sharer, self.held)
+            self.sharer, self._is_in = sharer, True
 
     def forget(self) -> None:
         """Count no more of the body: what still comes is thrown away at once."""
@@ -94,3 +94,9 @@ class Exchange:
         """Give back what is held, since the body is gone."""
         self._budget.release(self.sharer, self.held, is_in=self._is_in)
         self.held = 0
+
+
+def exchange_of(cycle: RequestResponseCycle) -> Exchange:
+    """The exchange of a request, as uvicorn has it."""
+    exchange: Exchange = cycle.scope["extensions"][EXTENSION]  # type: ignore[assignment]  # ours
+    return exchange

@@ -4,12 +4,13 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from threading import Condition
 from time import monotonic
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from whereupon.messages.structs import Frozen
 from whereupon.web.serving.budget import Sharer
 
 
-class Job(NamedTuple):
+class Job(Frozen, frozen=True):
     """What a thread is to do for a sharer, and the bytes of bodies that it works on."""
 
     sharer: Sharer
@@ -27,14 +28,6 @@ Python runs one thread at a time, and SQLite has one writer, so that every large
 of other keys wait longer."""
 
 
-class _Seen(NamedTuple):
-    key_id: str
-    at: float
-
-
-_NOBODY = _Seen("", float("-inf"))
-
-
 class FairQueue:
     """A queue for threads. A key that sends much waits behind itself, and others do not wait behind it.
 
@@ -48,7 +41,8 @@ class FairQueue:
         self.threads = threads
         self._changed = Condition()
         self._clock = clock
-        self._latest = self._before = _NOBODY
+        self._latest, self._latest_at = "", float("-inf")
+        self._before_at = float("-inf")  # when another key than the latest sent last
         self._lines: OrderedDict[str, _Lines] = OrderedDict()
         self._running: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
@@ -68,7 +62,7 @@ class FairQueue:
 
     def is_shared(self) -> bool:
         """Whether more than one key sent something in the last seconds."""
-        return self._clock() - self._before.at <= _ALONE
+        return self._clock() - self._before_at <= _ALONE
 
     def put(self, *jobs: Job) -> None:
         """Add jobs; however many they are, one thread is woken, which wakes the next."""
@@ -142,9 +136,9 @@ class FairQueue:
 
     def _see(self, key_id: str) -> None:
         """Note that a key sends."""
-        if self._latest.key_id != key_id:
-            self._before = self._latest
-        self._latest = _Seen(key_id, self._clock())
+        if self._latest != key_id:
+            self._latest, self._before_at = key_id, self._latest_at
+        self._latest_at = self._clock()
 
     def _may_run(self, key_id: str, size: int) -> bool:
         """Whether another job of a key may run now, beside those of its that do."""
@@ -153,9 +147,10 @@ class FairQueue:
             return True
         if running >= self.threads - 1:
             return False
-        other = self._before if self._latest.key_id == key_id else self._latest
-        is_alone = self._clock() - other.at > _ALONE
-        return is_alone or self._bytes[key_id] + size <= _BESIDE
+        if self._bytes[key_id] + size <= _BESIDE:
+            return True
+        others_at = self._before_at if self._latest == key_id else self._latest_at
+        return self._clock() - others_at > _ALONE
 
     def _next(self) -> Job | None:
         for key_id, lines in self._lines.items():

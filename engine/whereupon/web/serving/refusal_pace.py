@@ -12,6 +12,7 @@ from time import monotonic
 from whereupon.web.http import Answer
 from whereupon.web.serving.budget import Sharer
 
+_TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS.value
 _BETWEEN = 0.01
 """Seconds between two refusals of one key, or of one address without a key that is known."""
 _LONGEST = 5.0
@@ -33,7 +34,7 @@ class RefusalPace:
 
     def wait(self, sharer: Sharer, answer: Answer) -> float:
         """The seconds for which an answer waits; 0 for every answer but 429."""
-        if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+        if answer.status != _TOO_MANY:
             return 0.0
         now = self._clock()
         at = min(max(now, self._next.pop(sharer, now)), now + _LONGEST)

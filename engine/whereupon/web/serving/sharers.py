@@ -12,6 +12,7 @@ from whereupon.web.serving.budget import Sharer
 
 T = TypeVar("T")
 
+_MANAGEMENT, _SERVER = KeyKind.MANAGEMENT.value, KeyKind.SERVER.value
 _MOST = 10_000
 """Keys that are remembered, the last that asked."""
 _IN_QUERY = b"writeKey="
@@ -27,7 +28,7 @@ class Sharers:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, tuple[str, bool]] = OrderedDict()
+        self._known: OrderedDict[bytes, Sharer] = OrderedDict()
         self._operators: OrderedDict[bytes, None] = OrderedDict()
 
     def find(self, mark: bytes | None, address: str) -> Sharer:
@@ -35,14 +36,16 @@ class Sharers:
         known = self._known.get(mark) if mark is not None else None
         if known is None:
             return Sharer("", network_of(address))
-        key_id, is_server = known
-        return Sharer(key_id, "" if is_server else address, is_server)
+        return known if known.is_server else Sharer(known.key_id, address)
 
     def learn(self, mark: bytes | None, counted: Counted) -> None:
         """Remember whose key it was, once a request was answered."""
-        if mark is None or not counted.key_id or counted.key_kind == KeyKind.MANAGEMENT:
+        if mark is None or not counted.key_id or counted.key_kind == _MANAGEMENT:
             return
-        self._known[mark] = (counted.key_id, counted.key_kind == KeyKind.SERVER)
+        is_server = counted.key_kind == _SERVER
+        known = self._known.get(mark)
+        if known is None or known.key_id != counted.key_id or known.is_server != is_server:
+            self._known[mark] = Sharer(counted.key_id, "", is_server)
         _keep_last(self._known, mark)
 
     def is_operators(self, mark: bytes | None) -> bool:

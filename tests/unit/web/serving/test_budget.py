@@ -46,7 +46,7 @@ def test_a_key_whose_share_is_in_waits_until_some_of_it_is_answered() -> None:
     async def scene() -> list[bool]:
         budget = Budget(MOST, SHARE)
         inside = _received(budget, MOST // 4)
-        inside.let_in()
+        inside.let_in(SHOP)
         assert not budget.has_room(SHOP)
         waiting = [_received(budget, MOST // 16) for _ in range(3)]
         rooms = [asyncio.create_task(budget.room(SHOP, 60)) for _ in waiting]
@@ -54,7 +54,7 @@ def test_a_key_whose_share_is_in_waits_until_some_of_it_is_answered() -> None:
         inside.release()
         for room, exchange in zip(rooms, waiting, strict=True):
             assert await room
-            exchange.let_in()
+            exchange.let_in(SHOP)
             exchange.release()
         assert budget.held == 0
         return [room.result() for room in rooms]
@@ -83,7 +83,7 @@ def test_bytes_move_to_the_key_that_is_found_in_the_body() -> None:
     """They are counted once."""
     budget = Budget(MOST, SHARE)
     exchange = _received(budget, 300_000)
-    exchange.let_in()
+    exchange.let_in(SHOP)
     found = Sharer("k-2", "", True)
     exchange.count_as(found)
     held = (budget.held_by(SHOP), budget.held_by(found), budget.held)
@@ -98,7 +98,7 @@ def test_who_waits_too_long_is_told_and_the_place_goes_to_the_next() -> None:
     async def scene() -> tuple[bool, bool]:
         budget = Budget(MOST, SHARE)
         inside = _received(budget, MOST // 4)
-        inside.let_in()
+        inside.let_in(SHOP)
         late = await budget.room(SHOP, 0.001)
         waiting = asyncio.create_task(budget.room(SHOP, 60))
         await asyncio.sleep(0)
@@ -129,11 +129,12 @@ def test_nothing_goes_beyond_the_budget_and_all_of_it_comes_back(
             there.pop(0).release()
             continue
         exchange = Exchange(_There(), budget)
-        exchange.count_as(Sharer(key_id, "192.0.2.1"))
+        sharer = Sharer(key_id, "192.0.2.1")
+        exchange.count_as(sharer)
         exchange.hold(size)
         there.append(exchange)
         if step == "in" and budget.has_room(Sharer(key_id)):
-            exchange.let_in()
+            exchange.let_in(sharer)
         assert budget.held == sum(each.held for each in there) <= MOST
     for each in there:
         each.release()
@@ -151,8 +152,7 @@ def test_an_address_without_a_key_keeps_no_other_address_out() -> None:
         held = []
         while budget.has_room(slow):
             exchange = Exchange(_There(), budget)
-            exchange.count_as(slow)
-            exchange.let_in()
+            exchange.let_in(slow)
             assert exchange.hold(1 << 20)
             held.append(exchange)
         outside = Exchange(_There(), budget)
@@ -166,7 +166,7 @@ def test_an_address_without_a_key_keeps_no_other_address_out() -> None:
         own = Exchange(_There(), budget)
         own.count_as(app)
         assert own.hold(1 << 20)
-        own.let_in()
+        own.let_in(app)
         own.release()
         held.pop().release()
         return await late
@@ -179,9 +179,10 @@ def test_addresses_without_a_key_have_one_share_together() -> None:
     budget = Budget(MOST * 16, SHARE)
     for number in range(1, 100):
         exchange = Exchange(_There(), budget)
-        exchange.count_as(Sharer("", f"192.0.2.{number}"))
-        if budget.has_room(Sharer("", f"192.0.2.{number}")):
-            exchange.let_in()
+        sharer = Sharer("", f"192.0.2.{number}")
+        exchange.count_as(sharer)
+        if budget.has_room(sharer):
+            exchange.let_in(sharer)
         exchange.hold(1 << 20)
     assert budget.has_room(SHOP)
     assert budget.held <= MOST * 16 * (SHARE + SHARE)
