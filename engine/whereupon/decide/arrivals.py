@@ -37,6 +37,9 @@ from whereupon.identity.algebra import claimant
 from whereupon.messages.model import Message, MessageType
 from whereupon.records import IdKind, Person, StoredMessage, Tombstone
 
+_TRACK, _ALIAS = MessageType.TRACK, MessageType.ALIAS  # looked up slowly as attributes
+_IDENTIFY = MessageType.IDENTIFY
+
 
 def take_message(work: BatchState, message: Message) -> None:
     """Take one message of the batch, or one that a step sends."""
@@ -49,7 +52,7 @@ def take_message(work: BatchState, message: Message) -> None:
     work.out.accepted += message.depth == 0
     if message.remarks:
         message = note_repairs(work, message)
-    if message.type is MessageType.TRACK and not is_ordinary(work, message.name):
+    if message.type is _TRACK and not is_ordinary(work, message.name):
         action = work.settings.registry.action_for(message.name)
         if action is not None:
             run_action(work, message, action)
@@ -74,7 +77,7 @@ def take_message(work: BatchState, message: Message) -> None:
 def _suppress(work: BatchState, message: Message, tombstone: Tombstone) -> None:
     """Record nothing of a message but that it was seen; emit its skip for each rule that it names."""
     work.changes.erased_ids.append(message.ref)
-    if message.type is MessageType.ALIAS:
+    if message.type is _ALIAS:
         refuse_merge(work, message, tombstone)
     unkept = StoredMessage(work.new_key(), 0, message)
     reason = Reason.SUPPRESSED if tombstone.reason == SUPPRESSED else Reason.DELETED
@@ -87,7 +90,7 @@ def _suppress(work: BatchState, message: Message, tombstone: Tombstone) -> None:
 def _without_erased_device(work: BatchState, message: Message) -> Message:
     """An alias without its previous id if that was the device of a person who was erased."""
     previous = message.target_id
-    if message.type is not MessageType.ALIAS or previous is None or previous in work.users:
+    if message.type is not _ALIAS or previous is None or previous in work.users:
         return message
     if tombstone_for(work, (IdKind.ANONYMOUS, previous), message.timestamp) is not None:
         return message.changed(target_id=None, body=b"", properties=None)
@@ -137,7 +140,7 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         moment = message.timestamp, message.received_at
         after = memberships(work, work.persons[person.key], *moment)
         change = NO_CHANGE.and_moved(both, after)
-    is_identify = message.type is MessageType.IDENTIFY  # it may say their timezone
+    is_identify = message.type is _IDENTIFY  # it may say their timezone
     _arm_newcomer(work, person, is_new=is_new and not is_identify)
     begun = (
         work.chunked_id if work.chunked_id in {message.anonymous_id, message.target_id} else None
@@ -171,7 +174,7 @@ def _memberships_of_both(
     So nobody enters a segment by a merge in which one of the two was.
     """
     loser_key = None if message.target_id is None else work.users.get(message.target_id)
-    if message.type is not MessageType.ALIAS or loser_key in {None, survivor.key}:
+    if message.type is not _ALIAS or loser_key in {None, survivor.key}:
         return frozenset()
     persons = [work.persons[loser_key]] if loser_key is not None else []
     if not is_new:
@@ -190,7 +193,7 @@ def _claimed_by(
     work: BatchState, message: Message, person: Person, stored: StoredMessage
 ) -> ClaimedMessages:
     """Carry out what a message claims for its person, and whom it merges into them; gives the claimed messages."""
-    if message.type is not MessageType.ALIAS:
+    if message.type is not _ALIAS:
         if message.anonymous_id is None:
             return NOTHING_CLAIMED
         return claim(work, message, person.key, message.anonymous_id)

@@ -23,6 +23,7 @@ from whereupon.rules.model import Rule, RuleKind
 
 _CAMPAIGN, _BROADCAST = RuleKind.CAMPAIGN, RuleKind.BROADCAST  # looked up slowly as attributes
 _WHO, _HOLDOUT = Reason.WHO, Reason.HOLDOUT
+_OTHER_TAKEN, _SERVER = Reason.RETROACTIVE_TAKE, SenderClass.SERVER
 MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another. A message further on is skipped as a loop."""
 
@@ -88,7 +89,7 @@ def _decide_each(
         if place is not None:
             skips.pass_to(place)
         person = work.persons.get(person_key)
-        out = reason or (Reason.RETROACTIVE_TAKE if rule.id in excluded else None)
+        out = reason or (_OTHER_TAKEN if rule.id in excluded else None)
         verdict = Verdict(out) if out else _verdict(work, evaluation, rule, certain=is_certain)
         _carry_out(work, evaluation, rule, verdict, skips)
         if work.persons.get(person_key) is not person:  # by a `set` step
@@ -150,7 +151,7 @@ def _verdict(work: BatchState, evaluation: Evaluation, rule: Rule, *, certain: b
         return (
             verdict if rule.holdout is None else _unless_held_out(work, evaluation, rule, verdict)
         )
-    if evaluation.source is not SenderClass.SERVER:
+    if evaluation.source is not _SERVER:
         return Verdict(Reason.SOURCE)
     return opening_verdict(rule, evaluation, where_holds=certain, is_paused=is_paused)
 

@@ -16,6 +16,8 @@ from whereupon.messages.times import MICROSECOND, earlier, format_instant
 from whereupon.records import Person
 from whereupon.rules.model import Segment
 
+_SEGMENT = SubjectKind.SEGMENT  # looked up slowly as an attribute
+
 
 def is_in(work: BatchState, segment: Segment, person: Person, at: datetime) -> bool:
     """Whether a person, with the attributes of now, is in a segment at an instant."""
@@ -67,7 +69,7 @@ def _apart(work: BatchState) -> tuple[Sequence[Segment], Sequence[Segment]]:
 def ring_segments(work: BatchState, person_key: int, now: datetime) -> None:
     """Let time change a person's segments up to an instant, before a step sends a message then."""
     for segment in work.index.timed_segments:
-        work.clocked.ring_until(person_key, SubjectKind.SEGMENT.named(segment), now)
+        work.clocked.ring_until(person_key, _SEGMENT.named(segment), now)
 
 
 def memberships_before(
@@ -82,7 +84,7 @@ def memberships_before(
     tied = [
         segment
         for segment in timed
-        if work.clocked.take(person.key, SubjectKind.SEGMENT.named(segment.id), now)
+        if work.clocked.take(person.key, _SEGMENT.named(segment.id), now)
     ]
     found = _those_in(work, others, person, max(moment, now))
     found |= _those_in(work, [s for s in timed if s not in tied], person, now)

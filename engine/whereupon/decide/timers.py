@@ -10,6 +10,8 @@ from whereupon.matching import SubjectKind, TimedSubjects
 from whereupon.messages.times import FIRST_INSTANT
 from whereupon.records import Changes, Entry, Timer
 
+_INSIDE = SubjectKind.INSIDE  # looked up slowly as an attribute
+
 
 class Due(NamedTuple):
     """A timer that is due, in the order in which they ring.
@@ -211,7 +213,7 @@ class Timers:
     def touch_inside(self, entry: Entry, subjects: TimedSubjects) -> None:
         """The same of the people inside a rule, if time alone may end entries of it or let them go on."""
         if subjects:
-            name = SubjectKind.INSIDE.named(entry.rule)
+            name = _INSIDE.named(entry.rule)
             if name in subjects.by_name:
                 self.touch(entry.person_key, (name,))
 

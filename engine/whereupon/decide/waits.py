@@ -15,6 +15,8 @@ from whereupon.decide.steps.wait_for import counted_from, deadline_of, has_count
 from whereupon.records import Entry, Mark, MarkKind, mark_at
 from whereupon.rules.model import UntilDate, Wait, WaitFor
 
+_WAITS = MarkKind.WAITS  # an attribute of an enumeration is looked up slowly
+
 
 def pass_by_event(work: BatchState, evaluation: Evaluation) -> None:
     """Let the person's entries go on that wait for this event."""
@@ -24,7 +26,7 @@ def pass_by_event(work: BatchState, evaluation: Evaluation) -> None:
         context = context_of(work, entry, evaluation.now)
         if context is None or not isinstance(step := context.place.step, WaitFor):
             continue
-        reached = mark_at(entry.trail, entry.address, MarkKind.WAITS)
+        reached = mark_at(entry.trail, entry.address, _WAITS)
         if (
             reached is None
         ):  # it comes to the wait in this very moment, and looks at what is recorded
@@ -47,29 +49,33 @@ def pass_by_change(work: BatchState, evaluation: Evaluation) -> None:
     if not work.index.waits_for_change:
         return
     for entry in _standing(work, evaluation.person_key):
-        context = context_of(work, entry, evaluation.now)
-        if context is None or mark_at(entry.trail, entry.address, MarkKind.WAITS) is None:
-            continue
-        step = context.place.step
-        if isinstance(step, Wait) and isinstance(step.span, UntilDate):
-            _go_on(work, entry, entry.changed(due_at=evaluation.now))
-        elif isinstance(step, WaitFor):
-            for arm in step.waits:
-                if arm.event is None and arm.who is not ALWAYS and context.holds(arm.who):
-                    mark = context.mark(
-                        MarkKind.PASSED,
-                        arm=arm.label,
-                        detail=in_words(arm.who),
-                        message_id=evaluation.message_id,
-                    )
-                    _go_on(work, entry, context.into_arm(arm.label, mark))
-                    break
+        if mark_at(entry.trail, entry.address, _WAITS) is not None:
+            _pass_changed(work, evaluation, entry)
+
+
+def _pass_changed(work: BatchState, evaluation: Evaluation, entry: Entry) -> None:
+    """The same of one entry that waits."""
+    context = context_of(work, entry, evaluation.now)
+    step = None if context is None else context.place.step
+    if isinstance(step, Wait) and isinstance(step.span, UntilDate):
+        _go_on(work, entry, entry.changed(due_at=evaluation.now))
+    elif context is not None and isinstance(step, WaitFor):
+        for arm in step.waits:
+            if arm.event is None and arm.who is not ALWAYS and context.holds(arm.who):
+                mark = context.mark(
+                    MarkKind.PASSED,
+                    arm=arm.label,
+                    detail=in_words(arm.who),
+                    message_id=evaluation.message_id,
+                )
+                _go_on(work, entry, context.into_arm(arm.label, mark))
+                break
 
 
 def awaited_conditions(context: StepContext) -> list[Condition]:
     """The conditions that an entry waits for at its step, in the order of the file."""
     step, entry = context.place.step, context.entry
-    if not isinstance(step, WaitFor) or mark_at(entry.trail, entry.address, MarkKind.WAITS) is None:
+    if not isinstance(step, WaitFor) or mark_at(entry.trail, entry.address, _WAITS) is None:
         return []
     return [arm.who for arm in step.waits if arm.event is None and arm.who is not ALWAYS]
 
@@ -96,7 +102,7 @@ def pass_by_time(work: BatchState, entry: Entry, at: datetime, now: datetime) ->
 def pass_by_merge(work: BatchState, evaluation: Evaluation) -> None:
     """Let the entries of a person go on that wait for what the person has inherited; move waits until a date."""
     for entry in _standing(work, evaluation.person_key):
-        if mark_at(entry.trail, entry.address, MarkKind.WAITS) is None:
+        if mark_at(entry.trail, entry.address, _WAITS) is None:
             continue
         context = context_of(work, entry, evaluation.now)
         if context is not None and isinstance(context.place.step, Wait | WaitFor):  # else a call
@@ -135,7 +141,7 @@ def _late_marks(work: BatchState, entry: Entry, evaluation: Evaluation) -> Itera
     rule = work.rule_of(entry)
     for expired in (mark for mark in entry.trail if mark.kind is MarkKind.EXPIRED):
         place = None if rule is None else rule.route.place(expired.address)
-        reached = mark_at(entry.trail, expired.address, MarkKind.WAITS)
+        reached = mark_at(entry.trail, expired.address, _WAITS)
         if place is None or reached is None or not isinstance(step := place.step, WaitFor):
             continue
         since = counted_from(step, entry, expired.address, reached.at)

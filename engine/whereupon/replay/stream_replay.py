@@ -4,10 +4,10 @@ Nothing leaves the process, and no function of the host is called. Deliveries st
 temporary store. Actions change that store, so later messages meet the same state as in production.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +31,9 @@ BATCH = 5_000
 
 _MOST_TOGETHER = 4
 """How many times longer a batch gets so that messages of one instant stay together."""
+_RUN = 100
+"""Arrivals that are looked at together. If one of them starts something, they are taken one by one."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 _LAST_DUE = LAST_INSTANT - timedelta(microseconds=1)
@@ -84,7 +87,30 @@ class Replay:
 
     def feed(self, arrivals: Iterable[Message | BadLine]) -> None:
         """Take arrivals in order."""
-        for arrival in arrivals:
+        waiting, is_over = iter(arrivals), False
+        while not is_over:
+            run: list[Message | BadLine] = []
+            room = self._batch_size - len(self._batch)
+            try:
+                run.extend(islice(waiting, min(max(room, 1), _RUN)))
+            finally:  # so that what comes before an unreadable part of a stream is taken, too
+                messages = [each for each in run if isinstance(each, Message)]
+                if len(messages) == len(run) <= room and self._only_fill(messages):
+                    self._batch += messages
+                else:
+                    self._feed_each(run)
+            is_over = not run
+
+    def _only_fill(self, messages: Sequence[Message]) -> bool:
+        """Whether messages do nothing but fill a batch: they start nothing, and nothing is due before them."""
+        if not all(map(self._starts_nothing, {each.name for each in messages})):
+            return False
+        last = max([each.received_at for each in messages], default=FIRST_INSTANT)
+        return self._stops_at is None or last < self._stops_at
+
+    def _feed_each(self, run: Iterable[Message | BadLine]) -> None:
+        """Take arrivals one by one."""
+        for arrival in run:
             if isinstance(arrival, BadLine):
                 self._take_batch()  # the records of the lines above come first
                 self._emit(arrival)
@@ -95,7 +121,7 @@ class Replay:
             elif len(self._batch) >= self._batch_size and self._is_full_before(arrival):
                 self._take_batch()
             self._batch.append(arrival)
-            if arrival.name not in self._starting_nothing and self._may_start(arrival):
+            if self._may_start(arrival):
                 self._take_batch()
                 self._wake(arrival.received_at)
 
@@ -109,14 +135,24 @@ class Replay:
         is_apart = arrival.received_at != self._batch[-1].received_at
         return is_apart or len(self._batch) >= _MOST_TOGETHER * self._batch_size
 
+    def _starts_nothing(self, name: str) -> bool:
+        """Whether no message of a name starts a broadcast or a cool-off; found once a name."""
+        if name in self._starting_nothing:
+            return True
+        if self._any_may_start or name in self._guarded:
+            return False
+        matches = [self._index.trigger_match(type_, name) for type_ in NAMED]
+        if any(match.broadcasts for match in matches):
+            return False
+        self._starting_nothing.add(name)
+        return True
+
     def _may_start(self, arrival: Message) -> bool:
         """Whether a message may start a broadcast or a cool-off, so that its batch ends with it."""
-        if self._any_may_start or arrival.name in self._guarded:
-            return True
-        matches = [self._index.trigger_match(type_, arrival.name) for type_ in NAMED]
-        if not any(match.broadcasts for match in matches):
-            self._starting_nothing.add(arrival.name)
-        return bool(self._index.trigger_match(arrival.type, arrival.name).broadcasts)
+        if self._starts_nothing(arrival.name):
+            return False
+        match = self._index.trigger_match(arrival.type, arrival.name)
+        return self._any_may_start or arrival.name in self._guarded or bool(match.broadcasts)
 
     def finish(
         self, until: datetime | timedelta | None = None, *, opens_for: timedelta = ZERO

@@ -14,11 +14,18 @@ from tests.stream_files import write_stream
 
 from whereupon import Delivery, Engine
 from whereupon.decide.decisions import Decision, Outcome
+from whereupon.errors import StreamError
 from whereupon.messages.model import Message
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.times import format_instant
 from whereupon.replay.records import Record, Summary
-from whereupon.replay.stream_replay import LONG_GAP, read_streams, replay, temporary_store
+from whereupon.replay.stream_replay import (
+    LONG_GAP,
+    Replay,
+    read_streams,
+    replay,
+    temporary_store,
+)
 from whereupon.rules.model import Rulebook
 from whereupon.scheduling import FrozenClock
 from whereupon.storage import MemoryStore
@@ -256,6 +263,21 @@ def test_a_stream_of_bad_lines_only_is_a_replay_too(tmp_path: Path) -> None:
         "most_per_person": 0,
         "median_per_person": 0,
     }
+
+
+def test_what_comes_before_an_unreadable_part_of_a_stream_is_reported() -> None:
+    """A stream that ends in an error has told of its bad lines until then."""
+    bad, told = BadLine("s.jsonl", 1, "not-json", "it is not JSON"), list[Record]()
+
+    def arrivals() -> Iterator[BadLine]:
+        yield bad
+        raise StreamError(path="s.jsonl", reason="it is cut off")
+
+    with Engine.open("memory://", rules=book_of(thanks()), clock=FrozenClock(NOON)) as engine:
+        run = Replay(engine, FrozenClock(NOON), told.append)
+        with pytest.raises(StreamError):
+            run.feed(arrivals())
+    assert told == [bad]
 
 
 def test_an_empty_stream_has_no_records(tmp_path: Path) -> None:
