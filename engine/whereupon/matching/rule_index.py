@@ -173,7 +173,7 @@ class RuleIndex:
         return merged([asked, exits, goal_window(rule), journey_window(rule)])
 
     def entry_history(self, rule: Rule) -> HistoryWindow:
-        """The past events that the steps of an entry of the rule ask about, and those that may end it without a message."""
+        """The past events that the steps of an entry of the rule ask about or lead to, and those that may end it without a message."""
         known = self._entry_windows.get(rule.digest)
         if known is None:
             known = self._entry_windows[rule.digest] = self._entry_window_of(rule)
@@ -183,7 +183,10 @@ class RuleIndex:
         left = [leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)]
         whos = [self.segments[name].who for name in left if name in self.segments]
         asked = window_of_conditions([*whos, *exit_conditions(rule)])
-        return asked if rule.route.is_plain else merged([asked, journey_window(rule)])
+        led_to = self.history_window_of(self.reachable(rule.messages_sent))
+        is_moving = any(self._moves(*message) for message in rule.messages_sent)
+        moved = self.segment_window if is_moving else {}
+        return merged([asked, journey_window(rule), led_to, moved])
 
     def _counted_names(self) -> frozenset[str]:
         windows = [self.segment_window, *(self._window_of(rule) for rule in self._versions)]

@@ -363,15 +363,15 @@ class PastLoader:
             return
         loaded.rule_versions[entry.digest] = rule
         kin = load_plan.kin.get(entry.person_key, (entry.person_key,))
-        if (rule.exits or not rule.route.is_plain) and entry.due_at is not None:
+        if window := self._versions.index.entry_history(rule) if entry.due_at is not None else None:
             for one in kin:
-                load_plan.ask(one, self._versions.index.entry_history(rule), entry.timestamp)
+                load_plan.ask(one, window, entry.timestamp)
         if entry.person_key in load_plan.quiet:
             return
         leading = self._versions.index.reachable_from(rule)
         load_plan.look_back(leading.entry_window)
-        if leading.history_window and entry.due_at is not None:
-            for one in kin:
+        if entry.person_key in load_plan.kin and entry.due_at is not None:
+            for one in kin:  # whatever may end the entry is looked for in what a merge brings
                 load_plan.ask(one, leading.history_window, entry.timestamp)
 
     def _load_past_entries(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
