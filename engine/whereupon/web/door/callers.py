@@ -6,7 +6,6 @@ The key comes as the user of Basic authentication, as a bearer token, in the hea
 """
 
 import binascii
-from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -149,8 +148,8 @@ def _basic(value: str) -> Credentials:
     """``SECRET:`` of the pipelines' clients, or ``ID:SECRET`` (RFC 7617); go-customerio writes base64 as URLs have it."""
     try:
         written = value.replace("-", "+").replace("_", "/")
-        pair = b64decode(written, validate=True).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
+        pair = binascii.a2b_base64(written, strict_mode=True).decode("utf-8", "replace")
+    except ValueError:
         return Credentials()
     return _of_pair(pair)
 

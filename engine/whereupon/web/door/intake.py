@@ -85,7 +85,8 @@ class Intake:
             text = with_type(text, outer_fields(text), type_)
         result = self._engine.ingest(text, source=caller.source.value, yielding=self._is_shared())
         read = result.accepted + result.duplicates + len(result.rejected)
-        self._callers.owe(caller, read - count)
+        if read > count:
+            self._callers.owe(caller, read - count)
         if type_ == BATCH and _lacks_type(result.rejected) and not outer_fields(text).has_batch:
             raise ProblemError(MISSING_BATCH, caller.key)
         is_cut = bool(result.rejected) and result.rejected[-1].code == _TOO_LARGE

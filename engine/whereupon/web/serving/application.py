@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
-from typing import cast
 
 from whereupon.config.server import ServerOptions
 from whereupon.messages.structs import Frozen
@@ -126,7 +125,8 @@ class Application:
         cycle = exchange.cycle
         if cycle is None or cycle.waiting_for_100_continue or cycle.scope["method"] != "POST":
             return False
-        began, scope = monotonic(), cast("Event", cycle.scope)
+        began = monotonic()
+        scope: Event = cycle.scope  # type: ignore[assignment]  # as ASGI has it
         place, mark = _place(scope), mark_of_head(scope["headers"], scope["query_string"])
         sharer = self._sharers.find(mark, "")
         if not sharer.is_server or place in PLACES or not self._budget.has_room(sharer):

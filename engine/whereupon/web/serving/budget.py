@@ -155,13 +155,13 @@ def _of_address(most: float) -> float:
 
 def _add(counts: Counter[str], sharer: Sharer, size: int) -> None:
     counts[sharer.key_id] += size
-    if narrow := sharer.narrow:
+    if not sharer.key_id and (narrow := sharer.narrow):
         counts[narrow] += size
 
 
 def _take_off(counts: Counter[str], sharer: Sharer, size: int) -> None:
     _reduce(counts, sharer.key_id, size)
-    if narrow := sharer.narrow:
+    if not sharer.key_id and (narrow := sharer.narrow):
         _reduce(counts, narrow, size)
 
 

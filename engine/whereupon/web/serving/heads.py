@@ -23,7 +23,11 @@ def fault_of_head(
     if size > limits.header_bytes or len(headers) > limits.headers:
         return Refusal.LARGE_HEADERS
     version = parser.get_http_version()
-    hosts = [value for name, value in headers if name == b"host"]
-    has_host = len(hosts) == 1 or (not hosts and version == "1.0")  # RFC 9112, section 3.2
+    hosts, is_host = 0, True
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+            is_host = _HOST.fullmatch(value) is not None
+    has_host = hosts == 1 or (not hosts and version == "1.0")  # RFC 9112, section 3.2
     is_right = has_host and version in _VERSIONS and parser.get_method() != b"CONNECT"
-    return None if is_right and all(map(_HOST.fullmatch, hosts)) else Refusal.MALFORMED
+    return None if is_right and is_host else Refusal.MALFORMED

@@ -44,8 +44,10 @@ class Sharers:
             return
         is_server = counted.key_kind == _SERVER
         known = self._known.get(mark)
-        if known is None or known.key_id != counted.key_id or known.is_server != is_server:
-            self._known[mark] = Sharer(counted.key_id, "", is_server)
+        if known is not None and known.key_id == counted.key_id and known.is_server == is_server:
+            self._known.move_to_end(mark)
+            return
+        self._known[mark] = Sharer(counted.key_id, "", is_server)
         _keep_last(self._known, mark)
 
     def is_operators(self, mark: bytes | None) -> bool:
