@@ -1,7 +1,6 @@
 """What one message of a person changes: attributes, history, segments, entries, ties to objects, and rules."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from whereupon.decide.batch_state import BatchState
@@ -18,6 +17,7 @@ from whereupon.decide.waits import note_late, pass_by_change, pass_by_event, pas
 from whereupon.decide.waking import wake_tied
 from whereupon.matching import Candidate, RuleList, RuleSelection
 from whereupon.messages.model import MessageType
+from whereupon.messages.structs import Frozen
 from whereupon.records import ObjectRecord, Person, Relationship
 from whereupon.rules.model import OnSegment, Rule, SegmentChange
 
@@ -25,8 +25,7 @@ _TRACK, _IDENTIFY = MessageType.TRACK, MessageType.IDENTIFY  # looked up slowly 
 _ALIAS, _GROUP = MessageType.ALIAS, MessageType.GROUP
 
 
-@dataclass(frozen=True, slots=True)
-class PersonChange:
+class PersonChange(Frozen, frozen=True):
     """What one message did to a person, as far as rules are triggered by it.
 
     Attributes:

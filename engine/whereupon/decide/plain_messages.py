@@ -31,7 +31,7 @@ def others(
         wakes_everybody: whether everyone's entries wake that are due by a message's arrival; otherwise those of the
             persons whom the message may change.
     """
-    moment, stands, is_due = None, False, False
+    moment, stands, is_due, taken = None, False, False, 0
     work.together = None  # what was passed over before came from another sender
     for message in messages:
         if message.received_at is not moment:  # one object for most of a batch
@@ -41,8 +41,11 @@ def others(
         decided = None if not stands or work.tombstones else _take(work, message, is_due)
         if decided is None:
             yield message
+        else:
+            taken += 1
         if decided is None or decided:
             moment = None  # the message may have changed what is due
+    work.out.accepted += taken
 
 
 def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidate] | None:
@@ -76,7 +79,6 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
                 skip_together(work, stored, person, rules)
     if found is not None:
         work.seen[ref] = message
-        work.out.accepted += 1
     return found
 
 

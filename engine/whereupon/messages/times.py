@@ -8,8 +8,6 @@ retention may also have weeks and years: ``2w 1y``.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import repeat
-from operator import sub
 
 from msgspec import to_builtins
 
@@ -71,9 +69,12 @@ def all_as_micros(instants: Sequence[datetime]) -> list[int]:
     """`as_micros` of each instant; of one that all have, as a batch's time of arrival is, once."""
     if instants and is_uniform(instants):
         return [as_micros(instants[0])] * len(instants)
+    epoch = EPOCH
     return [
-        (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-        for since in map(sub, instants, repeat(EPOCH))
+        (since := each - epoch).days * 86_400_000_000
+        + since.seconds * 1_000_000
+        + since.microseconds
+        for each in instants
     ]
 
 
