@@ -57,6 +57,11 @@ class FairQueue:
         return self._size
 
     @property
+    def idle(self) -> int:
+        """How many threads wait for something to do."""
+        return len(self._idle)
+
+    @property
     def keys(self) -> int:
         """How many keys have jobs that wait."""
         return len(self._lines)

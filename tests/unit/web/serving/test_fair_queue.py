@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from threading import Barrier, Condition, Event, Thread
+from queue import SimpleQueue
+from threading import Barrier, Condition, Event, Thread, current_thread
+from time import monotonic
 
 import pytest
 
@@ -162,3 +164,22 @@ def test_every_key_has_a_thread_however_few_there_are(threads: int) -> None:
     queue.close()
     queue.work()
     assert order == ["a0", "b0", "a1", "b1", "a2", "b2"]
+
+
+def test_jobs_that_come_one_by_one_are_done_by_one_thread() -> None:
+    """It has waited shortest, and finds its caches as it left them."""
+    queue = FairQueue(THREADS)
+    threads = [Thread(target=queue.work, name=str(number)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    took = SimpleQueue[str]()
+    for _ in range(20):
+        until = monotonic() + _PATIENCE
+        while queue.idle < THREADS:
+            assert monotonic() < until
+        queue.put(Job(Sharer(key_id="k"), lambda: took.put(current_thread().name)))
+    names = {took.get(timeout=_PATIENCE) for _ in range(20)}
+    queue.close()
+    for thread in threads:
+        thread.join()
+    assert len(names) == 1
