@@ -183,10 +183,12 @@ class RuleIndex:
         left = [leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)]
         whos = [self.segments[name].who for name in left if name in self.segments]
         asked = window_of_conditions([*whos, *exit_conditions(rule)])
-        led_to = self.history_window_of(self.reachable(rule.messages_sent))
-        is_moving = any(self._moves(*message) for message in rule.messages_sent)
-        moved = self.segment_window if is_moving else {}
-        return merged([asked, journey_window(rule), led_to, moved])
+        windows = [asked, journey_window(rule)]
+        if rule.messages_sent:
+            windows.append(self.history_window_of(self.reachable(rule.messages_sent)))
+        if any(self._moves(*message) for message in rule.messages_sent):
+            windows.append(self.segment_window)
+        return merged(windows)
 
     def _counted_names(self) -> frozenset[str]:
         windows = [self.segment_window, *(self._window_of(rule) for rule in self._versions)]

@@ -310,8 +310,7 @@ class PastLoader:
     ) -> None:
         """What tells whether a trigger by time opens its rule for the persons whose timer may ring in the batch."""
         since = {t.person_key: t.due_at for t in loaded.timers if t.subject == subject.name}
-        first = load_plan.first
-        if first is not None and may_ring_anew(subject, load_plan):
+        if (first := load_plan.first) is not None and may_ring_anew(subject, load_plan):
             since = {key: min(first, since.get(key, first)) for key in load_plan.person_keys}
         if not since:
             return
@@ -358,10 +357,11 @@ class PastLoader:
                 load_plan.ask(one, {rule.goal.event: ZERO}, entry.timestamp)
 
     def _plan_entry(self, loaded: Snapshot, load_plan: LoadPlan, entry: Entry) -> None:
-        rule = self._versions.rule_of(self._session, entry.digest)
+        digest, versions = entry.digest, loaded.rule_versions
+        rule = versions.get(digest) or self._versions.rule_of(self._session, digest)
         if rule is None:
             return
-        loaded.rule_versions[entry.digest] = rule
+        versions[digest] = rule
         kin = load_plan.kin.get(entry.person_key, (entry.person_key,))
         if window := self._versions.index.entry_history(rule) if entry.due_at is not None else None:
             for one in kin:
@@ -370,9 +370,8 @@ class PastLoader:
             return
         leading = self._versions.index.reachable_from(rule)
         load_plan.look_back(leading.entry_window)
-        if entry.person_key in load_plan.kin and entry.due_at is not None:
-            for one in kin:  # whatever may end the entry is looked for in what a merge brings
-                load_plan.ask(one, leading.history_window, entry.timestamp)
+        for one in load_plan.kin.get(entry.person_key, ()) if entry.due_at is not None else ():
+            load_plan.ask(one, leading.history_window, entry.timestamp)  # a merge may end it
 
     def _load_past_entries(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""

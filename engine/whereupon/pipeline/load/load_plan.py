@@ -72,7 +72,7 @@ class LoadPlan(Unfrozen, kw_only=True):
             if span is None:
                 needs[place] = None
                 continue
-            since = earlier(moment, span)
+            since = earlier(moment, span) if span else moment
             known = needs.get(place, since)
             if known is not None and since <= known:
                 needs[place] = since

@@ -100,15 +100,13 @@ class SqliteInsert(Statement):
         once = [place for place, at in enumerate(shape) if at is None]
         each = [place for place, at in enumerate(shape) if at == place]
         columns = ", ".join(f'"{name}"' for name in self.names)
-        rows = []
-        for row in range(size):
-            numbers = {place: number for number, place in enumerate(once, 1)}
-            first = len(once) + row * len(each) + 1
-            numbers |= {place: number for number, place in enumerate(each, first)}
-            values = [numbers[place if at is None else at] for place, at in enumerate(shape)]
-            marks = [f"?{number}" if _MAY_REPEAT else "?" for number in values]
-            rows.append(f"({', '.join(marks)})")
-        return f"{self._into} ({columns}) VALUES {', '.join(rows)}"
+        into = f"{self._into} ({columns}) VALUES "
+        if not _MAY_REPEAT:
+            return into + ", ".join([f"({', '.join('?' for _ in shape)})"] * size)
+        marks = [f"?{once.index(n) + 1}" if at is None else "?%d" for n, at in enumerate(shape)]
+        row, places = f"({', '.join(marks)})", [each.index(at) for at in shape if at is not None]
+        firsts = [len(once) + 1 + number * len(each) for number in range(size)]
+        return into + ", ".join([row % tuple(map(first.__add__, places)) for first in firsts])
 
     def _bound(self, place: int, column: Sequence[object]) -> Sequence[object]:
         if place in self._blobs:
