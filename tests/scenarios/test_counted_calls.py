@@ -22,8 +22,7 @@ from whereupon.scheduling.clocks import FrozenClock
 NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
 STATEMENTS: Final = [
     "BEGIN IMMEDIATE",
-    "SELECT whereupon_identifier",
-    "SELECT message_id, 0",  # and whether there is any of what is rare
+    "SELECT whereupon_identifier",  # and the message, and whether there is any of what is rare
     "INSERT INTO whereupon_message",
     "COMMIT",
 ]

@@ -58,15 +58,16 @@ class Reads(Protocol):
     def ahead(self, read: Callable[[], object]) -> None:
         """Let reads that will be made soon be asked together.
 
-        A store that is a round trip away may run these now, as far as they ask for rows, and keep the answers until
-        the same reads are made. Each finds no rows now. Any other store does nothing.
-
-        Args:
-            read: makes all of them.
+        A store that is a round trip away may run ``read`` now, which makes all of them, as far as they ask for rows, and
+        keep the answers until the same reads are made. Each finds no rows now. Any other store does nothing.
         """
         del read
 
     # --- messages -----------------------------------------------------------------------------------
+
+    def expect_messages(self, refs: Collection[str]) -> None:
+        """Note that `known_messages` is asked about these behind `identifiers`; a store may read both in one go."""
+        del refs
 
     @abstractmethod
     def known_messages(self, refs: Collection[str]) -> set[str]:

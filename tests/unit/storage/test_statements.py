@@ -198,6 +198,7 @@ def test_every_statement_is_used_and_every_used_one_is_written() -> None:
     assert own["sqlite"] ^ own["postgres"] == {
         "advisory_lock",
         "hold_pauses",
+        "known_users_and_messages",
         "lock_due_persons_of",
         "lock_due_timers",
         "open_transactions",

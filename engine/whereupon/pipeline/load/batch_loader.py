@@ -302,6 +302,7 @@ class BatchLoader:
         load_plan: LoadPlan,
         mentioned: BatchKeys,
     ) -> None:
+        self._session.expect_messages(mentioned.refs)
         if mentioned.user_ids and mentioned.anonymous_ids:  # two reads
             self._session.ahead(partial(self._identifiers, mentioned))
         for known in self._identifiers(mentioned):

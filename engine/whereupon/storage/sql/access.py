@@ -1,6 +1,6 @@
 """What every part of a session on a database is made with."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,8 @@ class SqlAccess:
         self.cache = writes.cache
         self._known_state: StoreState | None = None
         self._known_users: dict[int, tuple[Sequence[Any], bool]] = {}
+        self._expected: Collection[str] = ()
+        self._known_messages: tuple[Collection[str], set[str]] | None = None
 
     def _state(self) -> StoreState:
         """The state of the store, as this transaction has read it since its last flush."""

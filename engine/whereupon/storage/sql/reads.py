@@ -77,8 +77,16 @@ class SqlReads(SqlUsers, Reads):
             found = self._queries.scan_of(whole).fetch(self._connection, person=person_key)
         return cast("list[R]", list(map(SCANNED[kind].made, found)))
 
+    def expect_messages(self, refs: Collection[str]) -> None:
+        """Where one statement reads them with user ids."""
+        if self._database.one_writer:
+            self._expected = refs
+
     def known_messages(self, refs: Collection[str]) -> set[str]:
         """Those that are recorded. The statement also says whether any was erased: others may erase some behind it."""
+        if self._known_messages is not None and self._known_messages[0] is refs:
+            known = self._known_messages[1]
+            return known | self._erased(refs) if self._state().any_erased else known
         ids, process = self._database.members(refs), self.cache.row
         found = self._queries.known_messages.fetch(self._connection, ids=ids, process=process)
         rows_by_ref = {row[0]: row for row in found}

@@ -47,7 +47,7 @@ class SqlSession(SqlCountedSends, SqlSilences, SqlQuestions, SqlDueWork):
     def flush(self, changes: Changes) -> None:
         """Table by table."""
         try:
-            self._known_state, self._known_users = None, {}
+            self._known_state, self._known_users, self._known_messages = None, {}, None
             self._writes.write(changes)
             if self._database.announces and _makes_due(changes):
                 self._announce()

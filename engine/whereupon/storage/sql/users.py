@@ -40,10 +40,26 @@ class SqlUsers(SqlAccess):
     def _users(self, ids: object) -> Iterable[Identifier]:
         """Of user ids, with what is asked next of their persons."""
         found: list[Identifier] = []
-        for row in self._queries.known_users.fetch(self._connection, ids=ids):
+        for row in self._users_and_messages(ids) if self._expected else self._known(ids):
             value, _, key, *person, is_inside = row
             self._known_users[key] = person, bool(is_inside)
             found.append(_new(Identifier, (_USER_ID, value, key)))
+        return found
+
+    def _known(self, ids: object) -> Iterable[rows.Record]:
+        return self._queries.known_users.fetch(self._connection, ids=ids)
+
+    def _users_and_messages(self, ids: object) -> Iterable[rows.Record]:
+        """The same rows; which of the expected messages are recorded is kept until it is asked."""
+        refs, self._expected = self._expected, ()
+        members, process = self._database.members(refs), self.cache.row
+        ask = self._queries.known_users_and_messages
+        found = list(ask.fetch(self._connection, ids=ids, refs=members, process=process))
+        self._noted(found.pop()[2:8])
+        known: set[str] = set()
+        while found and found[-1][1] == 0:
+            known.add(found.pop()[0])
+        self._known_messages = refs, known
         return found
 
     def persons(self, keys: Collection[int]) -> list[Person]:

@@ -144,9 +144,7 @@ SELECT id FROM whereupon_name WHERE name = :name AND type = :type
 SELECT whereupon_identifier.* FROM whereupon_identifier
 WHERE kind = :kind AND value = ANY(:ids)
 
--- name: known_users
--- Where there is one writer at a time. Users with their persons, and whether these are inside a rule: of most
--- persons, that is all that a batch asks.
+-- part: known_users
 SELECT whereupon_identifier.*, whereupon_person.*, EXISTS (
     SELECT 1 FROM whereupon_entry
     WHERE person_key = whereupon_identifier.key AND state IN ('active', 'paused')
@@ -154,6 +152,11 @@ SELECT whereupon_identifier.*, whereupon_person.*, EXISTS (
 FROM whereupon_identifier
 LEFT JOIN whereupon_person ON whereupon_person.key = whereupon_identifier.key
 WHERE whereupon_identifier.kind = 'user' AND whereupon_identifier.value = ANY(:ids)
+
+-- name: known_users
+-- Where there is one writer at a time. Users with their persons, and whether these are inside a rule: of most
+-- persons, that is all that a batch asks.
+{known_users}
 
 -- name: identifiers_of
 SELECT whereupon_identifier.* FROM whereupon_identifier

@@ -6,6 +6,15 @@ SELECT message_id, 0, 0, 0, 0, 0, 0 FROM whereupon_message WHERE message_id = AN
 UNION ALL
 SELECT NULL, {state}
 
+-- name: known_users_and_messages
+-- The rows of `known_users`, those of `known_messages`, which have no kind of id, and the state of the store, which has
+-- no id either.
+{known_users}
+UNION ALL
+SELECT message_id, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM whereupon_message WHERE message_id = ANY(:refs)
+UNION ALL
+SELECT NULL, 0, {state}, 0, 0
+
 -- name: history
 -- Each need is one range of the message table's secondary index.
 SELECT
