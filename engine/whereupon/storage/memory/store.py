@@ -1,7 +1,7 @@
 """The in-memory store: transactions that take turns, each written in place and rolled back if it raises."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from whereupon.errors import StoreError
@@ -29,8 +29,7 @@ class MemoryStore(ForkAware):
         self._is_closed = False
         watch_forks(self)
 
-    @contextmanager
-    def session(self, connection: object = None) -> Iterator[MemorySession]:
+    def session(self, connection: object = None) -> AbstractContextManager[MemorySession]:
         """A transaction. A host's connection is refused: there is nothing to connect to."""
         if self._is_closed:
             raise closed()
@@ -38,13 +37,7 @@ class MemoryStore(ForkAware):
             reason = "the in-memory store has no database to share: leave out connection="
             raise StoreError(code="no-connection", reason=reason)
         patience = None if self._patience is None else Deadline(self._patience)
-        with one_call(), self._write_lock.take(patience):
-            try:
-                yield MemorySession(self.schema)
-            except BaseException:
-                self.schema.log.roll_back()
-                raise
-            self.schema.log.forget()
+        return _Transaction(self.schema, self._write_lock.take(patience))
 
     reading = session
 
@@ -75,3 +68,33 @@ class MemoryStore(ForkAware):
     def close(self) -> None:
         """Refuse later calls."""
         self._is_closed = True
+
+
+class _Transaction:
+    """A session in a transaction. A generator would cost a single call more."""
+
+    __slots__ = ("_call", "_schema", "_turn")
+
+    def __init__(self, schema: Schema, turn: AbstractContextManager[None]) -> None:
+        self._schema, self._turn = schema, turn
+        self._call = one_call()
+
+    def __enter__(self) -> MemorySession:
+        self._call.__enter__()
+        try:
+            self._turn.__enter__()
+        except BaseException:
+            self._call.__exit__()
+            raise
+        return MemorySession(self._schema)
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        log = self._schema.log
+        try:
+            if error is None:
+                log.forget()
+            else:
+                log.roll_back()
+        finally:
+            self._turn.__exit__(None, None, None)
+            self._call.__exit__()
