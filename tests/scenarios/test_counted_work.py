@@ -49,6 +49,8 @@ LATER: Final = START + timedelta(minutes=10)
 FIRST: Final = 2_000
 """Messages by which every name has been met, and every rule's version kept."""
 MOST_STATEMENTS: Final = 30
+SOME: Final = 300
+"""Rows that are copied into PostgreSQL, as a thousand are; who listens hears fewer, which are inserted."""
 
 
 def read(sources: Iterator[dict[str, Any]]) -> Iterator[Rule]:
@@ -149,9 +151,9 @@ def populated(store: Store, plans: Sequence[str]) -> None:
 
 
 def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Database) -> None:
-    """A thousand people enter, another thousand, then ten of a thousand."""
+    """A thousand people enter, another thousand, then some of a thousand."""
     statements = Statements(database)
-    plans = ["pro"] * 2 * AUDIENCE_CHUNK + ["free"] * AUDIENCE_CHUNK + ["pro"] * 10
+    plans = ["pro"] * 2 * AUDIENCE_CHUNK + ["free"] * AUDIENCE_CHUNK + ["pro"] * SOME
     rules = book_of(news(who={"plan": "pro"}))
     with Engine.open(database, rules=rules, clock=FrozenClock(START)) as engine:
         populated(engine.store, plans)
@@ -161,7 +163,7 @@ def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Data
             sent.append(len(done.changes.deliveries))
             asked.append(dict(statements.asked))
             statements.asked.clear()
-    assert sent == [AUDIENCE_CHUNK, AUDIENCE_CHUNK, 10]
+    assert sent == [AUDIENCE_CHUNK, AUDIENCE_CHUNK, SOME]
     assert asked[1] == asked[2]  # by the first, the rule's version is kept
     assert sum(asked[1].values()) < MOST_STATEMENTS
 
@@ -223,15 +225,15 @@ SPEAKING = thanks(whereupon=[{"wait": "1h"}, {"track": "thanked"}])
 def test_a_step_of_due_work_asks_as_often_for_many_as_for_few(
     database: Database, form: dict[str, object]
 ) -> None:
-    """A thousand entries are woken, another thousand, then ten."""
+    """A thousand entries are woken, another thousand, then some."""
     statements, rules = Statements(database), book_of(form)
     with Engine.open(database, rules=rules, clock=FrozenClock(LATER)) as engine:
-        waiting(engine.store, 2 * DUE_LIMIT + 10, rules.rules[0], LATER)
+        waiting(engine.store, 2 * DUE_LIMIT + SOME, rules.rules[0], LATER)
         asked = []
         for done in engine.wake(LATER):
             asked.append((len(done.changes.entries), dict(statements.asked)))
             statements.asked.clear()
-    assert [count for count, _ in asked] == [DUE_LIMIT, DUE_LIMIT, 10]
+    assert [count for count, _ in asked] == [DUE_LIMIT, DUE_LIMIT, SOME]
     assert asked[1][1] == asked[2][1]
     assert sum(asked[1][1].values()) < MOST_STATEMENTS
     read = [sql for sql in asked[1][1] if "FROM whereupon_entry" in sql]

@@ -78,8 +78,7 @@ def test_a_row_under_another_request_is_found(database: str) -> None:
         engine.track("Delete Person", user_id="bob")
         assert engine.audit.verify() == []
         (ada, bob) = sorted(request.key for request in engine.requests())
-        with engine.store.session() as session:
-            connection = session._connection  # type: ignore[attr-defined]  # noqa: SLF001
+        with engine.store._engine.begin() as connection:  # type: ignore[attr-defined]  # noqa: SLF001
             connection.exec_driver_sql(
                 f"UPDATE whereupon_audit SET request = {bob} WHERE request = {ada}"  # noqa: S608
             )

@@ -195,6 +195,8 @@ def array_of(column: Column[object]) -> str:
 
 def array(values: Sequence[object]) -> str:
     """An array as PostgreSQL reads it: the driver takes much longer to write a list."""
+    if len(values) == 1:
+        return f"{{{_element(values[0])}}}"
     kinds = {*map(type, values)}
     if kinds <= _INTEGERS:
         return f"{{{','.join(map(str, values)).replace('None', 'NULL')}}}"
