@@ -126,6 +126,26 @@ def test_a_store_goes_on_after_its_prepared_statements_were_discarded(server: Se
             assert session.counts().messages == 2
 
 
+def test_nothing_is_prepared_any_more_where_the_server_did_not_know_a_statement(
+    driver: psycopg.Connection,
+) -> None:
+    """A pooler that shares connections would lose the next one, too."""
+    statements = LibpqStatements(driver, prepares=True)
+    assert fetched(statements, "SELECT 3 + %s", 1) == [(4,)]
+    driver.execute("DEALLOCATE ALL")
+    with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+        fetched(statements, "SELECT 3 + %s", 1)
+    statements.abandon()
+    assert fetched(statements, "SELECT 3 + %s", 1) == [(4,)]
+    assert driver.execute(PREPARED).fetchall() == []
+
+
+def test_two_connections_behind_one_name_their_statements_apart(driver: psycopg.Connection) -> None:
+    """As clients do that a pooler leads to the same connection."""
+    one, other = (LibpqStatements(driver, prepares=True) for _ in range(2))
+    assert fetched(one, "SELECT 1") == fetched(other, "SELECT 1") == [(1,)]
+
+
 def test_nothing_stays_prepared_on_a_connection_that_a_host_lends(server: Server) -> None:
     """Its own statements are its own."""
     with server.clean() as url, Engine.open(url, rules=book_of(thanks())) as engine:

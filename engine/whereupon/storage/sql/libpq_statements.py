@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -25,8 +26,10 @@ _MOST_PREPARED = 256
 _BINARY = Format.BINARY.value
 _DONE = {ExecStatus.COMMAND_OK.value, ExecStatus.TUPLES_OK.value}
 _FAILED, _SYNC = ExecStatus.FATAL_ERROR.value, ExecStatus.PIPELINE_SYNC.value
-_GONE = {"26000", "0A000"}
-"""The server has discarded its prepared statements, or a table has other columns than when one was prepared."""
+_UNKNOWN_NAME = "26000"
+"""The server does not know a prepared statement: it was discarded, or a pooler has led to another connection."""
+_OUTDATED = "0A000"
+"""A table has other columns than when the statement was prepared."""
 _MARK = re.compile("%[s%]")
 
 
@@ -62,8 +65,8 @@ class LibpqStatements:
 
     Args:
         driver: the connection.
-        prepares: whether statements are prepared when they first run, and stay so. A host's connection does not
-            keep them: its own statements may discard them.
+        prepares: whether statements are prepared when they first run, and stay so, until the server does not know
+            one. A host's connection does not keep them: its own statements may discard them.
     """
 
     def __init__(self, driver: psycopg.Connection[Any], *, prepares: bool) -> None:
@@ -72,6 +75,7 @@ class LibpqStatements:
         self._prepares = prepares
         self._adapter = Transformer(driver)
         self._names: dict[_Key, bytes] = {}
+        self._prefix = token_hex(4).encode()  # a pooler leads several clients to one connection
         self._prepared = 0
         self._awaited: list[Answer] = []
         self._is_open = False
@@ -102,7 +106,7 @@ class LibpqStatements:
         if not self._prepares or len(self._names) >= _MOST_PREPARED:
             return None
         self._prepared += 1
-        name = b"whereupon_%d" % self._prepared  # never the same again, whatever becomes of it
+        name = b"whereupon_%s_%d" % (self._prefix, self._prepared)  # never the same again
         self._libpq.send_prepare(name, text, key[1])
         self._names[key] = name
         self._awaited.append(Answer(key, prepares=True))
@@ -164,8 +168,9 @@ class LibpqStatements:
         for answer in awaited:
             if answer.result is not None and answer.result.status == _FAILED:
                 error = error_from_result(answer.result, self._driver.info.encoding)
-                if error.sqlstate in _GONE:
+                if error.sqlstate in {_UNKNOWN_NAME, _OUTDATED}:
                     self._names.clear()
+                self._prepares &= error.sqlstate != _UNKNOWN_NAME
                 return error
         return psycopg.OperationalError("the connection was lost")
 
