@@ -53,20 +53,10 @@ from whereupon.storage.sql.dialects import Parameters
 from whereupon.storage.sql.process_cache import Name, Numbers
 
 _TYPES = {member.value: member for member in MessageType}
-
-
 SOURCES = {member.value: member for member in SenderClass}
-
-
 _LIVE = Origin.LIVE  # an attribute of an enumeration is looked up slowly
-
-
 _ID_KINDS = {member.value: member for member in IdKind}
-
-
 SOURCE_TEXTS = {member: member.value for member in SenderClass}
-
-
 _new: Final = tuple.__new__  # a named tuple of values that are in its order already
 
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
