@@ -190,8 +190,8 @@ class BatchResult:
         return Decisions(self.emitted)
 
 
-def _first(one: datetime | None, other: datetime | None) -> datetime | None:
-    return one if other is None else other if one is None else min(one, other)
+def _first(*times: datetime | None) -> datetime | None:
+    return min((at for at in times if at is not None), default=None)
 
 
 class PoisonError(Exception):

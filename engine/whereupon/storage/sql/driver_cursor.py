@@ -61,7 +61,7 @@ def run_many(connection: Connection, sql: str, rows: list[Parameters]) -> int:
 
 def _cursor(connection: Connection) -> Any:  # it is the driver's
     """A new cursor of the driver; None if SQLAlchemy runs the statement."""
-    if connection._has_events or connection._echo or connection.engine._has_events:  # noqa: SLF001 - see `is_observed`
+    if is_observed(connection):
         return None
     pooled = connection._dbapi_connection or connection.connection  # noqa: SLF001 - the latter is slower, and checks
     return pooled.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open
