@@ -1,5 +1,6 @@
 """Plain messages are passed over; what comes of a batch is what comes of it where no message is."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hypothesis import assume, given
@@ -19,7 +20,8 @@ from tests.worlds import World, message
 
 from whereupon.conditions import JsonValue, parse_condition
 from whereupon.decide import BatchResult, decide
-from whereupon.matching import RuleIndex, TriggerMatch
+from whereupon.matching import RuleIndex, RuleSelection, TriggerMatch
+from whereupon.matching.rule_block import FEW
 from whereupon.messages.codec import decode, encode
 from whereupon.messages.model import Message, MessageType
 from whereupon.pipeline.load import BatchLoader, needs_split
@@ -128,6 +130,40 @@ def test_where_surely_no_rule_is_opened_there_is_no_candidate(
     assume(files)
     rules = RuleIndex(book_of(*files)).trigger_match(MessageType.TRACK, "purchase").rules
     assert {rule.kind for rule in rules if isinstance(rule, Rule)} == {RuleKind.CAMPAIGN}
+    _compare_candidates(rules, said)
+
+
+WORDS = st.sampled_from(("x", "y", "z"))
+ONE_WORD = st.fixed_dictionaries(
+    {"a": st.one_of(WORDS, st.lists(WORDS, min_size=1, max_size=2))},
+    optional={"b": WORDS, "c": CLOSE},
+)
+
+
+@examples(100)
+@given(
+    st.lists(st.tuples(ONE_WORD, st.booleans()), min_size=FEW, max_size=24),
+    st.lists(st.tuples(PROPERTIES, PROPERTIES), min_size=2, max_size=6),
+    st.lists(st.dictionaries(st.sampled_from("ab"), WORDS), min_size=2, max_size=6),
+)
+def test_rules_that_all_ask_for_one_word_are_told_apart_by_it(
+    conditions: list[tuple[dict[str, object], bool]],
+    said: list[tuple[object, object]],
+    words: list[dict[str, str]],
+) -> None:
+    """The first table of texts never leaves out a rule that has to be decided: of all kinds, and of campaigns alone."""
+    files = [
+        (broadcast if is_broadcast else campaign)(f"r-{place}", "purchase", where=where)  # type: ignore[arg-type]
+        for place, (where, is_broadcast) in enumerate(conditions)
+    ]
+    match = RuleIndex(book_of(*files)).trigger_match(MessageType.TRACK, "purchase")
+    everything = [*said, *((each, {}) for each in words)]
+    for rules in (match.rules, match.campaigns):
+        _compare_candidates(rules, everything)
+
+
+def _compare_candidates(rules: RuleSelection, said: Iterable[tuple[object, object]]) -> None:
+    """Look for candidates in both ways, for one message after another."""
     for properties, attributes in said:
         event = {"type": "track", "event": "purchase"}
         data = {**event, "properties": properties, "person": attributes}

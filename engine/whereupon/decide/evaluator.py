@@ -1,7 +1,6 @@
 """From a recorded message to verdicts on the rules, and from verdicts to entries and broadcasts."""
 
 from collections.abc import Collection, Container, Mapping, Sequence
-from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -18,6 +17,7 @@ from whereupon.decide.skips import SkipRecorder, skip_every_rule
 from whereupon.decide.verdicts import opening_verdict, verdict_on
 from whereupon.matching import Candidate, RuleSelection
 from whereupon.messages.model import SenderClass
+from whereupon.messages.structs import Frozen
 from whereupon.records import NOTHING, BroadcastRun
 from whereupon.rules.model import Rule, RuleKind
 
@@ -63,7 +63,7 @@ def evaluate(
     elif found is None:
         see_now(work, evaluation, rules.roots)
         found = rules.candidates(evaluation.data)
-    elif rules.besides or [rule for _, rule, certain in found if rule.asks_data or not certain]:
+    elif rules.besides or [e.rule for e in found if e.rule.asks_data or not e.is_certain]:
         see_now(work, evaluation, rules.roots)
     if found or excluded or rules.besides:
         _decide_each(work, evaluation, rules, excluded, found, reason)
@@ -85,7 +85,7 @@ def _decide_each(
         excluded = ()
     waiting = iter(_in_turn(rules, found, excluded, rules.besides))
     while (turn := next(waiting, None)) is not None:
-        place, rule, is_certain = turn
+        place, rule, is_certain = turn.place, turn.rule, turn.is_certain
         if place is not None:
             skips.pass_to(place)
         person = work.persons.get(person_key)
@@ -102,7 +102,7 @@ def _decide_each(
     evaluation.unsee()
 
 
-class _Turn(NamedTuple):
+class _Turn(Frozen, frozen=True):
     """A rule that is decided by itself; ``place`` is None if it is not in the list."""
 
     place: int | None
@@ -128,7 +128,7 @@ def _in_turn(
     """
     if not excluded and not besides:
         return found
-    turns = {each.place: _Turn(*each) for each in found}
+    turns = {each.place: _Turn(each.place, each.rule, each.is_certain) for each in found}
     for place in map(rules.place_of, excluded):
         if place is not None and place >= since:
             turns.setdefault(place, _Turn(place, rules.rule_list[place], is_certain=False))

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from itertools import accumulate
 from operator import xor
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from whereupon.conditions import JsonValue
 from whereupon.conditions.jsonlogic.coercion import as_double, as_number
 from whereupon.conditions.predicate import ALL_NUMBERS, Interval, Predicate, Semantics
 from whereupon.conditions.scalars import number_in, truth_in
 from whereupon.conditions.values import UNDEFINED
+from whereupon.messages.structs import Frozen
 
 MOST_CELLS: Final = 64
 """Cells between the bounds of ranges; with more bounds than that, some cells stay uncertain."""
@@ -41,10 +42,9 @@ class ValueKind(IntEnum):
 
 # A member of an enum costs more to look up than a name of the module.
 _NULL, _TEXT, _NUMBER, _OTHER = ValueKind
-_new = tuple.__new__  # a named tuple of values that are in its order already
 
 
-class ValueView(NamedTuple):
+class ValueView(Frozen, frozen=True):
     """A value, looked at once for all tables.
 
     Attributes:
@@ -62,14 +62,14 @@ _NO_VALUE: Final = ValueView(_NULL, None, 0.0)
 def view_of(value: JsonValue) -> ValueView:
     """Look at a value."""
     if type(value) is str:
-        return _new(ValueView, (_TEXT, value, 0.0))
+        return ValueView(_TEXT, value, 0.0)
     if type(value) is float:
-        return _new(ValueView, (_NUMBER, value, value))
+        return ValueView(_NUMBER, value, value)
     if isinstance(value, int):
-        return _new(ValueView, (_NUMBER, value, as_double(value)))
+        return ValueView(_NUMBER, value, as_double(value))
     if value is None or value is UNDEFINED:
         return _NO_VALUE
-    return _new(ValueView, (_OTHER, value, 0.0))
+    return ValueView(_OTHER, value, 0.0)
 
 
 def number_of(view: ValueView) -> float:
@@ -145,13 +145,13 @@ class OneOf:
 
     def passing(self, view: ValueView) -> int:
         """See `AttributeTable`."""
-        kind, value, number = view
+        kind, value = view.kind, view.value
         if kind is _TEXT:
             found = self._texts.get(value, self.others)  # type: ignore[arg-type]  # a text
             if self._fixed_numbers:
                 found |= self._fixed_numbers.get(number_of(view), 0)
             return found
-        return self._numbers.get(number, self.others) if kind is _NUMBER else self.others
+        return self._numbers.get(view.number, self.others) if kind is _NUMBER else self.others
 
     def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
         """See `AttributeTable`."""
@@ -196,7 +196,7 @@ class PlainOneOf:
 
     def passing(self, view: ValueView) -> int:
         """See `AttributeTable`."""
-        kind, value, number = view
+        kind, value = view.kind, view.value
         if kind is _TEXT:
             found = self._texts.get(value, self.others)  # type: ignore[arg-type]  # a text
             if self._asked:
@@ -208,7 +208,7 @@ class PlainOneOf:
             return self.others
         if isinstance(value, bool):
             return self._truths.get(value, self.others)
-        return self._numbers.get(number, self.others)
+        return self._numbers.get(view.number, self.others)
 
     def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
         """See `AttributeTable`."""
@@ -294,16 +294,15 @@ class Range:
 
     def passing(self, view: ValueView) -> int:
         """See `AttributeTable`."""
-        return (
-            self._null if view.kind is _NULL else self._passing[self._cell(self._number_of(view))]
-        )
+        return self._null if view.kind is _NULL else self._passing[self._cell(view)]
 
     def unsure(self, view: ValueView) -> int:
         """See `AttributeTable`."""
-        return 0 if view.kind is _NULL else self._unsure[self._cell(self._number_of(view))]
+        return 0 if view.kind is _NULL else self._unsure[self._cell(view)]
 
-    def _cell(self, number: float) -> int:
-        """The cell of a number: even cells are intervals, odd ones cuts. NaN has the last, which no span contains."""
+    def _cell(self, view: ValueView) -> int:
+        """The cell of a value's number: even cells are intervals, odd ones cuts. NaN has the last, which no span contains."""
+        number = view.number if type(view.value) is float else self._number_of(view)
         if number != number:  # noqa: PLR0124 - NaN is what differs from itself
             return -1
         cuts = self._cuts

@@ -25,6 +25,7 @@ from whereupon.matching.attribute_tables import (
     view_of,
 )
 from whereupon.matching.criteria import admits, criteria_of
+from whereupon.messages.structs import Frozen
 from whereupon.rules.model import Rule, RuleKind
 from whereupon.runtime.lazy import cached_property
 
@@ -41,6 +42,9 @@ MOST_TABLES: Final = 16
 """The attributes of a block that most rules test have tables; the others are evaluated."""
 
 JsonObject: TypeAlias = Mapping[str, JsonValue]
+
+Texts: TypeAlias = Sequence[tuple[str, Mapping[str, int]]]
+"""Tables of texts among a message's properties: the name, and the table's `by_text`; no other text leaves a rule."""
 
 _Tests: TypeAlias = dict[tuple[str, PredicateKind, Semantics, bool], list[tuple[int, Predicate]]]
 """By attribute, family, manner and whether `where` has them: comparisons, each with its rule's bit number."""
@@ -62,7 +66,6 @@ _HOLDERS: Final = ("properties", "person")
 """What has most of the values that rules compare: each a mapping, in what is recorded."""
 _AT_TOP: Final = 2
 """The names of a path to what stands at the top of one of these."""
-_new = tuple.__new__  # a named tuple of values that are in its order already
 _ID_AND_DIGEST = attrgetter("id", "digest")
 
 
@@ -71,7 +74,7 @@ def versions_of(rules: Iterable[Rule]) -> BlockVersions:
     return tuple(map(_ID_AND_DIGEST, rules))
 
 
-class Candidate(NamedTuple):
+class Candidate(Frozen, frozen=True):
     """A rule that has to be decided.
 
     Attributes:
@@ -127,6 +130,16 @@ class Screens(NamedTuple):
     tables: Sequence[tuple[bool, str, AttributeTable, Mapping[str, int] | None, int]]
     tells: bool
 
+    @property
+    def texts(self) -> Texts:
+        """The first of the tables, as far as they are such."""
+        found = []
+        for is_persons, name, _, by_text, others in self.tables:
+            if is_persons or by_text is None or others & self.every:
+                break
+            found.append((name, by_text))
+        return tuple(found)
+
 
 class RuleBlock:
     """Some rules of a list, in their order. The tables are made when they are first needed."""
@@ -162,7 +175,7 @@ class RuleBlock:
         found = []
         for place, rule, is_open in self._one_by_one[kind]:
             if is_open or admits(rule, data):
-                found.append(_new(Candidate, (first + place, rule, not is_open)))
+                found.append(Candidate(first + place, rule, not is_open))
         return found
 
     def screens(self, kind: RuleKind | None) -> "Screens":
@@ -224,7 +237,7 @@ class RuleBlock:
             place = bit.bit_length() - 1
             rule = self.rules[place]
             if not unsure & bit or admits(rule, data):
-                found.append(_new(Candidate, (first + place, rule, not is_open & bit)))
+                found.append(Candidate(first + place, rule, not is_open & bit))
         return found
 
     # --- the tables -----------------------------------------------------------------------------

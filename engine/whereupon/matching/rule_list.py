@@ -22,6 +22,7 @@ from whereupon.matching.rule_block import (
     JsonObject,
     RuleBlock,
     Screens,
+    Texts,
     versions_of,
 )
 from whereupon.messages.codec import encode
@@ -159,6 +160,9 @@ class RuleSelection(Sequence[Rule]):
         self.end = len(rule_list)
         self.selected = self.size(0, self.end)
         self._screened: list[tuple[RuleBlock, int, Screens]] | None = None
+        self._asked: str | None = None
+        self._opening: Mapping[str, int] = {}
+        self._texts: Texts = ()
 
     @cached_property
     def skipped_whole(self) -> SkippedList | None:
@@ -181,12 +185,28 @@ class RuleSelection(Sequence[Rule]):
         """
         if properties is None:
             properties = message.data
+        asked = self._asked
+        value = properties.get(asked) if asked is not None else None
+        if type(value) is str:
+            opening = self._opening
+            if value not in opening:
+                return ()
+            left = opening[value]
+            for name, by_text in self._texts:
+                value = properties.get(name)
+                if type(value) is not str:
+                    break
+                if value not in by_text or not (left := left & by_text[value]):
+                    return ()
+        return self._screened_candidates(message, properties, person)
+
+    def _screened_candidates(
+        self, message: Message, properties: JsonObject, person: Person
+    ) -> Sequence[Candidate]:
+        """The same where the tables of texts, which are looked at first, leave some rule."""
         screened = self._screened
         if screened is None:
-            placed = self.rule_list.placed
-            screened = self._screened = [
-                (block, first, block.screens(self.kind)) for block, first in placed
-            ]
+            screened = self._made_screens()
         found: list[Candidate] | None = None
         for block, first, (every, tables, tells) in screened:
             left, is_told = every, tells
@@ -212,6 +232,19 @@ class RuleSelection(Sequence[Rule]):
                 of_block = block.candidates(data, self.kind, first, left if is_told else None)  # type: ignore[arg-type]  # read only
                 found = of_block if found is None else [*found, *of_block]
         return found or ()
+
+    def _made_screens(self) -> list[tuple[RuleBlock, int, Screens]]:
+        """Make the screens of the blocks; and keep those of texts of an only block, which most messages do not pass."""
+        placed = self.rule_list.placed
+        screened = [(block, first, block.screens(self.kind)) for block, first in placed]
+        if len(screened) == 1:
+            ((_, _, screens),) = screened
+            for name, by_text in screens.texts[:1]:
+                opening = {text: bits & screens.every for text, bits in by_text.items()}
+                self._opening = {text: bits for text, bits in opening.items() if bits}
+                self._texts, self._asked = screens.texts[1:], name
+        self._screened = screened
+        return screened
 
     def between(self, since: int, until: int) -> Sequence[Rule]:
         """The selected rules of the list from one place up to another."""
