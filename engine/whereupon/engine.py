@@ -204,16 +204,17 @@ class Engine(
                 transactions, and if it raises, a part of it may be stored: send the same again. In the
                 transaction of a ``connection`` all is one.
         """
+        now = self.clock.now()
         reading = read_batch(
             batch,
-            received_at=self.clock.now(),
+            received_at=now,
             source=as_source(source),
             origin=_LIVE,
             new_id=fresh_id,
             valid=self._intake.valid,
         )
         taken = self._intake.take(
-            reading.messages, connection=connection, yielding=yielding, joint=True
+            reading.messages, connection=connection, yielding=yielding, joint=True, now=now
         )
         answered = answer(taken, reading)
         self._monitor.measures.count_messages(

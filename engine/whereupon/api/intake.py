@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from time import monotonic
 
 from whereupon.decide import BatchResult
 from whereupon.delivery.monitor import Monitor
@@ -62,17 +63,21 @@ class Intake:
         connection: HostTransaction | None = None,
         yielding: bool = False,
         joint: bool = False,
+        now: datetime | None = None,
     ) -> BatchResult:
         """Take a batch of messages as values (see `Engine.take`, and of ``yielding`` `Engine.ingest`).
 
         Args:
+            now: what the clock has just said; None to ask it.
             joint: whether a few messages may be taken with those of other threads. The result then has the changes
                 of all.
         """
         monitor = self._monitor
         try:
             with monitor.batch(len(messages)) as span:
-                whole = self._taken(messages, until, connection, yielding=yielding, joint=joint)
+                whole = self._taken(
+                    messages, until, connection, now, yielding=yielding, joint=joint
+                )
                 span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
         except Exception as error:
             monitor.count_failure("ingest", error)
@@ -85,15 +90,15 @@ class Intake:
         messages: list[Message],
         until: datetime | None,
         connection: HostTransaction | None,
+        now: datetime | None,
         *,
         yielding: bool,
         joint: bool,
     ) -> BatchResult:
         if connection is not None:  # the host may still roll it back, so nothing is woken
             with self._store.session(connection) as session:
-                return self._take_all(self._claims.within(session), messages, until)
-        with one_call():
-            whole = self._take_all(self._claims, messages, until, yielding=yielding, joint=joint)
+                return self._take_all(self._claims.within(session), messages, until, now)
+        whole = self._take_all(self._claims, messages, until, now, yielding=yielding, joint=joint)
         if (due := whole.due_at) is not None:
             self._wake_by(due)
         return whole
@@ -103,15 +108,20 @@ class Intake:
         claims: ClaimRunner,
         messages: list[Message],
         until: datetime | None,
+        now: datetime | None,
         *,
         yielding: bool = False,
         joint: bool = False,
     ) -> BatchResult:
-        whole = self._take(claims, messages, until, yielding=yielding, joint=joint)
-        while whole.left:
-            done = len(messages) - whole.left
-            rest = messages[done:]
-            whole.join(self._take(claims, rest, until, yielding=yielding, joint=joint), offset=done)
+        began = monotonic()
+        whole = self._take(claims, messages, until, now, began, yielding=yielding, joint=joint)
+        if whole.left:
+            with one_call(began):
+                while whole.left:
+                    done = len(messages) - whole.left
+                    rest, how = messages[done:], {"yielding": yielding, "joint": joint}
+                    part = self._take(claims, rest, until, None, began, **how)
+                    whole.join(part, offset=done)
         return whole
 
     def _take(
@@ -119,13 +129,19 @@ class Intake:
         claims: ClaimRunner,
         messages: list[Message],
         until: datetime | None,
+        now: datetime | None,
+        began: float,
         *,
         yielding: bool,
         joint: bool,
     ) -> BatchResult:
-        """Take the first of the messages in one transaction, and carry out the claims that they begin."""
+        """Take the first of the messages in one transaction, and carry out the claims that they begin.
+
+        Args:
+            began: when the call began (see `one_call`).
+        """
         before: list[BatchResult] = []
-        now, pipeline = self._clock.now(), self._current.pipeline
+        now, pipeline = now or self._clock.now(), self._current.pipeline
         if joint and until is None and 0 < len(messages) <= MOST:
             result = claims.transact(JointTake(pipeline, messages, now), before.append)
         else:
@@ -137,7 +153,8 @@ class Intake:
             result.emitted[:0] = [each for part in before for each in part.emitted]
             result.parts_due_at = FIRST_INSTANT
         if begun := result.unfinished:
-            self._carry_out(claims, begun, result)
+            with one_call(began):
+                self._carry_out(claims, begun, result)
         return result
 
     def _take_alone(

@@ -174,7 +174,8 @@ class BatchResult:
     @property
     def due_at(self) -> datetime | None:
         """When due work may come of the batch first (see `Changes.due_at`)."""
-        return _first(self.parts_due_at, self.changes.due_at)
+        due_at = self.changes.due_at
+        return due_at if self.parts_due_at is None else _first(self.parts_due_at, due_at)
 
     @property
     def unfinished(self) -> list[int]:

@@ -19,6 +19,7 @@ UNMATCHED = "unmatched"
 """The reason of decisions on rules that the index left out: their ``where``, or the attributes in their ``who``,
 do not hold. Which it is, is found when an operator asks (see `Engine.explain`)."""
 
+_OUTCOMES: Final = ("accepted", "duplicates", "rejected")
 _ENTERED: Final = ("entered", "")
 _UNMATCHED: Final = ("skipped", UNMATCHED)
 _UNREAD: Final = frozenset({Skipped, SkippedTogether})
@@ -71,8 +72,9 @@ class Measures(ForkAware):
     def after_fork_in_child(self) -> None:
         """Begin at zero: what was done before is the parent's."""
         self._lock = Lock()
-        self._messages: dict[str, int] = {}  # a `Counter` would cost a single call more
-        self._decisions: dict[tuple[str, str], int] = {}
+        self._messages: tuple[int, int, int] | None = None  # a `Counter` costs a single call more
+        self._decided: tuple[int, int] | None = None
+        self._skipped: dict[str, int] = {}
         self._events: Counter[tuple[str, str]] = Counter()
         self._calls: dict[tuple[str, str], list[int]] = {}
         self._seconds: dict[tuple[str, str], float] = {}
@@ -81,10 +83,8 @@ class Measures(ForkAware):
     def count_messages(self, accepted: int, duplicates: int, rejected: int) -> None:
         """Count messages that came in."""
         with self._lock:
-            of = self._messages
-            of["accepted"] = of.get("accepted", 0) + accepted
-            of["duplicates"] = of.get("duplicates", 0) + duplicates
-            of["rejected"] = of.get("rejected", 0) + rejected
+            before = self._messages or (0, 0, 0)
+            self._messages = (before[0] + accepted, before[1] + duplicates, before[2] + rejected)
 
     def count_decisions(self, emitted: Sequence[Any]) -> None:
         """Count the decisions among what was emitted."""
@@ -103,12 +103,20 @@ class Measures(ForkAware):
                 unmatched += number
         if entered or unmatched or skipped:
             with self._lock:
-                of = self._decisions
-                of[_ENTERED] = of.get(_ENTERED, 0) + entered
-                if unmatched:
-                    of[_UNMATCHED] = of.get(_UNMATCHED, 0) + unmatched
+                before = self._decided or (0, 0)
+                self._decided = before[0] + entered, before[1] + unmatched
                 for reason, number in skipped.items():
-                    of["skipped", reason] = of.get(("skipped", reason), 0) + number
+                    self._skipped[reason] = self._skipped.get(reason, 0) + number
+
+    def _decisions(self) -> dict[tuple[str, str], int]:
+        """The decisions by outcome and reason."""
+        if self._decided is None:
+            return {}
+        entered, unmatched = self._decided
+        decisions = {_ENTERED: entered}
+        if unmatched:
+            decisions[_UNMATCHED] = unmatched
+        return decisions | {("skipped", reason): n for reason, n in self._skipped.items()}
 
     def count_event(self, event: str, name: str, number: int = 1) -> None:
         """Count an event of a channel or an action."""
@@ -132,8 +140,8 @@ class Measures(ForkAware):
         """The counts as they are now."""
         with self._lock:
             return Activity(
-                dict(self._messages),
-                dict(self._decisions),
+                dict(zip(_OUTCOMES, self._messages, strict=True)) if self._messages else {},
+                self._decisions(),
                 dict(self._events),
                 {
                     of: CallTimes(tuple(accumulate(classes[:-1])), sum(classes), self._seconds[of])

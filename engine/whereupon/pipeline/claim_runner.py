@@ -8,6 +8,7 @@ is due work after a minute. The result is the same as if one transaction had don
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from time import monotonic
 from typing import Protocol, TypeVar
 
 from whereupon.decide import BatchResult
@@ -48,14 +49,20 @@ class ClaimRunner:
             emit: takes what was made of claims that came before it.
             alone: whether the work takes long.
         """
-        with one_call():
+        began = monotonic()
+        try:
+            return self._store.transact(work, alone=alone)
+        except UnfinishedClaimsError as found:
+            unfinished = found.keys
+        with one_call(began):
             while True:
+                for chunk in self.carry_out(unfinished):
+                    if emit is not None:
+                        emit(chunk)
                 try:
                     return self._store.transact(work, alone=alone)
                 except UnfinishedClaimsError as found:
-                    for chunk in self.carry_out(found.keys):
-                        if emit is not None:
-                            emit(chunk)
+                    unfinished = found.keys
 
     def carry_out(self, anonymous_keys: Iterable[int]) -> Iterator[BatchResult]:
         """Carry claims out to their ends, one transaction for each chunk."""

@@ -20,15 +20,22 @@ _CALL = _Call()
 class one_call:  # noqa: N801 - used as contextlib's managers are, and for every message
     """Count all waiting within the block as that of one call. A block within a block adds nothing.
 
-    So a call of several transactions has the same deadline as a call of one.
+    So a call of several transactions has the same deadline as a call of one. Most calls are one transaction, which
+    waits once: for the first transaction of a call nobody needs the block.
+
+    Args:
+        began: what `monotonic` said when the call began; None for now.
     """
 
-    __slots__ = ("_is_outer",)
+    __slots__ = ("_began", "_is_outer")
+
+    def __init__(self, began: float | None = None) -> None:
+        self._began = began
 
     def __enter__(self) -> None:
         self._is_outer = _CALL.began is None
         if self._is_outer:
-            _CALL.began = monotonic()
+            _CALL.began = self._began or monotonic()
 
     def __exit__(self, *_: object) -> None:
         if self._is_outer:

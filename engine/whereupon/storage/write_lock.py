@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock, get_ident, local
 
+from typing_extensions import override
+
 from whereupon.errors import StoreError
 from whereupon.storage.deadline import Deadline, busy
 
@@ -22,6 +24,17 @@ class WriteLock(ABC):
         """
         self.refuse_nesting()
         return self._turn(deadline)
+
+    def take_if_free(self) -> bool:
+        """Take the lock, if that is possible without waiting; then `pass_on` gives it to the next thread.
+
+        For a single call that nobody disturbs; a block for the lock would cost it more.
+        """
+        return False
+
+    def pass_on(self) -> None:
+        """Give the lock to the next thread."""
+        raise NotImplementedError  # of a lock that is never free
 
     def refuse_nesting(self) -> None:
         """Raise if this thread holds the lock."""
@@ -72,6 +85,15 @@ class FairLock(WriteLock):
     def _is_mine(self) -> bool:
         return self._holder == get_ident()
 
+    @override
+    def take_if_free(self) -> bool:
+        self.refuse_nesting()
+        with self._guard:
+            is_free = not self._taken
+            if is_free:
+                self._taken, self._holder = True, get_ident()
+            return is_free
+
     def _turn(self, deadline: Deadline | None) -> AbstractContextManager[None]:
         return _Turn(self, deadline)
 
@@ -103,8 +125,8 @@ class FairLock(WriteLock):
                 return True
         return False
 
+    @override
     def pass_on(self) -> None:
-        """Give the lock to the next thread."""
         with self._guard:
             self._holder = None
             if self._waiting:

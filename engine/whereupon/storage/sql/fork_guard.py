@@ -36,22 +36,20 @@ class ForkGuard(ForkAware):
         Raises:
             StoreError: with the code ``forked``, if this process was forked while a session was open.
         """
-        own = get_ident()
+        own, within = get_ident(), self._within
         with self._guard:
-            while self._forking and own not in self._within:
+            while self._forking and own not in within:
                 self._changed.wait()
             if self._is_stranded:
                 raise _forked()
-            self._within[own] = self._within.get(own, 0) + 1
+            within[own] = within.get(own, 0) + 1
 
     def __exit__(self, *_: object) -> None:
-        own = get_ident()
+        own, within = get_ident(), self._within
         with self._guard:
-            left = self._within[own] - 1
+            left = within.pop(own) - 1
             if left > 0:
-                self._within[own] = left
-            else:
-                del self._within[own]
+                within[own] = left
             if self._forking:  # which waits for it
                 self._changed.notify_all()
 

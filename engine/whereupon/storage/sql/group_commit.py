@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from whereupon.errors import StoreError
 from whereupon.ports import JointWork, Session
-from whereupon.storage.deadline import Deadline
+from whereupon.storage.deadline import Deadline, one_call
 from whereupon.storage.write_lock import WriteLock
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class GroupCommit:
         self._waiting: deque[_Job[Any]] = deque()
 
     def transact(
-        self, work: Callable[[Session], T], deadline: Deadline | None = None, *, alone: bool = False
+        self, work: Callable[[Session], T], patience: float | None = None, *, alone: bool = False
     ) -> T:
         """Do work, in a transaction of its own or together with others; returns when it is committed.
 
@@ -96,18 +96,30 @@ class GroupCommit:
 
         Args:
             work: what to do.
-            deadline: until when to wait for the write lock.
+            patience: seconds to wait for the write lock (see `Deadline`); None for ever.
             alone: whether the work takes long. Then nobody else leads it, and it is done first in its transaction.
 
         Raises:
             StoreError: with the code ``busy``, if the deadline passes; then nothing was done.
         """
+        if not alone and self._write_lock.take_if_free():
+            try:
+                return self._do_at_once(work)
+            finally:
+                self._write_lock.pass_on()
         job = _Job(work)
-        if alone:
-            with self._write_lock.take(deadline):
-                if not self._did_first(job):
-                    job.attempt(self._alone)
-            return job.outcome()
+        with one_call():
+            deadline = None if patience is None else Deadline(patience)
+            if alone:
+                with self._write_lock.take(deadline):
+                    if not self._did_first(job):
+                        job.attempt(self._alone)
+            else:
+                self._await(job, deadline)
+        return job.outcome()
+
+    def _await(self, job: _Job[Any], deadline: Deadline | None) -> None:
+        """Wait until a leader has done the work, or for the write lock, and lead then."""
         with self._guard:
             self._waiting.append(job)
         try:
@@ -117,6 +129,14 @@ class GroupCommit:
         except StoreError:
             if not self._was_done(job):
                 raise
+
+    def _do_at_once(self, work: Callable[[Session], T]) -> T:
+        """Do work for which nobody had to wait, and what others wait for by now."""
+        if not self._waiting:
+            with self._alone() as session:
+                return work(session)
+        job = _Job(work)
+        self._lead(job)
         return job.outcome()
 
     def reset_after_fork(self) -> None:

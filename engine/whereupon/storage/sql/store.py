@@ -76,11 +76,11 @@ class SqlStore(ForkAware):
         self._group = GroupCommit(self._write_lock, alone=self._alone, together=self._together)
         self._host_connections = self._database.host_connections()
         self._is_closed = False
-        self._forks = (
+        self._undivided: AbstractContextManager[None] = (
             ForkGuard(min(patience, _FORK_PATIENCE), self._close_idle)
             if self._database.one_writer
-            else None
-        )
+            else nullcontext()
+        )  # a block in which this process does not fork, where that matters
         watch_forks(self)
         self._prepare(make=make, migrate=migrate)
 
@@ -88,7 +88,7 @@ class SqlStore(ForkAware):
     def session(self, connection: object = None) -> Iterator["SqlSession"]:
         """A transaction of its own, or a part of the host's."""
         self._check_open()
-        with self._undivided():
+        with self._undivided:
             if connection is None:
                 deadline = Deadline(self._patience)
                 with one_call(), self._write_lock.take(deadline), self._alone() as session:
@@ -111,7 +111,7 @@ class SqlStore(ForkAware):
         """A transaction that only reads; it adds nothing to the cache."""
         self._check_open()
         self._write_lock.refuse_nesting()
-        with self._undivided():
+        with self._undivided:
             connected = self._database.reading(self._engine)
             if connected is not None:
                 with connected as connection:
@@ -123,10 +123,6 @@ class SqlStore(ForkAware):
     def _check_open(self) -> None:
         if self._is_closed:
             raise closed()
-
-    def _undivided(self) -> AbstractContextManager[None]:
-        """A block in which this process does not fork, where that matters."""
-        return nullcontext() if self._forks is None else self._forks
 
     def _check(self, lent: Connection) -> None:
         if lent.closed:
@@ -145,12 +141,11 @@ class SqlStore(ForkAware):
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work: in groups, if there is one writer at a time; else again until no race is lost."""
         self._check_open()
+        if self._database.one_writer:
+            with self._undivided:
+                return self._group.transact(work, self._patience, alone=alone)
         with one_call():
-            deadline = Deadline(self._patience)
-            if self._database.one_writer:
-                with self._undivided():
-                    return self._group.transact(work, deadline, alone=alone)
-            return retry(self.session, work, deadline)
+            return retry(self.session, work, Deadline(self._patience))
 
     def is_awaited(self) -> bool | None:
         """Whether work waits for a common transaction, where there is one writer at a time."""
@@ -203,7 +198,7 @@ class SqlStore(ForkAware):
     def scrub(self) -> bool:
         """Remove erased bytes from free pages and logs."""
         self._check_open()
-        with self._undivided(), self._write_lock.take():
+        with self._undivided, self._write_lock.take():
             return self._database.scrub(self._engine)
 
     def watch(self, changed: Callable[[], object]) -> Watch | None:
@@ -241,7 +236,7 @@ class SqlStore(ForkAware):
         connected = self._database.reading(self._engine)
         if connected is None:
             return False
-        with self._undivided(), connected as connection:
+        with self._undivided, connected as connection:
             return is_current(connection)
 
     def _prepare(self, *, make: bool, migrate: bool) -> None:
@@ -249,7 +244,7 @@ class SqlStore(ForkAware):
             if self._is_current():
                 return
             with (
-                self._undivided(),
+                self._undivided,
                 self._write_lock.take(),
                 self._database.schema_session(self._engine) as connection,
             ):
