@@ -264,15 +264,12 @@ def test_patience_is_a_number_of_seconds(tmp_path: Path) -> None:
 def test_the_first_to_wait_for_the_database_is_next(tmp_path: Path) -> None:
     """No later caller is let in first, however well timed."""
     queue = FileQueue(f"{tmp_path}/shop.db")
-    with (
-        queue.turn(Deadline(0)),
-        pytest.raises(StoreError) as caught,
-        FileQueue(f"{tmp_path}/shop.db").turn(Deadline(0.01)),
-    ):
-        pass
+    place = queue.wait(Deadline(0))
+    with pytest.raises(StoreError) as caught:
+        FileQueue(f"{tmp_path}/shop.db").wait(Deadline(0.01))
     assert caught.value.code == "busy"
-    with queue.turn(Deadline(0)):
-        pass
+    queue.leave(place)
+    queue.leave(queue.wait(Deadline(0)))
 
 
 def test_two_stores_of_one_file_wait_for_each_other(tmp_path: Path) -> None:

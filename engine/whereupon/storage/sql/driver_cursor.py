@@ -61,7 +61,9 @@ def run_many(connection: Connection, sql: str, rows: list[Parameters]) -> int:
 
 def _cursor(connection: Connection) -> Any:  # it is the driver's
     """A new cursor of the driver; None if SQLAlchemy runs the statement."""
-    if is_observed(connection):
+    if (  # `is_observed`: a call costs more than the answer
+        connection._has_events or connection._echo or connection.engine._has_events  # noqa: SLF001
+    ):
         return None
     pooled = connection._dbapi_connection or connection.connection  # noqa: SLF001 - the latter is slower, and checks
     return pooled.dbapi_connection.cursor()  # type: ignore[union-attr]  # it is open

@@ -26,12 +26,8 @@ class FileQueue:
         self._path = f"{database}-turn" if is_file and sys.platform != "win32" else None
         self._held: set[int] = set()
 
-    def turn(self, deadline: Deadline) -> "_Turn":
-        """Wait for the lock of the queue, and hold it for the block."""
-        return _Turn(self, deadline)
-
     def wait(self, deadline: Deadline) -> int | None:
-        """Wait for the lock; the descriptor that holds it, if there is a file."""
+        """Wait for the lock; the descriptor that holds it until `leave`, if there is a file."""
         descriptor, came = self._open(), False
         try:
             while not (came := _locks(descriptor)) and deadline.wait():
@@ -64,22 +60,6 @@ class FileQueue:
             return None
         self._held.add(descriptor)
         return descriptor
-
-
-class _Turn:
-    """Holds a queue's lock for the block. A generator would cost a single call several times as much."""
-
-    __slots__ = ("_deadline", "_descriptor", "_queue")
-
-    def __init__(self, queue: FileQueue, deadline: Deadline) -> None:
-        self._queue, self._deadline = queue, deadline
-        self._descriptor: int | None = None
-
-    def __enter__(self) -> None:
-        self._descriptor = self._queue.wait(self._deadline)
-
-    def __exit__(self, *_: object) -> None:
-        self._queue.leave(self._descriptor)
 
 
 def _locks(descriptor: int | None) -> bool:

@@ -172,11 +172,14 @@ class Sqlite(Database):
 
     def _lock(self, connection: Connection) -> None:
         _begin_at_sqlalchemy(connection)
-        deadline = Deadline(self._patience)
-        with self._gate.turn(deadline):
+        deadline, queue = Deadline(self._patience), self._gate
+        place = queue.wait(deadline)
+        try:
             while not _locks(connection, "BEGIN IMMEDIATE"):
                 if not deadline.wait():
                     raise busy()
+        finally:
+            queue.leave(place)
 
     def is_there(self) -> bool:
         """Whether the file exists."""

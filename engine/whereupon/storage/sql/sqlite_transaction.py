@@ -4,7 +4,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from whereupon.storage.sql.sqlite_errors import raise_typed, typed_errors
+from whereupon.storage.sql.sqlite_errors import raise_typed
 
 
 class Writes(Protocol):
@@ -33,14 +33,21 @@ class SqliteTransaction:
         self._connection: Connection
 
     def __enter__(self) -> Connection:
-        with typed_errors():
-            self._connection = self._writes.begin(self._engine)
-        return self._connection
+        try:
+            self._connection = connection = self._writes.begin(self._engine)
+        except BaseException as begun:  # a context manager would cost a single call more
+            raise_typed(begun)
+            raise
+        return connection
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        with typed_errors():
+        try:
             if error is None:
                 self._writes.commit(self._connection)
-                return
-            self._writes.roll_back(self._connection)
-        raise_typed(error)
+            else:
+                self._writes.roll_back(self._connection)
+        except BaseException as ended:
+            raise_typed(ended)
+            raise
+        if error is not None:
+            raise_typed(error)

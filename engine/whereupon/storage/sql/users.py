@@ -41,7 +41,8 @@ class SqlUsers(SqlAccess):
         """Of user ids, with what is asked next of their persons."""
         found: list[Identifier] = []
         for row in self._users_and_messages(ids) if self._expected else self._known(ids):
-            value, _, key, *person, is_inside = row
+            value, key, user_id, created_at, attributes, stamps, email, is_inside = row
+            person = (key, user_id, created_at, attributes, stamps, email)
             self._known_users[key] = person, bool(is_inside)
             found.append(_new(Identifier, (_USER_ID, value, key)))
         return found
@@ -55,7 +56,7 @@ class SqlUsers(SqlAccess):
         members, process = self._database.members(refs), self.cache.row
         ask = self._queries.known_users_and_messages
         found = list(ask.fetch(self._connection, ids=ids, refs=members, process=process))
-        self._noted(found.pop()[2:8])
+        self._noted(found.pop()[2:])
         known: set[str] = set()
         while found and found[-1][1] == 0:
             known.add(found.pop()[0])
@@ -70,7 +71,7 @@ class SqlUsers(SqlAccess):
         for key in keys:
             if key not in known:
                 asked.add(key)
-            elif known[key][0][0] is not None:
+            elif known[key][0][1] is not None:  # a person has a user id
                 found.append(known[key][0])
         if asked:
             members = self._database.members(asked)

@@ -145,7 +145,8 @@ SELECT whereupon_identifier.* FROM whereupon_identifier
 WHERE kind = :kind AND value = ANY(:ids)
 
 -- part: known_users
-SELECT whereupon_identifier.*, whereupon_person.*, EXISTS (
+SELECT whereupon_identifier.value, whereupon_identifier.key, whereupon_person.user_id,
+    whereupon_person.created_at, whereupon_person.attributes, whereupon_person.stamps, whereupon_person.email, EXISTS (
     SELECT 1 FROM whereupon_entry
     WHERE person_key = whereupon_identifier.key AND state IN ('active', 'paused')
 )
