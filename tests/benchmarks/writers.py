@@ -25,6 +25,8 @@ from whereupon import Engine
 
 REPRODUCE = "python -m tests.benchmarks.writers"
 BATCH = 500
+GAIN = 1.2
+"""What two processes gain over one at least, where two bare writers gain as much; elsewhere they lose nothing."""
 _ROW = b'{"properties":{"product":"socks","price":23.45,"note":"' + b"x" * 400 + b'"},"context":{}}'
 
 
@@ -78,14 +80,14 @@ def rows(messages: int = 20_000) -> list[Row]:
         one, two = (times[f"test_writers[{role}-{count}]"] for count in (1, 2))
         gains[role] = one.median / two.median
     two = times["test_writers[engine-2]"]
-    bar, met = at_least(gains["engine"], 1)
+    bar, met = at_least(gains["engine"], GAIN if gains["bare"] >= GAIN else 1)
     beside = f"one {times['test_writers[engine-1]'].rate}; bare writers gain {gains['bare']:.2f}"
     figure = "two processes on PostgreSQL"
     return [Row(figure, two.rate, beside, gains["engine"], bar, met, two.spread, REPRODUCE)]
 
 
 def main() -> int:
-    """Print one table; 1 where two processes are slower than one."""
+    """Print one table; 1 where the bar is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--role", choices=["engine", "bare"])

@@ -37,11 +37,7 @@ class IdleConnections:
 
     def take(self, engine: Engine) -> Connection:
         """One that waits here, else one of the pool."""
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:  # another thread was first
-                break
+        while (connection := self._next()) is not None:
             if is_silent(connection.connection.driver_connection):
                 return connection
             connection.invalidate()
@@ -53,14 +49,23 @@ class IdleConnections:
         is_used = connection.in_transaction() or is_observed(connection)  # as SQLAlchemy sees it
         if self._keeps and not is_used and len(self._idle) < _MOST_IDLE:
             self._idle.append(connection)
+            if not self._keeps:  # another thread has closed all others meanwhile
+                self.close()
         else:
             connection.close()
 
     def close(self) -> None:
         """Give all back to the pool, and keep no more: a transaction may still be open."""
         self._keeps = False
-        while self._idle:
-            self._idle.pop().close()
+        while (connection := self._next()) is not None:
+            connection.close()
+
+    def _next(self) -> Connection | None:
+        """One that waits here; another thread may be first."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def reset_after_fork(self) -> None:
         """In a child: they belong to the parent."""

@@ -6,18 +6,33 @@ SELECT message_id FROM whereupon_message WHERE message_id = ANY(:ids)
 UNION ALL
 SELECT NULL WHERE EXISTS (SELECT 1 FROM whereupon_erased)
 
+-- part: owned
+-- Messages of these owners, with their names. Each owner is one range of the message table's secondary index. OFFSET
+-- keeps it so: as a plain condition, a server whose statistics are from before a large import may go through all
+-- messages for a batch.
+FROM (SELECT DISTINCT unnest(CAST(:keys AS BIGINT[]))) AS given (owner)
+CROSS JOIN LATERAL (
+    SELECT one.* FROM whereupon_message AS one
+    WHERE one.owner = given.owner AND one.timestamp >= :since
+    OFFSET 0
+) AS whereupon_message
+JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
+
 -- name: history
--- Each need is one range of the message table's secondary index.
+-- Each need is one range of the message table's secondary index. OFFSET keeps it so, as above: else a server without
+-- statistics goes through all messages, and sorts them, for each batch.
 SELECT
     message.owner, message.name_id, message.timestamp, message.body, message.key, message.message_id
 FROM (
     SELECT given.rows[i][1] AS owner, given.rows[i][2] AS since, given.rows[i][3] AS name_id
     FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, generate_subscripts(given.rows, 1) AS i
 ) AS need
-JOIN whereupon_message AS message
-    ON message.owner = need.owner
-    AND message.timestamp >= need.since
-    AND message.name_id = need.name_id
+CROSS JOIN LATERAL (
+    SELECT one.owner, one.name_id, one.timestamp, one.body, one.key, one.message_id
+    FROM whereupon_message AS one
+    WHERE one.owner = need.owner AND one.timestamp >= need.since AND one.name_id = need.name_id
+    OFFSET 0
+) AS message
 ORDER BY message.timestamp, message.key
 
 -- name: last_messages

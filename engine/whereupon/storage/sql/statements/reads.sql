@@ -93,27 +93,27 @@ SELECT id FROM whereupon_skipped_list WHERE revision = :type AND kind = :name
 -- The numbers of events whose names begin with the first, up to the last.
 SELECT id FROM whereupon_name WHERE name >= :first AND name <= :last AND type = 'track'
 
--- name: owned_messages
-SELECT {message}
+-- part: owned
+-- Messages of these owners, with their names.
 FROM whereupon_message
 JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
-WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
+    AND whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
+
+-- name: owned_messages
+SELECT {message}
+{owned}
 ORDER BY whereupon_message.timestamp, whereupon_message.key
 
 -- name: some_owned_messages
 SELECT {message}
-FROM whereupon_message
-JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
-WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
+{owned}
 LIMIT :limit
 
 -- name: live_messages
 -- Without inert ones: by their name, or by their name and age.
 SELECT {message}
-FROM whereupon_message
-JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
-WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
-    AND whereupon_message.name_id <> ALL(:names)
+{owned}
+WHERE whereupon_message.name_id <> ALL(:names)
     AND (whereupon_message.name_id <> ALL(:aged) OR whereupon_message.timestamp >= :before)
 LIMIT :limit
 
