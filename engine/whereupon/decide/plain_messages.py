@@ -37,14 +37,16 @@ def others(
         if message.received_at is not moment:  # one object for most of a batch
             moment = message.received_at
             is_due = work.is_due(moment)
-            stands = not (is_due and wakes_everybody) and work.clocked.passed_to(moment)
-        decided = None if not stands or work.tombstones else _take(work, message, is_due)
+            stands = not ((is_due and wakes_everybody) or work.tombstones)
+            stands = stands and work.clocked.passed_to(moment)
+        decided = _take(work, message, is_due) if stands else None
         if decided is None:
             yield message
+            moment = None  # the message may have changed what is due
         else:
             taken += 1
-        if decided is None or decided:
-            moment = None  # the message may have changed what is due
+            if decided:
+                moment = None
     work.out.accepted += taken
 
 
@@ -54,7 +56,8 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
     Returns:
         The rules that were decided one by one, mostly none; None if the message is left.
     """
-    type_, name, id_, source = message.type, message.name, message.message_id, message.source
+    type_, name = message.type, message.name
+    id_, source = message.message_id, message.source
     match = work.plain[type_].get(name) or plain_match(work, type_, name)
     ref = id_ if source is _SERVER else ref_of(id_, source)
     if match is None or message.depth or message.remarks or ref in work.seen:

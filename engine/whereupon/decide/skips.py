@@ -12,6 +12,7 @@ no other record (see `SkippedList`).
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -33,6 +34,7 @@ from whereupon.records import (
 from whereupon.rules.model import Rule
 
 _new = tuple.__new__  # a named tuple of values that are in its order already
+_micros_of = lru_cache(maxsize=64)(as_micros)  # of moments that many summaries have
 
 
 def skip_every_rule(
@@ -174,7 +176,7 @@ def skipped_together(
         kind,
         *(0, len(rule_list)),
         (),
-        as_micros(claimed_at),
+        _micros_of(claimed_at),
         retroactive=True,
         reason=None,
         person=_known(person.attributes, rule_list.attributes),
@@ -284,7 +286,7 @@ def _summary(
         rule_list.revision,
         None if kind is None else kind.value,
         *span,
-        as_micros(when[0]),
+        _micros_of(when[0]),
         when[1],
         None if reason is None else reason.value,
         _known(person.attributes, names) if names and person is not None else {},

@@ -150,6 +150,11 @@ class RuleSelection(Sequence[Rule]):
         roots: see `RuleList.roots`.
     """
 
+    __slots__ = (
+        "_asked", "_before", "_opening", "_screened", "_skipped_whole", "_texts", "besides", "end", "kind", "roots",
+        "rule_list", "selected",
+    )  # fmt: skip
+
     def __init__(self, rule_list: RuleList, *, kind: RuleKind | None = None) -> None:
         self.rule_list = rule_list
         self.kind = None if all(rule.kind is kind for rule in rule_list) else kind
@@ -163,13 +168,15 @@ class RuleSelection(Sequence[Rule]):
         self._asked: str | None = None
         self._opening: Mapping[str, int] = {}
         self._texts: Texts = ()
+        self._skipped_whole: SkippedList | None = None
 
-    @cached_property
+    @property
     def skipped_whole(self) -> SkippedList | None:
         """What messages say that skip all of the list's selected rules; None if a rule asks about the person."""
-        if self.rule_list.attributes:
-            return None
-        return SkippedList(self.rule_list.revision, None if self.kind is None else self.kind.value)
+        if self._skipped_whole is None and not self.rule_list.attributes:
+            kind = None if self.kind is None else self.kind.value
+            self._skipped_whole = SkippedList(self.rule_list.revision, kind)
+        return self._skipped_whole
 
     def candidates(self, data: Data, *, since: int = 0) -> list[Candidate]:
         """The selected rules of the list that have to be decided (see `RuleList.candidates`)."""

@@ -140,9 +140,9 @@ class Route:
     ) -> None:
         """Add the places of a list of steps, and of those within them."""
         addresses = [step.name or f"{before}{i}" for i, step in enumerate(steps)]
+        addresses.append(beyond)
         for i, step in enumerate(steps):
-            address = addresses[i]
-            following = addresses[i + 1] if i + 1 < len(steps) else beyond
+            address, following = addresses[i], addresses[i + 1]
             within = (*loops, address) if step.looping else loops
             found[address] = Place(address, step, (*path, i), following, within, len(found))
             for label, inner, within_step in step.arms:
