@@ -95,18 +95,20 @@ class SqliteInsert(Statement):
         """The statement for so many rows.
 
         Args:
-            shape: see `_shape`. What all rows have in a column comes first.
+            shape: see `_shape`. What all rows have in a column comes first, so that every other mark is the next one
+                unless a row repeats a value: SQLite looks for each number that is written out among those before it.
         """
         once = [place for place, at in enumerate(shape) if at is None]
         each = [place for place, at in enumerate(shape) if at == place]
-        columns = ", ".join(f'"{name}"' for name in self.names)
+        again = {place: each.index(at) for place, at in enumerate(shape) if at not in {None, place}}
+        columns = ", ".join(f'"{self.names[place]}"' for place in (*once, *each, *again))
         into = f"{self._into} ({columns}) VALUES "
-        if not _MAY_REPEAT:
-            return into + ", ".join([f"({', '.join('?' for _ in shape)})"] * size)
-        marks = [f"?{once.index(n) + 1}" if at is None else "?%d" for n, at in enumerate(shape)]
-        row, places = f"({', '.join(marks)})", [each.index(at) for at in shape if at is not None]
+        marks = [*(f"?{number}" for number in range(1, len(once) + 1)), *("?" for _ in each)]
+        row = f"({', '.join([*marks, *('?%d' for _ in again)])})"
         firsts = [len(once) + 1 + number * len(each) for number in range(size)]
-        return into + ", ".join([row % tuple(map(first.__add__, places)) for first in firsts])
+        return into + ", ".join(
+            [row % tuple(map(first.__add__, again.values())) for first in firsts]
+        )
 
     def _bound(self, place: int, column: Sequence[object]) -> Sequence[object]:
         if place in self._blobs:
