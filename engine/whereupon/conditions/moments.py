@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 from heapq import merge
 from itertools import groupby, islice, takewhile
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from whereupon.conditions.analysis import counts_on_time, is_time
 from whereupon.conditions.clocks import beside
@@ -64,19 +65,39 @@ def next_change(
         None if time alone never changes it. After `MOST_TRIES` instants without a change, the last of them:
         the condition changes no earlier than then.
     """
-    logics = [conjunct.meaning for conjunct in condition.conjuncts]
-    if not counts_on_time(logics):
+    timed = _timed(condition)
+    if timed is None:
         return None
-    questions = {json.dumps(question(each)): each for each in condition.performed}
     root: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
-    walk = _Walk(root, past, zone, after, questions)
-    moments = _once(merge(*walk.turns(logics, root)))
+    walk = _Walk(root, past, zone, after, timed.questions)
+    moments = _once(merge(*walk.turns(timed.logics, root)))
     before, last = _holds(condition, data, past, zone, after), after
     for moment in islice(moments, MOST_TRIES):
         last = moment
         if _holds(condition, data, past, zone, moment) is not before:
             return moment
     return last if next(moments, None) is not None else None
+
+
+class _Timed(NamedTuple):
+    """A condition that counts on time, as `_Walk` reads it.
+
+    Attributes:
+        logics: of each conjunct.
+        questions: what it asks of the history, by the JSON text of each question.
+    """
+
+    logics: list[JsonValue]
+    questions: Mapping[str, Performed]
+
+
+@lru_cache(maxsize=1024)
+def _timed(condition: Condition) -> _Timed | None:
+    """The condition, if it counts on time; found once a condition."""
+    logics = [conjunct.meaning for conjunct in condition.conjuncts]
+    if not counts_on_time(logics):
+        return None
+    return _Timed(logics, {json.dumps(question(each)): each for each in condition.performed})
 
 
 def _once(moments: Iterable[datetime]) -> Iterator[datetime]:
