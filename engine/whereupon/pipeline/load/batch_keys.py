@@ -60,6 +60,7 @@ class BatchKeys:
         devices: set[str] = set()
         claims: set[tuple[str, str]] = set()
         matches: dict[MessageName, TriggerMatch] = {}
+        watched: dict[MessageName, dict[Sender, datetime] | None] = {}
         for message in messages:
             id_, source, user = message.message_id, message.source, message.user_id
             refs.append(id_ if source is _SERVER else ref_of(id_, source))
@@ -71,9 +72,17 @@ class BatchKeys:
                 if user and device:
                     claims.add((user, device))
             named = message.type, message.name
-            if named not in matches:
-                matches[named] = index.trigger_match(*named)
+            try:
+                theirs = watched[named]
+            except KeyError:
+                match = matches[named] = index.trigger_match(*named)
+                theirs = watched[named] = {} if match.history_window else None
+            if theirs is not None:
+                sender, at = (user, device), message.timestamp
+                if theirs.setdefault(sender, at) > at:
+                    theirs[sender] = at
         self._messages = messages
+        self.watching = {named: theirs for named, theirs in watched.items() if theirs is not None}
         self.refs, self.matches, self.claims = refs, matches, claims
         self._users = self.user_ids = users
         self.anonymous_ids = devices
@@ -96,30 +105,17 @@ class BatchKeys:
     def _ask(self) -> None:
         """Find the messages of which rules ask more than others."""
         self._events: set[str] = set()
-        self.watching: dict[MessageName, dict[Sender, datetime]] = {}
         self.takes_one: list[Message] = []
         takes_one: set[MessageName] = set()
         for named, match in self.matches.items():
             if named[0] is _TRACK:
                 self._events.add(named[1])
-            if match.history_window:
-                self.watching[named] = {}
             if match.take_one_rules:
                 takes_one.add(named)
-        if self.watching:
-            self._watch()
         if takes_one:
-            late = [m for m in self._messages if m.user_id is None]
-            self.takes_one += [m for m in late if (m.type, m.name) in takes_one]
-
-    def _watch(self) -> None:
-        """Find when the first message of each sender and name happened that may make rules ask about the past."""
-        for message in self._messages:
-            theirs = self.watching.get((message.type, message.name))
-            if theirs is not None:
-                sender, at = (message.user_id, message.anonymous_id), message.timestamp
-                if sender not in theirs or at < theirs[sender]:
-                    theirs[sender] = at
+            self.takes_one += [
+                m for m in self._messages if m.user_id is None and (m.type, m.name) in takes_one
+            ]
 
     @property
     def names(self) -> AbstractSet[MessageName]:
@@ -144,22 +140,20 @@ class BatchKeys:
         """
         if not anonymous:
             return {}
-        said = [(m.anonymous_id or "", m.timestamp) for m in self._messages]
+        said = [(name, m) for m in self._messages if (name := m.anonymous_id) in anonymous]
         if self.aliases:
-            said += [(m.target_id or "", m.timestamp) for m in self._messages if m.type is _ALIAS]
-        found: dict[int, tuple[datetime, datetime]] = {}
-        for name, at in said:
-            key = anonymous.get(name)
-            if key is None:
-                continue
-            span = found.get(key)
+            aliases = (m for m in self._messages if m.type is _ALIAS)
+            said += [(name, m) for m in aliases if (name := m.target_id) in anonymous]
+        found: dict[str | None, tuple[datetime, datetime]] = {}
+        for name, message in said:
+            at, span = message.timestamp, found.get(name)
             if span is None:
-                found[key] = at, at
+                found[name] = at, at
             elif at > span[1]:
-                found[key] = span[0], at
+                found[name] = span[0], at
             elif at < span[0]:
-                found[key] = at, span[1]
-        return found
+                found[name] = at, span[1]
+        return {key: found[name] for name, key in anonymous.items() if name in found}
 
     def asks_for(self, events: AbstractSet[str]) -> bool:
         """Whether any of the messages is a track of one of these events."""
