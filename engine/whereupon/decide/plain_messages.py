@@ -33,12 +33,20 @@ def others(
     """
     moment, stands, is_due, taken = None, False, False, 0
     work.together = None  # what was passed over before came from another sender
+    clocked, entries, timers = work.clocked, work.timers, work.clocked.heap
     for message in messages:
         if message.received_at is not moment:  # one object for most of a batch
             moment = message.received_at
-            is_due = work.is_due(moment)
-            stands = not ((is_due and wakes_everybody) or work.tombstones)
-            stands = stands and work.clocked.passed_to(moment)
+            if (
+                clocked.unarmed
+                or (entries and entries[0][0] <= moment)
+                or (timers and timers[0][0] <= moment)
+            ):
+                is_due = work.is_due(moment)
+                stands = not ((is_due and wakes_everybody) or work.tombstones)
+                stands = stands and clocked.passed_to(moment)
+            else:  # as mostly; asked here, since calls would cost more
+                is_due, stands, clocked.now = False, not work.tombstones, moment
         decided = _take(work, message, is_due) if stands else None
         if decided is None:
             yield message

@@ -1,11 +1,18 @@
 """What one batch knows of the past that triggers by time depend on: entries, and what last broke silences."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
 from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.timers import Timers
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType
 from whereupon.records import Breaking, LastMessage, StoredMessage
 from whereupon.rules.model import OnQuiet
+
+_NO_TIMERS: Final[Mapping[str, datetime]] = MappingProxyType({})
 
 
 class TimedPast:
@@ -54,12 +61,17 @@ class TimedPast:
         """
         message, last = stored.message, self._last
         subjects = () if message.depth else self._broken.get((message.type, message.name))
-        for subject in self._broken_by(message) if subjects is None else subjects:
+        if subjects is None:
+            subjects = self._broken_by(message)
+        if not subjects:
+            return
+        at, timers = message.timestamp, self._clocked.due.get(owner, _NO_TIMERS)
+        for subject in subjects:
             place = owner, subject
             known = last.get(place)
-            if known is None or known.timestamp <= message.timestamp:
+            if known is None or known.timestamp <= at:
                 last[place] = message
-            if known is None or self._clocked.due_at(owner, subject) is None:
+            if known is None or subject not in timers:
                 self._clocked.touch(owner, (subject,))
 
     def _broken_by(self, message: Message) -> list[str]:

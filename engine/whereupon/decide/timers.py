@@ -55,6 +55,9 @@ class Timers:
 
     Attributes:
         now: when the batch's present message arrived, or when the present work is done. Moments after it are armed.
+        due: by person and subject, when the timers ring that the batch knows.
+        heap: these timers as a heap, those first that ring first; a timer that moved may stand twice.
+        unarmed: what is to be computed anew, by person and subject: when that was noted.
     """
 
     def __init__(
@@ -66,9 +69,9 @@ class Timers:
         opens: bool = True,
     ) -> None:
         self._changes, self._opens, self._order = changes, opens, order
-        self._due: dict[int, dict[str, datetime]] = {}
-        self._heap: list[Due] = []
-        self._touched: dict[int, dict[str, datetime]] = {}
+        self.due: dict[int, dict[str, datetime]] = {}
+        self.heap: list[Due] = []
+        self.unarmed: dict[int, dict[str, datetime]] = {}
         self.now = FIRST_INSTANT
         self._arm: Callable[[], None] = _nothing
         self._ring: Callable[[Due], None] = _no_ring
@@ -81,7 +84,7 @@ class Timers:
 
     def close(self) -> None:
         """Compute the rest anew; nothing rings any more."""
-        if self._touched:
+        if self.unarmed:
             self._arm()
         self._arm, self._ring = _nothing, _no_ring  # or the batch would refer to itself
 
@@ -91,7 +94,7 @@ class Timers:
         It may go back: what is due of one person may be done behind a later message of another.
         """
         if now != self.now:
-            if self._touched:
+            if self.unarmed:
                 self._arm()
             self.now = now
 
@@ -99,38 +102,38 @@ class Timers:
 
     def may_ring(self, until: datetime) -> bool:
         """Whether a timer may be due by an instant, after what was touched before it is computed anew."""
-        if self._touched and self.now < until:
+        if self.unarmed and self.now < until:
             self._arm()
-        return bool(self._heap) and self._heap[0][0] <= until  # faster than by its name
+        return bool(self.heap) and self.heap[0][0] <= until  # faster than by its name
 
     def passed_to(self, now: datetime) -> bool:
         """Pass to an instant if that changes nothing but the time; whether it does."""
         if now != self.now:
-            if self._touched:
+            if self.unarmed:
                 return False
             self.now = now
         return True
 
     def concern(self, person_key: int) -> bool:
         """Whether a timer of a person's is known, or anybody's has to be computed anew."""
-        return bool(self._touched or self._due.get(person_key))
+        return bool(self.unarmed or self.due.get(person_key))
 
     def first(self) -> Due | None:
         """The timer of all persons that is due first, after what was touched is computed anew."""
-        if self._touched:
+        if self.unarmed:
             self._arm()
-        while self._heap and not self._is_valid(self._heap[0]):
-            heappop(self._heap)
-        return self._heap[0] if self._heap else None
+        while self.heap and not self._is_valid(self.heap[0]):
+            heappop(self.heap)
+        return self.heap[0] if self.heap else None
 
     def first_of(self, persons: Collection[int]) -> Due | None:
         """The timer of these persons that is due first, after what was touched is computed anew."""
-        if self._touched:
+        if self.unarmed:
             self._arm()
         found = (
             self._due_of(at, person, subject)
             for person in persons
-            for subject, at in self._due.get(person, {}).items()
+            for subject, at in self.due.get(person, {}).items()
             if self._rings(subject)
         )
         return min(found, default=None)
@@ -139,7 +142,7 @@ class Timers:
         return self._opens or subject.startswith(_FIRST)
 
     def _is_valid(self, due: Due) -> bool:
-        return self._due.get(due.person_key, {}).get(due.subject) == due.at
+        return self.due.get(due.person_key, {}).get(due.subject) == due.at
 
     # --- how they move --------------------------------------------------------------------------
 
@@ -161,11 +164,11 @@ class Timers:
 
     def leave(self, due: Due) -> None:
         """Leave a timer as it is for a later batch, which may know what it depends on."""
-        self._due.get(due.person_key, {}).pop(due.subject, None)
+        self.due.get(due.person_key, {}).pop(due.subject, None)
 
     def due_at(self, person_key: int, subject: str) -> datetime | None:
         """When a timer of this batch is due; None if none is known."""
-        moments = self._due.get(person_key)
+        moments = self.due.get(person_key)
         return moments.get(subject) if moments else None
 
     def take(self, person_key: int, subject: str, now: datetime) -> bool:
@@ -190,7 +193,7 @@ class Timers:
         self._changes.armed.pop(place, None)
         self._changes.timers[place] = at
         if at is None:
-            self._due.get(person_key, {}).pop(subject, None)
+            self.due.get(person_key, {}).pop(subject, None)
         else:
             self._set(person_key, subject, at)
 
@@ -198,15 +201,15 @@ class Timers:
         return Due(at, rank_of(subject), self._order.get(subject, 0), person_key, subject)
 
     def _set(self, person_key: int, subject: str, at: datetime) -> None:
-        self._due.setdefault(person_key, {})[subject] = at
+        self.due.setdefault(person_key, {})[subject] = at
         if self._rings(subject):
-            heappush(self._heap, self._due_of(at, person_key, subject))
+            heappush(self.heap, self._due_of(at, person_key, subject))
 
     # --- what is to be computed anew ------------------------------------------------------------
 
     def touch(self, person_key: int, subjects: Iterable[str]) -> None:
         """Note that the moments of these subjects may have become earlier, by what arrives or is done now."""
-        touched, now = self._touched.setdefault(person_key, {}), self.now
+        touched, now = self.unarmed.setdefault(person_key, {}), self.now
         for subject in subjects:
             touched[subject] = now
 
@@ -219,8 +222,8 @@ class Timers:
 
     def touched(self) -> Iterator[tuple[int, str, datetime]]:
         """What is to be computed anew: person, subject, and when that was noted. Nothing is noted any more then."""
-        while self._touched:
-            person_key, subjects = self._touched.popitem()
+        while self.unarmed:
+            person_key, subjects = self.unarmed.popitem()
             for subject in sorted(subjects):
                 yield person_key, subject, subjects[subject]
 
@@ -228,16 +231,16 @@ class Timers:
 
     def move(self, loser: int, survivor: int) -> None:
         """Give a merged person's timers to the survivor, each as it is due first; the store does it with the rest."""
-        touched, theirs = self._touched.pop(loser, {}), self._due.pop(loser, {})
+        touched, theirs = self.unarmed.pop(loser, {}), self.due.pop(loser, {})
         self.drop(loser)
-        self._touched.setdefault(survivor, {}).update(touched)
+        self.unarmed.setdefault(survivor, {}).update(touched)
         for subject, at in theirs.items():
             self.arm(survivor, subject, at)
 
     def drop(self, person_key: int) -> None:
         """Forget an erased person's timers; the store erases them with the rest."""
-        self._touched.pop(person_key, None)
-        self._due.pop(person_key, None)
+        self.unarmed.pop(person_key, None)
+        self.due.pop(person_key, None)
         made = (self._changes.timers, self._changes.armed)
         for place in [place for each in made for place in each if place[0] == person_key]:
             self._changes.timers.pop(place, None)
