@@ -38,6 +38,7 @@ from whereupon.records import (
     PastEntry,
     SkippedList,
     SkipSummary,
+    SkipVerdict,
     StoredMessage,
     Twin,
     stub_of,
@@ -64,7 +65,7 @@ class BatchState:
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
         take_message: takes a message that a step sends.
         skipped_whole: by the rules that messages skipped whole as they arrived, what the messages say.
-        summaries: of all rules of a list, by what they say (see `skips`).
+        summaries, sole_verdicts: of all rules of a list, by what they say; of one rule, by its digest and reason (see `skips`).
         new_key: gives the next of the keys reserved for this batch, or raises `KeysExhausted`.
         own_keys: the keys reserved for this batch; what has one of them is new.
         together: the last messages that skip together, to which more may be added.
@@ -85,7 +86,7 @@ class BatchState:
         "claimed_summaries", "claims", "clocked", "ended", "given_up", "guards", "has_tombstones",
         "history", "ids_by_spelling", "index", "inert", "moved", "new_key", "open_runs",
         "open_skips", "opens_none", "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
-        "plain", "rule_versions", "seen", "sends", "settings", "skipped_whole", "spent", "summaries",
+        "plain", "rule_versions", "seen", "sends", "settings", "skipped_whole", "sole_verdicts", "spent", "summaries",
         "take_message", "timed_past", "timers", "together", "tombstones", "users", "waiting",
     )  # fmt: skip
 
@@ -135,6 +136,7 @@ class BatchState:
         self.plain = index.plain_names(settings.registry)
         self.skipped_whole: dict[RuleSelection, SkippedList] = {}
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
+        self.sole_verdicts: dict[tuple[str, str], tuple[SkipVerdict, ...]] = {}
         self.claimed_summaries: ClaimedSummaries = {}
         self.moved: dict[int, int] = {}
         self._recorded: dict[int, int] = {}
@@ -198,8 +200,7 @@ class BatchState:
         if not is_paused and entry.ended.reason not in EXITS:
             return
         reason = WITHDRAWN if is_paused else f"{WITHDRAWN}: {entry.ended.reason}"
-        made = delivering_addresses(self.rule_of(was), was.address)
-        if made:
+        if made := delivering_addresses(self.rule_of(was), was.address):
             keys = keys_at(was, person.user_id, made)
             self.withdraw(person.key, dict.fromkeys(keys, reason), entry.ended.at)
 

@@ -83,7 +83,10 @@ def _decide_each(
     if reason is not None:
         skips.skip_all(reason)
         excluded = ()
-    waiting = iter(_in_turn(rules, found, excluded, rules.besides))
+    turns: Sequence[Candidate | _Turn] = found  # as mostly
+    if excluded or rules.besides:
+        turns = _in_turn(rules, found, excluded, rules.besides)
+    waiting = iter(turns)
     while (turn := next(waiting, None)) is not None:
         place, rule, is_certain = turn.place, turn.rule, turn.is_certain
         if place is not None:
@@ -99,7 +102,8 @@ def _decide_each(
             besides = [each.rule for each in waiting if each.place is None]
             waiting = iter(_in_turn(rules, found, excluded, besides, since=skips.next))
     skips.close()
-    evaluation.unsee()
+    if evaluation.data:
+        evaluation.unsee()
 
 
 class _Turn(Frozen, frozen=True):
@@ -126,8 +130,6 @@ def _in_turn(
         besides: rules that are not in the list.
         since: the place of the first rule that is not decided yet.
     """
-    if not excluded and not besides:
-        return found
     turns = {each.place: _Turn(each.place, each.rule, each.is_certain) for each in found}
     for place in map(rules.place_of, excluded):
         if place is not None and place >= since:

@@ -42,18 +42,18 @@ def reentry_verdict(
     """
     reentry = rule.reentry
     match reentry:
-        case EveryTime():
-            return ENTERED
-        case Once():
-            return _AGAIN if past else _ONCE
-        case OncePer(period):
-            return _apart(period, evaluation.timestamp, past)
-        case OncePerCalendar(span):
-            return _in_calendar(span, evaluation.timestamp, past, zone)
-        case OncePerKey(path):
-            return _by_key(path, evaluation, past)
+        case OncePer():
+            return _apart(reentry.period, evaluation.timestamp, past)
         case NotWhileActive():
             return _AGAIN if is_any_active(past) else _WHILE_ACTIVE
+        case Once():
+            return _AGAIN if past else _ONCE
+        case OncePerKey(path):
+            return _by_key(path, evaluation, past)
+        case OncePerCalendar(span):
+            return _in_calendar(span, evaluation.timestamp, past, zone)
+        case EveryTime():
+            return ENTERED
         case _:
             assert_never(reentry)
 

@@ -206,7 +206,7 @@ class SkipRecorder:
         self._person = work.persons.get(evaluation.person_key)
         self._since = self.next = 0
         self._decided: list[int] = []
-        self._verdicts: list[SkipVerdict] = []
+        self._verdicts: list[tuple[Rule, Verdict]] = []
         self._summaries: list[SkipSummary] = []
 
     def pass_to(self, place: int) -> None:
@@ -230,16 +230,17 @@ class SkipRecorder:
 
     def note(self, rule: Rule, verdict: Verdict) -> None:
         """Record the verdict on a rule that was decided by itself."""
-        failure = verdict.failure
-        text, values = (failure.text, failure.values) if failure else (None, {})
-        self._verdicts.append((rule.id, rule.digest, str(verdict.reason), text, values))
+        self._verdicts.append((rule, verdict))
 
     def close(self) -> None:
         """Skip the rules that are left, and add what was recorded to the batch's changes."""
-        self._skip_rest()
-        self._summarize()
+        if self.next < self._rules.end:
+            self._skip_rest()
+        if self.next - self._since > len(self._decided):
+            self._summarize()
         if self._verdicts or self._summaries:
-            _record(self._work, self._evaluation, tuple(self._verdicts), tuple(self._summaries))
+            verdicts = _verdicts(self._work, self._verdicts)
+            _record(self._work, self._evaluation, verdicts, tuple(self._summaries))
 
     def _skip_rest(self, reason: Reason | None = None) -> None:
         """Emit the skips of the rules that are left."""
@@ -264,6 +265,24 @@ class SkipRecorder:
             when = evaluation.now, evaluation.retroactive
             summary = _summary(self._work, rules, self._person, span, when, reason)
             self._summaries.append(summary)
+
+
+def _verdicts(work: BatchState, noted: Sequence[tuple[Rule, Verdict]]) -> tuple[SkipVerdict, ...]:
+    """What is stored of rules that were decided by themselves. Messages share it that say no more than one rule's reason."""
+    if len(noted) == 1:
+        ((rule, verdict),) = noted
+        if verdict.failure is None:
+            reason, known = str(verdict.reason), work.sole_verdicts
+            sole = known.get((rule.digest, reason))
+            if sole is None:
+                sole = known[rule.digest, reason] = ((rule.id, rule.digest, reason, None, {}),)
+            return sole
+    return tuple(
+        (rule.id, rule.digest, str(reason), failure.text, failure.values)
+        if failure
+        else (rule.id, rule.digest, str(reason), None, {})
+        for rule, (reason, failure, _) in noted
+    )
 
 
 def _summary(

@@ -267,17 +267,16 @@ def leased_now_from(row: Record) -> LeasedNow:
 def skips_columns(skips: Sequence[Skips]) -> list[Sequence[Any]]:
     """The rows of messages' skips, column by column: what each says of rules is without the outer brackets.
 
-    Messages that came together often share what is said of others, which is then written once.
+    Messages that came together often share what is said of rules, or of all others, which is then written once.
     """
     keys, _, instants, retroactive, verdicts, summaries = zip(*skips, strict=True)
     said: list[str] = []
-    shared: dict[int, str] = {}
+    shared: dict[tuple[int, int], str] = {}
     for of_rules, others in zip(verdicts, summaries, strict=True):
-        text = None if of_rules else shared.get(id(others))
+        place = id(of_rules), id(others)
+        text = shared.get(place)
         if text is None:
-            text = _said(of_rules, others)
-            if not of_rules:
-                shared[id(others)] = text
+            text = shared[place] = _said(of_rules, others)
         said.append(text)
     return [keys, all_as_micros(instants), [*map(int, retroactive)], said]
 
