@@ -100,5 +100,6 @@ def state_of(loaded: Snapshot, index: RuleIndex, settings: Settings) -> BatchSta
     """The state of a batch whose steps can send messages into it."""
     work = BatchState(loaded, index, settings)
     work.take_message = partial(take_message, work)
-    bind(work)
+    if index.timed or loaded.timers:
+        bind(work)
     return work

@@ -10,7 +10,6 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
 
 from whereupon.decide import (
     BatchResult,
@@ -25,6 +24,7 @@ from whereupon.decide import (
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
+from whereupon.messages.structs import Frozen
 from whereupon.pipeline.cap_rounds import CapRounds
 from whereupon.pipeline.decision_rounds import BEYOND
 from whereupon.pipeline.load import TooManyClaimedError, erases, needs_split, stands_alone
@@ -49,7 +49,7 @@ from whereupon.runtime.log_lines import log_event
 _LOG = logging.getLogger("whereupon.pipeline")
 
 
-class Waking(NamedTuple):
+class Waking(Frozen, frozen=True):
     """The due entries that a batch wakes, besides those that its messages wake.
 
     Attributes:
@@ -265,7 +265,7 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
                 log_event(_LOG, logging.ERROR, "entry-failed", entry=found.entry)
             by_then = waking
             if waking.until and end < len(messages):
-                by_then = waking._replace(until=messages[end].received_at)
+                by_then = waking.changed(until=messages[end].received_at)
             try:
                 parts.append(self._take_sound(session, messages[begun:end], by_then, given_up))
             except PoisonError as error:
@@ -289,12 +289,12 @@ class Pipeline(RequestRounds, OwnTimeRounds, TimerRounds, CapRounds):
         *,
         chunked: bool = False,
     ) -> BatchResult:
-        until, now, versions, subjects, opens = waking
+        until, now = waking.until, waking.now
         loader = self._loader(session)
         snapshot = loader.for_batch(
-            messages, until, versions=versions, chunked=chunked, subjects=subjects
+            messages, until, versions=waking.versions, chunked=chunked, subjects=waking.subjects
         )
-        snapshot.given_up, snapshot.opens = given_up, opens
+        snapshot.given_up, snapshot.opens = given_up, waking.opens
         until = snapshot.until or until
         return self._decide_and_write(
             session,

@@ -256,23 +256,29 @@ class BatchLoader:
             keys: of the persons and of the anonymous ids that the batch touches.
             again: whether these are read once more, since they were not held before.
         """
+        if self._session.asks_ahead and mentioned.refs:
+            read = partial(self._read_ahead, mentioned, load_plan, keys, again=again)
+            self._session.ahead(read)
+
+    def _read_ahead(
+        self,
+        mentioned: BatchKeys,
+        load_plan: LoadPlan,
+        keys: tuple[Collection[int], Collection[int]],
+        *,
+        again: bool,
+    ) -> None:
         session = self._session
-        if not (session.asks_ahead and mentioned.refs):
-            return
-
-        def read() -> None:
-            if again:
-                self._identifiers(mentioned)
-            if load_plan.has_strangers:
-                self._alike(mentioned)
-            session.claim_jobs(*keys)
-            session.known_messages(mentioned.refs)
-            session.has_tombstones()
-            session.rule_pauses()
-            session.persons(load_plan.person_keys)
-            session.active_entries(load_plan.person_keys)
-
-        session.ahead(read)
+        if again:
+            self._identifiers(mentioned)
+        if load_plan.has_strangers:
+            self._alike(mentioned)
+        session.claim_jobs(*keys)
+        session.known_messages(mentioned.refs)
+        session.has_tombstones()
+        session.rule_pauses()
+        session.persons(load_plan.person_keys)
+        session.active_entries(load_plan.person_keys)
 
     def _identifiers(self, mentioned: BatchKeys) -> list[Identifier]:
         return self._session.identifiers(mentioned.user_ids, mentioned.anonymous_ids)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -32,7 +33,12 @@ class StoreState(Frozen, frozen=True):
     any_suppressed: bool
 
 
-_NOTHING = StoreState(*[False] * len(StoreState.__struct_fields__))
+@lru_cache
+def _state_of(found: tuple[Any, ...]) -> StoreState:
+    return StoreState(*map(bool, found))
+
+
+_NOTHING = _state_of((False,) * len(StoreState.__struct_fields__))
 
 
 class SqlAccess:
@@ -69,7 +75,7 @@ class SqlAccess:
     def _noted(self, state: Sequence[Any]) -> StoreState:
         """The state of the store, as a statement has read it, with something else or alone."""
         self.cache.check(state[0])
-        self._known_state = noted = StoreState(*map(bool, state[1:]))
+        self._known_state = noted = _state_of(tuple(state[1:]))
         return noted
 
     def _state_now(self) -> StoreState:

@@ -63,14 +63,19 @@ class ListingStatement(Statement):
             if short.is_list_alone:
                 return short.sql, few
         else:
-            lists = [values[name] for name in self._lists]
-            counts = tuple([len(each) if type(each) is FewValues else 0 for each in lists])
+            lengths: list[int] = []
+            for name in self._lists:  # a comprehension would cost as much as the rest
+                each = values[name]
+                lengths.append(len(each) if type(each) is FewValues else 0)
+            counts = tuple(lengths)
             if not any(counts):
                 return super().bound(values)
             short = self._short.get(counts) or self._shortened(counts)
-        return short.sql, tuple(
-            [values[n] if at is None else values[n][at] for n, at in short.parameters]
-        )
+        parameters: list[object] = []
+        for name, at in short.parameters:
+            value = values[name]
+            parameters.append(value if at is None else value[at])
+        return short.sql, tuple(parameters)
 
     def _shortened(self, counts: tuple[int, ...]) -> "_Short":
         numbers = dict(zip(self._lists, counts, strict=True))

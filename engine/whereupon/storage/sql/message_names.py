@@ -121,7 +121,7 @@ class MessageNames(_Numbers):
         side: SideTransactions | None,
         lists: SkippedLists,
     ) -> None:
-        super().__init__(cache, statements, side)
+        self._cache, self._statements, self.side = cache, statements, side
         self.lists = lists
 
     @override

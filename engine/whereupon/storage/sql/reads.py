@@ -354,7 +354,8 @@ class SqlReads(SqlUsers, Reads):
     def kept_versions(self, digests: Collection[str]) -> set[str]:
         """Those that are kept; what the process remembers is not asked for."""
         kept = self.cache.kept(self._connection, digests)
-        if asked := set(digests) - kept:
+        if not kept.issuperset(digests):
+            asked = set(digests) - kept
             members = self._database.members(asked)
             found = self._queries.kept_versions.fetch(self._connection, digests=members)
             self.cache.learned.rule_versions |= {str(digest) for (digest,) in found}

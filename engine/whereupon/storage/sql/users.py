@@ -27,8 +27,12 @@ class SqlUsers(SqlAccess):
         """What is known of these ids."""
         if self._locks is not None:
             self._locks.ask_erasures()
-        asked = ((_USER, user_ids), (_ANONYMOUS, anonymous_ids))
-        return [found for kind, ids in asked if ids for found in self._identifiers(kind, ids)]
+        found: list[Identifier] = []
+        if user_ids:
+            found += self._identifiers(_USER, user_ids)
+        if anonymous_ids:
+            found += self._identifiers(_ANONYMOUS, anonymous_ids)
+        return found
 
     def _identifiers(self, kind: str, ids: Collection[str]) -> Iterable[Identifier]:
         members = self._database.members(ids)
