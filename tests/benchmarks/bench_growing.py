@@ -97,7 +97,8 @@ class Reference:
             self.names.setdefault((body.type, body.name), len(self.names))
         owners = (crc32((body.user_id or body.anonymous_id or "").encode()) for body in read)
         stored = map(StoredMessage, self.keys, owners, read)
-        columns = message_columns(list(stored), lambda _: self.names, {}, {})
+        names = [self.names[body.type, body.name] for body in read]
+        columns = message_columns(list(stored), names, [None] * len(names))
         return [*zip(*columns, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """How far back earlier entries are needed when rules are decided: by re-entry, and by late messages."""
 
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -33,12 +34,12 @@ class EntryWindow:
         unkeyed: the rules of `ever` and `lately` that need more than that.
     """
 
-    ever: frozenset[str]
-    lately: frozenset[str]
+    ever: AbstractSet[str]
+    lately: AbstractSet[str]
     reach: timedelta
-    takes_one: frozenset[str]
+    takes_one: AbstractSet[str]
     keys: Mapping[str, tuple[str, ...]]
-    unkeyed: frozenset[str]
+    unkeyed: AbstractSet[str]
 
     @classmethod
     def of(cls, rules: Iterable[Rule], named: Collection[str] = ()) -> "EntryWindow":
@@ -78,14 +79,25 @@ class EntryWindow:
         if len(windows) == 1:
             (only,) = windows
             return only
-        return cls(
-            ever=frozenset().union(*[each.ever for each in windows]),
-            lately=frozenset().union(*[each.lately for each in windows]),
-            reach=max(each.reach for each in windows),
-            takes_one=frozenset().union(*[each.takes_one for each in windows]),
-            keys={rule: path for each in windows for rule, path in each.keys.items()},
-            unkeyed=frozenset().union(*[each.unkeyed for each in windows]),
-        )
+        ever: set[str] = set()
+        lately: set[str] = set()
+        takes_one: set[str] = set()
+        unkeyed: set[str] = set()
+        keys: dict[str, tuple[str, ...]] = {}
+        reach = ZERO
+        for each in windows:
+            if each.ever:
+                ever |= each.ever
+            if each.lately:
+                lately |= each.lately
+                reach = max(reach, each.reach)
+            if each.takes_one:
+                takes_one |= each.takes_one
+            if each.keys:
+                keys |= each.keys
+            if each.unkeyed:
+                unkeyed |= each.unkeyed
+        return cls(ever, lately, reach, takes_one, keys, unkeyed)
 
     @classmethod
     def _of_spans(

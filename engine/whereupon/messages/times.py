@@ -18,6 +18,7 @@ ZERO = timedelta(0)
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+_ONE_DAY = timedelta(days=1)
 _UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -69,11 +70,12 @@ def all_as_micros(instants: Sequence[datetime]) -> list[int]:
     """`as_micros` of each instant; of one that all have, as a batch's time of arrival is, once."""
     if instants and is_uniform(instants):
         return [as_micros(instants[0])] * len(instants)
-    epoch = EPOCH
+    first = min(instants, default=EPOCH)
+    if max(instants, default=EPOCH) - first >= _ONE_DAY:
+        return [*map(as_micros, instants)]
+    begun = as_micros(first)  # within a day there are no days to count, and numbers are smaller
     return [
-        (since := each - epoch).days * 86_400_000_000
-        + since.seconds * 1_000_000
-        + since.microseconds
+        begun + (since := each - first).seconds * 1_000_000 + since.microseconds
         for each in instants
     ]
 

@@ -6,12 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass
-from whereupon.records import SkippedList, StoredMessage
-from whereupon.storage.sql.process_cache import Name, Numbers
+from whereupon.records import StoredMessage
 from whereupon.storage.sql.rows import message_columns, message_row
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LIST = SkippedList("a" * 12, None)
 
 instants = st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours, microseconds=hours))
 ids = st.sampled_from([None, "ada", "bob"])
@@ -40,19 +38,13 @@ stored_messages = st.builds(
 )
 
 
-def numbered(names: set[Name]) -> Numbers:
-    """Some number of each name."""
-    return {name: len(name[0]) + 100 * len(name[1]) for name in names}
-
-
-@given(st.lists(stored_messages, min_size=1, max_size=6), st.sets(st.integers(1, 3)))
+@given(st.lists(stored_messages, min_size=1, max_size=6), st.data())
 def test_rows_one_by_one_are_those_of_columns(
-    messages: list[StoredMessage], skipping: set[int]
+    messages: list[StoredMessage], data: st.DataObject
 ) -> None:
     """Few messages become rows one by one, many become columns."""
-    skipped = dict.fromkeys(skipping, LIST)
-    lists: dict[SkippedList | None, int] = {LIST: 7}
-    columns = message_columns(messages, numbered, skipped, lists)
-    numbers = numbered({(each.message.type, each.message.name) for each in messages})
-    rows = [message_row(each, numbers, skipped, lists) for each in messages]
+    names = [data.draw(st.integers(1, 9)) for _ in messages]
+    lists = [data.draw(st.none() | st.integers(1, 9)) for _ in messages]
+    columns = message_columns(messages, names, lists)
+    rows = [*map(message_row, messages, names, lists)]
     assert rows == [*zip(*columns, strict=True)]

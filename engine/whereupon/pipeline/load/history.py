@@ -130,8 +130,7 @@ class PastLoader:
         if mentioned.watching or waiting:
             self._ask_of_the_past(loaded, load_plan, mentioned, matches)
         matches = matches_with(matches, opened, index) if opened else matches
-        for each in matches.values():
-            load_plan.look_back(each.entry_window)
+        load_plan.look_back(*[each.entry_window for each in matches.values()])
         if index.awaited_names:
             late = (m for m in messages if m.timestamp < m.received_at)
             load_plan.late_names = {(m.type, m.name) for m in chain(late, waiting)}
@@ -377,8 +376,9 @@ class PastLoader:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
         if (window := load_plan.entry_window) is None:
             return
-        ever, reach = window.ever, window.reach
-        lately = (window.lately | load_plan.opened_by_time) - ever
+        ever, lately, reach = window.ever, window.lately, window.reach
+        if ever or load_plan.opened_by_time:  # to copy many is not free
+            lately = (lately | load_plan.opened_by_time) - ever
         asked: KeysAsked | None = None
         if load_plan.slots is not None and (keyed := window.keys.keys() - window.unkeyed):
             asked = KeysAsked(keyed, load_plan.slots)

@@ -50,9 +50,9 @@ class LoadPlan(Unfrozen, kw_only=True):
     kin: Mapping[int, set[int]] = field(default_factory=dict)
     _windows: dict[int, EntryWindow] = field(default_factory=dict)
 
-    def look_back(self, entry_window: EntryWindow) -> None:
+    def look_back(self, *entry_windows: EntryWindow) -> None:
         """Note which earlier entries have a say. Many messages note the same window, which counts once."""
-        self._windows[id(entry_window)] = entry_window
+        self._windows.update({id(each): each for each in entry_windows})
 
     @property
     def entry_window(self) -> EntryWindow | None:

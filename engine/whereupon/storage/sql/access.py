@@ -59,7 +59,7 @@ class SqlAccess:
         self._locks, self._lent = locks, lent
         self.cache = writes.cache
         self._known_state: StoreState | None = None
-        self._known_users: dict[int, tuple[Sequence[Any], bool]] = {}
+        self._known_users: dict[int, Sequence[Any]] = {}
         self._expected: Collection[str] = ()
         self._known_messages: tuple[Collection[str], set[str]] | None = None
 

@@ -1,7 +1,7 @@
 """Numbers for the types and names of messages, and for rule lists, so that a message row holds a small number."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -61,6 +61,14 @@ class _Numbers(ABC):
         self._cache.learned.names |= numbers
         return found | numbers
 
+    def number_each(self, connection: Connection, names: Sequence[Name]) -> Sequence[int]:
+        """The number of each pair, in their order; a pair may come several times."""
+        known = self._cache.known(connection).names
+        try:  # mostly the process knows all of them
+            return [*map(known.__getitem__, names)]
+        except KeyError:
+            return [*map(self.number(connection, {*names}).__getitem__, names)]
+
     @abstractmethod
     def _aside(self, side: SideTransactions, new: Collection[Name]) -> Numbers: ...
 
@@ -81,23 +89,25 @@ class SkippedLists(_Numbers):
 
     __slots__ = ()
 
-    def numbered(
-        self, connection: Connection, lists: Collection[SkippedList]
-    ) -> Mapping[SkippedList | None, int]:
-        """The numbers of the lists that messages skipped; one may be named for many messages."""
-        found: dict[SkippedList | None, int] = {}
-        new: dict[SkippedList, Name] = {}
-        known = self._cache.known(connection).names if lists else {}
-        for each in {*lists}:
-            revision, kind = each
-            name = (revision, kind or "")
-            if name in known:
-                found[each] = known[name]
-            else:
-                new[each] = name
-        if new:
-            numbers = self.number(connection, new.values())
-            found |= {each: numbers[name] for each, name in new.items()}
+    def number_skipped(
+        self, connection: Connection, keys: Sequence[int], skipped: Mapping[int, SkippedList]
+    ) -> Sequence[int | None]:
+        """The number of the list that each message skipped; None for a message that skipped none.
+
+        Args:
+            keys: of the messages.
+            skipped: the lists by the keys of messages, which are all among these.
+        """
+        if not skipped:
+            return [None] * len(keys)
+        known = self._cache.known(connection).lists
+        found = [*map(known.get, map(skipped.get, keys))]
+        if len(keys) - found.count(None) < len(skipped):  # the process does not know all of them
+            names = {each: (each.revision, each.kind or "") for each in skipped.values()}
+            numbers = self.number(connection, {*names.values()})
+            learned = self._cache.learned.lists
+            learned.update((each, numbers[name]) for each, name in names.items())
+            found = [*map(learned.get, map(skipped.get, keys))]
         return found
 
     @override

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import Connection
 
+from whereupon.records import SkippedList
 from whereupon.runtime.forks import ProcessLock
 from whereupon.storage.sql.dialects import Statement
 
@@ -57,11 +58,13 @@ class CachedFacts:
     Attributes:
         row: the name of the process's row.
         seen: the least that the row must be advanced to; None while nothing is cached.
+        lists: the numbers of rule lists, which are among `names` by other keys.
     """
 
     row: str = field(default_factory=lambda: PREFIX + secrets.token_hex(8))
     seen: int | None = None
     names: dict[Name, int] = field(default_factory=dict)
+    lists: dict[SkippedList | None, int] = field(default_factory=dict)
     rule_versions: set[str] = field(default_factory=set)
     block: Block | None = None
 
@@ -90,7 +93,9 @@ class ProcessCache:
                 return
             if len(known.names) + len(learned.names) > _MOST:
                 known.names.clear()
+                known.lists.clear()
             known.names.update(learned.names)
+            known.lists.update(learned.lists)
             known.rule_versions.update(learned.rule_versions)
             known.block = learned.block or known.block
             known.seen = max(seen, known.seen or seen)
@@ -99,15 +104,16 @@ class ProcessCache:
 class NewFacts:
     """What a session found, and the process does not know yet."""
 
-    __slots__ = ("block", "names", "rule_versions")
+    __slots__ = ("block", "lists", "names", "rule_versions")
 
     def __init__(self) -> None:
         self.names: dict[Name, int] = {}
+        self.lists: dict[SkippedList | None, int] = {}
         self.rule_versions: set[str] = set()
         self.block: Block | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.names or self.rule_versions or self.block)
+        return bool(self.names or self.lists or self.rule_versions or self.block)
 
 
 class RowStatements(NamedTuple):

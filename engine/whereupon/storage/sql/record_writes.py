@@ -1,7 +1,6 @@
 """Writing a batch's records into a database: which statement writes what, and in which order."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
 from operator import itemgetter
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -103,18 +102,15 @@ class RecordWrites:
         self, messages: Sequence[StoredMessage], skipped: Mapping[int, SkippedList]
     ) -> Sequence[object]:
         """Insert messages; columns of a few would cost more than their rows. Returns the keys."""
-        add, names = self._queries.add_message, self._names
-        lists = names.lists.numbered(self._connection, skipped.values())
+        add, names, keys = self._queries.add_message, self._names, [each.key for each in messages]
+        named = [(each.message.type, each.message.name) for each in messages]
+        numbers = names.number_each(self._connection, named)
+        lists = names.lists.number_skipped(self._connection, keys, skipped)
         if len(messages) > _FEW:
-            number = partial(names.number, self._connection)
-            columns = rows.message_columns(messages, number, skipped, lists)
-            self._columns(add, columns, _SECOND)
-            return columns[0]
-        named = {(each.message.type, each.message.name) for each in messages}
-        numbers = names.number(self._connection, named)
-        made = [rows.message_row(each, numbers, skipped, lists) for each in messages]
-        self._many(add, made, _SECOND)
-        return [row[0] for row in made]
+            self._columns(add, rows.message_columns(messages, numbers, lists), _SECOND)
+        else:
+            self._many(add, map(rows.message_row, messages, numbers, lists), _SECOND)
+        return keys
 
     def _transfer(self, changes: Changes) -> None:
         transfers = ClaimTransfers(self._connection, self._database, self._queries, self._names)

@@ -4,7 +4,7 @@ Each pair of functions follows the order of the table's columns. Text of JSON is
 so that numbers come back as they were said.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, TypeAlias, cast
@@ -43,14 +43,12 @@ from whereupon.records import (
     Person,
     Relationship,
     SetAside,
-    SkippedList,
     StoredMessage,
     SuppressedAddress,
     Tombstone,
     email_of,
 )
 from whereupon.storage.sql.dialects import Parameters
-from whereupon.storage.sql.process_cache import Name, Numbers
 
 _TYPES = {member.value: member for member in MessageType}
 SOURCES = {member.value: member for member in SenderClass}
@@ -64,30 +62,26 @@ Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 def message_columns(
     messages: Sequence[StoredMessage],
-    number: Callable[[set[Name]], Numbers],
-    skipped: Mapping[int, SkippedList],
-    lists: Mapping[SkippedList | None, int],
+    names: Sequence[int],
+    lists: Sequence[int | None],
 ) -> list[Sequence[object]]:
     """The columns of messages' rows, for the rows are many.
 
     Args:
         messages: at least one.
-        number: gives each type and name its number.
-        skipped: by message key, the rule list that the message skipped whole.
-        lists: the numbers of these lists.
+        names: the number of each message's type and name.
+        lists: the number of the rule list that each message skipped whole; None if it skipped none so.
     """
     said = [each.message for each in messages]
     keys, owners = [each.key for each in messages], [each.owner for each in messages]
     ids, sources = [each.message_id for each in said], [each.source for each in said]
-    named = [(each.type, each.name) for each in said]
     timestamps, arrivals = [each.timestamp for each in said], [each.received_at for each in said]
     originals = [each.original_timestamp for each in said]
-    numbers = number({*named})
     happened = all_as_micros(timestamps)
     return [
         keys,
         refs_of(ids, sources),
-        [*map(numbers.__getitem__, named)],
+        names,
         owners,
         [each.user_id for each in said],
         [each.anonymous_id for each in said],
@@ -100,29 +94,19 @@ def message_columns(
         _source_texts(sources),
         [each.depth for each in said],
         [each.body for each in said],
-        [*map(lists.get, map(skipped.get, keys))],
+        lists,
     ]
 
 
-def message_row(
-    stored: StoredMessage,
-    numbers: Numbers,
-    skipped: Mapping[int, SkippedList],
-    lists: Mapping[SkippedList | None, int],
-) -> Parameters:
-    """The row of one message, with the values that `message_columns` has for it.
-
-    Args:
-        numbers: has the number of the message's type and name.
-        skipped, lists: as there.
-    """
-    key, said = stored.key, stored.message
+def message_row(stored: StoredMessage, name: int, list_: int | None) -> Parameters:
+    """The row of one message, with the values that `message_columns` has for it."""
+    said = stored.message
     timestamp, arrived, original = said.timestamp, said.received_at, said.original_timestamp
     happened = as_micros(timestamp)
     return (
-        key,
+        stored.key,
         ref_of(said.message_id, said.source),
-        numbers[said.type, said.name],
+        name,
         stored.owner,
         said.user_id,
         said.anonymous_id,
@@ -133,7 +117,7 @@ def message_row(
         SOURCE_TEXTS[said.source],
         said.depth,
         said.body,
-        lists.get(skipped.get(key)),
+        list_,
     )
 
 
@@ -202,7 +186,7 @@ def person_row(person: Person) -> Parameters:
 
 def person_from(row: Record) -> Person:
     """A person."""
-    key, user_id, created_at, attributes, stamps, _ = row
+    key, user_id, created_at, attributes, stamps = row[:5]
     said = cast("Mapping[str, JsonValue]", decode(attributes))
     sent = cast("Mapping[str, int]", LazyObject(stamps))
     return Person(key, user_id, from_micros(created_at), said, sent)

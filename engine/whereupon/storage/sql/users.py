@@ -39,16 +39,15 @@ class SqlUsers(SqlAccess):
         if kind == _USER and self._database.one_writer:
             return self._users(members)
         found = self._queries.identifiers.fetch(self._connection, kind=kind, ids=members)
-        return map(rows.identifier_from, found)
+        of = _USER_ID if kind == _USER else _ANONYMOUS_ID
+        return [_new(Identifier, (of, value, key)) for value, key in found]
 
     def _users(self, ids: object) -> Iterable[Identifier]:
         """Of user ids, with what is asked next of their persons."""
         found: list[Identifier] = []
         for row in self._users_and_messages(ids) if self._expected else self._known(ids):
-            value, key, user_id, created_at, attributes, stamps, email, is_inside = row
-            person = (key, user_id, created_at, attributes, stamps, email)
-            self._known_users[key] = person, bool(is_inside)
-            found.append(_new(Identifier, (_USER_ID, value, key)))
+            self._known_users[row[1]] = row
+            found.append(_new(Identifier, (_USER_ID, row[0], row[1])))
         return found
 
     def _known(self, ids: object) -> Iterable[rows.Record]:
@@ -60,7 +59,7 @@ class SqlUsers(SqlAccess):
         members, process = self._database.members(refs), self.cache.row
         ask = self._queries.known_users_and_messages
         found = list(ask.fetch(self._connection, ids=ids, refs=members, process=process))
-        self._noted(found.pop()[2:])
+        self._noted(found.pop()[1:])
         known: set[str] = set()
         while found and found[-1][1] == 0:
             known.add(found.pop()[0])
@@ -75,8 +74,8 @@ class SqlUsers(SqlAccess):
         for key in keys:
             if key not in known:
                 asked.add(key)
-            elif known[key][0][1] is not None:  # a person has a user id
-                found.append(known[key][0])
+            elif known[key][2] is not None:
+                found.append(known[key][1:6])
         if asked:
             members = self._database.members(asked)
             found += self._queries.persons.fetch(self._connection, keys=members)
@@ -86,7 +85,7 @@ class SqlUsers(SqlAccess):
         """Entries of these persons that have not ended."""
         known = self._known_users
         if known:
-            person_keys = [key for key in person_keys if key not in known or known[key][1]]
+            person_keys = [key for key in person_keys if key not in known or known[key][6]]
             if not person_keys:
                 return []
         members = self._database.members(person_keys)

@@ -141,15 +141,17 @@ LIMIT :limit
 SELECT id FROM whereupon_name WHERE name = :name AND type = :type
 
 -- name: identifiers
-SELECT whereupon_identifier.* FROM whereupon_identifier
+SELECT value, key FROM whereupon_identifier
 WHERE kind = :kind AND value = ANY(:ids)
 
 -- part: known_users
-SELECT whereupon_identifier.value, whereupon_identifier.key, whereupon_person.user_id,
-    whereupon_person.created_at, whereupon_person.attributes, whereupon_person.stamps, whereupon_person.email, EXISTS (
-    SELECT 1 FROM whereupon_entry
-    WHERE person_key = whereupon_identifier.key AND state IN ('active', 'paused')
-)
+SELECT
+    whereupon_identifier.value, whereupon_identifier.key, whereupon_person.user_id, whereupon_person.created_at,
+    whereupon_person.attributes, whereupon_person.stamps,
+    EXISTS (
+        SELECT 1 FROM whereupon_entry
+        WHERE person_key = whereupon_identifier.key AND state IN ('active', 'paused')
+    )
 FROM whereupon_identifier
 LEFT JOIN whereupon_person ON whereupon_person.key = whereupon_identifier.key
 WHERE whereupon_identifier.kind = 'user' AND whereupon_identifier.value = ANY(:ids)
