@@ -26,6 +26,8 @@ _CLAIMED_BEFORE = Reason.CLAIMED_BEFORE  # an attribute of an enumeration is loo
 _HAPPENED: Final = attrgetter("message.timestamp")
 _UNUSED: Final = RuleSelection(RuleList())
 """Stands for the rules of messages that no rule uses."""
+_UNKNOWN: Final = RuleSelection(RuleList())
+"""Stands for those that were not looked for yet."""
 
 
 def apply_in_order(
@@ -86,9 +88,9 @@ def _used_by_rules(work: BatchState, claimed: ClaimedMessages, now: datetime) ->
     for stored in claimed.messages:
         key, message = stored.key, stored.message
         name = message.type, message.name
-        if name not in known:
-            known[name] = _rules_of(work, name)
-        each = known[name]
+        each = known.get(name, _UNKNOWN)
+        if each is _UNKNOWN:
+            each = known[name] = _rules_of(work, name)
         if each is _UNUSED:
             continue
         messages.append(stored)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.decide.decision_list import UNREAD, Decisions, Unread
 from whereupon.decide.decisions import Decision
@@ -228,3 +228,11 @@ class PoisonError(Exception):
 
 class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and decide again, no error
     """The batch needs more keys than were reserved for it."""
+
+
+def _exhausted() -> int | None:
+    raise KeysExhausted
+
+
+NO_MORE_KEYS: Final = iter(_exhausted, None)
+"""What stands behind every batch's keys."""

@@ -9,7 +9,7 @@ from copy import copy
 from datetime import timedelta
 from hashlib import blake2b
 from itertools import accumulate, chain
-from typing import overload
+from typing import TypeAlias, overload
 
 from whereupon.conditions import Data
 from whereupon.conditions.paths import root_of
@@ -32,6 +32,8 @@ from whereupon.rules.model import OncePerKey, Rule, RuleKind
 from whereupon.runtime.lazy import cached_property
 
 _OTHER = ValueKind.OTHER  # an attribute of an enumeration is looked up slowly
+_Screened: TypeAlias = Sequence[tuple[RuleBlock, int, Screens]]
+"""Blocks, each with the place of its first rule and with screens."""
 
 
 class RuleList(Sequence[Rule]):
@@ -151,8 +153,8 @@ class RuleSelection(Sequence[Rule]):
     """
 
     __slots__ = (
-        "_asked", "_before", "_opening", "_screened", "_skipped_whole", "_texts", "besides", "end", "kind", "roots",
-        "rule_list", "selected",
+        "_asked", "_before", "_beyond_texts", "_blocks", "_opening", "_skipped_whole", "_texts", "besides", "end",
+        "kind", "roots", "rule_list", "selected",
     )  # fmt: skip
 
     def __init__(self, rule_list: RuleList, *, kind: RuleKind | None = None) -> None:
@@ -164,7 +166,8 @@ class RuleSelection(Sequence[Rule]):
         self._before = list(accumulate(of_kind, initial=0))
         self.end = len(rule_list)
         self.selected = self.size(0, self.end)
-        self._screened: list[tuple[RuleBlock, int, Screens]] | None = None
+        self._blocks: _Screened | None = None
+        self._beyond_texts: _Screened = ()
         self._asked: str | None = None
         self._opening: Mapping[str, int] = {}
         self._texts: Texts = ()
@@ -205,18 +208,28 @@ class RuleSelection(Sequence[Rule]):
                     break
                 if value not in by_text or not (left := left & by_text[value]):
                     return ()
-        return self._screened_candidates(message, properties, person)
+            else:
+                return self._screened(message, properties, person, self._beyond_texts, left)
+        screened = self._blocks if self._blocks is not None else self._made_screens()
+        return self._screened(message, properties, person, screened)
 
-    def _screened_candidates(
-        self, message: Message, properties: JsonObject, person: Person
+    def _screened(
+        self,
+        message: Message,
+        properties: JsonObject,
+        person: Person,
+        screened: _Screened,
+        within: int = -1,
     ) -> Sequence[Candidate]:
-        """The same where the tables of texts, which are looked at first, leave some rule."""
-        screened = self._screened
-        if screened is None:
-            screened = self._made_screens()
+        """The same by the tables of some screens.
+
+        Args:
+            screened: of each block those that were not asked yet.
+            within: as bits, the rules that those which were asked leave.
+        """
         found: list[Candidate] | None = None
         for block, first, (every, tables, tells) in screened:
-            left, is_told = every, tells
+            left, is_told = every & within, tells
             for is_persons, name, table, by_text, others in tables:
                 value = person.attributes.get(name) if is_persons else properties.get(name)
                 if by_text is not None and type(value) is str:
@@ -240,17 +253,20 @@ class RuleSelection(Sequence[Rule]):
                 found = of_block if found is None else [*found, *of_block]
         return found or ()
 
-    def _made_screens(self) -> list[tuple[RuleBlock, int, Screens]]:
+    def _made_screens(self) -> _Screened:
         """Make the screens of the blocks; and keep those of texts of an only block, which most messages do not pass."""
         placed = self.rule_list.placed
         screened = [(block, first, block.screens(self.kind)) for block, first in placed]
         if len(screened) == 1:
-            ((_, _, screens),) = screened
-            for name, by_text in screens.texts[:1]:
+            ((block, first, screens),) = screened
+            texts = screens.texts
+            for name, by_text in texts[:1]:
                 opening = {text: bits & screens.every for text, bits in by_text.items()}
                 self._opening = {text: bits for text, bits in opening.items() if bits}
-                self._texts, self._asked = screens.texts[1:], name
-        self._screened = screened
+                beyond = screens._replace(tables=screens.tables[len(texts) :])
+                self._beyond_texts = [(block, first, beyond)]
+                self._texts, self._asked = texts[1:], name
+        self._blocks = screened
         return screened
 
     def between(self, since: int, until: int) -> Sequence[Rule]:
