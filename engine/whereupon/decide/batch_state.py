@@ -79,6 +79,8 @@ class BatchState:
         moved: by the key of a person who was merged, the survivor's.
     """
 
+    take_message: Callable[[Message], None]
+
     __slots__ = (
         "_deliveries", "_dropped", "_entries_before", "_erased", "_recorded",
         "_runs_before", "_single_claims", "active", "again", "ahead", "alike", "anonymous",
@@ -92,10 +94,10 @@ class BatchState:
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
         self.index, self.settings, self.out = index, settings, BatchResult()
-        self.changes = self.out.changes
+        self.changes, self.plain = self.out.changes, index.plain_names(settings.registry)
         self.own_keys = range(loaded.first_key, loaded.first_key + loaded.keys)
-        self.keys = chain(self.own_keys, NO_MORE_KEYS)
-        self.new_key: Callable[[], int] = self.keys.__next__
+        self.keys = keys = chain(self.own_keys, NO_MORE_KEYS)
+        self.new_key, self.take_message = keys.__next__, _refuse
         self.clocked = Timers(loaded.timers, self.changes, index.timed.order, opens=loaded.opens)
         self.timed_past = TimedPast(loaded, index, self.clocked, self.own_keys)
         self.seen: dict[str, Twin | Message | None] = {}
@@ -132,10 +134,8 @@ class BatchState:
         self.ended: dict[int, dict[int, Entry]] = {}
         if loaded.active or loaded.ended or loaded.anonymous_messages:
             self._add_loaded(loaded)
-        self.take_message: Callable[[Message], None] = _refuse
         self.ordinary_events: set[str] = set()
         self.together: SkippedTogether | None = None
-        self.plain = index.plain_names(settings.registry)
         self.skipped_whole: dict[RuleSelection, SkippedList] = {}
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
         self.sole_verdicts: dict[tuple[str, str], tuple[SkipVerdict, ...]] = {}
