@@ -354,7 +354,7 @@ def test_all_space_that_a_key_is_trimmed_of_is_looked_out_for() -> None:
     assert {space for space in spaces if space >= " "} <= set(LOOSE_EDGES)
 
 
-class Slotted(PastEntry):
+class Slotted(PastEntry, frozen=True):
     """An entry that counts how often its slot is read."""
 
     looks = 0
@@ -407,7 +407,7 @@ def test_entries_that_are_found_by_slot_are_those_of_a_plain_list(
             continue
         past.end(*each)
         plain = [
-            one._replace(active=False, slot=each[1])
+            one.changed(active=False, slot=each[1])
             if one.occasion == each[0] and one.active
             else one
             for one in plain

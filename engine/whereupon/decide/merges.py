@@ -200,7 +200,7 @@ def _move_entries(work: BatchState, loser: Person, survivor: int) -> dict[int, E
     for rule, owner in [place for place in work.past_entries if place[1] == loser.key]:
         theirs = work.past_entries.pop((rule, owner))
         for past in theirs:
-            work.past_entries[rule, survivor].append(past._replace(person_key=survivor))
+            work.past_entries[rule, survivor].append(past.changed(person_key=survivor))
     moved = {}
     for key, entry in work.ended.pop(loser.key, {}).items():
         work.ended.setdefault(survivor, {})[key] = entry.changed(person_key=survivor)

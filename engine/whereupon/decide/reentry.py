@@ -154,7 +154,7 @@ def with_current_slot(past: PastEntry) -> PastEntry:
     if slot is None or not slot.startswith(KEY) or _IS_CURRENT(slot):
         return past
     try:
-        return past._replace(slot=_slot_of(decode(slot[len(KEY) :])) or slot)
+        return past.changed(slot=_slot_of(decode(slot[len(KEY) :])) or slot)
     except JsonError:
         return past
 

@@ -6,10 +6,12 @@ from typing import Any, Self, cast
 import msgspec
 from msgspec import field
 
-__all__ = ["Frozen", "Unfrozen", "as_tuple", "field", "with_changes"]
+__all__ = ["Frozen", "Unfrozen", "as_tuple", "field", "replaced", "with_changes"]
 
 as_tuple = msgspec.structs.astuple
 """The values of a struct's fields, in their order."""
+replaced = msgspec.structs.replace
+"""The same struct with other values of some fields (see `Frozen.changed`, which is another call)."""
 
 
 class Frozen(msgspec.Struct, frozen=True, gc=False):
@@ -25,7 +27,7 @@ class Frozen(msgspec.Struct, frozen=True, gc=False):
         Raises:
             TypeError: there is no such field.
         """
-        return msgspec.structs.replace(self, **changes)
+        return replaced(self, **changes)
 
 
 class Unfrozen(msgspec.Struct, eq=False):

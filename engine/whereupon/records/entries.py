@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from pydantic import JsonValue
 
 from whereupon.messages.model import SenderClass
-from whereupon.messages.structs import Frozen
+from whereupon.messages.structs import Frozen, replaced
 from whereupon.messages.times import LAST_INSTANT
 from whereupon.records.operations import Operation, OperationKind, Operations, latest
 from whereupon.records.people import NOTHING
@@ -197,7 +197,7 @@ class Entry(Frozen, frozen=True):
         is_at_once = state is _COMPLETED and self.due_at == self.entered_at
         is_asked = bool(self.trail) or self.watched_until is not None  # by a trail, or by a goal
         facts = NOTHING if is_at_once and not is_asked else self.facts
-        return self.changed(slot=slot, state=state, due_at=None, facts=facts, ended=end)
+        return replaced(self, slot=slot, state=state, due_at=None, facts=facts, ended=end)
 
     def marked(self, *marks: Mark) -> "Entry":
         """The entry with further marks on its trail."""

@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, overload
 
+from whereupon.messages.structs import Frozen
 from whereupon.records.entries import INSIDE, Entry
 
-_new = tuple.__new__  # a named tuple of values that are in its order already
 
-
-class PastEntry(NamedTuple):
+class PastEntry(Frozen, frozen=True):
     """As much of an earlier entry as the verdict on another needs; ``active`` while its person is inside."""
 
     rule: str
@@ -22,8 +21,8 @@ class PastEntry(NamedTuple):
     @classmethod
     def of(cls, entry: Entry) -> "PastEntry":
         """The entry as the verdict on another needs it."""
-        place = (entry.rule, entry.person_key, entry.timestamp, entry.slot)
-        return _new(cls, (*place, entry.state in INSIDE, entry.occasion))
+        is_inside, slot = entry.state in INSIDE, entry.slot
+        return cls(entry.rule, entry.person_key, entry.timestamp, slot, is_inside, entry.occasion)
 
 
 _FEW: Final = 8
@@ -92,13 +91,12 @@ class PastEntries(Sequence[PastEntry]):
             return
         entries, places = self._entries, self._places
         for place in range(len(entries)) if places is None else places.get(occasion, ()):
-            rule, person_key, timestamp, held, is_active, opened_by = entries[place]
-            if is_active and opened_by == occasion:
-                ended = (rule, person_key, timestamp, slot, False, occasion)
-                entries[place] = _new(PastEntry, ended)
+            entry = entries[place]
+            if entry.active and entry.occasion == occasion:
+                entries[place] = entry.changed(slot=slot, active=False)
                 self._active -= 1
                 if places is not None:
-                    self._slots[held] -= 1
+                    self._slots[entry.slot] -= 1
                     self._slots[slot] = self._slots.get(slot, 0) + 1
 
 
