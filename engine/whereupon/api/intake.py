@@ -74,11 +74,12 @@ class Intake:
         """
         monitor = self._monitor
         try:
-            with monitor.batch(len(messages)) as span:
-                whole = self._taken(
-                    messages, until, connection, now, yielding=yielding, joint=joint
-                )
-                span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
+            if monitor.is_traced:
+                with monitor.batch(len(messages)) as span:
+                    whole = self._taken(messages, until, connection, now, yielding, joint)
+                    span.note({"accepted": whole.accepted, "duplicates": len(whole.duplicates)})
+            else:
+                whole = self._taken(messages, until, connection, now, yielding, joint)
         except Exception as error:
             monitor.count_failure("ingest", error)
             raise
@@ -91,7 +92,6 @@ class Intake:
         until: datetime | None,
         connection: HostTransaction | None,
         now: datetime | None,
-        *,
         yielding: bool,
         joint: bool,
     ) -> BatchResult:

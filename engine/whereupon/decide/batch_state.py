@@ -115,8 +115,7 @@ class BatchState:
         self._single_claims, self._runs_before = loaded.single_claims, loaded.claims
         self.tombstones = loaded.tombstones_by_digest() if loaded.tombstones else {}
         self._deliveries, self.guards = loaded.deliveries, loaded.guards
-        spent, breakers = loaded.guards.spent, loaded.guards.breakers
-        self.spent, self.breakers = {**spent} if spent else {}, {**breakers} if breakers else {}
+        self.spent, self.breakers = {**loaded.guards.spent}, {**loaded.guards.breakers}
         self.has_tombstones, self.open_runs = loaded.has_tombstones, loaded.open_runs
         self.belongings, self.sends = Belongings(loaded), BatchSends(loaded.sends)
         self.rule_versions, self.paused = loaded.rule_versions, loaded.paused

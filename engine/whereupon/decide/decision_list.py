@@ -137,15 +137,19 @@ class Decisions(Sequence[Decision]):
     """Decisions in the order in which they were made. Those on rules that were skipped are made when they are read."""
 
     def __init__(self, emitted: Sequence[object] = ()) -> None:
-        decided: list[Any] = [each for each in emitted if type(each) in _DECIDED]
-        self._emitted: list[Decision | Unread] = decided
+        self._emitted = [*emitted]
+
+    @cached_property
+    def _decided(self) -> list[Decision | Unread]:
+        decided: list[Any] = [each for each in self._emitted if type(each) in _DECIDED]
+        return decided
 
     @cached_property
     def _all(self) -> list[Decision]:
-        return list(_each(self._emitted))
+        return list(_each(self._decided))
 
     def __len__(self) -> int:
-        return sum(1 if isinstance(each, Decision) else len(each) for each in self._emitted)
+        return sum(1 if isinstance(each, Decision) else len(each) for each in self._decided)
 
     @overload
     def __getitem__(self, place: int) -> Decision: ...

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 from whereupon.decide.decision_list import UNREAD, Decisions, Unread
 from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleList
+from whereupon.messages.structs import Frozen
 from whereupon.records import Changes, Delivery, EntryEnd, EntryState, Mark, Request, SetAside
 
 
@@ -79,7 +80,7 @@ Emitted: TypeAlias = Decision | Delivery | Request | Notice | Ended | Converted 
 """What a batch emits."""
 
 
-class Reached(NamedTuple):
+class Reached(Frozen, frozen=True):
     """How far a result has come."""
 
     emitted: int = 0
@@ -91,8 +92,8 @@ class Reached(NamedTuple):
     @classmethod
     def by(cls, result: "BatchResult") -> "Reached":
         """As far as a result is now."""
-        lists = len(result.emitted), result.accepted, len(result.duplicates)
-        return cls(*lists, result.new_persons, len(result.alike))
+        emitted, duplicates, alike = len(result.emitted), len(result.duplicates), len(result.alike)
+        return cls(emitted, result.accepted, duplicates, result.new_persons, alike)
 
 
 @dataclass(slots=True, init=False)
@@ -157,9 +158,11 @@ class BatchResult:
         part = BatchResult(self.changes)
         part.emitted = self.emitted[since.emitted : until.emitted]
         part.accepted = until.accepted - since.accepted
-        part.duplicates = self.duplicates[since.duplicates : until.duplicates]
         part.new_persons = until.new_persons - since.new_persons
-        part.alike = self.alike[since.alike : until.alike]
+        if self.duplicates:
+            part.duplicates = self.duplicates[since.duplicates : until.duplicates]
+        if self.alike:
+            part.alike = self.alike[since.alike : until.alike]
         part.parts_due_at = self.parts_due_at
         return part
 

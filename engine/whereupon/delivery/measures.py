@@ -1,11 +1,12 @@
 """Counts of what one process did: messages, decisions, events, calls of the host's functions, failures."""
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Final
 
 from whereupon.decide import Skipped, SkippedTogether
@@ -19,6 +20,9 @@ UNMATCHED = "unmatched"
 """The reason of decisions on rules that the index left out: their ``where``, or the attributes in their ``who``,
 do not hold. Which it is, is found when an operator asks (see `Engine.explain`)."""
 
+_NOTED: Final = 1_000
+"""The most calls whose counts are noted one by one; then they are added up."""
+_NONE_SKIPPED: Final[Mapping[str, int]] = MappingProxyType({})
 _OUTCOMES: Final = ("accepted", "duplicates", "rejected")
 _ENTERED: Final = ("entered", "")
 _UNMATCHED: Final = ("skipped", UNMATCHED)
@@ -72,7 +76,9 @@ class Measures(ForkAware):
     def after_fork_in_child(self) -> None:
         """Begin at zero: what was done before is the parent's."""
         self._lock = Lock()
-        self._messages: tuple[int, int, int] | None = None  # a `Counter` costs a single call more
+        self._came: deque[tuple[int, int, int]] = deque()
+        self._went: deque[tuple[int, int]] = deque()
+        self._messages: tuple[int, int, int] | None = None
         self._decided: tuple[int, int] | None = None
         self._skipped: dict[str, int] = {}
         self._events: Counter[tuple[str, str]] = Counter()
@@ -82,9 +88,9 @@ class Measures(ForkAware):
 
     def count_messages(self, accepted: int, duplicates: int, rejected: int) -> None:
         """Count messages that came in."""
-        with self._lock:
-            before = self._messages or (0, 0, 0)
-            self._messages = (before[0] + accepted, before[1] + duplicates, before[2] + rejected)
+        self._came.append((accepted, duplicates, rejected))
+        if len(self._came) > _NOTED:
+            self._add_up()
 
     def count_decisions(self, emitted: Sequence[Any]) -> None:
         """Count the decisions among what was emitted."""
@@ -102,11 +108,26 @@ class Measures(ForkAware):
             else:
                 unmatched += number
         if entered or unmatched or skipped:
-            with self._lock:
-                before = self._decided or (0, 0)
-                self._decided = before[0] + entered, before[1] + unmatched
-                for reason, number in skipped.items():
-                    self._skipped[reason] = self._skipped.get(reason, 0) + number
+            self._note(entered, unmatched, skipped)
+
+    def _note(self, entered: int, unmatched: int, skipped: Mapping[str, int]) -> None:
+        self._went.append((entered, unmatched))
+        if skipped or len(self._went) > _NOTED:
+            self._add_up(skipped)
+
+    def _add_up(self, skipped: Mapping[str, int] = _NONE_SKIPPED) -> None:
+        """Add up what calls have noted, and count what was skipped, by reason. To note takes less than the lock."""
+        with self._lock:
+            came, went = self._came, self._went
+            for _ in range(len(came)):
+                before, now = self._messages or (0, 0, 0), came.popleft()
+                self._messages = before[0] + now[0], before[1] + now[1], before[2] + now[2]
+            for _ in range(len(went)):
+                entered, unmatched = self._decided or (0, 0)
+                more_entered, more_unmatched = went.popleft()
+                self._decided = entered + more_entered, unmatched + more_unmatched
+            for reason, number in skipped.items():
+                self._skipped[reason] = self._skipped.get(reason, 0) + number
 
     def _decisions(self) -> dict[tuple[str, str], int]:
         """The decisions by outcome and reason."""
@@ -138,6 +159,7 @@ class Measures(ForkAware):
 
     def so_far(self) -> Activity:
         """The counts as they are now."""
+        self._add_up()
         with self._lock:
             return Activity(
                 dict(zip(_OUTCOMES, self._messages, strict=True)) if self._messages else {},

@@ -102,6 +102,11 @@ class Monitor:
             raise UnknownNameError(kind="event", name=event, known=known)
         self._hooks[Event(event)].append(hook)
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether a tracer of the host's gets the spans."""
+        return type(self.tracer) is not NoTracer
+
     def batch(self, size: int) -> AbstractContextManager[Span]:
         """The span of a batch of messages."""
         return self.tracer.span(BATCH, {"messages": size})

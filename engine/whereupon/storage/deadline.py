@@ -49,6 +49,8 @@ class Deadline:
         seconds: how long the call may wait since it began (see `one_call`); outside of a call, from now on.
     """
 
+    __slots__ = ("_end", "_pause")
+
     def __init__(self, seconds: float) -> None:
         self._end = (_CALL.began or monotonic()) + seconds
         self._pause = _FIRST_PAUSE

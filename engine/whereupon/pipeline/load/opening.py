@@ -1,4 +1,4 @@
-"""Whether the messages of a single call may open a rule at all; mostly they open none, and then no earlier entry has a say."""
+"""Whether the messages of a few calls may open a rule at all; mostly they open none, and then no earlier entry has a say."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,8 +10,9 @@ from whereupon.pipeline.load.batch_keys import BatchKeys
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.records import Person
 
-_FEW: Final = 2
-"""The most messages that are looked at: of more, some open a rule, and one question is asked about all of them."""
+_FEW: Final = 8
+"""The most messages that are looked at, as of eight threads: of many more, some open a rule, and one question is asked
+about all of them."""
 
 
 def may_open(

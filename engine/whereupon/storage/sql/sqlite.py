@@ -105,6 +105,7 @@ class Sqlite(Database):
         if connection is None:
             connection = _connected(engine)
             _overwrite_freed_bytes(connection)
+            _begin_at_sqlalchemy(connection)  # which has begun on a connection that was kept
         try:
             self._begin(connection)
         except BaseException:
@@ -165,13 +166,13 @@ class Sqlite(Database):
         self._lock(connection)
         try:
             while not check_file(connection, self._file):
+                _begin_at_sqlalchemy(connection)
                 self._lock(connection)
         except StoreError:
             connection.connection.rollback()
             raise
 
     def _lock(self, connection: Connection) -> None:
-        _begin_at_sqlalchemy(connection)
         deadline, queue = Deadline(self._patience), self._gate
         place = queue.wait(deadline)
         try:
