@@ -59,8 +59,12 @@ class BatchKeys:
         users: set[str] = set(persons)
         devices: set[str] = set()
         claims: set[tuple[str, str]] = set()
-        matches: dict[MessageName, TriggerMatch] = {}
-        watched: dict[MessageName, dict[Sender, datetime] | None] = {}
+        self.matches: dict[MessageName, TriggerMatch] = {}
+        watched: dict[MessageName, dict[Sender, datetime]] = {}
+        self.watching = watched
+        types: dict[
+            str, MessageType
+        ] = {}  # of a name the last: to hash a type with its name costs more
         for message in messages:
             id_, source, user = message.message_id, message.source, message.user_id
             refs.append(id_ if source is _SERVER else ref_of(id_, source))
@@ -71,24 +75,28 @@ class BatchKeys:
                 devices.add(device)
                 if user and device:
                     claims.add((user, device))
-            named = message.type, message.name
-            try:
-                theirs = watched[named]
-            except KeyError:
-                match = matches[named] = index.trigger_match(*named)
-                theirs = watched[named] = {} if match.history_window else None
-            if theirs is not None:
+            type_, name = message.type, message.name
+            if types.get(name) is not type_:
+                types[name] = type_
+                self._match((type_, name), index)
+            if watched and (theirs := watched.get((type_, name))) is not None:
                 sender, at = (user, device), message.timestamp
                 if theirs.setdefault(sender, at) > at:
                     theirs[sender] = at
         self._messages = messages
-        self.watching = {named: theirs for named, theirs in watched.items() if theirs is not None}
-        self.refs, self.matches, self.claims = refs, matches, claims
+        self.refs, self.claims = refs, claims
         self._users = self.user_ids = users
         self.anonymous_ids = devices
         self.oldest, self.first, self.last = _span(messages)
         self._add_aliases()
         self._ask()
+
+    def _match(self, named: MessageName, index: RuleIndex) -> None:
+        """Find what messages of a type and name do; mostly the first such message asks."""
+        if named not in self.matches:
+            match = self.matches[named] = index.trigger_match(*named)
+            if match.history_window:
+                self.watching[named] = {}
 
     def _add_aliases(self) -> None:
         """Add the aliases, which are claims, too."""

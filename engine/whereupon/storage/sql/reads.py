@@ -9,7 +9,7 @@ import whereupon.storage.sql.rows as rows
 import whereupon.storage.sql.rule_rows as rule_rows
 import whereupon.storage.sql.run_rows as run_rows
 from whereupon.messages.model import MessageType, erased_digests, id_in_ref
-from whereupon.messages.times import as_micros, from_micros
+from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.ports import (
     HistoryNeed,
     Reads,
@@ -123,8 +123,9 @@ class SqlReads(SqlUsers, Reads):
 
     def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[ClaimRun]:
         """Runs of claims that reach into the spans, and one on either side."""
-        numbers = [(key, *map(as_micros, instants)) for key, instants in spans.items()]
-        needs = self._database.rows(numbers)
+        since = all_as_micros([first for first, _ in spans.values()])
+        until = all_as_micros([last for _, last in spans.values()])
+        needs = self._database.rows([*zip(spans, since, until, strict=True)])
         found = self._queries.claims_near.fetch(self._connection, needs=needs)
         return list(map(rows.claim_from, found))
 

@@ -91,7 +91,7 @@ class RecordWrites:
         if changes.messages:
             new = self._new_messages(changes.messages, changes.skipped_lists)
         if changes.owners:
-            owners = ((owner, key) for key, owner in changes.owners)
+            owners = [(owner, key) for key, owner in changes.owners]
             self._many(self._queries.change_owner, owners, _LAST)
         if changes.discarded_skips:
             self._discard_skips(changes.discarded_skips)

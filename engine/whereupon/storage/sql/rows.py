@@ -31,6 +31,7 @@ from whereupon.messages.times import (
     micros_beside,
 )
 from whereupon.records import (
+    NO_STAMPS,
     ChannelState,
     ClaimJob,
     ClaimRun,
@@ -53,6 +54,7 @@ from whereupon.storage.sql.dialects import Parameters
 _TYPES = {member.value: member for member in MessageType}
 SOURCES = {member.value: member for member in SenderClass}
 _LIVE = Origin.LIVE  # an attribute of an enumeration is looked up slowly
+_CLIENT = SenderClass.CLIENT.value
 _ID_KINDS = {member.value: member for member in IdKind}
 SOURCE_TEXTS = {member: member.value for member in SenderClass}
 _new: Final = tuple.__new__  # a named tuple of values that are in its order already
@@ -142,7 +144,7 @@ def messages_from(found: Iterable[Record]) -> list[StoredMessage]:
                 key,
                 owner,
                 Message(
-                    id_in_ref(ref),
+                    id_in_ref(ref) if source == _CLIENT else ref,
                     _TYPES[type_],
                     name,
                     user_id,
@@ -187,8 +189,8 @@ def person_row(person: Person) -> Parameters:
 def person_from(row: Record) -> Person:
     """A person."""
     key, user_id, created_at, attributes, stamps = row[:5]
-    said = cast("Mapping[str, JsonValue]", decode(attributes))
-    sent = cast("Mapping[str, int]", LazyObject(stamps))
+    said: Any = {} if attributes == "{}" else decode(attributes)
+    sent: Any = NO_STAMPS if stamps == "{}" else LazyObject(stamps)
     return Person(key, user_id, from_micros(created_at), said, sent)
 
 

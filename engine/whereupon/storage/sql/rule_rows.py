@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
 from whereupon.messages.metrics import from_bits
 from whereupon.messages.model import SenderClass
-from whereupon.messages.times import all_as_micros, as_micros, from_micros
+from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import LeasedNow
 from whereupon.records import (
     NO_EXEMPTION,
@@ -271,14 +271,19 @@ def skips_columns(skips: Sequence[Skips]) -> list[Sequence[Any]]:
     """
     keys, _, instants, retroactive, verdicts, summaries = zip(*skips, strict=True)
     said: list[str] = []
+    decided: list[int] = []
     shared: dict[tuple[int, int], str] = {}
-    for of_rules, others in zip(verdicts, summaries, strict=True):
+    last, micros = None, 0
+    for at, of_rules, others in zip(instants, verdicts, summaries, strict=True):
+        if at is not last:  # as all messages of a claim have it
+            last, micros = at, as_micros(at)
+        decided.append(micros)
         place = id(of_rules), id(others)
         text = shared.get(place)
         if text is None:
             text = shared[place] = _said(of_rules, others)
         said.append(text)
-    return [keys, all_as_micros(instants), [*map(int, retroactive)], said]
+    return [keys, decided, [*map(int, retroactive)], said]
 
 
 def _said(verdicts: Iterable[SkipVerdict], summaries: Iterable[SkipSummary]) -> str:
