@@ -75,11 +75,15 @@ def verdict_on_unmatched(rule: Rule, evaluation: Evaluation) -> Verdict:
     Its `where` does not hold, or its `who` fails before it asks for the history. So neither the history
     nor earlier entries can change the verdict.
     """
-    if rule.kind is _CAMPAIGN:
-        return verdict_on(rule, evaluation, ())
-    if evaluation.source is not _SERVER:
+    is_campaign = rule.kind is _CAMPAIGN
+    if not is_campaign and evaluation.source is not _SERVER:
         return Verdict(Reason.SOURCE)
-    return opening_verdict(rule, evaluation)
+    failure = rule.where.failing(evaluation.data, evaluation.history)  # mostly there is one
+    if failure is not None:
+        return Verdict(_WHERE, failure)
+    if is_campaign:
+        return verdict_on(rule, evaluation, (), where_holds=True)
+    return opening_verdict(rule, evaluation, where_holds=True)
 
 
 def opening_verdict(

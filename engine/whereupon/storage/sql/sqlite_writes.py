@@ -18,8 +18,11 @@ from whereupon.storage.sql.listed_values import as_array
 SIZES: Final = (50, 10, 1)
 """Rows of one statement: of as many as there are, then of what is left. More than fifty gain little."""
 
-_FEW: Final = 10
-"""Fewer rows go in one by one, as they are."""
+_FEW, _MANY = 10, 100
+"""Fewer rows go in one by one, as they are; so many at least go in fifty at a time, which pays for the statement only then.
+
+To prepare one of fifty rows of a wide table costs more than a hundred of them save.
+"""
 _SHAPES: Final = 64
 _VALUES, _KEY = itemgetter(slice(-1)), itemgetter(-1)
 _NULL: Final = float("nan")
@@ -79,7 +82,7 @@ class SqliteInsert(Statement):
         each = [self._bound(at, column) for at, column in enumerate(columns) if shape[at] == at]
         count, begun, written = len(columns[0]), 0, 0
         width, values = len(each), _one_after_another(each)
-        for size in SIZES:
+        for size in SIZES if count >= _MANY else SIZES[1:]:
             end = begun + (count - begun) // size * size
             rows = [
                 (*once, *values[first * width : (first + size) * width])
