@@ -38,7 +38,6 @@ from whereupon.records import (
     PastEntry,
     SkippedList,
     SkipSummary,
-    SkipVerdict,
     StoredMessage,
     Twin,
     stub_of,
@@ -65,7 +64,7 @@ class BatchState:
         ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
         take_message: takes a message that a step sends.
         skipped_whole: by the rules that messages skipped whole as they arrived, what the messages say.
-        summaries, sole_verdicts: of all rules of a list, by what they say; of one rule, by its digest and reason (see `skips`).
+        summaries: of all rules of a list, by what they say (see `skips`).
         keys, new_key: the keys reserved for this batch that are left, and what gives the next, or raises `KeysExhausted`.
         own_keys: the keys reserved for this batch; what has one of them is new.
         together: the last messages that skip together, to which more may be added.
@@ -88,7 +87,7 @@ class BatchState:
         "claimed_summaries", "claims", "clocked", "ended", "given_up", "guards", "has_tombstones",
         "history", "ids_by_spelling", "index", "inert", "keys", "moved", "new_key", "open_runs",
         "open_skips", "opens_none", "ordinary_events", "out", "own_keys", "partly", "past_entries", "paused", "persons",
-        "plain", "rule_versions", "seen", "sends", "settings", "skipped_whole", "sole_verdicts", "spent", "summaries",
+        "plain", "rule_versions", "seen", "sends", "settings", "skipped_whole", "spent", "summaries",
         "take_message", "timed_past", "timers", "together", "tombstones", "users", "waiting",
     )  # fmt: skip
 
@@ -137,7 +136,6 @@ class BatchState:
         self.together: SkippedTogether | None = None
         self.skipped_whole: dict[RuleSelection, SkippedList] = {}
         self.summaries: dict[object, tuple[SkipSummary, ...]] = {}
-        self.sole_verdicts: dict[tuple[str, str], tuple[SkipVerdict, ...]] = {}
         self.claimed_summaries: ClaimedSummaries = {}
         self.moved: dict[int, int] = {}
         self._recorded: dict[int, int] = {}

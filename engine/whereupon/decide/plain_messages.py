@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
-from whereupon.decide.notices import is_ordinary
-from whereupon.decide.people import only_prolongs
+from whereupon.decide.notices import is_ordinary, note_look_alikes
+from whereupon.decide.people import anonymous_key_for, only_prolongs
 from whereupon.decide.skips import skip_together
 from whereupon.matching import Candidate, TriggerMatch
 from whereupon.matching.kept_names import keep
 from whereupon.messages.model import Message, MessageType, SenderClass, ref_of
-from whereupon.records import Person, StoredMessage
+from whereupon.records import StoredMessage
 
 _TRACK, _SERVER = MessageType.TRACK, SenderClass.SERVER  # looked up slowly as attributes
 
@@ -76,8 +76,12 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
     else:
         person_key = work.users.get(user_id, 0)
         person = work.persons.get(person_key)
-        is_alone = message.anonymous_id is None and not is_due
-        if person is None or not (is_alone or _is_undisturbed(work, message, person, is_due)):
+        device = message.anonymous_id
+        if (
+            person is None
+            or (is_due and is_concerned(work, person_key))
+            or (device is not None and not only_prolongs(work, message, person_key, device))
+        ):
             return None
         found, rules, stored = (), match.rules, work.record_owned(message, person_key)
         if rules.selected:
@@ -96,21 +100,17 @@ def _take(work: BatchState, message: Message, is_due: bool) -> Sequence[Candidat
 def _take_waiting(
     work: BatchState, message: Message, match: TriggerMatch
 ) -> Sequence[Candidate] | None:
-    """Take a message of an anonymous id that nobody has claimed."""
-    key = work.anonymous.get(message.anonymous_id or "")
-    if key is None or key in work.claims or match.broadcasts.selected:
+    """Take a message of an anonymous id that nobody has claimed, or that is new."""
+    device = message.anonymous_id or ""
+    key = work.anonymous.get(device)
+    if match.broadcasts.selected or (key is not None and key in work.claims):
         return None
+    if key is None:
+        note_look_alikes(work, message)
+        key = anonymous_key_for(work, device)
     work.anonymous_messages.setdefault(key, []).append(work.record(message, key))
     work.waiting.add(key)
     return ()
-
-
-def _is_undisturbed(work: BatchState, message: Message, person: Person, is_due: bool) -> bool:
-    """Whether nothing of a message's person may be due, and it claims no more than they have claimed."""
-    if is_due and is_concerned(work, person.key):
-        return False
-    device = message.anonymous_id
-    return device is None or only_prolongs(work, message, person.key, device)
 
 
 def plain_match(work: BatchState, type_: MessageType, name: str) -> TriggerMatch | None:

@@ -239,7 +239,7 @@ class SkipRecorder:
         if self.next - self._since > len(self._decided):
             self._summarize()
         if self._verdicts or self._summaries:
-            verdicts = _verdicts(self._work, self._verdicts)
+            verdicts = _verdicts(self._verdicts)
             _record(self._work, self._evaluation, verdicts, tuple(self._summaries))
 
     def _skip_rest(self, reason: Reason | None = None) -> None:
@@ -267,22 +267,24 @@ class SkipRecorder:
             self._summaries.append(summary)
 
 
-def _verdicts(work: BatchState, noted: Sequence[tuple[Rule, Verdict]]) -> tuple[SkipVerdict, ...]:
-    """What is stored of rules that were decided by themselves. Messages share it that say no more than one rule's reason."""
+def _verdicts(noted: Sequence[tuple[Rule, Verdict]]) -> tuple[SkipVerdict, ...]:
+    """What is stored of rules that were decided by themselves."""
     if len(noted) == 1:
         ((rule, verdict),) = noted
         if verdict.failure is None:
-            reason, known = str(verdict.reason), work.sole_verdicts
-            sole = known.get((rule.digest, reason))
-            if sole is None:
-                sole = known[rule.digest, reason] = ((rule.id, rule.digest, reason, None, {}),)
-            return sole
+            return _sole_verdict(rule.id, rule.digest, str(verdict.reason))
     return tuple(
         (rule.id, rule.digest, str(reason), failure.text, failure.values)
         if failure
         else (rule.id, rule.digest, str(reason), None, {})
         for rule, (reason, failure, _) in noted
     )
+
+
+@lru_cache(maxsize=1024)
+def _sole_verdict(rule: str, digest: str, reason: str) -> tuple[SkipVerdict, ...]:
+    """The verdict on one rule for a reason without a condition: one object, so that it is written once (see `skips_columns`)."""
+    return ((rule, digest, reason, None, {}),)
 
 
 def _summary(
