@@ -1,6 +1,7 @@
 """Plain messages are passed over; what comes of a batch is what comes of it where no message is."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from hypothesis import assume, given
@@ -23,6 +24,7 @@ from whereupon.decide import BatchResult, decide
 from whereupon.matching import RuleIndex, RuleSelection, TriggerMatch
 from whereupon.matching.rule_block import FEW
 from whereupon.messages.codec import decode, encode
+from whereupon.messages.json_scan import sole_text
 from whereupon.messages.model import Message, MessageType
 from whereupon.pipeline.load import BatchLoader, needs_split
 from whereupon.pipeline.rule_versions import RuleVersions
@@ -133,6 +135,39 @@ def test_where_surely_no_rule_is_opened_there_is_no_candidate(
     _compare_candidates(rules, said)
 
 
+NAMES = st.sampled_from(("a", "b", 'a"', "a:", "\\"))
+INNER: st.SearchStrategy[JsonValue] = st.recursive(
+    st.one_of(NAMES, st.sampled_from(("x", 'x"', '"a":"x"', "é", 1, None))),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(NAMES, inner, max_size=2)),
+    max_leaves=6,
+)
+
+
+@examples(200)
+@given(st.dictionaries(NAMES, INNER, max_size=3), st.booleans(), st.booleans())
+def test_a_sole_text_is_all_that_stands_under_its_name(
+    value: dict[str, JsonValue], is_ascii: bool, has_space: bool
+) -> None:
+    """Wherever it stands, and however the JSON is written."""
+    separators = (", ", ": ") if has_space else (",", ":")
+    written = json.dumps(value, ensure_ascii=is_ascii, separators=separators).encode()
+    found = sole_text(written, b'"a"')
+    assert found is None or [*_under("a", value)] == [found]
+    if not has_space and b"\\" not in written and written.count(b'"a"') == 1:
+        assert found == next((each for each in _under("a", value) if isinstance(each, str)), None)
+
+
+def _under(name: str, value: JsonValue) -> Iterator[JsonValue]:
+    """What stands under a name in a value, at any depth."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _under(name, each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from ([each] if key == name else [])
+            yield from _under(name, each)
+
+
 WORDS = st.sampled_from(("x", "y", "z"))
 ONE_WORD = st.fixed_dictionaries(
     {"a": st.one_of(WORDS, st.lists(WORDS, min_size=1, max_size=2))},
@@ -169,5 +204,6 @@ def _compare_candidates(rules: RuleSelection, said: Iterable[tuple[object, objec
         data = {**event, "properties": properties, "person": attributes}
         sent = message("m-1", name="purchase", user="ada", data=properties)  # type: ignore[arg-type]
         person = Person(1, "ada", sent.timestamp, attributes)  # type: ignore[arg-type]
-        found = rules.plain_candidates(sent, sent.properties, person)
+        found = rules.plain_candidates(sent, sent.data, person)
         assert list(found) == rules.candidates(data)  # type: ignore[arg-type]
+        assert list(rules.plain_candidates(sent, None, person)) == list(found)

@@ -26,6 +26,7 @@ from whereupon.matching.rule_block import (
     versions_of,
 )
 from whereupon.messages.codec import encode
+from whereupon.messages.json_scan import sole_text
 from whereupon.messages.model import Message
 from whereupon.records import Person, SkippedList
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
@@ -153,8 +154,8 @@ class RuleSelection(Sequence[Rule]):
     """
 
     __slots__ = (
-        "_asked", "_before", "_beyond_texts", "_blocks", "_opening", "_skipped_whole", "_texts", "besides", "end",
-        "kind", "roots", "rule_list", "selected",
+        "_asked", "_before", "_beyond_texts", "_blocks", "_opening", "_quoted", "_skipped_whole", "_texts",
+        "besides", "end", "kind", "roots", "rule_list", "selected",
     )  # fmt: skip
 
     def __init__(self, rule_list: RuleList, *, kind: RuleKind | None = None) -> None:
@@ -169,6 +170,7 @@ class RuleSelection(Sequence[Rule]):
         self._blocks: _Screened | None = None
         self._beyond_texts: _Screened = ()
         self._asked: str | None = None
+        self._quoted = b""
         self._opening: Mapping[str, int] = {}
         self._texts: Texts = ()
         self._skipped_whole: SkippedList | None = None
@@ -194,6 +196,8 @@ class RuleSelection(Sequence[Rule]):
             properties: the message's; None if they are not read yet.
         """
         if properties is None:
+            if self._opens_none(message.body):
+                return ()
             properties = message.data
         asked = self._asked
         value = properties.get(asked) if asked is not None else None
@@ -212,6 +216,11 @@ class RuleSelection(Sequence[Rule]):
                 return self._screened(message, properties, person, self._beyond_texts, left)
         screened = self._blocks if self._blocks is not None else self._made_screens()
         return self._screened(message, properties, person, screened)
+
+    def _opens_none(self, body: bytes) -> bool:
+        """Whether a message's text tells that no rule is left, without being read: by the text that is asked for first."""
+        text = sole_text(body, self._quoted) if self._quoted else None
+        return text is not None and text not in self._opening
 
     def _screened(
         self,
@@ -266,6 +275,8 @@ class RuleSelection(Sequence[Rule]):
                 beyond = screens._replace(tables=screens.tables[len(texts) :])
                 self._beyond_texts = [(block, first, beyond)]
                 self._texts, self._asked = texts[1:], name
+                if not screens.tables[0][2].passing(view_of(None)) & screens.every:
+                    self._quoted = f'"{name}"'.encode("utf-8", "surrogatepass")
         self._blocks = screened
         return screened
 

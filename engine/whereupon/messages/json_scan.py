@@ -1,4 +1,4 @@
-"""Scanning JSON text without making Python objects: nesting, numbers that overflow, elements."""
+"""Scanning JSON text without making Python objects: nesting, numbers that overflow, elements, one text."""
 
 import re
 from collections.abc import Iterator
@@ -49,6 +49,21 @@ def is_deep(text: bytes) -> bool:
 def _openings(text: bytes) -> int:
     """How many objects and lists begin in a text, at most; `replace` is ten times as fast as `count`."""
     return 2 * len(text) - len(text.replace(b"{", b"")) - len(text.replace(b"[", b""))
+
+
+def sole_text(text: bytes, name: bytes) -> str | None:
+    """The text that stands under a name, if nothing else stands under it anywhere; None if that is not sure.
+
+    Args:
+        text: valid JSON.
+        name: in its quotes.
+    """
+    begin = text.find(name)
+    end = begin + len(name)
+    value = end + 2
+    if begin < 0 or text[end:value] != b':"' or text.find(name, end) >= 0 or b"\\" in text:
+        return None
+    return text[value : text.index(b'"', value)].decode()
 
 
 def batch_members(text: bytes) -> dict[str, bytes] | None:
