@@ -140,6 +140,16 @@ class Screens(NamedTuple):
             found.append((name, by_text))
         return tuple(found)
 
+    @property
+    def quoted(self) -> Sequence[tuple[bytes, Mapping[str, int]]]:
+        """Of these those without which no rule is left, with their names in quotes, as JSON has them."""
+        found = []
+        for (name, by_text), (_, _, table, _, _) in zip(self.texts, self.tables, strict=False):
+            if table.passing(view_of(None)) & self.every:
+                break
+            found.append((f'"{name}"'.encode("utf-8", "surrogatepass"), by_text))
+        return tuple(found)
+
 
 class RuleBlock:
     """Some rules of a list, in their order. The tables are made when they are first needed."""

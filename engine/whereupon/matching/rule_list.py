@@ -170,7 +170,7 @@ class RuleSelection(Sequence[Rule]):
         self._blocks: _Screened | None = None
         self._beyond_texts: _Screened = ()
         self._asked: str | None = None
-        self._quoted = b""
+        self._quoted: Sequence[tuple[bytes, Mapping[str, int]]] = ()
         self._opening: Mapping[str, int] = {}
         self._texts: Texts = ()
         self._skipped_whole: SkippedList | None = None
@@ -218,9 +218,15 @@ class RuleSelection(Sequence[Rule]):
         return self._screened(message, properties, person, screened)
 
     def _opens_none(self, body: bytes) -> bool:
-        """Whether a message's text tells that no rule is left, without being read: by the text that is asked for first."""
-        text = sole_text(body, self._quoted) if self._quoted else None
-        return text is not None and text not in self._opening
+        """Whether a message's text tells that no rule is left, without being read: by the texts that are asked for first."""
+        left = -1
+        for name, by_text in self._quoted:
+            text = sole_text(body, name)
+            if text is None:
+                return False
+            if text not in by_text or not (left := left & by_text[text]):
+                return True
+        return False
 
     def _screened(
         self,
@@ -268,15 +274,12 @@ class RuleSelection(Sequence[Rule]):
         screened = [(block, first, block.screens(self.kind)) for block, first in placed]
         if len(screened) == 1:
             ((block, first, screens),) = screened
-            texts = screens.texts
-            for name, by_text in texts[:1]:
-                opening = {text: bits & screens.every for text, bits in by_text.items()}
-                self._opening = {text: bits for text, bits in opening.items() if bits}
+            if texts := screens.texts:
                 beyond = screens._replace(tables=screens.tables[len(texts) :])
                 self._beyond_texts = [(block, first, beyond)]
-                self._texts, self._asked = texts[1:], name
-                if not screens.tables[0][2].passing(view_of(None)) & screens.every:
-                    self._quoted = f'"{name}"'.encode("utf-8", "surrogatepass")
+                self._quoted, self._texts = screens.quoted, texts[1:]
+                asked, self._opening = texts[0]
+                self._asked = asked  # last, for other threads
         self._blocks = screened
         return screened
 
