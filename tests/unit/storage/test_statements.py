@@ -18,7 +18,7 @@ from whereupon.storage.sql.dialects import Statement
 from whereupon.storage.sql.queries import SHARED, Queries, parts, written
 from whereupon.storage.sql.row_statements import ROW_STATEMENTS
 from whereupon.storage.sql.scans import SCANNED
-from whereupon.testing.contracts.samples import ADA, message, skips
+from whereupon.testing.contracts.samples import ADA, BOB, message, skips
 
 LARGE = (
     *("message", "skips", "identifier", "person", "claim", "entry", "delivery", "inbox"),
@@ -178,6 +178,34 @@ def test_postgres_finds_skips_by_their_messages_when_statistics_say_that_there_a
     store.close()
     assert plan["Actual Rows"] == len(keys)
     assert rows_of(plan) < 10 * len(keys)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("history", (f"{{{{{ADA},0,1}}}}",)),
+        ("owned_messages", ([ADA], 0)),
+        ("some_owned_messages", ([ADA], 0, 50)),
+        ("live_messages", ([ADA], 0, [], [], 0, 50)),
+    ],
+)
+def test_postgres_finds_a_persons_messages_by_their_owner_without_statistics(
+    postgres: str, name: str, asked: tuple[object, ...]
+) -> None:
+    """A store that has just begun has none, and its tables grow with each batch."""
+    theirs = [message(key, owner=BOB + key) for key in range(10, 3010)]
+    mine = [message(1, owner=ADA), message(2, owner=ADA)]
+    store = open_store(postgres)
+    with opened(postgres) as (connection, queries):
+        with store.session() as session:
+            session.flush(Changes(messages=[*theirs, *mine]))
+        sql = getattr(queries, name).sql
+        found = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", asked)
+        plan = found.scalar_one()[0]["Plan"]
+    store.close()
+    assert plan["Actual Rows"] == len(mine)
+    assert rows_of(plan) < len(theirs) // 10
 
 
 def test_every_statement_is_used_and_every_used_one_is_written() -> None:
