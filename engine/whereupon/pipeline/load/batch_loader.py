@@ -229,7 +229,7 @@ class BatchLoader:
                 load_plan.person_keys = asked[0]  # as it was asked for, in the same order
             else:
                 asked = about
-                self._ask_ahead(mentioned, load_plan, keys, again=is_news)
+                self._ask_ahead(mentioned, load_plan, again=is_news, carrying_on=carrying_on)
             if not is_news:
                 break
         if not carrying_on:
@@ -246,37 +246,36 @@ class BatchLoader:
         self,
         mentioned: BatchKeys,
         load_plan: LoadPlan,
-        keys: tuple[Collection[int], Collection[int]],
         *,
         again: bool,
+        carrying_on: bool,
     ) -> None:
         """Ask together what every batch asks once its persons are held.
 
         Args:
-            keys: of the persons and of the anonymous ids that the batch touches.
-            again: whether these are read once more, since they were not held before.
+            again: whether ids are read once more, since their persons were not held before.
+            carrying_on: whether the batch is a chunk of a claim, whose message is known.
         """
         if self._session.asks_ahead and mentioned.refs:
-            read = partial(self._read_ahead, mentioned, load_plan, keys, again=again)
+            read = partial(self._read_ahead, mentioned, load_plan, again, carrying_on)
             self._session.ahead(read)
 
     def _read_ahead(
         self,
         mentioned: BatchKeys,
         load_plan: LoadPlan,
-        keys: tuple[Collection[int], Collection[int]],
-        *,
         again: bool,
+        carrying_on: bool,
     ) -> None:
         session = self._session
         if again:
             self._identifiers(mentioned)
         if load_plan.has_strangers:
             self._alike(mentioned)
-        session.claim_jobs(*keys)
-        session.known_messages(mentioned.refs)
-        session.has_tombstones()
-        session.rule_pauses()
+        if carrying_on:
+            session.has_tombstones()
+        else:
+            session.known_messages(mentioned.refs)  # and whether there are tombstones
         session.persons(load_plan.person_keys)
         session.active_entries(load_plan.person_keys)
 

@@ -59,13 +59,16 @@ class SqlAccess:
         self._locks, self._lent = locks, lent
         self.cache = writes.cache
         self._known_state: StoreState | None = None
+        self._locks_before = 0
         self._known_users: dict[int, Sequence[Any]] = {}
         self._expected: Collection[str] = ()
         self._known_messages: tuple[Collection[str], set[str]] | None = None
 
     def _state(self) -> StoreState:
-        """The state of the store, as this transaction has read it since its last flush."""
-        if self._known_state is not None:
+        """The state of the store, as this transaction has read it since its last flush, and its last lock."""
+        if self._known_state is not None and (
+            self._locks is None or self._locks.count == self._locks_before
+        ):
             return self._known_state
         state = self._queries.state.fetch(self._connection, process=self.cache.row)
         if not state:  # it is asked ahead
@@ -76,13 +79,9 @@ class SqlAccess:
         """The state of the store, as a statement has read it, with something else or alone."""
         self.cache.check(state[0])
         self._known_state = noted = _state_of(tuple(state[1:]))
+        if self._locks is not None:
+            self._locks_before = self._locks.count
         return noted
-
-    def _state_now(self) -> StoreState:
-        """The same, read again where others may have written in the meantime."""
-        if not self._database.one_writer:
-            self._known_state = None
-        return self._state()
 
     def _announce(self) -> None:
         """Have the commit tell other processes that there is more due work."""

@@ -18,6 +18,7 @@ from psycopg.errors import error_from_result
 from psycopg.generators import fetch_many, send
 from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
+from psycopg.waiting import WAIT_R
 
 from whereupon.storage.sql.driver_cursor import Parameters, Rows
 
@@ -182,13 +183,26 @@ class LibpqStatements:
 
 
 def _read(libpq: PGconn, awaited: Sequence[Answer]) -> PQGen[None]:
-    """Send what is not sent, and read an answer each."""
+    """Send what is not sent, and read an answer each; an answer of None ends it.
+
+    The driver has generators for this, too. They cost more than what libpq does in them.
+    """
     yield from send(libpq)
+    is_busy, result_of = libpq.is_busy, libpq.get_result
     for answer in awaited:
-        found = yield from fetch_many(libpq)
-        if not found:  # the connection is lost
+        found: PGresult | None = None
+        while True:
+            while is_busy():
+                if (yield WAIT_R):
+                    libpq.consume_input()
+            result = result_of()
+            if result is None:
+                break
+            if found is None:
+                found = result
+        if found is None:  # the connection is lost
             return
-        answer.result = found[0]
+        answer.result = found
     yield from fetch_many(libpq)  # the end of the pipeline
 
 

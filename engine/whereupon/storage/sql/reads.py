@@ -83,18 +83,16 @@ class SqlReads(SqlUsers, Reads):
             self._expected = refs
 
     def known_messages(self, refs: Collection[str]) -> set[str]:
-        """Those that are recorded. The statement also says whether any was erased: others may erase some behind it."""
+        """Those that are recorded. The statement also reads the state of the store: others may erase some behind it."""
         if self._known_messages is not None and self._known_messages[0] is refs:
             known = self._known_messages[1]
             return known | self._erased(refs) if self._state().any_erased else known
         ids, process = self._database.members(refs), self.cache.row
         found = self._queries.known_messages.fetch(self._connection, ids=ids, process=process)
         rows_by_ref = {row[0]: row for row in found}
-        state = rows_by_ref.pop(None, None)
-        if state is not None and self._database.one_writer:
-            any_erased = self._noted(state[1:]).any_erased
-        else:
-            any_erased = state is not None
+        if not found:  # it is asked ahead
+            return set()
+        any_erased = self._noted(rows_by_ref.pop(None)[1:]).any_erased
         known = {*rows_by_ref}
         return known | self._erased(refs) if any_erased else known
 
@@ -204,7 +202,7 @@ class SqlReads(SqlUsers, Reads):
         self, person_keys: Collection[int], anonymous_keys: Collection[int]
     ) -> list[ClaimJob]:
         """Claims that are being carried out; there are hardly ever any."""
-        if not self._state_now().any_claim_job:
+        if not self._state().any_claim_job:
             return []
         persons, keys = map(self._database.members, (person_keys, anonymous_keys))
         found = self._queries.claim_jobs.fetch(self._connection, persons=persons, keys=keys)

@@ -19,7 +19,6 @@ locked rows (due work, leases) never wait.
 
 from collections.abc import Collection, Iterable
 from enum import IntEnum
-from functools import partial
 from hashlib import blake2b
 
 from sqlalchemy import Connection
@@ -67,6 +66,9 @@ class RowLocks:
         deadline: the call's.
         lent: whether the transaction is a host's. It may have locks already, and cannot begin again. So locks
             are taken as they come; if two hosts wait for each other, the database ends one of them.
+
+    Attributes:
+        count: how often rows were locked. What was read before the last time may be outdated.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class RowLocks:
         self._runs: set[tuple[str, str]] | None = None
         self._is_back = False
         self._erasures: int | None = None
+        self.count = 0
 
     # --- the order ------------------------------------------------------------------------------
 
@@ -101,6 +104,7 @@ class RowLocks:
             rank: theirs.
             again: whether rows of the same rank may have been locked by an earlier statement.
         """
+        self.count += 1
         before, self._reached = self._reached, max(rank, self._reached or rank)
         is_back = before is not None and (rank < before or (rank == before and again))
         if is_back and not self._lent and not self._is_back:
@@ -152,12 +156,12 @@ class RowLocks:
         self._anonymous |= new_anonymous
         return True
 
-    def ask_erasures(self) -> None:
-        """Ask ahead how many erasures there were before anything is read that one may change."""
-        if self._erasures is None:
-            self._database.ask(
-                self._connection, partial(self._locks.erasures.fetch, self._connection)
-            )
+    def without_erasures(self, found: Rows) -> Rows:
+        """The rows of identifiers; one more says how many erasures there were when the first of all were read."""
+        known = [row for row in found if row[0] is not None]
+        if self._erasures is None and found:
+            self._erasures = next(int(row[-1]) for row in found if row[0] is None)
+        return known
 
     def note(self, persons: Iterable[int]) -> None:
         """Note persons who were locked by the statement that read them."""

@@ -25,8 +25,6 @@ class SqlUsers(SqlAccess):
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
     ) -> list[Identifier]:
         """What is known of these ids."""
-        if self._locks is not None:
-            self._locks.ask_erasures()
         found: list[Identifier] = []
         if user_ids:
             found += self._identifiers(_USER, user_ids)
@@ -39,6 +37,8 @@ class SqlUsers(SqlAccess):
         if kind == _USER and self._database.one_writer:
             return self._users(members)
         found = self._queries.identifiers.fetch(self._connection, kind=kind, ids=members)
+        if self._locks is not None:
+            found = self._locks.without_erasures(found)
         of = _USER_ID if kind == _USER else _ANONYMOUS_ID
         return [_new(Identifier, (of, value, key)) for value, key in found]
 

@@ -1,10 +1,19 @@
 -- What PostgreSQL says in its own way. Rows of numbers are bound as an array of arrays.
 
 -- name: known_messages
--- A row without an id says that any message was erased.
-SELECT message_id FROM whereupon_message WHERE message_id = ANY(:ids)
+-- The row without an id is the state of the store.
+SELECT message_id, 0, false, false, false, false, false
+FROM whereupon_message
+WHERE message_id = ANY(:ids)
 UNION ALL
-SELECT NULL WHERE EXISTS (SELECT 1 FROM whereupon_erased)
+SELECT NULL, {state}
+
+-- name: identifiers
+-- The row without an id says how many erasures there were.
+SELECT value, key FROM whereupon_identifier
+WHERE kind = :kind AND value = ANY(:ids)
+UNION ALL
+SELECT NULL, value FROM whereupon_meta WHERE name = 'erasures'
 
 -- part: owned
 -- Messages of these owners, with their names. Each owner is one range of the message table's secondary index. OFFSET

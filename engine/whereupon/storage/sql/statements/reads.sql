@@ -140,10 +140,6 @@ LIMIT :limit
 -- name: name_id
 SELECT id FROM whereupon_name WHERE name = :name AND type = :type
 
--- name: identifiers
-SELECT value, key FROM whereupon_identifier
-WHERE kind = :kind AND value = ANY(:ids)
-
 -- part: known_users
 SELECT
     whereupon_identifier.value, whereupon_identifier.key, whereupon_person.user_id, whereupon_person.created_at,

@@ -6,6 +6,10 @@ SELECT message_id, 0, 0, 0, 0, 0, 0 FROM whereupon_message WHERE message_id = AN
 UNION ALL
 SELECT NULL, {state}
 
+-- name: identifiers
+SELECT value, key FROM whereupon_identifier
+WHERE kind = :kind AND value = ANY(:ids)
+
 -- name: known_users_and_messages
 -- The rows of `known_users`, those of `known_messages`, which have no key, and the state of the store, which has no id.
 -- Each column costs the driver some 1,000 instructions a row.
