@@ -28,7 +28,7 @@ STATEMENTS: Final = [
 ]
 """How the statements of one call begin that brings nobody into a rule."""
 
-MOST_FUNCTIONS: Final = 400
+MOST_FUNCTIONS: Final = 340
 """What one such call calls, functions in C included."""
 
 
@@ -94,6 +94,28 @@ def test_earlier_entries_are_asked_for_only_where_a_rule_may_open(tmp_path: Path
         assert len(seen.ran) <= len(STATEMENTS)
         assert asks_about_entries(2_000)
         assert asks_about_entries(3_000)
+        assert len(engine.deliveries()) == 1
+
+
+def test_what_eight_threads_send_asks_for_earlier_entries_only_where_a_rule_may_open(
+    tmp_path: Path,
+) -> None:
+    """Eight messages are looked at as one is; the one among them that may open a rule has them asked for."""
+
+    def asks_about_entries(first: int, *prices: int) -> bool:
+        seen.forget()
+        engine.ingest(
+            [
+                {**purchase(first + place), "properties": {"price": price}}
+                for place, price in enumerate(prices)
+            ]
+        )
+        return any(sql.startswith("SELECT rule, person_key") for sql in seen.ran)
+
+    with observed(tmp_path, reentry="once") as (seen, engine):
+        assert not asks_about_entries(20, *[10] * 8)
+        assert asks_about_entries(30, *[10] * 7, 2_000)
+        assert asks_about_entries(40, *[10] * 7, 3_000)
         assert len(engine.deliveries()) == 1
 
 
