@@ -8,6 +8,7 @@ is sent to a person for whom an exit already holds, even if time or a merge made
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import NamedTuple, assert_never
 
 from pydantic import JsonValue
@@ -262,10 +263,16 @@ def _holds_with(
     work: BatchState, condition: Condition, evaluation: Evaluation, entry: Entry, person: Person
 ) -> bool:
     """Whether a condition holds for the message beside the person's new state, for someone inside an entry."""
-    data, attributes = evaluation.as_data(person.attributes), person.attributes
+    data, attributes = evaluation.as_data(person.attributes, _roots(condition)), person.attributes
     moment, trigger = max(evaluation.timestamp, entry.timestamp), trigger_of(entry.facts)
     history = HistoryUntil(work.history, person.key, moment, trigger, attributes)
     return condition.holds(data, history)
+
+
+@lru_cache(maxsize=1024)
+def _roots(condition: Condition) -> frozenset[str]:
+    """What a condition reads, by the names at the root of the data."""
+    return frozenset(map(root_of, condition.variables))
 
 
 def end_by_merge(work: BatchState, evaluation: Evaluation, left: Iterable[str]) -> None:
