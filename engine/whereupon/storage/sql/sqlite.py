@@ -48,6 +48,11 @@ from whereupon.storage.sql.watch_thread import FileWatch
 _WHICH = re.compile(r"SELECT (\w+)((?:, 0)*) FROM (\w+) WHERE \1 = ANY\((:\w+)\)(?=$|\nUNION ALL)")
 _JOINED = r"SELECT \3.\1\2 FROM json_each(\4) AS asked CROSS JOIN \3 ON \3.\1 = asked.value"
 """Which of a list's values a column has. For IN, SQLite would make an index of the list first."""
+_EACH = re.compile(
+    r"FROM (whereupon_identifier\b)(\n(?:LEFT JOIN .*\n)?WHERE \1\.value )= ANY\((:\w+)\)"
+)
+_LOOKED_UP = r"FROM json_each(\3) AS asked CROSS JOIN \1\2= asked.value"
+"""Likewise of ids, which are in the order of the list then; as IN gives them where the list is sorted."""
 _ANY = re.compile(r"= ANY\((:\w+)\)")
 _ALL = re.compile(r"<> ALL\((:\w+)\)")
 _LOCK = re.compile(r"\s+FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
@@ -220,7 +225,7 @@ class Sqlite(Database):
 
     def rewritten(self, sql: str) -> str:
         """A list is a JSON array; there are no row locks."""
-        joined = _WHICH.sub(_JOINED, _LOCK.sub("", sql))
+        joined = _EACH.sub(_LOOKED_UP, _WHICH.sub(_JOINED, _LOCK.sub("", sql)))
         listed = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", joined)
         return _ALL.sub(r"NOT IN (SELECT value FROM json_each(\1))", listed)
 

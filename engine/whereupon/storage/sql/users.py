@@ -33,7 +33,7 @@ class SqlUsers(SqlAccess):
         return found
 
     def _identifiers(self, kind: str, ids: Collection[str]) -> Iterable[Identifier]:
-        members = self._database.members(ids)
+        members = self._database.members(sorted({*ids}))
         if kind == _USER and self._database.one_writer:
             return self._users(members)
         found = self._queries.identifiers.fetch(self._connection, kind=kind, ids=members)

@@ -150,7 +150,7 @@ SELECT
     )
 FROM whereupon_identifier
 LEFT JOIN whereupon_person ON whereupon_person.key = whereupon_identifier.key
-WHERE whereupon_identifier.kind = 'user' AND whereupon_identifier.value = ANY(:ids)
+WHERE whereupon_identifier.value = ANY(:ids) AND whereupon_identifier.kind = 'user'
 
 -- name: known_users
 -- Where there is one writer at a time. Users with their persons, and whether these are inside a rule: of most

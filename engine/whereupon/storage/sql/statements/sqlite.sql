@@ -7,8 +7,9 @@ UNION ALL
 SELECT NULL, {state}
 
 -- name: identifiers
-SELECT value, key FROM whereupon_identifier
-WHERE kind = :kind AND value = ANY(:ids)
+SELECT whereupon_identifier.value, whereupon_identifier.key
+FROM whereupon_identifier
+WHERE whereupon_identifier.value = ANY(:ids) AND kind = :kind
 
 -- name: known_users_and_messages
 -- The rows of `known_users`, those of `known_messages`, which have no key, and the state of the store, which has no id.
