@@ -150,10 +150,10 @@ def test_a_sole_text_is_all_that_stands_under_its_name(
 ) -> None:
     """Wherever it stands, and however the JSON is written."""
     separators = (", ", ": ") if has_space else (",", ":")
-    written = json.dumps(value, ensure_ascii=is_ascii, separators=separators).encode()
-    found = sole_text(written, b'"a"')
+    written = json.dumps(value, ensure_ascii=is_ascii, separators=separators)
+    found = sole_text(written, '"a"')
     assert found is None or [*_under("a", value)] == [found]
-    if not has_space and b"\\" not in written and written.count(b'"a"') == 1:
+    if not has_space and "\\" not in written and written.count('"a"') == 1:
         assert found == next((each for each in _under("a", value) if isinstance(each, str)), None)
 
 

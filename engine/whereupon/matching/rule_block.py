@@ -141,13 +141,13 @@ class Screens(NamedTuple):
         return tuple(found)
 
     @property
-    def quoted(self) -> Sequence[tuple[bytes, Mapping[str, int]]]:
+    def quoted(self) -> Texts:
         """Of these those without which no rule is left, with their names in quotes, as JSON has them."""
         found = []
         for (name, by_text), (_, _, table, _, _) in zip(self.texts, self.tables, strict=False):
             if table.passing(view_of(None)) & self.every:
                 break
-            found.append((f'"{name}"'.encode("utf-8", "surrogatepass"), by_text))
+            found.append((f'"{name}"', by_text))
         return tuple(found)
 
 

@@ -170,7 +170,7 @@ class RuleSelection(Sequence[Rule]):
         self._blocks: _Screened | None = None
         self._beyond_texts: _Screened = ()
         self._asked: str | None = None
-        self._quoted: Sequence[tuple[bytes, Mapping[str, int]]] = ()
+        self._quoted: Texts = ()
         self._opening: Mapping[str, int] = {}
         self._texts: Texts = ()
         self._skipped_whole: SkippedList | None = None
@@ -219,9 +219,11 @@ class RuleSelection(Sequence[Rule]):
 
     def _opens_none(self, body: bytes) -> bool:
         """Whether a message's text tells that no rule is left, without being read: by the texts that are asked for first."""
-        left = -1
+        if not self._quoted:
+            return False
+        left, whole = -1, body.decode()
         for name, by_text in self._quoted:
-            text = sole_text(body, name)
+            text = sole_text(whole, name)
             if text is None:
                 return False
             if text not in by_text or not (left := left & by_text[text]):
