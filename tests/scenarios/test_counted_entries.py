@@ -19,7 +19,7 @@ from whereupon.scheduling.clocks import FrozenClock
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 PEOPLE: Final = 200
-MOST_CALLS_AN_ENTRY: Final = 77
+MOST_CALLS_AN_ENTRY: Final = 74
 MOST_CALLS_OF_SKIPS: Final = 36
 """Beside the first entry of a message, which is evaluated: the evaluation, and the record of the other rules."""
 MOST_CALLS_A_PERSON: Final = 216
