@@ -98,20 +98,24 @@ class SqliteInsert(Statement):
         """The statement for so many rows.
 
         Args:
-            shape: see `_shape`. What all rows have in a column comes first, so that every other mark is the next one
-                unless a row repeats a value: SQLite looks for each number that is written out among those before it.
+            shape: see `_shape`. The first row numbers its values, those that all rows have first. So in later rows every
+                mark is the next one unless it repeats a value: SQLite looks for each number that is written out among
+                those before it. The columns stay in the table's order, or SQLite would copy each value.
         """
         once = [place for place, at in enumerate(shape) if at is None]
         each = [place for place, at in enumerate(shape) if at == place]
-        again = {place: each.index(at) for place, at in enumerate(shape) if at not in {None, place}}
-        columns = ", ".join(f'"{self.names[place]}"' for place in (*once, *each, *again))
+        numbers = {place: number for number, place in enumerate((*once, *each), 1)}
+        again = [numbers[at] for place, at in enumerate(shape) if at not in {None, place}]
+        columns = ", ".join(f'"{name}"' for name in self.names)
         into = f"{self._into} ({columns}) VALUES "
-        marks = [*(f"?{number}" for number in range(1, len(once) + 1)), *("?" for _ in each)]
-        row = f"({', '.join([*marks, *('?%d' for _ in again)])})"
-        firsts = [len(once) + 1 + number * len(each) for number in range(size)]
-        return into + ", ".join(
-            [row % tuple(map(first.__add__, again.values())) for first in firsts]
-        )
+        given = [
+            (numbers[place if at is None else at], at, place) for place, at in enumerate(shape)
+        ]
+        marks = [f"?{n}" if at is None else "?" if at == place else "?%d" for n, at, place in given]
+        row = f"({', '.join(marks)})"
+        first = f"({', '.join(f'?{number}' for number, _, _ in given)})" if once or again else row
+        spans = [number * len(each) for number in range(1, size)]
+        return into + ", ".join([first, *[row % tuple(map(s.__add__, again)) for s in spans]])
 
     def _bound(self, place: int, column: Sequence[object]) -> Sequence[object]:
         if place in self._blobs:
