@@ -140,6 +140,17 @@ def _judged(made: World) -> list[tuple[str, str, str | None]]:
 
 @examples(150)
 @given(claims, st.integers(1, 3))
+@example(
+    [
+        *[Happening("purchase", None, "anon-1", "ada", 1, 0, 0, 0)] * 4,
+        Happening("purchase", "ada", None, "ada", 1, 0, 0, 0),
+        Happening("identify", None, "anon-1", "ada", 1, 0, 0, 0),
+        Happening("alias-anonymous", None, None, "ada", 2, 0, 0, 0),
+    ],
+    1,
+).via(
+    "the claim closes skips of earlier messages, which are skipped behind one of the person's own"
+)
 def test_a_claim_in_chunks_ends_as_a_whole_one_ends(
     happened: list[Happening], claim_chunk: int
 ) -> None:

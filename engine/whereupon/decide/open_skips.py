@@ -13,7 +13,9 @@ from whereupon.messages.times import later
 from whereupon.records import OpenSkip, Person, StoredMessage
 from whereupon.rules.model import Rule
 
-Opened: TypeAlias = dict[tuple[int, str], tuple[OpenSkip, Evaluation]]
+Place: TypeAlias = tuple[int, str]
+"""The key of a message, and the id of a rule that skipped it."""
+Opened: TypeAlias = dict[Place, tuple[OpenSkip, Evaluation]]
 
 
 def leave_open(work: BatchState, evaluation: Evaluation, rule: Rule) -> None:
@@ -41,6 +43,9 @@ def leave_open(work: BatchState, evaluation: Evaluation, rule: Rule) -> None:
 def note_change(work: BatchState, before: Person, after: Person, moment: datetime) -> None:
     """Find the skips that a change of a person's attributes decides once more; they are closed by it.
 
+    They are decided in the order in which their messages happened, whichever was skipped first: those of a claim are
+    skipped behind later ones of the person's own.
+
     Args:
         moment: the time of the message that makes the change.
     """
@@ -48,7 +53,7 @@ def note_change(work: BatchState, before: Person, after: Person, moment: datetim
     if not opened:
         return
     changed = set(_changed(before.attributes, after.attributes))
-    for place, (skip, evaluation) in list(opened.items()):
+    for place, (skip, evaluation) in sorted(opened.items(), key=_when):
         rule = work.index.by_id.get(skip.rule)
         if rule is None or moment > skip.until or not changed & _read_by(rule):
             continue
@@ -75,6 +80,12 @@ def merge_open_skips(
     for place, (skip, evaluation) in work.open_skips.pop(loser.key, {}).items():
         moved = skip._replace(person_key=merged.key), evaluation
         work.open_skips.setdefault(merged.key, {})[place] = moved
+
+
+def _when(opened: tuple[Place, tuple[OpenSkip, Evaluation]]) -> tuple[datetime, Place]:
+    """When the message of an open skip happened, and its place among others of that instant."""
+    place, (_, evaluation) = opened
+    return evaluation.timestamp, place
 
 
 def _changed(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> Iterator[str]:
