@@ -93,7 +93,7 @@ def places(folder: Path) -> Places:
 @pytest.fixture(scope="module")
 def populated(server: Server) -> Iterator[str]:
     """A store on PostgreSQL with as many persons."""
-    with server.clean() as url:
+    with server.new() as url:
         fill_postgres(url, COUNT)
         yield url
 
@@ -198,7 +198,7 @@ def test_postgres(benchmark: BenchmarkFixture, populated: str) -> None:
 def test_postgres_reference(benchmark: BenchmarkFixture, populated: str, server: Server) -> None:
     """The bare driver of PostgreSQL."""
     with (
-        server.clean() as url,
+        server.new() as url,
         psycopg.connect(conninfo(populated)) as sent,
         psycopg.connect(conninfo(url)) as connection,
         ExitStack() as stack,

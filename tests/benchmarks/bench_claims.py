@@ -68,7 +68,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         url = f"sqlite:///{tmp_path}/claims.db"
         if request.param == "postgres":
             server: Server = request.getfixturevalue("server")
-            url = stack.enter_context(server.clean())
+            url = stack.enter_context(server.new())
         yield stack.enter_context(Engine.open(url, rules=book(), clock=clock))
 
 

@@ -47,7 +47,7 @@ def sqlite(tmp_path: Path) -> str:
 @pytest.fixture
 def postgres(server: Server) -> Iterator[str]:
     """A schema of a server that waits for its disk."""
-    with server.clean() as url:
+    with server.new() as url:
         yield url
 
 

@@ -76,7 +76,7 @@ def sqlite(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def postgres(server: Server) -> Iterator[dict[str, str]]:
     """Schemas of a server, alike."""
-    with server.clean() as empty, server.clean() as waiting, server.clean() as bare:
+    with server.new() as empty, server.new() as waiting, server.new() as bare:
         for url in (waiting, bare):
             put_into_postgres(url, COUNT, NOON)
         yield {"empty": empty, "waiting": waiting, "bare": bare}

@@ -71,7 +71,7 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def postgres(server: Server) -> Iterator[dict[str, str]]:
     """Schemas of a server, alike."""
-    with server.clean() as empty, server.clean() as inside, server.clean() as bare:
+    with server.new() as empty, server.new() as inside, server.new() as bare:
         for url in (inside, bare):
             _filled(url)
         yield {"empty": empty, "inside": inside, "bare": bare}

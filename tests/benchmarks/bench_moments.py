@@ -86,7 +86,7 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def postgres(server: Server) -> Iterator[dict[str, str]]:
     """Schemas of a server, alike."""
-    with server.clean() as few, server.clean() as many:
+    with server.new() as few, server.new() as many:
         yield {"few": _populate(few, FEW), "many": _populate(many, MANY)}
 
 

@@ -173,7 +173,7 @@ def test_postgres(benchmark: BenchmarkFixture, server: Server, stack: ExitStack)
 
     def prepare() -> Work:
         stack.close()
-        engine, clock = opened(stack.enter_context(server.clean()), stack)
+        engine, clock = opened(stack.enter_context(server.new()), stack)
         return lambda: ingest(engine, clock, 900)
 
     measure(benchmark, prepare)
@@ -184,7 +184,7 @@ def test_postgres_capped(benchmark: BenchmarkFixture, server: Server, stack: Exi
 
     def prepare() -> Work:
         stack.close()
-        engine, clock = opened(stack.enter_context(server.clean()), stack, capped_book)
+        engine, clock = opened(stack.enter_context(server.new()), stack, capped_book)
         return lambda: ingest(engine, clock, 900)
 
     measure(benchmark, prepare)
@@ -198,7 +198,7 @@ def test_postgres_reference(
 
     def prepare() -> Work:
         stack.close()
-        query = make_url(stack.enter_context(server.clean())).query
+        query = make_url(stack.enter_context(server.new())).query
         where = f"host={query['host']} user=postgres dbname=postgres options={query['options']}"
         connection = stack.enter_context(closing(psycopg.connect(where)))
         return lambda: copy(connection, rows, 900)

@@ -18,8 +18,6 @@ from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.writers import conninfo
 from tests.servers import Server
 
-from whereupon.storage import open_store
-
 COUNT = int(os.environ.get("WHEREUPON_MESSAGES", "20000"))
 
 
@@ -31,8 +29,7 @@ def test_writers(benchmark: BenchmarkFixture, server: Server, role: str, process
 
         def setup() -> tuple[tuple[Callable[[], None]], dict[str, object]]:
             stack.close()
-            url = stack.enter_context(server.empty())
-            open_store(url).close()
+            url = stack.enter_context(server.new())
             stack.enter_context(_floor(url))
             running = [_writer(role, url, seed) for seed in range(1, processes + 1)]
             for process in running:
