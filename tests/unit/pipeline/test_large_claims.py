@@ -17,7 +17,7 @@ from tests.shop import NOON, news, purchase, thanks
 from tests.threads import in_threads
 
 from whereupon import Engine
-from whereupon.conditions import ALWAYS, Data
+from whereupon.conditions import ALWAYS, Data, History
 from whereupon.decide import Notice
 from whereupon.errors import StoreError
 from whereupon.ports import Session, Store
@@ -474,14 +474,15 @@ def test_only_messages_young_enough_for_some_rule_are_evaluated(place: str) -> N
     """The others become the person's together: a notice says so, and each is explained."""
     looked_at: list[object] = []
 
-    def look(data: Data, _history: object) -> bool:
+    def look(data: Data, history: History) -> bool:
         properties = data["properties"]
         assert isinstance(properties, dict)
         looked_at.append(properties.get("number"))
-        return properties.get("number") != 1
+        return holds(data, history)
 
-    first, *_ = book_of(thanks()).rules
-    rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=look)),))
+    first, *_ = book_of(thanks(where={"number": {"ne": 1}})).rules
+    holds = first.where.holds
+    rules = Rulebook(rules=(replace(first, where=replace(first.where, holds=look)),))
     with _opened(place, rules) as engine:
         engine.ingest([_old(number) for number in range(12)])
         answer = engine.identify("ada", anonymous_id="anon-1")
