@@ -136,7 +136,11 @@ def happened(line: Line) -> int:
 
 
 class Model:
-    """Takes messages in their order of arrival."""
+    """Takes messages in their order of arrival.
+
+    Attributes:
+        erased: the ids of messages that were deleted with their owner.
+    """
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         self.campaigns = campaigns
@@ -144,6 +148,7 @@ class Model:
         self.entries: list[Entry] = []
         self.people: list[Person] = []
         self.records: list[Recorded] = []
+        self.erased: set[str] = set()
         self._seen: set[str] = set()
         self._claims: list[ClaimRun] = []
         self._devices: set[str] = set()
@@ -317,11 +322,13 @@ class Model:
         only_theirs = claimed - {c.device for c in self._claims}
         self._devices -= only_theirs
         self.entries = [e for e in self.entries if e.person is not person]
-        self.records = [
+        left = [
             r
             for r in self.records
             if r.owner is not person and not (r.line.user is None and r.line.device in only_theirs)
         ]
+        self.erased |= {r.line.id for r in self.records} - {r.line.id for r in left}
+        self.records = left
         names |= {("user", each) for each in person.ids}
         return names | {("device", each) for each in claimed}
 

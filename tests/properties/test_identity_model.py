@@ -33,6 +33,7 @@ from whereupon.decide import Notice
 from whereupon.decide.decisions import Decision
 from whereupon.decide.transfers import TOGETHER
 from whereupon.engine import Engine
+from whereupon.messages.model import erased_name
 from whereupon.messages.times import FIRST_INSTANT, as_micros
 from whereupon.pipeline.load import CLAIM_CHUNK
 from whereupon.ports import Session, Store
@@ -53,6 +54,13 @@ _OLD = [
 _CLAIM = Happening("identify", "ada", "anon-1", "ada", 1, 0, 0, 0, sent=False, repeats=None)
 OLD_THEN_CLAIMED = lines_of([*_OLD, _CLAIM])
 """Messages four days old, all of which one message claims: too old for every campaign."""
+_VISITS = [
+    Happening("purchase", user, "anon-1", "ada", 1, delay, 0, 0, sent=False, repeats=None)
+    for user, delay in ((None, 0), ("ada", 0), ("ben", 1))
+]
+_DELETION = Happening("Delete Person", "ben", None, "ben", 1, 0, 0, 0, sent=False, repeats=None)
+CLAIMED_TWICE_THEN_ERASED = lines_of([*_VISITS, _DELETION])
+"""A message that let a person in, then turned out to be another's, and was erased with that one."""
 
 # --- what becomes of them -------------------------------------------------------------------------
 
@@ -83,7 +91,13 @@ def by_the_book(history: Sequence[Line]) -> Outcome:
         decided=sorted(model.decided, key=repr),
         owners=model.owners(),
         entries=sorted(
-            (e.campaign, e.person.first_id, e.message, e.retroactive) for e in model.entries
+            (
+                e.campaign,
+                e.person.first_id,
+                erased_name(e.message) if e.message in model.erased else e.message,
+                e.retroactive,
+            )
+            for e in model.entries
         ),
         people={
             p.first_id: (sorted(p.ids), {name: value for name, (value, _) in p.traits.items()})
@@ -218,6 +232,7 @@ def _runs(session: Session) -> list[tuple[str, str, int, int, str]]:
     part=st.sampled_from([CLAIM_CHUNK, 1, 2]),
 )
 @example(history=OLD_THEN_CLAIMED, places={12}, writers=1, part=1)
+@example(history=CLAIMED_TWICE_THEN_ERASED, places=set(), writers=1, part=CLAIM_CHUNK)
 @examples(150)
 def test_the_engine_does_what_the_book_says(
     opener: Opener, history: list[Line], places: set[int], writers: int, part: int
