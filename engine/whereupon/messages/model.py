@@ -62,7 +62,7 @@ def body_data(type_: MessageType, text: bytes) -> Mapping[str, JsonValue]:
     Args:
         text: the whole message as JSON; an empty text has no data.
     """
-    data = _member(text, "properties" if type_ in NAMED else "traits")
+    data = _member(text, data_key(type_))
     if not data and type_ is MessageType.IDENTIFY:
         traits = body_context(text).get("traits")
         return traits if isinstance(traits, dict) else data

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock, get_ident, local
 
-from typing_extensions import override
-
 from whereupon.errors import StoreError
 from whereupon.storage.deadline import Deadline, busy
 
@@ -30,11 +28,12 @@ class WriteLock(ABC):
 
         For a single call that nobody disturbs; a block for the lock would cost it more.
         """
-        return False
+        self.refuse_nesting()
+        return self._taken_if_free()
 
+    @abstractmethod
     def pass_on(self) -> None:
         """Give the lock to the next thread."""
-        raise NotImplementedError  # of a lock that is never free
 
     def refuse_nesting(self) -> None:
         """Raise if this thread holds the lock."""
@@ -48,6 +47,9 @@ class WriteLock(ABC):
 
     @abstractmethod
     def _is_mine(self) -> bool: ...
+
+    @abstractmethod
+    def _taken_if_free(self) -> bool: ...
 
     @abstractmethod
     def _turn(self, deadline: Deadline | None) -> AbstractContextManager[None]: ...
@@ -85,9 +87,7 @@ class FairLock(WriteLock):
     def _is_mine(self) -> bool:
         return self._holder == get_ident()
 
-    @override
-    def take_if_free(self) -> bool:
-        self.refuse_nesting()
+    def _taken_if_free(self) -> bool:
         with self._guard:
             is_free = not self._taken
             if is_free:
@@ -125,8 +125,8 @@ class FairLock(WriteLock):
                 return True
         return False
 
-    @override
     def pass_on(self) -> None:
+        """Give the lock to the thread that has waited longest."""
         with self._guard:
             self._holder = None
             if self._waiting:
@@ -162,6 +162,14 @@ class NoLock(WriteLock):
     def _is_mine(self) -> bool:
         return bool(getattr(self._mine, "taken", False))
 
+    def _taken_if_free(self) -> bool:
+        self._mine.taken = True
+        return True
+
+    def pass_on(self) -> None:
+        """Let this thread begin another transaction; nobody waits for it."""
+        self._mine.taken = False
+
     @contextmanager
     def _turn(self, deadline: Deadline | None) -> Iterator[None]:
         del deadline  # nobody waits here
@@ -169,7 +177,7 @@ class NoLock(WriteLock):
         try:
             yield
         finally:
-            self._mine.taken = False
+            self.pass_on()
 
 
 def closed() -> StoreError:

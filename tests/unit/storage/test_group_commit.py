@@ -337,9 +337,20 @@ class LastFirst(WriteLock):
         try:
             yield
         finally:
-            with self._guard:
-                self._holder = None
-                self._guard.notify_all()
+            self.pass_on()
+
+    def _taken_if_free(self) -> bool:
+        with self._guard:
+            is_free = self._holder is None and not self._asked
+            if is_free:
+                self._holder = get_ident()
+        return is_free
+
+    def pass_on(self) -> None:
+        """Let the last that has asked go on."""
+        with self._guard:
+            self._holder = None
+            self._guard.notify_all()
 
 
 @dataclass

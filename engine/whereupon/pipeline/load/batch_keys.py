@@ -62,9 +62,7 @@ class BatchKeys:
         self.matches: dict[MessageName, TriggerMatch] = {}
         watched: dict[MessageName, dict[Sender, datetime]] = {}
         self.watching = watched
-        types: dict[
-            str, MessageType
-        ] = {}  # of a name the last: to hash a type with its name costs more
+        types: dict[str, MessageType] = {}  # of a name the last: to hash both costs more
         for message in messages:
             id_, source, user = message.message_id, message.source, message.user_id
             refs.append(id_ if source is _SERVER else ref_of(id_, source))

@@ -256,28 +256,23 @@ class BatchLoader:
             again: whether ids are read once more, since their persons were not held before.
             carrying_on: whether the batch is a chunk of a claim, whose message is known.
         """
-        if self._session.asks_ahead and mentioned.refs:
-            read = partial(self._read_ahead, mentioned, load_plan, again, carrying_on)
-            self._session.ahead(read)
-
-    def _read_ahead(
-        self,
-        mentioned: BatchKeys,
-        load_plan: LoadPlan,
-        again: bool,
-        carrying_on: bool,
-    ) -> None:
         session = self._session
-        if again:
-            self._identifiers(mentioned)
-        if load_plan.has_strangers:
-            self._alike(mentioned)
-        if carrying_on:
-            session.has_tombstones()
-        else:
-            session.known_messages(mentioned.refs)  # and whether there are tombstones
-        session.persons(load_plan.person_keys)
-        session.active_entries(load_plan.person_keys)
+        if not (session.asks_ahead and mentioned.refs):
+            return
+
+        def read() -> None:
+            if again:
+                self._identifiers(mentioned)
+            if load_plan.has_strangers:
+                self._alike(mentioned)
+            if carrying_on:
+                session.has_tombstones()
+            else:
+                session.known_messages(mentioned.refs)  # and whether there are tombstones
+            session.persons(load_plan.person_keys)
+            session.active_entries(load_plan.person_keys)
+
+        session.ahead(read)
 
     def _identifiers(self, mentioned: BatchKeys) -> list[Identifier]:
         return self._session.identifiers(mentioned.user_ids, mentioned.anonymous_ids)

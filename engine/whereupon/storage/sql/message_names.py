@@ -131,7 +131,7 @@ class MessageNames(_Numbers):
         side: SideTransactions | None,
         lists: SkippedLists,
     ) -> None:
-        self._cache, self._statements, self.side = cache, statements, side
+        super().__init__(cache, statements, side)
         self.lists = lists
 
     @override
