@@ -22,6 +22,6 @@ def test_events_over_http_trigger_rules_also_where_there_is_no_browser(tmp_path:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    assert "There is no Chromium, or no npm" in ran.stdout
+    assert "There is no Chromium, or nothing from npm" in ran.stdout
     for subject in ("Order O-1 is confirmed", "Order O-2 is confirmed"):
         assert f"email: {subject} (order-confirmation)" in ran.stdout
